@@ -1,0 +1,1 @@
+"""The gateway on one machine: an AWS emulator, four demo agents and a command that starts them all."""

@@ -1,0 +1,87 @@
+"""An emulator for tests: starts the process, knows its address, switches faults on and off."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from demo.resources import DUMMY_CREDENTIALS
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+START_TIMEOUT_S = 15.0
+PROBE_INTERVAL_S = 0.01
+CONNECTIONS_MAX = 50
+
+# `python -m demo.emulator`, but it switches threads as often as it can: a missing lock shows at once.
+EMULATOR = "import sys; sys.setswitchinterval(1e-6); from demo.emulator import main; sys.exit(main())"
+
+
+class Emulator:
+    """A running emulator. `url` is its address, for use as `AWS_ENDPOINT_URL`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def client(self, service: str) -> Any:
+        """A boto3 client that never retries, so that a test sees each answer. Close it after use."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id=DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=CONNECTIONS_MAX),
+        )
+
+    def add_fault(self, service: str, mode: str, **more: Any) -> None:
+        """Puts a fault in force (see `demo.faults.Fault`). Raises ValueError when it is not understood."""
+        fault = json.dumps({"service": service, "mode": mode, **more})
+        status, answer = self._request("POST", "/_emulator/faults", fault)
+        if status != 200:
+            raise ValueError(answer["message"])
+
+    def clear_faults(self) -> None:
+        """Ends all faults and releases the requests that they stall."""
+        self._request("DELETE", "/_emulator/faults")
+
+    def request_count(self, service: str, operation: str) -> int:
+        """How many requests for an operation arrived so far, refused ones included."""
+        counts = self._request("GET", "/_emulator/requests")[1]
+        return int(counts[service].get(operation, 0))
+
+    def _request(self, method: str, path: str, body: str | None = None) -> tuple[int, Any]:
+        with closing(http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=10)) as connection:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            text = response.read()
+            return response.status, json.loads(text) if text else None
+
+
+@contextmanager
+def running_emulator() -> Iterator[Emulator]:
+    """An emulator process on a free port, for the length of a `with` block. Raises RuntimeError."""
+    with tempfile.TemporaryDirectory() as folder:
+        ready = Path(folder) / "url"
+        command = [sys.executable, "-c", EMULATOR, "--port", "0", "--ready-file", str(ready)]
+        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while not ready.exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("the emulator did not start")
+                time.sleep(PROBE_INTERVAL_S)
+            yield Emulator(ready.read_text(encoding="utf-8"))
+        finally:
+            process.terminate()
+            process.wait(5)

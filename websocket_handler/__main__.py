@@ -1,0 +1,36 @@
+"""`python -m websocket_handler` and `websocket-handler`: the commands."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. Without one: `serve`."""
+    parser = argparse.ArgumentParser(
+        prog="websocket-handler", description="A WebSocket gateway for people and AI agents."
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="run the gateway on the settings of the environment (the default)")
+    commands.add_parser("config", help="list every setting with its value, default, unit and limits")
+    command = parser.parse_args(arguments).command
+    if command == "config":
+        from websocket_handler.cli.show_config import show_config  # noqa: PLC0415 - each command loads its own parts
+
+        return show_config()
+    from websocket_handler.cli.serve import serve  # noqa: PLC0415
+
+    return serve()
+
+
+def _version() -> str:
+    try:
+        return version("websocket-handler")
+    except PackageNotFoundError:  # run from the source folder, as in the container
+        return "source"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One file per technology; each maps foreign errors to those of its port."""

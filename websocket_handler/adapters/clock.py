@@ -1,0 +1,30 @@
+"""The clocks of the machine."""
+
+import time
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """The operating system's clocks. Timestamps are made once per millisecond."""
+
+    __slots__ = ("_millisecond", "_text")
+
+    def __init__(self) -> None:
+        self._millisecond = -1
+        self._text = ""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
+
+    def timestamp(self) -> str:
+        millisecond = time.time_ns() // 1_000_000
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            self._text = self.text(millisecond / 1000)
+        return self._text
+
+    def text(self, wall: float) -> str:
+        return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

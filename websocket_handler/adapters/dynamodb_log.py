@@ -1,0 +1,395 @@
+"""Project logs in DynamoDB: one item per segment, written only where no segment begins yet.
+
+Key `WS#LOG#{project}` / first offset in 20 digits; `e` epoch, `n` number of records, `w` writer, `d` the
+records in MessagePack, `ttl` when the item expires. Three rules keep a log in one piece:
+
+* A segment follows the end that its writer saw, and the condition lets one of two racing writers win.
+* Along a log `ttl` never falls, so what expires is always its beginning; a new epoch begins only when all of
+  it has expired. DynamoDB deletes expired items late: they count as gone here, and may be written over.
+* A writer that has not seen the end for hours looks again before it writes: what it knew may have expired,
+  and its segment would start a second log beside a new one.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from websocket_handler.adapters.aws import AwsError, Table, item_key, range_query
+from websocket_handler.hub.log import LogLimits
+from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.log_store import (
+    SEGMENT_MESSAGES_MAX,
+    Behind,
+    Committed,
+    Record,
+    Segment,
+    Tail,
+    Unavailable,
+)
+
+Answer = TypeVar("Answer")
+StartTask = Callable[[Coroutine[Any, Any, None]], object]
+"""Starts a coroutine in the background and keeps it until it ends."""
+
+RETENTION_MARGIN_S: Final = 86_400
+"""Items outlive the history by a day, so that whoever comes back late is told the truth about the log."""
+KNOWLEDGE_S: Final = 43_200
+"""For how long the end of a log that was seen may be written after without looking again: what others wrote
+meanwhile lives for more than `RETENTION_MARGIN_S`, so it is still there to conflict."""
+KNOWLEDGE_MARGIN_S: Final = 60
+"""How long before its expiry a log is looked at again."""
+EXPIRY_GRACE_S: Final = 10
+"""So close before its expiry a log is not continued: another node, whose clock may be ahead of ours, could
+begin a new epoch at the same time."""
+PAGE_ITEMS_MIN: Final = 100
+HEALTH_KEY: Final = "WS#HEALTH"
+OFFSET_LAST: Final = 10**20 - 1
+_HEAD_ATTRIBUTES: Final = "SK, e, n, w, #ttl"
+_encode_records: Final = msgspec.msgpack.Encoder().encode
+_decode_records: Final = msgspec.msgpack.Decoder(tuple[Record, ...]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDbLogOptions:
+    """What the log store keeps, reads and waits for. Times are seconds."""
+
+    history: LogLimits = field(default_factory=LogLimits)
+    """What a node retains: `open` reads as much. Items live for `history.seconds` and a day."""
+    key_count: int = 10_000
+    key_seconds: float = 300.0
+    """The window of idempotency keys: `open` reads as far back as it needs."""
+    read_bytes_max: int = 8_388_608
+    """The most payload that one `open` reads, whatever the window wants."""
+    known_projects_max: int = 10_000
+    """Logs whose end is remembered; others cost one more query before the next append."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A segment's item without its records."""
+
+    epoch: str
+    first: int
+    last: int
+    writer: str
+    ttl: int
+
+
+@dataclass(slots=True)
+class _Known:
+    """The end of a log as it was seen at `seen_at` (monotonic seconds). `epoch` is None for an empty log,
+    `floor` None where it was not looked for."""
+
+    epoch: str | None
+    head: int
+    ttl: int
+    floor: int | None
+    seen_at: float = 0.0
+
+
+class _Window:
+    """How much of a log `open` still has to read, newest first."""
+
+    __slots__ = ("_bytes", "_keys", "_messages", "_options", "now")
+
+    def __init__(self, options: DynamoDbLogOptions, now: float) -> None:
+        self.now = now
+        self._options = options
+        self._messages = 0
+        self._bytes = 0
+        self._keys = 0
+
+    def is_full_with(self, segment: Segment) -> bool:
+        """Whether nothing before `segment` is needed."""
+        self._messages += len(segment.records)
+        self._bytes += sum(len(record.payload) for record in segment.records)
+        self._keys += sum(1 for record in segment.records if record.key)
+        options, history = self._options, self._options.history
+        age = self.now - segment.records[0].published_at
+        has_history = self._messages >= history.messages or self._bytes >= history.bytes or age > history.seconds
+        has_keys = self._keys >= options.key_count or age > options.key_seconds
+        return (has_history and has_keys) or self._bytes >= options.read_bytes_max
+
+
+class DynamoDbLogStore:
+    """Keeps logs in a table. Needs the rights `Query` and `PutItem`.
+
+    `start` runs a coroutine in the background; a wait is bounded by `table`'s timeout, for `open` per MiB.
+    """
+
+    name = "dynamodb"
+    is_shared = True
+
+    def __init__(self, table: Table, start: StartTask, clock: Clock, options: DynamoDbLogOptions | None = None) -> None:
+        self._table = table
+        self._start = start
+        self._clock = clock
+        self._options = options or DynamoDbLogOptions()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._failure: str | None = None
+        self._is_write_failing = False
+
+    def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
+        """See the port. Expired publications are left out; a gap cuts what is before it."""
+        self._start(self._answer(lambda: self._open(project_id), done))
+
+    def append(
+        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | Unavailable], None]
+    ) -> None:
+        """See the port. A segment that turns out to be written already by its own writer is `Committed`."""
+        self._start(self._answer(lambda: self._append(project_id, segment), done, is_write=True))
+
+    def read(self, project_id: str, after: int, done: Callable[[Tail | Unavailable], None]) -> None:
+        """See the port: at most 1 MiB. `head` is the newest offset seen, `floor` never above the truth."""
+        self._start(self._answer(lambda: self._read(project_id, after), done))
+
+    def failure(self) -> str | None:
+        """See the port."""
+        return self._failure
+
+    async def check(self) -> None:
+        """Try once more what failed, so that `failure` heals without traffic. What fails, `failure` tells."""
+        try:
+            if self._is_write_failing:
+                ttl = int(self._clock.wall()) + RETENTION_MARGIN_S
+                item = {**item_key(HEALTH_KEY, HEALTH_KEY), "ttl": {"N": str(ttl)}}
+                await self._table.attempt("put_item", Item=item)
+            else:
+                query = range_query(HEALTH_KEY, HEALTH_KEY, HEALTH_KEY, is_descending=False, limit=1)
+                await self._table.attempt("query", **query)
+        except AwsError as error:
+            self._failure = str(error)
+        else:
+            self._failure = None
+
+    async def _answer(
+        self,
+        work: Callable[[], Awaitable[Answer]],
+        done: Callable[[Answer | Unavailable], None],
+        *,
+        is_write: bool = False,
+    ) -> None:
+        """Do `work` and call `done` exactly once, whatever happens to it."""
+        answer: Answer | Unavailable = Unavailable("the work on the log store was broken off")
+        try:
+            answer = await work()
+            self._failure = None
+        except AwsError as error:
+            answer = Unavailable(str(error))
+            self._failure = str(error)
+            self._is_write_failing = is_write
+        finally:
+            done(answer)
+
+    # Opening
+
+    async def _open(self, project_id: str) -> Tail:
+        heads: list[_Head] = []
+        segments: list[Segment] = []
+        is_whole = await self._collect(project_id, heads, segments)
+        if not segments:
+            self._remember(project_id, _Known(None, 0, 0, 0))
+            return Tail(None, 0, 0, ())
+        newest, oldest = heads[0], heads[-1]
+        floor = oldest.first - 1 if is_whole else await self._floor(project_id, oldest)
+        self._remember(project_id, _Known(newest.epoch, newest.last, newest.ttl, floor))
+        return Tail(newest.epoch, newest.last, floor, segments[::-1])
+
+    async def _collect(self, project_id: str, heads: list[_Head], segments: list[Segment]) -> bool:
+        """Gather segments, newest first, until history and key window have enough. Whether nothing of the log
+        is before them."""
+        window = _Window(self._options, self._clock.wall())
+        limit = max(PAGE_ITEMS_MIN, self._options.history.messages)
+        query = self._live(project_id, 1, OFFSET_LAST, is_descending=True, limit=limit)
+        while True:
+            answer = await self._table.call("query", **query)
+            for item in answer["Items"]:
+                head = _head_of(item)
+                if heads and (head.last + 1 != heads[-1].first or head.epoch != heads[-1].epoch):
+                    return True
+                heads.append(head)
+                segments.append(_segment_of(item))
+                if window.is_full_with(segments[-1]):
+                    return False
+            if "LastEvaluatedKey" not in answer:
+                return True
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    async def _floor(self, project_id: str, oldest: _Head) -> int:
+        """The offset before the oldest segment that is retained. `oldest` is the oldest one known so far.
+
+        Expired segments all lie before the others, and there may be many: halving finds the border.
+        """
+        floor, low, high = oldest.first - 1, 1, oldest.first
+        probe = low
+        now = int(self._clock.wall())
+        while low < high:
+            first, last = _sort(probe), _sort(high - 1)
+            query = range_query(
+                _log(project_id), first, last, is_descending=False, limit=1, projection=_HEAD_ATTRIBUTES
+            )
+            items = (await self._table.call("query", **query))["Items"]
+            found = _head_of(items[0]) if items else None
+            if found is not None and (found.ttl <= now or found.epoch != oldest.epoch):
+                low = found.first + 1
+            else:
+                high = probe
+                floor = floor if found is None else found.first - 1
+            probe = (low + high) // 2
+        return floor
+
+    # Appending
+
+    async def _append(self, project_id: str, segment: Segment) -> Committed | Behind | Unavailable:
+        known = self._known_end(project_id, segment)
+        if known is None:
+            looked = await self._look(project_id, segment)
+            if not isinstance(looked, _Known):
+                return looked
+            known = looked
+        lifetime = self._options.history.seconds + RETENTION_MARGIN_S
+        ttl = max(int(self._clock.wall() + lifetime), known.ttl)
+        answer = await self._put(project_id, segment, ttl)
+        if isinstance(answer, Committed):
+            self._remember(project_id, _Known(segment.epoch, segment.last, ttl, known.floor))
+        else:
+            self._known.pop(project_id, None)
+        return answer
+
+    def _known_end(self, project_id: str, segment: Segment) -> _Known | None:
+        """The log's end if it was seen lately and `segment` continues it."""
+        known = self._known.get(project_id)
+        if known is None or known.head != segment.first - 1 or known.epoch not in (None, segment.epoch):
+            return None
+        is_fresh = self._clock.monotonic() - known.seen_at <= KNOWLEDGE_S
+        is_alive = known.epoch is None or known.ttl - self._clock.wall() >= KNOWLEDGE_MARGIN_S
+        return known if is_fresh and is_alive else None
+
+    async def _look(self, project_id: str, segment: Segment) -> _Known | Committed | Behind | Unavailable:
+        """The log's end as the table has it, or the answer if `segment` does not continue it."""
+        near = await self._newest(project_id, segment.first - SEGMENT_MESSAGES_MAX, segment.first)
+        if near is None:
+            is_empty = segment.first == 1 and await self._newest(project_id, 1, OFFSET_LAST) is None
+            return _Known(None, 0, 0, 0) if is_empty else Behind()
+        if near.writer == segment.writer and near.first == segment.first:
+            return Committed()
+        if near.last != segment.first - 1 or near.epoch != segment.epoch:
+            return Behind()
+        if near.ttl - self._clock.wall() < EXPIRY_GRACE_S:
+            return Unavailable("the log expires at this moment")
+        return _Known(near.epoch, near.last, near.ttl, None)
+
+    async def _put(self, project_id: str, segment: Segment, ttl: int) -> Committed | Behind:
+        parameters = {
+            "Item": {
+                **item_key(_log(project_id), _sort(segment.first)),
+                "e": {"S": segment.epoch},
+                "n": {"N": str(len(segment.records))},
+                "w": {"S": segment.writer},
+                "d": {"B": _encode_records(segment.records)},
+                "ttl": {"N": str(ttl)},
+            },
+            "ConditionExpression": "attribute_not_exists(PK) OR #ttl <= :now",
+            "ExpressionAttributeNames": {"#ttl": "ttl"},
+            "ExpressionAttributeValues": {":now": {"N": str(int(self._clock.wall()))}},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            await self._table.call("put_item", **parameters)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            # The writer tells whether an earlier attempt of ours arrived and only its answer was lost.
+            is_ours = error.response.get("Item", {}).get("w") == {"S": segment.writer}
+            return Committed() if is_ours else Behind()
+        return Committed()
+
+    # Reading
+
+    async def _read(self, project_id: str, after: int) -> Tail:
+        near = await self._newest(project_id, after + 1 - SEGMENT_MESSAGES_MAX, after + 1)
+        if near is not None and near.last == after:
+            floor = await self._floor_at(project_id, near)
+            self._remember(project_id, _Known(near.epoch, after, near.ttl, floor))
+            return Tail(near.epoch, after, floor, ())
+        if near is not None and near.last > after:
+            tail = await self._follow(project_id, near)
+            if tail is not None:
+                return tail
+        newest = await self._newest(project_id, 1, OFFSET_LAST)
+        if newest is None:
+            return Tail(None, 0, 0, ())
+        return Tail(newest.epoch, newest.last, await self._floor(project_id, newest), ())
+
+    async def _follow(self, project_id: str, near: _Head) -> Tail | None:
+        """The segments from `near` on, as many as one page holds; None when it expired meanwhile."""
+        query = self._live(project_id, near.first, OFFSET_LAST, is_descending=False)
+        answer = await self._table.call("query", **query)
+        heads: list[_Head] = []
+        segments: list[Segment] = []
+        for item in answer["Items"]:
+            head = _head_of(item)
+            expected = heads[-1].last + 1 if heads else near.first
+            if head.first != expected or head.epoch != near.epoch:
+                break
+            heads.append(head)
+            segments.append(_segment_of(item))
+        if not heads:
+            return None
+        newest, floor = heads[-1], await self._floor_at(project_id, near)
+        if "LastEvaluatedKey" not in answer and len(heads) == len(answer["Items"]):
+            self._remember(project_id, _Known(newest.epoch, newest.last, newest.ttl, floor))
+        return Tail(newest.epoch, newest.last, floor, segments)
+
+    async def _floor_at(self, project_id: str, near: _Head) -> int:
+        """The floor as it was found last, which may have risen since, or as it is now."""
+        known = self._known.get(project_id)
+        if known is not None and known.epoch == near.epoch and known.floor is not None:
+            return min(known.floor, near.first - 1)
+        return await self._floor(project_id, near)
+
+    async def _newest(self, project_id: str, first: int, last: int) -> _Head | None:
+        """The newest segment that is not expired and begins at `first` to `last`."""
+        query = self._live(project_id, max(1, first), last, is_descending=True, limit=1, projection=_HEAD_ATTRIBUTES)
+        while True:
+            answer = await self._table.call("query", **query)
+            if answer["Items"]:
+                return _head_of(answer["Items"][0])
+            if "LastEvaluatedKey" not in answer:
+                return None
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            query["Limit"] = SEGMENT_MESSAGES_MAX  # only expired ones so far: look at more at once
+
+    def _live(self, project_id: str, first: int, last: int, **how: Any) -> dict[str, Any]:
+        """A query for the segments that begin at `first` to `last` and are not expired."""
+        return range_query(_log(project_id), _sort(first), _sort(last), now=int(self._clock.wall()), **how)
+
+    def _remember(self, project_id: str, known: _Known) -> None:
+        known.seen_at = self._clock.monotonic()
+        self._known[project_id] = known
+        self._known.move_to_end(project_id)
+        if len(self._known) > self._options.known_projects_max:
+            self._known.popitem(last=False)
+
+
+def _log(project_id: str) -> str:
+    return f"WS#LOG#{project_id}"
+
+
+def _sort(offset: int) -> str:
+    return f"{offset:020}"
+
+
+def _head_of(item: Mapping[str, Mapping[str, Any]]) -> _Head:
+    """What an item says about its segment."""
+    first = int(item["SK"]["S"])
+    last = first + int(item["n"]["N"]) - 1
+    return _Head(item["e"]["S"], first, last, item["w"]["S"], int(item["ttl"]["N"]))
+
+
+def _segment_of(item: Mapping[str, Mapping[str, Any]]) -> Segment:
+    """The segment in an item."""
+    return Segment(item["e"]["S"], int(item["SK"]["S"]), item["w"]["S"], _decode_records(item["d"]["B"]))

@@ -1,0 +1,8 @@
+"""Ids that nobody can guess and no two nodes make twice."""
+
+import secrets
+
+
+def new_id() -> str:
+    """16 characters of [A-Za-z0-9_-], 96 bits of chance."""
+    return secrets.token_urlsafe(12)

@@ -1,0 +1,176 @@
+"""The agents' queues on SQS: one `SendMessageBatch` per attempt."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from websocket_handler.adapters.aws import AwsCall, AwsError
+from websocket_handler.ports.forwarder import Accepted, QueueUnavailable, Refused
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import ForwardTask
+from websocket_handler.protocol.names import MESSAGE_ID, Agent, is_project_id
+
+BodyFormat = Literal["envelope", "data"]
+
+MESSAGE_BYTES_MAX: Final = 1_048_576
+"""What SQS takes in one message, and in one batch: bodies and attributes together."""
+_CONTROLS: Final = bytes(set(range(0x20)) - {0x09, 0x0A, 0x0D})
+_NONCHARACTERS: Final = ("\ufffe".encode(), "\uffff".encode())
+_ATTRIBUTE_TYPE: Final = "String"
+
+
+class _Client(msgspec.Struct):
+    connection_id: str
+
+
+class _Envelope(msgspec.Struct):
+    type: str
+    project_id: str | None
+    data: msgspec.Raw
+    message_id: str
+    timestamp: str
+    client: _Client
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class SqsForwarder:
+    """Hands tasks to SQS queues. A URL that ends in `.fifo` names a queue that keeps order.
+
+    `queue_urls` needs every agent (ValueError). `call` is `Aws.call`; `timeout_s` bounds one `send`.
+    """
+
+    name = "sqs"
+    batch_messages_max = 10
+    batch_bytes_max = MESSAGE_BYTES_MAX
+
+    def __init__(
+        self,
+        queue_urls: Mapping[Agent, str],
+        body_format: BodyFormat,
+        call: AwsCall,
+        *,
+        timeout_s: float = 5.0,
+    ) -> None:
+        missing = [agent.value for agent in Agent if not queue_urls.get(agent)]
+        if missing:
+            raise ValueError(f"no queue URL for: {', '.join(missing)}")
+        self._queue_urls = dict(queue_urls)
+        self._fifo = frozenset(agent for agent, url in queue_urls.items() if url.endswith(".fifo"))
+        self._is_envelope = body_format == "envelope"
+        self._call = call
+        self._timeout_s = timeout_s
+
+    def check(self, task: ForwardTask) -> None:
+        """Refuse what SQS would refuse: see the port."""
+        if task.project_id is not None and not is_project_id(task.project_id):
+            raise CommandError(ErrorCode.INVALID_PROJECT_ID, "project_id has a form that no project has")
+        if MESSAGE_ID.fullmatch(task.message_id) is None:
+            raise CommandError(ErrorCode.INVALID_CHARACTERS, "message_id has a form that no message has")
+        body = self._body(task)
+        attributes = _attributes(task)
+        texts = [body, *(value.encode("utf-8", "surrogatepass") for value in attributes.values())]
+        if not all(map(_is_allowed, texts)):
+            raise CommandError(ErrorCode.INVALID_CHARACTERS, "the message has characters that SQS does not carry")
+        if _size(body, attributes) > MESSAGE_BYTES_MAX:
+            raise CommandError(
+                ErrorCode.MESSAGE_TOO_LARGE, f"a forwarded message has at most {MESSAGE_BYTES_MAX} bytes"
+            )
+
+    def size(self, task: ForwardTask) -> int:
+        """The bytes of the body, and of the attributes' names, types and values: what SQS counts."""
+        return _size(self._body(task), _attributes(task))
+
+    def keeps_order(self, agent: Agent) -> bool:
+        """Whether the agent's queue is FIFO."""
+        return agent in self._fifo
+
+    async def send(self, agent: Agent, tasks: Sequence[ForwardTask]) -> Sequence[Accepted | Refused]:
+        """One `SendMessageBatch`: see the port."""
+        if not tasks:
+            return []
+        entries = [self._entry(str(index), task) for index, task in enumerate(tasks)]
+        try:
+            answer = await self._call(
+                "sqs",
+                "send_message_batch",
+                self._timeout_s,
+                QueueUrl=self._queue_urls[agent],
+                Entries=entries,
+            )
+        except AwsError as error:
+            raise QueueUnavailable(str(error)) from error
+        answers = dict(_answers(answer))
+        nothing = Refused("the queue's answer leaves this message out", is_senders_fault=False)
+        return [answers.get(str(index), nothing) for index in range(len(tasks))]
+
+    def _body(self, task: ForwardTask) -> bytes:
+        if not self._is_envelope:
+            return task.data
+        return _encode(
+            _Envelope(
+                task.agent.value,
+                task.project_id,
+                msgspec.Raw(task.data),
+                task.message_id,
+                task.timestamp,
+                _Client(task.connection_id),
+            )
+        )
+
+    def _entry(self, entry_id: str, task: ForwardTask) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "Id": entry_id,
+            "MessageBody": self._body(task).decode(),
+            "MessageAttributes": {
+                name: {"DataType": _ATTRIBUTE_TYPE, "StringValue": value} for name, value in _attributes(task).items()
+            },
+        }
+        if task.agent in self._fifo:
+            entry["MessageGroupId"] = task.project_id or task.agent.value
+            entry["MessageDeduplicationId"] = task.message_id
+        elif task.project_id is not None:
+            # On a standard queue a group means fairness: one busy project does not delay the others.
+            entry["MessageGroupId"] = task.project_id
+        return entry
+
+
+def _attributes(task: ForwardTask) -> dict[str, str]:
+    attributes = {
+        "MessageType": task.agent.value,
+        "Timestamp": task.timestamp,
+        "MessageId": task.message_id,
+        "ProjectId": task.project_id,
+        "ConnectionId": task.connection_id,
+    }
+    return {name: value for name, value in attributes.items() if value}  # SQS refuses empty ones
+
+
+def _size(body: bytes, attributes: Mapping[str, str]) -> int:
+    return len(body) + sum(
+        len(name) + len(_ATTRIBUTE_TYPE) + len(value.encode("utf-8", "surrogatepass"))
+        for name, value in attributes.items()
+    )
+
+
+def _is_allowed(text: bytes) -> bool:
+    """Whether SQS carries this: #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]."""
+    if len(text.translate(None, _CONTROLS)) != len(text):
+        return False
+    if any(character in text for character in _NONCHARACTERS):
+        return False
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return bool(text)
+
+
+def _answers(answer: Mapping[str, Any]) -> Iterable[tuple[str, Accepted | Refused]]:
+    for entry in answer.get("Successful", ()):
+        yield entry["Id"], Accepted(entry["MessageId"])
+    for entry in answer.get("Failed", ()):
+        reason = f"{entry.get('Code', 'Unknown')}: {entry.get('Message', '')}"[:300]
+        yield entry["Id"], Refused(reason, is_senders_fault=bool(entry.get("SenderFault")))

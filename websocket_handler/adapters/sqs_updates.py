@@ -1,0 +1,103 @@
+"""The updates queue on SQS: long polls in, batches of deletions and extensions out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from websocket_handler.adapters.aws import AwsCall, AwsError, Fault
+from websocket_handler.ports.update_source import SourceUnavailable, Update
+
+LONG_POLL_S: Final = 20
+LONG_POLL_MARGIN_S: Final = 5.0
+RECEIVE_MAX: Final = 10
+VISIBILITY_DEFAULT_S: Final = 30
+"""SQS's own default: taken where the queue's attribute may not be read, or is 0."""
+_PROJECT_ATTRIBUTE: Final = "ProjectId"
+
+
+class SqsUpdateSource:
+    """Reads one SQS queue. `call` is `Aws.call`; `timeout_s` bounds every call but the long poll, which takes
+    `long_poll_s` (0 to 20 whole seconds) when the queue is empty.
+
+    `visibility_s` is the default until the first `receive` has read the queue's attribute; every receive asks
+    for exactly this visibility, so it is true even where the attribute may not be read.
+    """
+
+    name = "sqs"
+
+    def __init__(
+        self, queue_url: str, call: AwsCall, *, long_poll_s: int = LONG_POLL_S, timeout_s: float = 5.0
+    ) -> None:
+        self.visibility_s: float = VISIBILITY_DEFAULT_S
+        self._queue_url = queue_url
+        self._call = call
+        self._long_poll_s = long_poll_s
+        self._timeout_s = timeout_s
+        self._is_visibility_known = False
+
+    async def receive(self) -> Sequence[Update]:
+        """At most 10 messages; none when the queue stayed empty. Raises SourceUnavailable."""
+        try:
+            if not self._is_visibility_known:
+                await self._read_visibility()
+            answer = await self._call(
+                "sqs",
+                "receive_message",
+                self._long_poll_s + LONG_POLL_MARGIN_S,
+                QueueUrl=self._queue_url,
+                MaxNumberOfMessages=RECEIVE_MAX,
+                WaitTimeSeconds=self._long_poll_s,
+                VisibilityTimeout=int(self.visibility_s),
+                MessageAttributeNames=[_PROJECT_ATTRIBUTE],
+            )
+        except AwsError as error:
+            raise SourceUnavailable(str(error)) from error
+        return [_update(message) for message in answer.get("Messages", ())]
+
+    async def delete(self, handles: Sequence[str]) -> None:
+        """What cannot be deleted comes again. Raises SourceUnavailable when the whole call failed."""
+        await self._batch("delete_message_batch", [{"ReceiptHandle": handle} for handle in handles])
+
+    async def extend(self, handles: Sequence[str]) -> None:
+        """What cannot be extended comes again early. Raises SourceUnavailable when the whole call failed."""
+        seconds = int(self.visibility_s)
+        await self._batch(
+            "change_message_visibility_batch",
+            [{"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle in handles],
+        )
+
+    async def _batch(self, operation: str, entries: Sequence[dict[str, Any]]) -> None:
+        if not entries:
+            return
+        numbered = [{"Id": str(index), **entry} for index, entry in enumerate(entries)]
+        try:
+            await self._call("sqs", operation, self._timeout_s, QueueUrl=self._queue_url, Entries=numbered)
+        except AwsError as error:
+            raise SourceUnavailable(str(error)) from error
+
+    async def _read_visibility(self) -> None:
+        try:
+            answer = await self._call(
+                "sqs",
+                "get_queue_attributes",
+                self._timeout_s,
+                QueueUrl=self._queue_url,
+                AttributeNames=["VisibilityTimeout"],
+            )
+        except AwsError as error:
+            if error.fault is not Fault.DENIED:
+                raise
+            answer = {}
+        seconds = int(answer.get("Attributes", {}).get("VisibilityTimeout", 0))
+        self.visibility_s = seconds or VISIBILITY_DEFAULT_S
+        self._is_visibility_known = True
+
+
+def _update(message: Mapping[str, Any]) -> Update:
+    attribute = message.get("MessageAttributes", {}).get(_PROJECT_ATTRIBUTE, {})
+    return Update(
+        update_id=message["MessageId"],
+        handle=message["ReceiptHandle"],
+        # A lone surrogate becomes invalid UTF-8 here, which the reader of the body refuses as malformed.
+        body=message["Body"].encode("utf-8", "surrogatepass"),
+        project_id=attribute.get("StringValue"),
+    )

@@ -1,0 +1,82 @@
+/** Turns messages into text for people, and people's text into data. Pure; no DOM in here. */
+
+const SUMMARY_FIELDS = ["message", "text", "summary", "title", "description", "task", "status", "result"];
+const ENVELOPE_FIELDS = new Set(["type", "agent", "project_id", "offset", "timestamp"]);
+const SUMMARY_CHARACTERS = 400;
+
+const AGENT_WORDS = {
+  pm: ["pm", "plan", "planning", "planner"],
+  dev: ["dev", "code", "develop", "developer", "development"],
+  qa: ["qa", "test", "tests", "testing", "quality"],
+  ops: ["ops", "deploy", "deployment", "operations"],
+};
+const AGENT_OF_WORD = new Map(Object.entries(AGENT_WORDS).flatMap(([agent, words]) => words.map((word) => [word, agent])));
+
+/** pm | dev | qa | ops by the `agent` field, else by a word of the `type` field, else null. */
+export function agentOf(message) {
+  for (const field of [message.agent, message.type]) {
+    if (typeof field !== "string") continue;
+    for (const word of field.toLowerCase().split(/[^a-z]+/)) {
+      if (AGENT_OF_WORD.has(word)) return AGENT_OF_WORD.get(word);
+    }
+  }
+  return null;
+}
+
+function shorten(text) {
+  return text.length > SUMMARY_CHARACTERS ? `${text.slice(0, SUMMARY_CHARACTERS)}…` : text;
+}
+
+/** One line that says what a message is about. */
+export function summaryOf(message) {
+  for (const field of SUMMARY_FIELDS) {
+    if (typeof message[field] === "string" && message[field].trim() !== "") return shorten(message[field]);
+  }
+  const rest = Object.entries(message).filter(([name]) => !ENVELOPE_FIELDS.has(name));
+  return shorten(rest.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", "));
+}
+
+/**
+ * Reads what was typed as a task.
+ *
+ * @returns {{dataText: string, kind: "json" | "text"} | {problem: string}} dataText is JSON;
+ *   an object or array is taken as typed, anything else becomes {"task": text}
+ */
+export function readTask(typed) {
+  const text = typed.trim();
+  if (text === "") return { problem: "Write a task first." };
+  if (text.startsWith("{") || text.startsWith("[")) {
+    try {
+      JSON.parse(text);
+      return { dataText: text, kind: "json" };
+    } catch (error) {
+      // "[urgent] fix it" is a fair sentence; text that opens with a brace was meant as JSON.
+      if (text.startsWith("{")) return { problem: `Not valid JSON: ${error.message}` };
+    }
+  }
+  return { dataText: JSON.stringify({ task: text }), kind: "text" };
+}
+
+/** Indents JSON text without parsing it, so that every digit and key stays as it was sent. */
+export function indentJson(text) {
+  const tokens = text.match(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
+  let depth = 0;
+  let out = "";
+  tokens.forEach((token, index) => {
+    const opens = token === "{" || token === "[";
+    const closes = token === "}" || token === "]";
+    const afterOpening = tokens[index - 1] === "{" || tokens[index - 1] === "[";
+    if (closes) depth -= 1;
+    const breaks = closes ? !afterOpening : afterOpening || tokens[index - 1] === ",";
+    if (breaks) out += `\n${"  ".repeat(Math.max(0, depth))}`;
+    out += token === ":" ? ": " : token;
+    if (opens) depth += 1;
+  });
+  return out;
+}
+
+/** Wall-clock time of an update: its own timestamp where it has a valid one, else the receipt. */
+export function timeOf(message, receivedAtMs) {
+  const own = typeof message.timestamp === "string" ? Date.parse(message.timestamp) : NaN;
+  return new Date(Number.isNaN(own) ? receivedAtMs : own);
+}

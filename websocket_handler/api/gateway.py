@@ -1,0 +1,113 @@
+"""What the HTTP API asks of the node, and how its answers look."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.node import Node
+from websocket_handler.ports.clock import Clock
+from websocket_handler.protocol import replies
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.telemetry.log import EventLog
+
+RETRY_AFTER_S = "1"
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the node is not ready."""
+
+    dependency: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The node as the HTTP API sees it."""
+
+    node: Node
+    clock: Clock
+    log: EventLog
+    body_bytes_max: int
+    body_timeout_s: float
+    is_draining: Callable[[], bool]
+    not_ready: Callable[[], list[Reason]]
+    presence: Callable[[str], bytes]
+    disconnect: Callable[[Connection], None]
+
+
+def json_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer that no cache keeps."""
+    return Response(body, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+
+
+def error_response(fault: CommandError, status: int | None = None) -> Response:
+    """The error object of the protocol, with its HTTP status."""
+    status = status or fault.status
+    headers = {"Retry-After": RETRY_AFTER_S} if status in (429, 503) else {}
+    return json_response(replies.error(fault), status, headers)
+
+
+class Waiter:
+    """Bridges the node's callbacks to the API's coroutines: `done` is the callback, `result` the wait."""
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    def done(self, answer: object) -> None:
+        """Take the answer; when nobody waits any more it is dropped."""
+        if not self._future.done():
+            self._future.set_result(answer)
+
+    async def result(self, kind: type[Answer]) -> Answer:
+        """The answer. Raises the CommandError that came instead."""
+        answer = await self._future
+        if isinstance(answer, CommandError):
+            raise answer
+        assert isinstance(answer, kind), "the callback answers with one type"
+        return answer
+
+
+async def read_body(request: Request, gateway: Gateway) -> bytes:
+    """The whole request body. Raises CommandError when it is too large, does not come in time, or ends before
+    its announced length."""
+    try:
+        async with asyncio.timeout(gateway.body_timeout_s):
+            return await _collect(request, gateway.body_bytes_max)
+    except TimeoutError:
+        raise CommandError(
+            ErrorCode.INVALID_FIELD, "the body did not come in time, or is shorter than announced"
+        ) from None
+    except ClientDisconnect:
+        raise CommandError(ErrorCode.INVALID_FIELD, "the body is shorter than announced") from None
+
+
+async def _collect(request: Request, bytes_max: int) -> bytes:
+    too_large = CommandError(ErrorCode.MESSAGE_TOO_LARGE, f"a body has at most {bytes_max} bytes")
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > bytes_max:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > bytes_max:
+            raise too_large
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def whole_number(request: Request, name: str, default: int, low: int, high: int) -> int:
+    """An integer query parameter. Raises CommandError with `invalid_field`."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and low <= int(text) <= high):
+        raise CommandError(ErrorCode.INVALID_FIELD, f"{name} must be an integer from {low} to {high}")
+    return int(text)

@@ -1,0 +1,61 @@
+"""Routes of the node itself: health, readiness, metrics, connections."""
+
+import bisect
+
+import msgspec
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from websocket_handler.api.gateway import Gateway, json_response, whole_number
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+
+CONNECTIONS_LISTED_MAX = 1000
+
+
+class OperationRoutes:
+    """What operators and load balancers ask."""
+
+    def __init__(self, gateway: Gateway, metrics: CollectorRegistry) -> None:
+        self._gateway = gateway
+        self._metrics = metrics
+
+    async def health(self, _request: Request) -> Response:
+        """The process is alive and its loop turns."""
+        return PlainTextResponse("OK", headers={"Cache-Control": "no-store"})
+
+    async def ready(self, _request: Request) -> Response:
+        """Whether new clients should be sent here."""
+        reasons = [{"dependency": reason.dependency, "reason": reason.reason} for reason in self._gateway.not_ready()]
+        status = "not_ready" if reasons else "ready"
+        return json_response(msgspec.json.encode({"status": status, "reasons": reasons}), 503 if reasons else 200)
+
+    async def metrics(self, _request: Request) -> Response:
+        """Prometheus text."""
+        return Response(generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def connections(self, request: Request) -> Response:
+        """The node's connections by id, a page of them after `after`."""
+        limit = min(whole_number(request, "limit", 100, 1, 10**9), CONNECTIONS_LISTED_MAX)
+        after = request.query_params.get("after", "")
+        connections = self._gateway.node.connections
+        ids = sorted(connections)
+        page = ids[bisect.bisect_right(ids, after) :][:limit]
+        listed = [
+            {
+                "connection_id": connection_id,
+                "connected_at": self._gateway.clock.text(connections[connection_id].connected_at),
+                "projects": list(connections[connection_id].subscriptions),
+            }
+            for connection_id in page
+        ]
+        return json_response(msgspec.json.encode({"connections": listed, "count": len(ids)}))
+
+    async def disconnect(self, request: Request) -> Response:
+        """Close one connection for good."""
+        connection = self._gateway.node.connections.get(request.path_params["connection_id"])
+        if connection is None:
+            raise CommandError(ErrorCode.NOT_FOUND, "no such connection on this node")
+        self._gateway.disconnect(connection)
+        return Response(status_code=204)

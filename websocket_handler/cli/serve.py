@@ -1,0 +1,56 @@
+"""`websocket-handler serve`: run one node until it is told to stop."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import uvloop
+
+from websocket_handler import config
+from websocket_handler.adapters.ids import new_id
+from websocket_handler.app import App
+from websocket_handler.telemetry.counters import Counters
+from websocket_handler.telemetry.log import EventLog, start_logging
+
+EXIT_CONFIGURATION = 2
+EXIT_PORT = 3
+
+
+def serve() -> int:
+    """Run until SIGTERM or SIGINT; the exit code. A second signal ends it at once."""
+    try:
+        settings = config.from_environment(os.environ)
+    except config.ConfigurationError as error:
+        for problem in error.problems:
+            print(f"{problem.variable}: {problem.reason}", file=sys.stderr)  # noqa: T201 - the command's output
+        return EXIT_CONFIGURATION
+    counters = Counters()
+    node_id = settings.node_id or new_id()
+    stop_logging = start_logging(node_id, settings.log_level, settings.log_format, counters)
+    try:
+        return uvloop.run(_run(settings, counters, node_id))
+    finally:
+        stop_logging()
+
+
+async def _run(settings: config.Settings, counters: Counters, node_id: str) -> int:
+    loop = asyncio.get_running_loop()
+    asked_to_stop = asyncio.Event()
+    app = App(settings, counters, node_id)
+
+    def asked() -> None:
+        if asked_to_stop.is_set():
+            app.stop_now()
+        asked_to_stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+    try:
+        await app.start()
+    except OSError as error:
+        EventLog().emit("node.failed", reason=str(error))
+        return EXIT_PORT
+    await asked_to_stop.wait()
+    await app.stop()
+    return 0

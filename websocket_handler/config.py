@@ -1,0 +1,186 @@
+"""All settings: from environment variables to one typed value, checked, documented, and nothing read anywhere
+else."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from websocket_handler.protocol.names import Agent
+
+WRITE_MARGIN_BYTES: Final = 1024
+"""What a publication's frame and splice add to the publisher's object, generously."""
+
+
+def _setting(description: str, unit: str = "", *, ge: float | None = None, le: float | None = None) -> Meta:
+    return Meta(description=description, extra={"unit": unit}, ge=ge, le=le)
+
+
+Switch = Literal["on", "off"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting; the environment variable is the field's name in upper case."""
+
+    sqs_queue_url_pm: Annotated[str, _setting("queue of the PM agent", "URL")]
+    sqs_queue_url_dev: Annotated[str, _setting("queue of the Dev agent", "URL")]
+    sqs_queue_url_qa: Annotated[str, _setting("queue of the QA agent", "URL")]
+    sqs_queue_url_ops: Annotated[str, _setting("queue of the Ops agent", "URL")]
+    dynamodb_table_name: Annotated[str, _setting("table for logs and connection records")]
+    sqs_queue_url_updates: Annotated[str, _setting("queue where agents leave updates; empty: none", "URL")] = ""
+    aws_region: Annotated[str, _setting("AWS region")] = "us-east-1"
+    aws_endpoint_url: Annotated[str, _setting("one endpoint for all AWS calls (an emulator); empty: AWS", "URL")] = ""
+    websocket_host: Annotated[str, _setting("address to bind to")] = "0.0.0.0"
+    websocket_port: Annotated[int, _setting("port; 0 takes any free one", ge=0, le=65535)] = 8080
+    log_store: Annotated[Literal["", "memory", "dynamodb"], _setting("where project logs live; empty: dynamodb")] = ""
+    forward_body: Annotated[Literal["envelope", "data"], _setting("body of a forwarded message")] = "envelope"
+    auth_mode: Annotated[Literal["none"], _setting("who may connect; none: everyone")] = "none"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _setting("least urgent level logged")] = "INFO"
+    log_format: Annotated[Literal["auto", "json", "console"], _setting("auto: console on a terminal, else json")] = (
+        "auto"
+    )
+    node_id: Annotated[str, _setting("name of this node; empty: made up")] = ""
+    ping_interval_s: Annotated[
+        float, _setting("between pings; half-open clients end within two", "s", ge=1, le=3600)
+    ] = 25
+    drain_seconds: Annotated[float, _setting("for handing clients over at SIGTERM", "s", ge=0, le=110)] = 20
+    slow_client_timeout_s: Annotated[
+        float, _setting("without progress until a slow client is closed", "s", ge=1, le=3600)
+    ] = 60
+    outbox_bytes: Annotated[int, _setting("waiting for one client", "bytes", ge=16_384, le=67_108_864)] = 262_144
+    max_message_bytes: Annotated[int, _setting("one client message", "bytes", ge=1024, le=1_048_576)] = 65_536
+    max_connections: Annotated[int, _setting("clients of this node; 0: no limit", "", ge=0)] = 10_000
+    max_subscriptions: Annotated[int, _setting("projects per client; 0: no limit", "", ge=0)] = 256
+    max_projects: Annotated[int, _setting("open projects of this node", "", ge=1)] = 10_000
+    handshake_timeout_s: Annotated[
+        float, _setting("for a request head, and for a request body", "s", ge=0.1, le=300)
+    ] = 10
+    commands_per_second: Annotated[float, _setting("per client; 0: no limit", "1/s", ge=0)] = 100
+    bytes_per_second: Annotated[float, _setting("per client; 0: no limit", "bytes/s", ge=0)] = 0
+    history_messages: Annotated[int, _setting("publications kept in memory per project", "", ge=1, le=1_000_000)] = 1000
+    history_bytes: Annotated[int, _setting("publications kept in memory per project", "bytes", ge=1024)] = 1_048_576
+    history_seconds: Annotated[float, _setting("for how long publications are kept", "s", ge=1, le=31_536_000)] = 86_400
+    history_total_bytes: Annotated[int, _setting("publications kept in memory in total", "bytes", ge=1_048_576)] = (
+        134_217_728
+    )
+    forward_timeout_s: Annotated[float, _setting("until a forward is given up", "s", ge=1, le=600)] = 30
+    console: Annotated[Switch, _setting("the console page at /")] = "on"
+    diag_echo: Annotated[Literal["0", "1"], _setting("1: echo everything at /__echo, for conformance suites")] = "0"
+
+    @property
+    def queue_urls(self) -> dict[Agent, str]:
+        """The agents' queues."""
+        return {
+            Agent.PM: self.sqs_queue_url_pm,
+            Agent.DEV: self.sqs_queue_url_dev,
+            Agent.QA: self.sqs_queue_url_qa,
+            Agent.OPS: self.sqs_queue_url_ops,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one variable."""
+
+    variable: str
+    reason: str
+
+
+class ConfigurationError(Exception):
+    """The settings cannot be used; `problems` has one entry per variable."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(f"{problem.variable}: {problem.reason}" for problem in problems))
+        self.problems = problems
+
+
+_HINTS: Final = get_type_hints(Settings, include_extras=True)
+_FIELDS: Final = msgspec.structs.fields(Settings)
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """The settings in `environment`. Raises ConfigurationError with every problem at once."""
+    values: dict[str, object] = {}
+    problems: list[Problem] = []
+    for field in _FIELDS:
+        variable = field.name.upper()
+        text = environment.get(variable, "").strip()
+        if text:
+            try:
+                values[field.name] = msgspec.convert(text, _HINTS[field.name], strict=False)
+            except msgspec.ValidationError as error:
+                problems.append(Problem(variable, str(error)))
+        elif field.required:
+            problems.append(Problem(variable, f"is required: {_description(field.name)}"))
+    problems.extend(_related_problems(values))
+    if problems:
+        raise ConfigurationError(problems)
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _related_problems(values: Mapping[str, object]) -> Iterator[Problem]:
+    """Rules that one variable alone cannot break."""
+    for name, value in values.items():
+        if name.startswith("sqs_queue_url") or name == "aws_endpoint_url":
+            parts = urlsplit(str(value))
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                yield Problem(name.upper(), "must be a URL with http or https and a host")
+    outbox = int(str(values.get("outbox_bytes", 262_144)))
+    message = int(str(values.get("max_message_bytes", 65_536)))
+    if outbox < 2 * (message + WRITE_MARGIN_BYTES):
+        yield Problem("OUTBOX_BYTES", f"must be at least {2 * (message + WRITE_MARGIN_BYTES)}: room for two messages")
+
+
+def _meta(name: str) -> Meta:
+    metadata: tuple[object, ...] = _HINTS[name].__metadata__
+    return next(item for item in metadata if isinstance(item, Meta))
+
+
+def _description(name: str) -> str:
+    return _meta(name).description or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One setting, for `websocket-handler config` and the documentation."""
+
+    variable: str
+    value: str
+    default: str
+    unit: str
+    limits: str
+    description: str
+
+
+def describe(environment: Mapping[str, str]) -> list[Described]:
+    """All settings as they stand in `environment`, secrets redacted."""
+    rows: list[Described] = []
+    for field in _FIELDS:
+        meta = _meta(field.name)
+        default = "required" if field.required else str(field.default)
+        value = environment.get(field.name.upper(), "").strip() or ("" if field.required else default)
+        limits = " to ".join(str(limit) for limit in (meta.ge, meta.le) if limit is not None)
+        if meta.ge is not None and meta.le is None:
+            limits = f"at least {meta.ge}"
+        unit = str((meta.extra or {}).get("unit", ""))
+        choices = _choices(field.name)
+        rows.append(
+            Described(field.name.upper(), redacted(value), default, unit, limits or choices, meta.description or "")
+        )
+    return rows
+
+
+def _choices(name: str) -> str:
+    choices = getattr(_HINTS[name].__origin__, "__args__", ())
+    return " | ".join(str(choice) for choice in choices if choice != "")
+
+
+def redacted(value: str) -> str:
+    """A value without the credentials that a URL may carry."""
+    parts = urlsplit(value)
+    if parts.scheme in ("http", "https") and "@" in parts.netloc:
+        return value.replace(parts.netloc.rpartition("@")[0], "***", 1)
+    return value

@@ -1,0 +1,1 @@
+"""The engine: commits publications, moves cursors, batches forwards. Knows ports, never adapters or sockets."""

@@ -1,0 +1,72 @@
+"""One live client on this node: its protocol state, its subscriptions, and the way to it."""
+
+from collections.abc import Callable
+
+from websocket_handler.delivery.fan_out import Subscription
+from websocket_handler.delivery.project import Project
+from websocket_handler.ports.transport import Transport
+from websocket_handler.protocol.frames import text_frame
+from websocket_handler.protocol.session import Session
+
+
+class Connection:
+    """What the node knows of a client. It is level on a project or behind on it; it has no queue of its own."""
+
+    __slots__ = (
+        "broadcasts",
+        "connected_at",
+        "connection_id",
+        "in_flight",
+        "is_open",
+        "is_paused",
+        "opened_at",
+        "paused_at",
+        "received",
+        "session",
+        "subscriptions",
+        "transport",
+        "write",
+    )
+
+    def __init__(self, connection_id: str, transport: Transport, session: Session, now: float, wall: float) -> None:
+        self.connection_id = connection_id
+        self.transport = transport
+        self.write: Callable[[bytes], object] = transport.write
+        self.session = session
+        self.opened_at = now
+        self.connected_at = wall
+        self.is_open = True
+        self.is_paused = False
+        self.paused_at = 0.0
+        self.in_flight = 0
+        """Commands that wait for a queue or a store."""
+        self.received = 0
+        """Commands received, for the canonical log line."""
+        self.subscriptions: dict[str, tuple[Project, Subscription]] = {}
+        self.broadcasts: tuple[Project, Subscription] | None = None
+
+    def push(self, payload: bytes) -> None:
+        """Send one frame with this payload. A reply to a closed connection is dropped."""
+        if self.is_open:
+            self.write(text_frame(payload))
+
+    def pause(self, now: float) -> None:
+        """The outbox is over its high-water mark: nothing more is written until it drained."""
+        if self.is_paused:
+            return
+        self.is_paused = True
+        self.paused_at = now
+        for project, cursor in self._cursors():
+            project.fan_out.pause(cursor)
+
+    def resume(self) -> None:
+        """The outbox drained: catch up from the logs."""
+        self.is_paused = False
+        for project, cursor in self._cursors():
+            if self.is_paused:
+                return
+            project.fan_out.resume(cursor)
+
+    def _cursors(self) -> list[tuple[Project, Subscription]]:
+        own = list(self.subscriptions.values())
+        return own if self.broadcasts is None else [*own, self.broadcasts]

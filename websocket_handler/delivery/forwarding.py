@@ -1,0 +1,290 @@
+"""Work on its way to the agents' queues: bounded, batched, retried, and confirmed only once a queue has it.
+
+Tasks of one turn of the loop leave in one batch; while a batch is under way further ones gather. A task that a
+queue did not take is tried again, with full jitter, until its deadline; what the queue calls the sender's fault
+is not. A retry carries the same message id.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from random import Random
+from typing import Final
+
+from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.forwarder import Accepted, Forwarder, QueueUnavailable, Refused
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import ForwardTask
+from websocket_handler.protocol.names import Agent
+from websocket_handler.telemetry.counters import Counters
+
+BATCH_BYTES_MAX: Final = 1_000_000
+"""SQS takes 1 MiB per batch; the rest is room for attributes' names."""
+
+Forwarded = Callable[[str | CommandError], None]
+"""Called once: with the queue's receipt, or with why the work was not handed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardLimits:
+    """How much work may wait, and for how long."""
+
+    waiting_messages: int = 10_000
+    """Tasks of one agent that wait or are under way; beyond it: `overloaded`."""
+    waiting_bytes: int = 16_777_216
+    batches_under_way: int = 8
+    timeout_s: float = 30.0
+    """How long a task is tried before its client gets `forward_failed`."""
+    attempt_timeout_s: float = 10.0
+    backoff_base_s: float = 0.05
+    backoff_max_s: float = 2.0
+    receipts: int = 50_000
+    """Message ids whose receipt is remembered, so that a repeated forward is not a second task."""
+    receipt_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    """What a message id stands for."""
+
+    receipt: str
+    data_digest: bytes
+    expires_at: float
+
+
+class _Waiting:
+    """A task before its confirmation."""
+
+    __slots__ = ("attempts", "deadline", "dones", "size", "started_at", "task")
+
+    def __init__(self, task: ForwardTask, size: int, now: float, deadline: float, done: Forwarded) -> None:
+        self.task = task
+        self.size = size
+        self.started_at = now
+        self.deadline = deadline
+        self.attempts = 0
+        self.dones = [done]
+
+
+class Forwarding:
+    """Takes tasks from clients and answers each exactly once."""
+
+    def __init__(
+        self, forwarder: Forwarder, clock: Clock, limits: ForwardLimits, counters: Counters, random: Random
+    ) -> None:
+        self._queues = {agent: _AgentQueue(agent, forwarder, clock, limits, counters, random) for agent in Agent}
+        self._forwarder = forwarder
+        self._clock = clock
+        self._limits = limits
+        self._receipts: OrderedDict[tuple[str, str], _Receipt] = OrderedDict()
+        self._under_way: dict[tuple[str, str], _Waiting] = {}
+
+    def forward(self, sender: str, task: ForwardTask, done: Forwarded) -> None:
+        """Hand a task over. `sender` is whose message ids these are: the same id of the same sender within the
+        window is the same task, and gets the first one's receipt. Raises CommandError when it is refused."""
+        identity = (sender, f"{task.agent.value} {task.message_id}")
+        known = self._receipts.get(identity)
+        if known is not None and known.expires_at > self._clock.monotonic():
+            _check_same(known.data_digest, task)
+            done(known.receipt)
+            return
+        same = self._under_way.get(identity)
+        if same is not None:
+            _check_same(_digest(same.task), task)
+            same.dones.append(done)
+            return
+        self._forwarder.check(task)
+        queue = self._queues[task.agent]
+        remember = partial(self._answered, identity, task)
+        self._under_way[identity] = waiting = queue.add(task, remember)
+        waiting.dones.append(done)
+
+    def _answered(self, identity: tuple[str, str], task: ForwardTask, answer: str | CommandError) -> None:
+        del self._under_way[identity]
+        if isinstance(answer, CommandError):
+            return
+        now = self._clock.monotonic()
+        self._receipts.pop(identity, None)
+        self._receipts[identity] = _Receipt(answer, _digest(task), now + self._limits.receipt_seconds)
+        while len(self._receipts) > self._limits.receipts or next(iter(self._receipts.values())).expires_at < now:
+            self._receipts.popitem(last=False)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every task was answered."""
+        return not self._under_way
+
+    @property
+    def waiting(self) -> dict[Agent, int]:
+        """Tasks that wait or are under way, by agent."""
+        return {agent: queue.count for agent, queue in self._queues.items()}
+
+    def failure(self) -> str | None:
+        """Why forwards cannot be handed over at the moment, for `/ready`."""
+        faults = [f"{agent.value}: {queue.fault}" for agent, queue in self._queues.items() if queue.fault]
+        return "; ".join(faults) or None
+
+    async def close(self) -> None:
+        """Stop at once: what is still waiting is answered with `forward_failed`."""
+        for queue in self._queues.values():
+            await queue.close()
+
+
+class _AgentQueue:
+    """The tasks for one agent."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        forwarder: Forwarder,
+        clock: Clock,
+        limits: ForwardLimits,
+        counters: Counters,
+        random: Random,
+    ) -> None:
+        self._agent = agent
+        self._forwarder = forwarder
+        self._clock = clock
+        self._limits = limits
+        self._counters = counters
+        self._random = random
+        self._waiting: deque[_Waiting] = deque()
+        self._batches: set[asyncio.Task[None]] = set()
+        self._bytes = 0
+        self.count = 0
+        self.fault: str | None = None
+        self._failures = 0
+        self._is_start_planned = False
+
+    def add(self, task: ForwardTask, done: Forwarded) -> _Waiting:
+        size = self._forwarder.size(task)
+        limits = self._limits
+        if self.count >= limits.waiting_messages or self._bytes + size > limits.waiting_bytes:
+            self._counters.forwards[self._agent.value, "overloaded"] += 1
+            raise CommandError(ErrorCode.OVERLOADED, f"too much work waits for the {self._agent.value} queue")
+        now = self._clock.monotonic()
+        waiting = _Waiting(task, size, now, now + limits.timeout_s, done)
+        self._waiting.append(waiting)
+        self.count += 1
+        self._bytes += size
+        if not self._is_start_planned:
+            self._is_start_planned = True
+            asyncio.get_running_loop().call_soon(self._start)
+        return waiting
+
+    def _start(self) -> None:
+        """Put what waits under way, as far as batches are free. While the queue fails, one batch probes it."""
+        self._is_start_planned = False
+        self._expire()
+        keeps_order = self._forwarder.keeps_order(self._agent)
+        batches_max = 1 if keeps_order or self._failures else self._limits.batches_under_way
+        while self._waiting and len(self._batches) < batches_max:
+            task = asyncio.get_running_loop().create_task(self._run(self._take()))
+            self._batches.add(task)
+            task.add_done_callback(self._ended)
+
+    def _expire(self) -> None:
+        """Answer those whose deadline passed while they waited."""
+        now = self._clock.monotonic()
+        while self._failures and self._waiting and self._waiting[0].deadline <= now:
+            self._answer(self._waiting.popleft(), _failed("the queue does not answer"), "failed")
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._batches.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            raise fault
+        self._start()
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(batch) < self._forwarder.batch_messages_max:
+            size += self._waiting[0].size
+            if batch and size > BATCH_BYTES_MAX:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _run(self, batch: list[_Waiting]) -> None:
+        """One batch, attempt after attempt, until each of its tasks is answered or goes back to wait."""
+        try:
+            answers = await self._attempt(batch)
+        except BaseException:
+            self._answer_all(batch, _failed("the gateway is stopping"))
+            raise
+        retries = [waiting for waiting, answer in zip(batch, answers, strict=True) if self._is_open(waiting, answer)]
+        if not retries:
+            self._failures = 0
+            return
+        self._counters.forward_retries += len(retries)
+        self._failures = self._failures + 1 if len(retries) == len(batch) else 0
+        try:
+            await asyncio.sleep(self._backoff_s())
+        except BaseException:
+            self._answer_all(retries, _failed("the gateway is stopping"))
+            raise
+        self._waiting.extendleft(reversed(retries))
+
+    async def _attempt(self, batch: Sequence[_Waiting]) -> Sequence[Accepted | Refused]:
+        try:
+            async with asyncio.timeout(self._limits.attempt_timeout_s):
+                answers = await self._forwarder.send(self._agent, [waiting.task for waiting in batch])
+        except (QueueUnavailable, TimeoutError) as fault:
+            self.fault = str(fault) or "no answer in time"
+            return [Refused(self.fault, is_senders_fault=False)] * len(batch)
+        self.fault = None
+        return answers
+
+    def _is_open(self, waiting: _Waiting, answer: Accepted | Refused) -> bool:
+        """Answer a task if it can be; whether it has to be tried again."""
+        waiting.attempts += 1
+        if isinstance(answer, Accepted):
+            self._answer(waiting, answer.receipt, "confirmed")
+        elif answer.is_senders_fault:
+            refusal = CommandError(ErrorCode.FORWARD_REJECTED, f"the queue refused the message: {answer.reason}")
+            self._answer(waiting, refusal, "rejected")
+        elif self._clock.monotonic() >= waiting.deadline:
+            self._answer(waiting, _failed("the queue did not take it in time"), "failed")
+        else:
+            return True
+        return False
+
+    def _backoff_s(self) -> float:
+        ceiling = min(self._limits.backoff_max_s, self._limits.backoff_base_s * 2 ** min(self._failures, 10))
+        return self._random.uniform(0, ceiling)
+
+    def _answer(self, waiting: _Waiting, answer: str | CommandError, outcome: str) -> None:
+        self.count -= 1
+        self._bytes -= waiting.size
+        self._counters.forwards[self._agent.value, outcome] += 1
+        self._counters.forward_seconds += self._clock.monotonic() - waiting.started_at
+        for done in waiting.dones:
+            done(answer)
+
+    def _answer_all(self, batch: Sequence[_Waiting], fault: CommandError) -> None:
+        for waiting in batch:
+            self._answer(waiting, fault, "failed")
+
+    async def close(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        self._answer_all(list(waiting), _failed("the gateway is stopping"))
+        batches = list(self._batches)
+        for batch in batches:
+            batch.cancel()
+        await asyncio.gather(*batches, return_exceptions=True)
+
+
+def _digest(task: ForwardTask) -> bytes:
+    return blake2b(task.data, digest_size=8).digest()
+
+
+def _check_same(digest: bytes, task: ForwardTask) -> None:
+    if digest != _digest(task):
+        raise CommandError(ErrorCode.CONFLICT, "this message_id already stands for other work")
+
+
+def _failed(reason: str) -> CommandError:
+    return CommandError(ErrorCode.FORWARD_FAILED, f"the work was not handed over: {reason}; send it again")

@@ -1,0 +1,230 @@
+"""One server process: its open projects and its connections, and everything a command can ask of them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.limits import DeliveryLimits
+from websocket_handler.delivery.project import Engine, Project, Published
+from websocket_handler.hub.log import Start
+from websocket_handler.ports.log_store import LogStore
+from websocket_handler.protocol import publication
+from websocket_handler.protocol.codec import invalid_project_id
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import Position, Subscribe
+from websocket_handler.protocol.names import is_project_id
+
+BROADCASTS: Final = ""
+"""The log of broadcasts. No project can have this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A subscription's place: `position` is where it starts."""
+
+    position: Position
+    recovered: bool
+
+
+Subscribed = Callable[[Confirmed | CommandError], None]
+
+
+class Node:
+    """The registry of projects and connections, and the operations on them. Single-threaded, callback style:
+    nothing here waits."""
+
+    def __init__(self, engine: Engine, broadcast_store: LogStore) -> None:
+        self.engine = engine
+        self.limits: DeliveryLimits = engine.limits
+        self.connections: dict[str, Connection] = {}
+        self.subscription_changed: Callable[[Connection], None] = lambda _connection: None
+        """Told after every subscription that began or ended, for the state store."""
+        self._projects: dict[str, Project] = {}
+        broadcasting = replace(engine, store=broadcast_store, finish=lambda head, _offset: head, are_resets_told=False)
+        self._broadcasts = Project(BROADCASTS, broadcasting, lambda _project: None)
+
+    # Projects
+
+    def project(self, project_id: str) -> Project:
+        """The project, opened if need be. Raises CommandError: `invalid_project_id`, `too_many_projects`."""
+        project = self._projects.get(project_id)
+        if project is None:
+            if not is_project_id(project_id):
+                raise invalid_project_id()
+            if len(self._projects) >= self.limits.projects:
+                self._close_one_idle()
+            project = self._projects[project_id] = Project(project_id, self.engine, self._project_closed)
+        project.used_at = self.engine.clock.monotonic()
+        return project
+
+    def _project_closed(self, project: Project) -> None:
+        self._projects.pop(project.project_id, None)
+
+    def _close_one_idle(self) -> None:
+        idle = [project for project in self._projects.values() if project.is_idle]
+        if not idle:
+            raise CommandError(ErrorCode.TOO_MANY_PROJECTS, "this node holds as many projects as it can")
+        self._close(min(idle, key=lambda project: project.used_at))
+
+    def _close(self, project: Project) -> None:
+        project.close()
+        self._projects.pop(project.project_id, None)
+
+    def sweep(self) -> None:
+        """Close idle projects, let go of what is too old, and keep the total within its maximum. Called every
+        few seconds."""
+        now, wall = self.engine.clock.monotonic(), self.engine.clock.wall()
+        for project in list(self._projects.values()):
+            project.log.trim(wall)
+            if project.is_idle and project.used_at < now - self.limits.project_idle_s:
+                self._close(project)
+        self._broadcasts.log.trim(wall)
+        excess = self.retained_bytes - self.limits.log_bytes_total
+        for project in sorted(self._projects.values(), key=lambda project: project.used_at):
+            if excess <= 0:
+                return
+            before = project.log.bytes
+            project.log.shrink(max(0, before - excess))
+            excess -= before - project.log.bytes
+
+    @property
+    def retained_bytes(self) -> int:
+        """What all logs on this node take."""
+        return sum(project.log.bytes for project in self._projects.values())
+
+    @property
+    def projects(self) -> Iterable[Project]:
+        """The open projects."""
+        return self._projects.values()
+
+    def wake_readers(self) -> None:
+        """Let SSE and long-poll readers look up: the node goes away."""
+        for project in self._projects.values():
+            project.fan_out.wake()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every accepted publication was answered."""
+        return all(project.is_settled for project in self._projects.values())
+
+    # Connections
+
+    def register(self, connection: Connection) -> None:
+        """Take a connection in. Raises CommandError with `too_many_connections`."""
+        if self.is_full:
+            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node holds as many connections as it can")
+        self.connections[connection.connection_id] = connection
+        self.engine.counters.connections_opened += 1
+        connection.broadcasts = (self._broadcasts, self._broadcasts.fan_out.attach(connection))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further connection is taken in."""
+        return 0 < self.limits.connections <= len(self.connections)
+
+    def unregister(self, connection: Connection) -> None:
+        """Let a connection go, with all its subscriptions. Doing it twice changes nothing."""
+        if not connection.is_open:
+            return
+        connection.is_open = False
+        del self.connections[connection.connection_id]
+        for project, cursor in connection.subscriptions.values():
+            project.fan_out.end_cursor(cursor)
+        if connection.broadcasts is not None:
+            self._broadcasts.fan_out.end_cursor(connection.broadcasts[1])
+
+    def presence(self, project_id: str) -> Sequence[Connection]:
+        """The connections that follow a project on this node."""
+        project = self._projects.get(project_id)
+        if project is None:
+            return ()
+        return [subscriber for subscriber in project.fan_out.subscribers if isinstance(subscriber, Connection)]
+
+    # Subscriptions
+
+    def subscribe(self, connection: Connection, command: Subscribe, done: Subscribed) -> None:
+        """Follow a project. `done` is called once, before anything of the project is delivered."""
+        followed = connection.subscriptions.get(command.project_id)
+        if followed is not None:
+            project, cursor = followed
+            project.fan_out.when_started(cursor, partial(self._confirm_again, connection, command, done))
+            return
+        if 0 < self.limits.subscriptions <= len(connection.subscriptions):
+            raise CommandError(
+                ErrorCode.TOO_MANY_SUBSCRIPTIONS,
+                f"a connection follows at most {self.limits.subscriptions} projects",
+            )
+        project = self.project(command.project_id)
+        since = command.since if isinstance(command.since, Position) else None
+        rewind = command.rewind if isinstance(command.rewind, int) else None
+        place = project.fan_out.subscribe(
+            connection, since, rewind, partial(self._started, connection, project, since, done)
+        )
+        if connection.is_open and place.is_live:
+            connection.subscriptions[command.project_id] = (project, place)
+            self.subscription_changed(connection)
+
+    def _confirm_again(self, connection: Connection, command: Subscribe, done: Subscribed) -> None:
+        """Subscribing to what is followed already replays nothing."""
+        followed = connection.subscriptions.get(command.project_id)
+        if followed is None:  # the first one was refused
+            self.subscribe(connection, command, done)
+        else:
+            project, cursor = followed
+            done(Confirmed(project.fan_out.position(cursor), recovered=True))
+
+    def _started(
+        self,
+        connection: Connection,
+        project: Project,
+        since: Position | None,
+        done: Subscribed,
+        start: Start | CommandError,
+    ) -> None:
+        if isinstance(start, CommandError):
+            connection.subscriptions.pop(project.project_id, None)
+            self.subscription_changed(connection)
+            done(start)
+            return
+        if since is not None:
+            self.engine.counters.recoveries["recovered" if start.recovered else "lost"] += 1
+        done(Confirmed(Position(project.log.epoch, start.offset), start.recovered))
+
+    def unsubscribe(self, connection: Connection, project_id: str, done: Callable[[], None]) -> None:
+        """Stop following; `done` is called once nothing more of the project will be delivered."""
+        followed = connection.subscriptions.get(project_id)
+        if followed is None:
+            done()
+            return
+        project, cursor = followed
+
+        def end() -> None:
+            project.fan_out.end_cursor(cursor)
+            if connection.subscriptions.get(project_id) == followed:
+                del connection.subscriptions[project_id]
+                self.subscription_changed(connection)
+            done()
+
+        project.fan_out.when_started(cursor, end)
+
+    # Publishing
+
+    def publish(self, project_id: str, payload: bytes, key: str, done: Published) -> None:
+        """Append one JSON object to a project's log. `done` is called after the commit.
+
+        Raises CommandError when it is refused as it stands; nothing was done then.
+        """
+        if not is_project_id(project_id):
+            raise invalid_project_id()
+        head = publication.publication_head(payload, project_id)
+        digest = publication.digest(head) if key else b""
+        self.project(project_id).publish(head, key, digest, done)
+
+    def broadcast(self, payload: bytes) -> int:
+        """Send one JSON object to every connection of this node; how many there are. Raises CommandError."""
+        body = publication.broadcast_payload(payload)
+        self.engine.counters.broadcasts += 1
+        self._broadcasts.publish(body, "", b"", lambda _answer: None)
+        return len(self.connections)

@@ -1,0 +1,146 @@
+"""The updates queue: at least once in, once out.
+
+A message is deleted only after the log store holds it, and its queue id is the publication's idempotency key,
+so a message that comes again is not published again. A malformed one is left to the queue's redrive policy.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Final
+
+from websocket_handler.delivery.node import Node
+from websocket_handler.ports.update_source import SourceUnavailable, Update, UpdateSource
+from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.messages import Position
+from websocket_handler.protocol.publication import project_named_in
+from websocket_handler.telemetry.counters import Counters
+
+UNDER_WAY_MAX: Final = 500
+"""Updates between receipt and deletion: beyond it nothing further is received."""
+DELETE_BATCH_MAX: Final = 10
+BACKOFF_MAX_S: Final = 5.0
+
+Report = Callable[[str, dict[str, object]], None]
+"""Told of what an operator should read: an event name and its fields."""
+
+
+class UpdateConsumer:
+    """Publishes what agents leave in the updates queue."""
+
+    def __init__(self, source: UpdateSource, node: Node, counters: Counters, random: Random, report: Report) -> None:
+        self._source = source
+        self._node = node
+        self._counters = counters
+        self._random = random
+        self._report = report
+        self._under_way: dict[str, Update] = {}
+        self._published: list[str] = []
+        self._room = asyncio.Event()
+        self._room.set()
+        self._has_published = asyncio.Event()
+        self._failures = 0
+        self.fault: str | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything received was published and deleted, or given back."""
+        return not self._under_way and not self._published
+
+    async def run(self) -> None:
+        """Receive, delete and extend until cancelled. What was not deleted then comes again, to whoever reads
+        the queue next."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._receive())
+            tasks.create_task(self._delete())
+            tasks.create_task(self._extend())
+
+    async def _receive(self) -> None:
+        while True:
+            await self._room.wait()
+            try:
+                updates = await self._source.receive()
+            except SourceUnavailable as fault:
+                await self._back_off(str(fault))
+                continue
+            self._failures, self.fault = 0, None
+            for update in updates:
+                self._take(update)
+
+    async def _back_off(self, fault: str) -> None:
+        if self.fault is None:
+            self._report("updates.unavailable", {"reason": fault})
+        self.fault = fault
+        self._failures += 1
+        await asyncio.sleep(self._random.uniform(0, min(BACKOFF_MAX_S, 0.1 * 2 ** min(self._failures, 10))))
+
+    def _take(self, update: Update) -> None:
+        """Publish one update; its answer decides whether it is deleted."""
+        self._under_way[update.handle] = update
+        if len(self._under_way) >= UNDER_WAY_MAX:
+            self._room.clear()
+        try:
+            self._publish(update)
+        except CommandError as fault:
+            self._refused(update, fault)
+
+    def _publish(self, update: Update) -> None:
+        named = project_named_in(update.body)
+        project_id = named if named is not None else update.project_id
+        if project_id is None:
+            self._node.broadcast(update.body)
+            self._counters.updates["broadcast"] += 1
+            self._forget(update, delete=True)
+            return
+
+        def done(answer: Position | CommandError) -> None:
+            if isinstance(answer, CommandError):
+                self._refused(update, answer)
+            else:
+                self._counters.updates["published"] += 1
+                self._forget(update, delete=True)
+
+        self._node.publish(project_id, update.body, f"sqs:{update.update_id}", done)
+
+    def _refused(self, update: Update, fault: CommandError) -> None:
+        """Leave it in the queue: it comes again after its visibility, and ends in the dead-letter queue when it
+        never gets better."""
+        outcome = "failed" if fault.retryable else "malformed"
+        self._counters.updates[outcome] += 1
+        self._report(f"update.{outcome}", {"update_id": update.update_id, "code": fault.code.value})
+        self._forget(update, delete=False)
+
+    def _forget(self, update: Update, *, delete: bool) -> None:
+        del self._under_way[update.handle]
+        if len(self._under_way) < UNDER_WAY_MAX:
+            self._room.set()
+        if delete:
+            self._published.append(update.handle)
+            self._has_published.set()
+
+    async def _delete(self) -> None:
+        while True:
+            await self._has_published.wait()
+            handles = self._published[:DELETE_BATCH_MAX]
+            try:
+                await self._source.delete(handles)
+            except SourceUnavailable as fault:
+                await self._back_off(str(fault))
+                continue
+            del self._published[: len(handles)]
+            if not self._published:
+                self._has_published.clear()
+
+    async def _extend(self) -> None:
+        """While the log store is slow, keep what is under way hidden from other readers."""
+        while True:
+            await asyncio.sleep(self._source.visibility_s / 2)
+            held = [*self._under_way, *self._published]
+            for start in range(0, len(held), DELETE_BATCH_MAX):
+                await self._extend_some(held[start : start + DELETE_BATCH_MAX])
+
+    async def _extend_some(self, handles: Sequence[str]) -> None:
+        try:
+            await self._source.extend(handles)
+        except SourceUnavailable as fault:
+            self._report("updates.extend_failed", {"reason": str(fault)})

@@ -1,0 +1,1 @@
+"""PURE: project logs, cursors on them, and the registry of connections of one node."""

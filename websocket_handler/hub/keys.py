@@ -1,0 +1,47 @@
+"""The idempotency keys of one project's recent publications."""
+
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+
+
+class KeyWindow:
+    """Remembers the latest keys, bounded by count and age, oldest out first."""
+
+    __slots__ = ("_count_max", "_entries", "_seconds")
+
+    def __init__(self, count_max: int, seconds: float) -> None:
+        self._count_max = count_max
+        self._seconds = seconds
+        self._entries: dict[str, tuple[int, bytes, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def remember(self, key: str, digest: bytes, offset: int, now: float) -> None:
+        """`key` now stands for the publication at `offset`. `now` is wall-clock seconds."""
+        self._entries.pop(key, None)
+        self._entries[key] = (offset, digest, now)
+        self.expire(now)
+
+    def expire(self, now: float) -> None:
+        """Let go of what is too old or too much."""
+        oldest = now - self._seconds
+        entries = self._entries
+        while entries:
+            key = next(iter(entries))
+            if len(entries) <= self._count_max and entries[key][2] >= oldest:
+                return
+            del entries[key]
+
+    def find(self, key: str, digest: bytes, now: float) -> int | None:
+        """The offset that `key` stands for, None when it is new. Raises CommandError with `conflict`."""
+        entry = self._entries.get(key)
+        if entry is None or entry[2] < now - self._seconds:
+            return None
+        if entry[1] != digest:
+            raise key_conflict()
+        return entry[0]
+
+
+def key_conflict() -> CommandError:
+    """The answer to a key that already stands for another body."""
+    return CommandError(ErrorCode.CONFLICT, "this key already stands for another message")

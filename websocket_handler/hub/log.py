@@ -1,0 +1,134 @@
+"""A project's log: the publications this node keeps, and where a cursor on it may start.
+
+A position is an *epoch* and an *offset*. The first publication of an epoch has offset 1, each next one is
+exactly one higher; a new epoch begins only when the numbering itself was lost. `first` is the oldest retained
+offset, `head` the newest; an empty log has `first == head + 1`.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from msgspec import Struct
+
+from websocket_handler.protocol.messages import Position
+
+PUBLICATION_OVERHEAD_BYTES: Final = 150
+"""What a retained publication costs beside its payload: the objects around it, on CPython 3.11."""
+
+
+class Publication(Struct, frozen=True, array_like=True, gc=False):
+    """One entry of a project's log; its offset is its place in the log.
+
+    `payload` is the complete JSON text that subscribers get, `published_at` wall-clock seconds, `key` and
+    `digest` the publisher's idempotency key and what tells bodies under it apart ("" and b"" without one).
+    """
+
+    payload: bytes
+    published_at: float
+    key: str = ""
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How much of a project's log a node retains. The tightest limit counts."""
+
+    messages: int = 1000
+    bytes: int = 1_048_576
+    seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a cursor starts: after `offset`. `recovered` is false when the wish could not be met."""
+
+    offset: int
+    recovered: bool
+
+
+class ProjectLog:
+    """A ring of publications, bounded by count, bytes and age."""
+
+    __slots__ = ("_entries", "_limits", "bytes", "epoch", "head")
+
+    def __init__(self, epoch: str, head: int, limits: LogLimits) -> None:
+        self.epoch = epoch
+        self.head = head
+        self.bytes = 0
+        self._limits = limits
+        self._entries: deque[Publication] = deque()
+
+    @property
+    def first(self) -> int:
+        """The oldest retained offset; `head + 1` when nothing is retained."""
+        return self.head - len(self._entries) + 1
+
+    @property
+    def position(self) -> Position:
+        """The place after the newest publication."""
+        return Position(self.epoch, self.head)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def extend(self, publications: Sequence[Publication], now: float) -> None:
+        """Append publications right after `head`. `now` is wall-clock seconds."""
+        self._entries.extend(publications)
+        self.head += len(publications)
+        for publication in publications:
+            self.bytes += len(publication.payload) + PUBLICATION_OVERHEAD_BYTES
+        self.trim(now)
+
+    def trim(self, now: float) -> None:
+        """Let go of what the limits no longer allow."""
+        oldest = now - self._limits.seconds
+        entries = self._entries
+        while entries and (
+            len(entries) > self._limits.messages or self.bytes > self._limits.bytes or entries[0].published_at < oldest
+        ):
+            self._drop_first()
+
+    def shrink(self, bytes_max: int) -> None:
+        """Let go of the oldest publications until at most `bytes_max` bytes are retained."""
+        while self._entries and self.bytes > bytes_max:
+            self._drop_first()
+
+    def _drop_first(self) -> None:
+        self.bytes -= len(self._entries.popleft().payload) + PUBLICATION_OVERHEAD_BYTES
+
+    def covers(self, offset: int) -> bool:
+        """Whether everything after `offset` is retained here."""
+        return self.first - 1 <= offset <= self.head
+
+    def after(self, offset: int, count_max: int, bytes_max: int) -> list[Publication]:
+        """The publications after `offset`, at least one if there are any, within both maxima.
+
+        `offset` must be covered.
+        """
+        assert self.covers(offset), "only a covered offset can be continued"
+        page: list[Publication] = []
+        size = 0
+        skipped = offset + 1 - self.first
+        for publication in islice(self._entries, skipped, skipped + count_max):
+            size += len(publication.payload)
+            if page and size > bytes_max:
+                break
+            page.append(publication)
+        return page
+
+    def start(self, since: Position | None, rewind: int | None, floor: int) -> Start:
+        """Where a new cursor starts.
+
+        `floor` is the offset before the oldest publication that any reader can still get: `first - 1` here,
+        or less where the log store reaches further back.
+        """
+        if since is not None:
+            if since.epoch == self.epoch and floor <= since.offset <= self.head:
+                return Start(since.offset, recovered=True)
+            return Start(floor, recovered=False)
+        if rewind is not None:
+            return Start(max(floor, self.head - rewind), recovered=True)
+        return Start(self.head, recovered=True)

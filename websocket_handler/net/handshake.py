@@ -1,0 +1,181 @@
+"""The opening handshake: a request head to what it asks for, or to the HTTP answer that refuses it
+(RFC 6455 section 4.2)."""
+
+import re
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Final
+from urllib.parse import parse_qsl
+
+import httptools
+
+from websocket_handler.protocol import replies
+from websocket_handler.protocol.codec import invalid_project_id, read_position
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import Position, Subscribe
+from websocket_handler.protocol.names import is_project_id
+
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
+QUERY_FIELDS_MAX: Final = 1000
+
+
+class Refused(Exception):
+    """The handshake is answered with an HTTP error, and the connection ends."""
+
+    def __init__(self, fault: CommandError, *headers: tuple[str, str]) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+        self.headers = headers
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """A request to become a WebSocket. `key` is the client's, `subscriptions` what its URL asks for."""
+
+    path: str
+    key: bytes
+    subscriptions: tuple[Subscribe, ...]
+
+
+def wants_upgrade(head: bytes) -> bool:
+    """Whether a request head asks for a WebSocket; everything else is for the HTTP server."""
+    return _UPGRADE.search(head) is not None
+
+
+class _Head:
+    """What the HTTP parser reports."""
+
+    def __init__(self) -> None:
+        self.url = b""
+        self.headers: dict[str, list[str]] = {}
+        self.is_complete = False
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip())
+
+    def on_headers_complete(self) -> None:
+        self.is_complete = True
+
+
+def read_handshake(head: bytes, path: str) -> Handshake:
+    """Judge a complete request head (up to and including the empty line). Raises Refused."""
+    request = _Head()
+    parser = httptools.HttpRequestParser(request)
+    try:
+        parser.feed_data(head)
+    except httptools.HttpParserUpgrade:
+        pass  # what the parser says of every upgrade
+    except httptools.HttpParserError:
+        raise _bad("not an HTTP request") from None
+    if not request.is_complete:
+        raise _bad("not an HTTP request")
+    asked_path, _, query = request.url.decode("latin-1").partition("?")
+    if parser.get_method() != b"GET":
+        raise _bad("a WebSocket handshake is a GET request")
+    if asked_path != path:
+        raise Refused(CommandError(ErrorCode.NOT_FOUND, f"the WebSocket endpoint is {path}"))
+    _check_headers(request.headers, parser.get_http_version())
+    return Handshake(asked_path, _key(request.headers), _subscriptions(query))
+
+
+def _check_headers(headers: dict[str, list[str]], http_version: str) -> None:
+    if http_version != "1.1" or len(headers.get("host", ())) != 1:
+        raise _bad("a WebSocket handshake is an HTTP/1.1 request with one Host")
+    if "upgrade" not in _tokens(headers, "connection"):
+        raise _bad("Connection must contain Upgrade")
+    if "content-length" in headers or "transfer-encoding" in headers:
+        raise _bad("a WebSocket handshake has no body")
+    if headers.get("sec-websocket-version") != ["13"]:  # section 4.4
+        fault = CommandError(ErrorCode.UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13")
+        raise Refused(fault, ("Sec-WebSocket-Version", "13"))
+
+
+def _tokens(headers: dict[str, list[str]], name: str) -> set[str]:
+    return {token.strip().lower() for value in headers.get(name, ()) for token in value.split(",")}
+
+
+def _key(headers: dict[str, list[str]]) -> bytes:
+    keys = headers.get("sec-websocket-key", [])
+    try:
+        is_valid = len(keys) == 1 and len(b64decode(keys[0], validate=True)) == 16
+    except (Base64Error, ValueError):
+        is_valid = False
+    if not is_valid:
+        raise _bad("Sec-WebSocket-Key must be 16 bytes in base64")
+    return keys[0].encode("latin-1")
+
+
+def _subscriptions(query: str) -> tuple[Subscribe, ...]:
+    """`?project_id=A&project_id=B&since=E:N`: the k-th `since` belongs to the k-th project. Raises Refused."""
+    if not query:
+        return ()
+    try:
+        fields = parse_qsl(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX, errors="strict")
+    except ValueError:
+        raise _bad("the query string cannot be read") from None
+    projects = [value for name, value in fields if name == "project_id"]
+    sinces = [value for name, value in fields if name == "since"]
+    if not all(is_project_id(project_id) for project_id in projects):
+        raise Refused(invalid_project_id())
+    if len(sinces) > len(projects) or len(set(projects)) != len(projects):
+        raise Refused(CommandError(ErrorCode.INVALID_FIELD, "each project_id stands once, with at most one since"))
+    try:
+        positions: list[Position | None] = [read_position(since) for since in sinces]
+    except CommandError as fault:
+        raise Refused(fault) from None
+    positions += [None] * (len(projects) - len(positions))
+    return tuple(_subscribe(*pair) for pair in zip(projects, positions, strict=True))
+
+
+def _subscribe(project_id: str, since: Position | None) -> Subscribe:
+    return Subscribe(project_id=project_id) if since is None else Subscribe(project_id=project_id, since=since)
+
+
+def _bad(reason: str) -> Refused:
+    return Refused(CommandError(ErrorCode.INVALID_FIELD, reason))
+
+
+def accepted(key: bytes) -> bytes:
+    """The answer that makes the connection a WebSocket (section 4.2.2)."""
+    accept = b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\n"
+        b"Upgrade: websocket\r\n"
+        b"Connection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+
+
+_REASONS: Final = {
+    400: "Bad Request",
+    404: "Not Found",
+    408: "Request Timeout",
+    426: "Upgrade Required",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+RETRY_AFTER_S: Final = 1
+
+
+def refused(fault: CommandError, headers: Sequence[tuple[str, str]] = (), status: int | None = None) -> bytes:
+    """The HTTP answer to a handshake that is not accepted."""
+    status = status or fault.status
+    body = replies.error(fault)
+    lines = [
+        f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in headers),
+    ]
+    if status in (429, 503):
+        lines.append(f"Retry-After: {RETRY_AFTER_S}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -1,0 +1,124 @@
+"""The node's one port: WebSocket handshakes go to the gateway, every other request to the HTTP server."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, cast
+
+from websocket_handler.net.gate import Gate
+from websocket_handler.net.handshake import Refused, accepted, read_handshake, refused, wants_upgrade
+from websocket_handler.net.websocket import WebSocket
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+
+HttpProtocolFactory = Callable[[], asyncio.Protocol]
+_END_OF_HEAD: Final = b"\r\n\r\n"
+
+
+class _Entry(asyncio.Protocol):
+    """A fresh socket until its first request head is complete: bounded in bytes and time."""
+
+    __slots__ = ("_gate", "_head", "_http", "_listener", "_socket", "_timer")
+
+    def __init__(self, listener: "Listener", gate: Gate, http: HttpProtocolFactory) -> None:
+        self._listener = listener
+        self._gate = gate
+        self._http = http
+        self._head = b""
+        self._socket: asyncio.Transport
+        self._timer: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._socket = cast(asyncio.Transport, transport)
+        timeout_s = self._gate.options.handshake_timeout_s
+        self._timer = asyncio.get_running_loop().call_later(timeout_s, self._too_late)
+        self._listener.entries[self] = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        self._timer.cancel()
+        self._listener.entries.pop(self, None)
+
+    def data_received(self, data: bytes) -> None:
+        self._head += data
+        end = self._head.find(_END_OF_HEAD)
+        if end < 0:
+            if len(self._head) > self._gate.options.head_bytes:
+                self._refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"), status=431)
+            return
+        end += len(_END_OF_HEAD)
+        if end > self._gate.options.head_bytes:
+            self._refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"), status=431)
+        elif wants_upgrade(self._head[:end]):
+            self._become_websocket(self._head[:end], self._head[end:])
+        else:
+            self._become_http()
+
+    def _become_http(self) -> None:
+        self._leave()
+        protocol = self._http()
+        self._socket.set_protocol(protocol)
+        protocol.connection_made(self._socket)
+        protocol.data_received(self._head)
+
+    def _become_websocket(self, head: bytes, rest: bytes) -> None:
+        try:
+            handshake = read_handshake(head, self._gate.options.path)
+            self._listener.admit()
+        except Refused as refusal:
+            self._refuse(refusal.fault, *refusal.headers)
+            return
+        except CommandError as fault:
+            self._refuse(fault)
+            return
+        self._leave()
+        websocket = WebSocket(self._gate, self._socket, handshake.subscriptions)
+        self._socket.set_protocol(websocket)
+        self._socket.write(accepted(handshake.key))
+        websocket.begin()
+        if rest:  # frames that came in one packet with the handshake
+            websocket.data_received(rest)
+
+    def _refuse(self, fault: CommandError, *headers: tuple[str, str], status: int | None = None) -> None:
+        self._leave()
+        self._gate.server.node.engine.counters.handshakes_refused[fault.code.value] += 1
+        self._socket.write(refused(fault, headers, status))
+        self._socket.close()
+
+    def _too_late(self) -> None:
+        if self._head:
+            self._refuse(CommandError(ErrorCode.INVALID_FIELD, "the request head did not come in time"), status=408)
+        else:
+            self._socket.abort()
+
+
+class Listener:
+    """Accepts sockets until it is told to stop."""
+
+    def __init__(self, gate: Gate, http: HttpProtocolFactory) -> None:
+        self._gate = gate
+        self._http = http
+        self._servers: list[asyncio.Server] = []
+        self.entries: dict[_Entry, None] = {}
+
+    def admit(self) -> None:
+        """Whether one more connection may come in. Raises CommandError."""
+        server = self._gate.server
+        if server.is_draining:
+            raise CommandError(ErrorCode.DRAINING, "this node is going away; connect again")
+        if server.node.is_full:
+            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node holds as many connections as it can")
+
+    async def listen(self, host: str, port: int) -> int:
+        """Accept on `host` and `port` (0: any free one); the port. Raises OSError when it is taken."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: _Entry(self, self._gate, self._http), host, port, backlog=self._gate.options.backlog
+        )
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Accept no more."""
+        for server in self._servers:
+            server.close()

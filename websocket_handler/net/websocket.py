@@ -1,0 +1,190 @@
+"""One WebSocket on a real socket: the owner of a connection's bytes, both ways.
+
+Nothing here waits: bytes come in by callback and go out by one write. No task and no buffer belongs to an idle
+connection.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from websocket_handler.delivery.connection import Connection
+from websocket_handler.net.gate import Gate
+from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
+from websocket_handler.protocol.frame_decoder import Event, FrameDecoder, ProtocolViolation
+from websocket_handler.protocol.frames import close_frame, ping_frame, pong_frame
+from websocket_handler.protocol.messages import Subscribe
+
+CLOSE_TIMEOUT_S: Final = 5.0
+"""How long the closing handshake may take before the connection is dropped."""
+ABNORMAL: Final = 1006
+"""What RFC 6455 section 7.1.5 calls a connection that ended without a close frame; never on the wire."""
+
+_NO_STATUS: Final = 1005
+_PING: Final = ping_frame()
+
+
+class WebSocket(asyncio.Protocol):
+    """A transport (ports.transport) and the reader of its other direction."""
+
+    __slots__ = (
+        "_close_timer",
+        "_decoder",
+        "_deferred",
+        "_gate",
+        "_socket",
+        "_subscriptions",
+        "close_code",
+        "connection",
+        "heard",
+        "is_closing",
+        "write",
+    )
+
+    def __init__(self, gate: Gate, socket: asyncio.Transport, subscriptions: tuple[Subscribe, ...]) -> None:
+        self._gate = gate
+        self._socket = socket
+        self._subscriptions = subscriptions
+        self._decoder = FrameDecoder(gate.options.message_bytes)
+        self._deferred: deque[tuple[Event, bytes]] | None = None
+        self._close_timer: asyncio.TimerHandle | None = None
+        self.write = socket.write
+        self.connection: Connection | None = None
+        self.heard = True
+        """Whether anything arrived since the last ping."""
+        self.is_closing = False
+        self.close_code = ABNORMAL
+
+    def begin(self) -> None:
+        """The handshake was answered: from here on frames flow. Raises CommandError when the node is full."""
+        options = self._gate.options
+        self._socket.set_write_buffer_limits(high=options.outbox_bytes // 2, low=options.outbox_bytes // 8)
+        self.connection = self._gate.server.register_connection(self)
+        self._gate.keepalive.add(self)
+        self._gate.server.begin(self.connection, self._subscriptions)
+        self._subscriptions = ()
+
+    # asyncio.Protocol
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = True
+        try:
+            events = self._decoder.receive(data)
+        except ProtocolViolation as violation:
+            self.close(violation.close_code, violation.reason)
+            return
+        if self._deferred is not None:
+            self._deferred.extend(events)
+        elif len(events) == 1:
+            self._handle_one(*events[0])
+        else:
+            self._handle(deque(events))
+
+    def _handle(self, pending: deque[tuple[Event, bytes]]) -> None:
+        """Handle events until the client's outbox is full; the rest waits until it has read its answers."""
+        while pending:
+            event, payload = pending.popleft()
+            self._handle_one(event, payload)
+            if self.connection is not None and self.connection.is_paused and pending:
+                self._deferred = pending
+                return
+
+    def _handle_one(self, event: Event, payload: bytes) -> None:
+        if event is Event.CLOSE:
+            self._answer_close(payload)
+        elif self.is_closing or self.connection is None:
+            return  # RFC 6455 section 1.4: after a close frame nothing further is processed
+        elif event is Event.TEXT:
+            self._handle_text(self.connection, payload)
+        elif event is Event.PING:
+            self.write(pong_frame(payload))
+        elif event is Event.BINARY:
+            fault = CommandError(ErrorCode.BINARY_NOT_SUPPORTED, "binary messages are not supported; send text")
+            self._gate.server.refuse(self.connection, fault)
+        elif event is Event.OVERSIZE:
+            self._gate.server.refuse(self.connection, self.connection.session.too_large())
+
+    def _handle_text(self, connection: Connection, payload: bytes) -> None:
+        try:
+            self._gate.handle_message(connection, payload)
+        except Exception as fault:  # noqa: BLE001 - our own bug must not cost anybody else's connection
+            self._gate.report_bug(connection, fault)
+            self.close(CloseCode.INTERNAL_ERROR, "internal error")
+
+    def pause_writing(self) -> None:
+        if self.connection is not None:
+            self._gate.server.node.engine.counters.slow_pauses += 1
+            self.connection.pause(self._gate.now())
+            self._gate.keepalive.add_slow(self)
+            if not self.is_closing:
+                self._socket.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.connection is None:
+            return
+        self._gate.keepalive.remove_slow(self)
+        self.heard = True
+        if self.is_closing:
+            return
+        self.connection.resume()
+        if self._deferred is not None and not self.connection.is_paused:
+            deferred, self._deferred = self._deferred, None
+            self._handle(deferred)
+        if not self.connection.is_paused and not self.is_closing:
+            self._socket.resume_reading()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self.is_closing = True
+        self._gate.keepalive.remove(self)
+        if self.connection is not None:
+            self._gate.ended(self.connection, self.close_code)
+
+    # ports.transport.Transport
+
+    def buffered_bytes(self) -> int:
+        """How many bytes wait to be sent."""
+        return self._socket.get_write_buffer_size()
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame behind what was written, and wait for the client's, a few seconds at most."""
+        if self.is_closing:
+            return
+        self._start_closing(code)
+        self._socket.write(close_frame(code, reason))
+
+    def _start_closing(self, code: int) -> None:
+        self.is_closing = True
+        self.close_code = code
+        self._deferred = None
+        if self.connection is not None:
+            self._gate.server.unregister_connection(self.connection)
+        self._close_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self.abort)
+        self._socket.resume_reading()  # the client's close frame may be behind what was not read
+
+    def _answer_close(self, payload: bytes) -> None:
+        """The client says goodbye, or answers ours: RFC 6455 section 5.5.1."""
+        if not self.is_closing:
+            code = int.from_bytes(payload[:2]) if payload else _NO_STATUS
+            self._start_closing(code)
+            self._socket.write(close_frame(code) if payload else b"\x88\x00")
+        self._socket.close()
+
+    def abort(self) -> None:
+        """Drop the connection with everything that waits."""
+        self._socket.abort()
+
+    def ping(self) -> None:
+        """Ask whether the client is still there."""
+        self.heard = False
+        self.write(_PING)
+
+    @property
+    def remote_address(self) -> str:
+        """The address of the other end of the socket, for the log."""
+        peer = self._socket.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""

@@ -1,0 +1,1 @@
+"""INTERFACES to the world, with their guarantees in prose."""

@@ -1,0 +1,57 @@
+"""The agents' queues, one attempt at a time. Batching, retries and confirmation are `delivery.forwarding`'s."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from websocket_handler.protocol.messages import ForwardTask
+from websocket_handler.protocol.names import Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The queue holds the message; `receipt` is the queue's own id for it."""
+
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The queue did not take the message. `is_senders_fault`: sending it again cannot help."""
+
+    reason: str
+    is_senders_fault: bool
+
+
+class QueueUnavailable(Exception):
+    """The whole call failed: it is unknown whether any of its messages arrived."""
+
+
+class Forwarder(Protocol):
+    """Hands tasks to agents' queues."""
+
+    name: str
+    """What `/ready` calls it."""
+
+    batch_messages_max: int
+    """How many tasks one `send` may carry."""
+
+    def check(self, task: ForwardTask) -> None:
+        """Refuse before anything is queued what the queue would refuse.
+
+        Raises CommandError: `message_too_large`, `invalid_characters`, `invalid_project_id`.
+        """
+        ...
+
+    def size(self, task: ForwardTask) -> int:
+        """How many bytes of the queue's batch limit the task uses."""
+        ...
+
+    def keeps_order(self, agent: Agent) -> bool:
+        """Whether this agent's queue delivers in order (FIFO): then one batch is under way at a time."""
+        ...
+
+    async def send(self, agent: Agent, tasks: Sequence[ForwardTask]) -> Sequence[Accepted | Refused]:
+        """One attempt; an answer per task, in order. Raises QueueUnavailable. Safe to cancel: the tasks may
+        or may not have arrived, and carry the same ids when they are sent again."""
+        ...

@@ -1,0 +1,45 @@
+"""Where agents leave their updates: a queue that is read, published, and only then cleared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One message of the updates queue.
+
+    `update_id` stays the same when the message is delivered again; `handle` names this delivery;
+    `project_id` is the attribute `ProjectId`, None without it.
+    """
+
+    update_id: str
+    handle: str
+    body: bytes
+    project_id: str | None
+
+
+class SourceUnavailable(Exception):
+    """The queue did not answer. Nothing was lost: what was not deleted comes again."""
+
+
+class UpdateSource(Protocol):
+    """At least once, in any order. What is not deleted within its visibility comes again."""
+
+    name: str
+    """What `/ready` calls it."""
+
+    visibility_s: float
+    """For how long a received message stays hidden from other readers."""
+
+    async def receive(self) -> Sequence[Update]:
+        """Wait for messages, some seconds at most. Raises SourceUnavailable."""
+        ...
+
+    async def delete(self, handles: Sequence[str]) -> None:
+        """Forget these messages for good (at most 10). Raises SourceUnavailable."""
+        ...
+
+    async def extend(self, handles: Sequence[str]) -> None:
+        """Hide these messages for another `visibility_s` (at most 10). Raises SourceUnavailable."""
+        ...

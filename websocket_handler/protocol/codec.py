@@ -1,0 +1,230 @@
+"""Text to commands. The only file that knows how a command is spelled.
+
+A valid command is read by one typed decoder. Only what that decoder refuses is looked at field by field,
+to answer with the first thing that is wrong (`spec/protocol.md`, "Order of checks").
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final, cast
+
+import msgspec
+
+from websocket_handler.protocol import json_text
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import AnyCommand, Forward, Position, Publish, Subscribe
+from websocket_handler.protocol.names import (
+    EPOCH,
+    ID_LENGTH_MAX,
+    IDEMPOTENCY_KEY,
+    MESSAGE_ID,
+    OFFSET_MAX,
+    PROJECT_ID,
+    agent_named,
+)
+
+_POSITION: Final = re.compile(rf"({EPOCH.pattern}):([0-9]{{1,16}})", re.ASCII)
+_decode: Final[Callable[[bytes], AnyCommand]] = msgspec.json.Decoder(AnyCommand).decode
+
+
+def decode_command(text: bytes) -> AnyCommand:
+    """The command in `text` (UTF-8, already bounded in size). Raises CommandError."""
+    try:
+        command = _decode(text)
+    except msgspec.ValidationError as error:
+        raise _first_fault(text, str(error)) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise _first_fault(text, "malformed") from None
+    if text.count(b":") > 1:  # with one colon there is one key
+        _check_keys(text)
+    _check_combination(command)
+    return command
+
+
+def _check_keys(text: bytes) -> None:
+    """Refuse duplicate keys. The answer has no `id`: it may be one of the twins."""
+    fields = json_text.parse_object(text)
+    since = fields.get("since")
+    if isinstance(since, tuple):
+        json_text.unique(since)
+
+
+def _check_combination(command: AnyCommand) -> None:
+    """The rules that a typed decoder cannot say."""
+    fault = None
+    if isinstance(command, Forward):
+        if agent_named(command.type) is None:
+            fault = _agent_fault()
+    elif isinstance(command, Subscribe):
+        if command.since is not msgspec.UNSET and command.rewind is not msgspec.UNSET:
+            fault = _both_fault()
+    elif isinstance(command, Publish) and bytes(command.message)[:1] != b"{":
+        fault = _field_fault("message", "an object")
+    if fault is not None:
+        fault.id = None if command.id is msgspec.UNSET else command.id
+        fault.action = command.action
+        raise fault
+
+
+def _first_fault(text: bytes, reason: str) -> CommandError:
+    """The first rule that `text` breaks; `reason` is the decoder's word, for what no rule names."""
+    action: str | None = None
+    command_id: str | None = None
+    try:
+        fields = json_text.parse_object(text)
+        if isinstance(fields.get("since"), tuple):
+            fields["since"] = json_text.unique(cast("tuple[tuple[str, object], ...]", fields["since"]))
+        raw_id = fields.get("id")
+        command_id = raw_id if isinstance(raw_id, str) and _is_command_id(raw_id) else None
+        action = _check_action(fields)
+        if "id" in fields and command_id is None:
+            raise _field_fault("id", f"a string of 1 to {ID_LENGTH_MAX} characters")
+        for name, check in _FIELDS[action]:
+            check(name, fields)
+    except CommandError as fault:
+        fault.id, fault.action = command_id, action
+        return fault
+    return CommandError(ErrorCode.INVALID_FIELD, reason, command_id=command_id, action=action)
+
+
+def _check_action(fields: dict[str, object]) -> str:
+    if "action" not in fields:
+        raise CommandError(ErrorCode.MISSING_FIELD, "action is missing")
+    action = fields["action"]
+    if not isinstance(action, str):
+        raise _field_fault("action", "a string")
+    if action not in _FIELDS:
+        shown = action[:64].encode(errors="replace").decode()
+        raise CommandError(ErrorCode.UNKNOWN_ACTION, f"Unknown action: {shown}")
+    return action
+
+
+def _is_command_id(text: str) -> bool:
+    """Whether `text` can be echoed: bounded, and free of lone surrogates, which UTF-8 cannot carry."""
+    return 1 <= len(text) <= ID_LENGTH_MAX and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _field_fault(name: str, form: str) -> CommandError:
+    return CommandError(ErrorCode.INVALID_FIELD, f"{name} must be {form}")
+
+
+def _agent_fault() -> CommandError:
+    return CommandError(ErrorCode.UNKNOWN_AGENT_TYPE, "type must name an agent: pm, dev, qa or ops")
+
+
+def _both_fault() -> CommandError:
+    return CommandError(ErrorCode.INVALID_FIELD, "since and rewind exclude each other")
+
+
+Check = Callable[[str, dict[str, object]], None]
+
+
+def _required(check: Check) -> Check:
+    def checked(name: str, fields: dict[str, object]) -> None:
+        if name not in fields:
+            raise CommandError(ErrorCode.MISSING_FIELD, f"{name} is missing")
+        check(name, fields)
+
+    return checked
+
+
+def _optional(check: Check) -> Check:
+    def checked(name: str, fields: dict[str, object]) -> None:
+        if name in fields:
+            check(name, fields)
+
+    return checked
+
+
+def _project(name: str, fields: dict[str, object]) -> None:
+    value = fields[name]
+    if not isinstance(value, str) or PROJECT_ID.fullmatch(value) is None:
+        raise invalid_project_id()
+
+
+def invalid_project_id() -> CommandError:
+    """The answer to a project id that breaks the form; it never repeats the id."""
+    return CommandError(
+        ErrorCode.INVALID_PROJECT_ID,
+        "a project id has 1 to 128 characters of A-Z a-z 0-9 . _ : - and is not . or ..",
+    )
+
+
+def read_position(text: str) -> Position:
+    """`EPOCH:OFFSET`, as on URLs and in `Last-Event-ID`. Raises CommandError with `invalid_field`."""
+    match = _POSITION.fullmatch(text)
+    if match is None or int(match[2]) > OFFSET_MAX:
+        raise CommandError(ErrorCode.INVALID_FIELD, "a position has the form EPOCH:OFFSET")
+    return Position(match[1], int(match[2]))
+
+
+def _agent(name: str, fields: dict[str, object]) -> None:
+    value = fields[name]
+    if not isinstance(value, str) or agent_named(value) is None:
+        raise _agent_fault()
+
+
+def _text(pattern: re.Pattern[str]) -> Check:
+    def checked(name: str, fields: dict[str, object]) -> None:
+        value = fields[name]
+        if not isinstance(value, str) or pattern.fullmatch(value) is None:
+            raise _field_fault(name, f"a string of the form {pattern.pattern}")
+
+    return checked
+
+
+def _integer(low: int, high: int | None) -> Check:
+    def checked(name: str, fields: dict[str, object]) -> None:
+        value = fields[name]
+        is_integer = isinstance(value, int) and not isinstance(value, bool)
+        if not is_integer or not low <= cast(int, value) or (high is not None and cast(int, value) > high):
+            raise _field_fault(name, f"an integer of at least {low}" + (f", at most {high}" if high else ""))
+
+    return checked
+
+
+def _since(name: str, fields: dict[str, object]) -> None:
+    value = fields[name]
+    if not isinstance(value, dict):
+        raise _field_fault(name, 'an object {"epoch":…,"offset":…}')
+    _required(_text(EPOCH))("epoch", value)
+    _required(_integer(0, OFFSET_MAX))("offset", value)
+    if "rewind" in fields:
+        raise _both_fault()
+
+
+def _object(name: str, fields: dict[str, object]) -> None:
+    if not isinstance(fields[name], tuple):
+        raise _field_fault(name, "an object")
+
+
+def _anything(_name: str, _fields: dict[str, object]) -> None:
+    """`data` may be any JSON value."""
+
+
+_FIELDS: Final[dict[str, tuple[tuple[str, Check], ...]]] = {
+    "subscribe": (
+        ("project_id", _required(_project)),
+        ("since", _optional(_since)),
+        ("rewind", _optional(_integer(0, OFFSET_MAX))),
+    ),
+    "unsubscribe": (("project_id", _required(_project)),),
+    "forward": (
+        ("type", _required(_agent)),
+        ("data", _required(_anything)),
+        ("project_id", _optional(_project)),
+        ("message_id", _optional(_text(MESSAGE_ID))),
+    ),
+    "ping": (),
+    "publish": (
+        ("project_id", _required(_project)),
+        ("message", _required(_object)),
+        ("key", _optional(_text(IDEMPOTENCY_KEY))),
+    ),
+    "history": (
+        ("project_id", _required(_project)),
+        ("after", _optional(_integer(0, OFFSET_MAX))),
+        ("limit", _optional(_integer(1, None))),
+    ),
+    "presence": (("project_id", _required(_project)),),
+}

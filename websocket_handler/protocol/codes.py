@@ -1,0 +1,119 @@
+"""Every error code and every close code of the protocol, in one place.
+
+An *error code* answers one command and the connection stays; a *close code* ends the connection.
+`spec/protocol.md` prints the same tables and a test compares them.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class ErrorCode(StrEnum):
+    """The `code` of an `error` reply, on the socket and over HTTP."""
+
+    INVALID_JSON = "invalid_json"
+    NOT_AN_OBJECT = "not_an_object"
+    DUPLICATE_KEY = "duplicate_key"
+    TOO_DEEP = "too_deep"
+    UNKNOWN_ACTION = "unknown_action"
+    MISSING_FIELD = "missing_field"
+    INVALID_FIELD = "invalid_field"
+    RESERVED_FIELD = "reserved_field"
+    PROJECT_MISMATCH = "project_mismatch"
+    INVALID_PROJECT_ID = "invalid_project_id"
+    UNKNOWN_AGENT_TYPE = "unknown_agent_type"
+    BINARY_NOT_SUPPORTED = "binary_not_supported"
+    MESSAGE_TOO_LARGE = "message_too_large"
+    INVALID_CHARACTERS = "invalid_characters"
+    TOO_MANY_SUBSCRIPTIONS = "too_many_subscriptions"
+    TOO_MANY_PROJECTS = "too_many_projects"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    FORWARD_FAILED = "forward_failed"
+    FORWARD_REJECTED = "forward_rejected"
+    STORE_UNAVAILABLE = "store_unavailable"
+    CONFLICT = "conflict"
+    DRAINING = "draining"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    UPGRADE_REQUIRED = "upgrade_required"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSpec:
+    """What a client may conclude from an error code: its HTTP status, and whether a retry can help."""
+
+    status: int
+    retryable: bool
+
+
+ERRORS: dict[ErrorCode, ErrorSpec] = {
+    ErrorCode.INVALID_JSON: ErrorSpec(400, retryable=False),
+    ErrorCode.NOT_AN_OBJECT: ErrorSpec(400, retryable=False),
+    ErrorCode.DUPLICATE_KEY: ErrorSpec(400, retryable=False),
+    ErrorCode.TOO_DEEP: ErrorSpec(400, retryable=False),
+    ErrorCode.UNKNOWN_ACTION: ErrorSpec(400, retryable=False),
+    ErrorCode.MISSING_FIELD: ErrorSpec(400, retryable=False),
+    ErrorCode.INVALID_FIELD: ErrorSpec(400, retryable=False),
+    ErrorCode.RESERVED_FIELD: ErrorSpec(400, retryable=False),
+    ErrorCode.PROJECT_MISMATCH: ErrorSpec(400, retryable=False),
+    ErrorCode.INVALID_PROJECT_ID: ErrorSpec(400, retryable=False),
+    ErrorCode.UNKNOWN_AGENT_TYPE: ErrorSpec(400, retryable=False),
+    ErrorCode.BINARY_NOT_SUPPORTED: ErrorSpec(415, retryable=False),
+    ErrorCode.MESSAGE_TOO_LARGE: ErrorSpec(413, retryable=False),
+    ErrorCode.INVALID_CHARACTERS: ErrorSpec(400, retryable=False),
+    ErrorCode.TOO_MANY_SUBSCRIPTIONS: ErrorSpec(429, retryable=False),
+    ErrorCode.TOO_MANY_PROJECTS: ErrorSpec(503, retryable=True),
+    ErrorCode.TOO_MANY_CONNECTIONS: ErrorSpec(503, retryable=True),
+    ErrorCode.RATE_LIMITED: ErrorSpec(429, retryable=True),
+    ErrorCode.OVERLOADED: ErrorSpec(503, retryable=True),
+    ErrorCode.FORWARD_FAILED: ErrorSpec(502, retryable=True),
+    ErrorCode.FORWARD_REJECTED: ErrorSpec(422, retryable=False),
+    ErrorCode.STORE_UNAVAILABLE: ErrorSpec(503, retryable=True),
+    ErrorCode.CONFLICT: ErrorSpec(409, retryable=False),
+    ErrorCode.DRAINING: ErrorSpec(503, retryable=True),
+    ErrorCode.NOT_FOUND: ErrorSpec(404, retryable=False),
+    ErrorCode.METHOD_NOT_ALLOWED: ErrorSpec(405, retryable=False),
+    ErrorCode.UPGRADE_REQUIRED: ErrorSpec(426, retryable=False),
+    ErrorCode.INTERNAL: ErrorSpec(500, retryable=True),
+}
+
+
+class CloseCode(IntEnum):
+    """Why a connection ended: RFC 6455 section 7.4.1 where one fits, else 4000-4499 "come back" and
+    4500-4999 "do not reconnect"."""
+
+    NORMAL = 1000
+    PROTOCOL_ERROR = 1002
+    INVALID_UTF8 = 1007
+    POLICY = 1008
+    TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    SLOW_CLIENT = 4000
+    PONG_TIMEOUT = 4001
+    DISCONNECTED = 4500
+
+
+class CommandError(Exception):
+    """The answer to a command, or to an HTTP request, that cannot be carried out. Nothing was done."""
+
+    def __init__(self, code: ErrorCode, message: str, *, command_id: str | None = None, action: str | None = None):
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.id = command_id
+        self.action = action
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        return ERRORS[self.code].retryable
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that goes with the code."""
+        return ERRORS[self.code].status

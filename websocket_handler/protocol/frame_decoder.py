@@ -1,0 +1,245 @@
+"""Client-to-server WebSocket frames: bytes in, events out, as RFC 6455 section 5 demands and no laxer.
+
+One decoder per connection; between frames it holds nothing. A message that is too large is read past, not
+stored, so that the stream stays in step and the client can be told.
+"""
+
+import codecs
+from enum import Enum, auto
+from typing import Final
+
+from websocket_handler.protocol.codes import CloseCode
+
+MESSAGE_FRAMES_MAX: Final = 1024
+"""Fragments of one message; beyond it the connection ends with 1008."""
+DISCARD_BYTES_MAX: Final = 16_777_216
+"""The largest message that is read past; beyond it the connection ends with 1009."""
+
+_FIN, _MASK = 0x80, 0x80
+_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+_CLOSE_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015)))
+_Utf8Decoder: Final = codecs.getincrementaldecoder("utf-8")
+
+
+class Event(Enum):
+    """What a client sent."""
+
+    TEXT = auto()
+    """A whole message; the payload is valid UTF-8."""
+    BINARY = auto()
+    """A whole binary message; its payload is not kept."""
+    OVERSIZE = auto()
+    """A message beyond the limit began; the rest of it is read past."""
+    PING = auto()
+    PONG = auto()
+    CLOSE = auto()
+    """The payload is the close frame's: empty, or two bytes of code and a reason. Nothing follows."""
+
+
+class ProtocolViolation(Exception):
+    """The stream breaks RFC 6455, or a limit that cannot be answered in step: the connection has to end."""
+
+    def __init__(self, close_code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.close_code = close_code
+        self.reason = reason
+
+
+class FrameDecoder:
+    """Decodes the frames of one client. After a ProtocolViolation or a CLOSE it is not to be fed again."""
+
+    __slots__ = (
+        "_frames",
+        "_held",
+        "_is_discarding",
+        "_message_bytes_max",
+        "_needed",
+        "_opcode",
+        "_parts",
+        "_size",
+        "_skip",
+        "_utf8",
+    )
+
+    def __init__(self, message_bytes_max: int) -> None:
+        self._message_bytes_max = message_bytes_max
+        self._held: bytearray | None = None  # an incomplete frame
+        self._needed = 0
+        self._skip = 0  # bytes still to read past
+        self._opcode = _CONTINUATION  # of the message in progress; 0 between messages
+        self._parts: list[bytes] | None = None
+        self._size = 0
+        self._frames = 0
+        self._is_discarding = False
+        self._utf8: codecs.IncrementalDecoder | None = None
+
+    def receive(self, data: bytes) -> list[tuple[Event, bytes]]:
+        """The events that these bytes complete. Raises ProtocolViolation."""
+        events: list[tuple[Event, bytes]] = []
+        if self._skip:
+            dropped = min(self._skip, len(data))
+            self._skip -= dropped
+            data = data[dropped:]
+        if self._held is not None:
+            self._held += data
+            if len(self._held) < self._needed:
+                return events
+            data, self._held = bytes(self._held), None
+        position, end = 0, len(data)
+        while position < end:
+            size = self._frame(data, position, end, events)
+            if not size:
+                self._held = bytearray(data[position:])
+                break
+            position += size
+            if events and events[-1][0] is Event.CLOSE:
+                break  # section 5.5.1: whatever follows is ignored
+        return events
+
+    def _frame(self, data: bytes, position: int, end: int, events: list[tuple[Event, bytes]]) -> int:
+        """Decode one frame; how many bytes it took, 0 when it is not complete."""
+        available = end - position
+        if available < 2:
+            self._needed = 2
+            return 0
+        first, second = data[position], data[position + 1]
+        opcode, length = first & 0x0F, second & 0x7F
+        self._check_header(first, second, opcode, length)
+        header = 6 if length < 126 else 8 if length == 126 else 14
+        if available < header:
+            self._needed = header
+            return 0
+        if length >= 126:
+            length = _extended_length(data[position + 2 : position + header - 4])
+        if opcode < _CLOSE and (self._is_discarding or self._size + length > self._message_bytes_max):
+            self._discard(opcode, length, first >= _FIN, events)
+            taken = min(available, header + length)
+            self._skip = header + length - taken
+            return taken
+        if available < header + length:
+            self._needed = header + length
+            return 0
+        start = position + header
+        payload = _unmask(data[start - 4 : start], data[start : start + length])
+        if opcode >= _CLOSE:
+            events.append(_control(opcode, payload))
+        else:
+            self._data(opcode, payload, first >= _FIN, events)
+        return header + length
+
+    def _check_header(self, first: int, second: int, opcode: int, length: int) -> None:
+        if first & 0x70:
+            raise _violation("reserved bits are set without an extension")  # section 5.2
+        if second < _MASK:
+            raise _violation("client frames must be masked")  # section 5.1
+        if opcode >= _CLOSE:
+            if opcode > _PONG:
+                raise _violation("unknown opcode")
+            if first < _FIN or length > 125:
+                raise _violation("a control frame is whole and has at most 125 bytes")  # section 5.5
+        elif opcode > _BINARY:
+            raise _violation("unknown opcode")
+        elif (opcode == _CONTINUATION) != (self._opcode != _CONTINUATION):
+            raise _violation("a continuation without a message, or a message inside another")  # section 5.4
+
+    def _count(self, length: int) -> None:
+        self._frames += 1
+        self._size += length
+        if self._frames > MESSAGE_FRAMES_MAX:
+            raise ProtocolViolation(CloseCode.POLICY, f"a message has at most {MESSAGE_FRAMES_MAX} frames")
+        if self._size > DISCARD_BYTES_MAX:
+            raise ProtocolViolation(CloseCode.TOO_BIG, "the message is too big to read past")
+
+    def _discard(self, opcode: int, length: int, is_final: bool, events: list[tuple[Event, bytes]]) -> None:
+        """Account for a frame of a message beyond the limit; its payload is read past."""
+        self._count(length)
+        if not self._is_discarding:
+            events.append((Event.OVERSIZE, b""))
+        self._is_discarding = True
+        self._opcode = self._opcode or opcode
+        self._parts = None
+        if is_final:
+            self._end_message()
+
+    def _end_message(self) -> None:
+        self._opcode = _CONTINUATION
+        self._parts = None
+        self._size = self._frames = 0
+        self._is_discarding = False
+        self._utf8 = None
+
+    def _data(self, opcode: int, payload: bytes, is_final: bool, events: list[tuple[Event, bytes]]) -> None:
+        if is_final and opcode != _CONTINUATION:  # one frame, one message: nearly always
+            if opcode == _BINARY:
+                events.append((Event.BINARY, b""))
+            else:
+                _check_utf8(payload)
+                events.append((Event.TEXT, payload))
+            return
+        self._count(len(payload))
+        self._opcode = self._opcode or opcode
+        if self._opcode == _TEXT:
+            self._add_text(payload, is_final)
+        if not is_final:
+            return
+        is_text = self._opcode == _TEXT
+        whole = b"".join(self._parts or ())
+        self._end_message()
+        events.append((Event.TEXT, whole) if is_text else (Event.BINARY, b""))
+
+    def _add_text(self, payload: bytes, is_final: bool) -> None:
+        if self._parts is None:
+            self._parts = []
+            self._utf8 = _Utf8Decoder()
+        self._parts.append(payload)
+        assert self._utf8 is not None, "made with the first fragment"
+        try:  # fail at the first bad fragment, not at the end (section 8.1)
+            self._utf8.decode(payload, is_final)
+        except UnicodeDecodeError:
+            raise _bad_utf8() from None
+
+
+def _extended_length(digits: bytes) -> int:
+    length = int.from_bytes(digits)
+    if length < 126 or (len(digits) == 8 and length < 65536):
+        raise _violation("the length is not in its shortest form")  # section 5.2
+    if length >= 1 << 63:
+        raise _violation("the length's highest bit is set")  # section 5.2
+    return length
+
+
+def _unmask(mask: bytes, payload: bytes) -> bytes:
+    """Section 5.3, on whole integers: CPython has no faster way without a compiled part."""
+    length = len(payload)
+    key = (mask * (length // 4 + 1))[:length]
+    return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(length, "little")
+
+
+def _check_utf8(payload: bytes) -> None:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        raise _bad_utf8() from None
+
+
+def _control(opcode: int, payload: bytes) -> tuple[Event, bytes]:
+    if opcode == _PING:
+        return (Event.PING, payload)
+    if opcode == _PONG:
+        return (Event.PONG, payload)
+    if len(payload) == 1:
+        raise _violation("a close code has two bytes")  # section 5.5.1
+    if payload:
+        code = int.from_bytes(payload[:2])
+        if code not in _CLOSE_CODES and not 3000 <= code <= 4999:
+            raise _violation("a close code that must not be sent")  # section 7.4
+        _check_utf8(payload[2:])
+    return (Event.CLOSE, payload)
+
+
+def _violation(reason: str) -> ProtocolViolation:
+    return ProtocolViolation(CloseCode.PROTOCOL_ERROR, reason)
+
+
+def _bad_utf8() -> ProtocolViolation:
+    return ProtocolViolation(CloseCode.INVALID_UTF8, "the text is not UTF-8")

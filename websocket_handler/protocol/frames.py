@@ -1,0 +1,50 @@
+"""Server-to-client WebSocket frames as bytes, made once and sent to everyone (RFC 6455 section 5.2)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+FRAME_HEADER_MAX_BYTES: Final = 10
+_TEXT: Final = 0x81  # FIN and opcode 1
+_CLOSE: Final = 0x88
+_PING: Final = 0x89
+_PONG: Final = 0x8A
+
+
+def _text_header(length: int) -> bytes:
+    if length < 126:
+        return bytes((_TEXT, length))
+    if length < 65536:
+        return b"\x81\x7e" + length.to_bytes(2)
+    return b"\x81\x7f" + length.to_bytes(8)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """One unfragmented, unmasked text frame. `payload` is UTF-8."""
+    return _text_header(len(payload)) + payload
+
+
+def text_frames(payloads: Sequence[bytes]) -> bytes:
+    """The frames of several payloads, one after the other: what one write carries."""
+    if len(payloads) == 1:
+        return text_frame(payloads[0])
+    parts: list[bytes] = []
+    for payload in payloads:
+        parts.append(_text_header(len(payload)))
+        parts.append(payload)
+    return b"".join(parts)
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    """A close frame; the reason is cut to fit the 125 bytes of a control frame (RFC 6455 section 5.5)."""
+    text = reason.encode()[:123].decode(errors="ignore").encode()
+    return bytes((_CLOSE, 2 + len(text))) + code.to_bytes(2) + text
+
+
+def ping_frame(payload: bytes = b"") -> bytes:
+    """A ping frame; `payload` is at most 125 bytes."""
+    return bytes((_PING, len(payload))) + payload
+
+
+def pong_frame(payload: bytes = b"") -> bytes:
+    """A pong frame; `payload` is at most 125 bytes."""
+    return bytes((_PONG, len(payload))) + payload

@@ -1,0 +1,95 @@
+"""The commands a client may send, typed. Replies and pushes are made in `replies.py`."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from websocket_handler.protocol.names import EPOCH, IDEMPOTENCY_KEY, MESSAGE_ID, OFFSET_MAX, PROJECT_ID, Agent
+
+CommandId = Annotated[str, Meta(min_length=1, max_length=64)]
+ProjectId = Annotated[str, Meta(pattern=rf"\A{PROJECT_ID.pattern}\Z")]
+Epoch = Annotated[str, Meta(pattern=rf"\A{EPOCH.pattern}\Z")]
+Offset = Annotated[int, Meta(ge=0, le=OFFSET_MAX)]
+MessageId = Annotated[str, Meta(pattern=rf"\A{MESSAGE_ID.pattern}\Z")]
+IdempotencyKey = Annotated[str, Meta(pattern=rf"\A{IDEMPOTENCY_KEY.pattern}\Z")]
+
+
+class Position(Struct, frozen=True):
+    """A place in a project's log: after the publication with this offset, in this numbering."""
+
+    epoch: Epoch
+    offset: Offset
+
+
+class Command(Struct, tag_field="action", frozen=True, kw_only=True):
+    """What every command has: `action` (the tag) and an optional `id`, echoed in its reply or error."""
+
+    id: CommandId | UnsetType = UNSET
+
+    @property
+    def action(self) -> str:
+        """The command's name on the wire."""
+        return str(self.__struct_config__.tag)
+
+
+class Subscribe(Command, tag="subscribe", frozen=True, kw_only=True):
+    """Follow a project: from now on, after `since`, or from `rewind` publications back."""
+
+    project_id: ProjectId
+    since: Position | UnsetType = UNSET
+    rewind: Offset | UnsetType = UNSET
+
+
+class Unsubscribe(Command, tag="unsubscribe", frozen=True, kw_only=True):
+    """Stop following a project."""
+
+    project_id: ProjectId
+
+
+class Forward(Command, tag="forward", frozen=True, kw_only=True):
+    """Hand `data` (any JSON value, passed on byte for byte) to an agent's queue."""
+
+    type: str
+    data: Raw
+    project_id: ProjectId | UnsetType = UNSET
+    message_id: MessageId | UnsetType = UNSET
+
+
+class Ping(Command, tag="ping", frozen=True, kw_only=True):
+    """Ask for a `pong`."""
+
+
+class Publish(Command, tag="publish", frozen=True, kw_only=True):
+    """Append an object to a project's log. `key` makes a retry harmless."""
+
+    project_id: ProjectId
+    message: Raw
+    key: IdempotencyKey | UnsetType = UNSET
+
+
+class History(Command, tag="history", frozen=True, kw_only=True):
+    """Read a page of a project's log without following it."""
+
+    project_id: ProjectId
+    after: Offset = 0
+    limit: Annotated[int, Meta(ge=1)] = 100
+
+
+class Presence(Command, tag="presence", frozen=True, kw_only=True):
+    """Ask who follows a project on this node."""
+
+    project_id: ProjectId
+
+
+AnyCommand = Subscribe | Unsubscribe | Forward | Ping | Publish | History | Presence
+
+
+class ForwardTask(Struct, frozen=True):
+    """A forward on its way to an agent's queue: what the queue message is made from."""
+
+    agent: Agent
+    message_id: str
+    data: bytes
+    timestamp: str
+    connection_id: str
+    project_id: str | None = None

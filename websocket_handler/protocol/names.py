@@ -1,0 +1,50 @@
+"""The names that cross the wire: projects, agents, ids. Their form is a limit, and it keeps log lines,
+queue attributes and database keys safe."""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+PROJECT_ID: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,128}", re.ASCII)
+"""`.` and `..` are no names: every HTTP client takes them out of a path."""
+EPOCH: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
+IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
+ID_LENGTH_MAX: Final = 64
+OFFSET_MAX: Final = 2**53 - 1
+"""The largest offset: beyond it a JavaScript client could not tell two offsets apart."""
+
+
+class Agent(StrEnum):
+    """Who takes forwarded work. The value is the canonical type in SQS attributes and replies."""
+
+    PM = "pm"
+    DEV = "dev"
+    QA = "qa"
+    OPS = "ops"
+
+
+_AGENTS: Final = {
+    "pm": Agent.PM,
+    "plan": Agent.PM,
+    "planning": Agent.PM,
+    "dev": Agent.DEV,
+    "code": Agent.DEV,
+    "develop": Agent.DEV,
+    "qa": Agent.QA,
+    "test": Agent.QA,
+    "quality": Agent.QA,
+    "ops": Agent.OPS,
+    "deploy": Agent.OPS,
+    "operations": Agent.OPS,
+}
+
+
+def agent_named(name: str) -> Agent | None:
+    """The agent that a forward's `type` means, in any case; None when there is none."""
+    return _AGENTS.get(name) or _AGENTS.get(name.lower())
+
+
+def is_project_id(text: str) -> bool:
+    """Whether `text` may name a project."""
+    return PROJECT_ID.fullmatch(text) is not None

@@ -1,0 +1,170 @@
+"""What the gateway says, as the UTF-8 bytes of one JSON object each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.messages import Position
+from websocket_handler.protocol.names import Agent
+
+PROTOCOL_VERSION: Final = 1
+_encode: Final = msgspec.json.Encoder().encode
+CommandId = str | None
+
+
+def _with_id(fields: dict[str, object], command_id: CommandId) -> bytes:
+    if command_id is not None:
+        fields["id"] = command_id
+    return _encode(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a node tells every new connection about itself."""
+
+    node_id: str
+    ping_interval_s: float
+    message_bytes: int
+    subscriptions: int
+    commands_per_second: int
+    history_messages: int
+
+
+def connected(greeting: Greeting, connection_id: str, timestamp: str) -> bytes:
+    """The first frame of a connection."""
+    return _encode(
+        {
+            "type": "connected",
+            "message": "Connected to websocket_handler",
+            "timestamp": timestamp,
+            "connection_id": connection_id,
+            "node_id": greeting.node_id,
+            "protocol": PROTOCOL_VERSION,
+            "ping_interval_s": greeting.ping_interval_s,
+            "limits": {
+                "message_bytes": greeting.message_bytes,
+                "subscriptions": greeting.subscriptions,
+                "commands_per_second": greeting.commands_per_second,
+                "history_messages": greeting.history_messages,
+            },
+        }
+    )
+
+
+def subscription_confirmed(
+    project_id: str, position: Position, *, recovered: bool, command_id: CommandId = None
+) -> bytes:
+    """`position` is where the subscription starts: the next publication has its offset + 1."""
+    fields: dict[str, object] = {
+        "type": "subscription_confirmed",
+        "project_id": project_id,
+        "epoch": position.epoch,
+        "offset": position.offset,
+        "recovered": recovered,
+    }
+    return _with_id(fields, command_id)
+
+
+def subscription_reset(project_id: str, position: Position) -> bytes:
+    """The subscription goes on from another place: what lay between is not retained."""
+    fields: dict[str, object] = {
+        "type": "subscription_reset",
+        "project_id": project_id,
+        "epoch": position.epoch,
+        "offset": position.offset,
+        "recovered": False,
+    }
+    return _encode(fields)
+
+
+def unsubscription_confirmed(project_id: str, command_id: CommandId = None) -> bytes:
+    """The connection no longer follows the project."""
+    return _with_id({"type": "unsubscription_confirmed", "project_id": project_id}, command_id)
+
+
+def pong(timestamp: str, command_id: CommandId = None) -> bytes:
+    """The answer to `ping`."""
+    if command_id is None:
+        return b'{"type":"pong","timestamp":"%b"}' % timestamp.encode()
+    return _with_id({"type": "pong", "timestamp": timestamp}, command_id)
+
+
+def forward_confirmed(message_id: str, agent: Agent, receipt: str, command_id: CommandId = None) -> bytes:
+    """The agent's queue holds the message; `receipt` is the queue's own id for it."""
+    fields: dict[str, object] = {
+        "type": "forward_confirmed",
+        "message_id": message_id,
+        "agent": agent.value,
+        "receipt": receipt,
+    }
+    return _with_id(fields, command_id)
+
+
+def publish_confirmed(project_id: str, position: Position, command_id: CommandId = None) -> bytes:
+    """The log store holds the publication at this position."""
+    fields: dict[str, object] = {
+        "type": "publish_confirmed",
+        "project_id": project_id,
+        "epoch": position.epoch,
+        "offset": position.offset,
+    }
+    return _with_id(fields, command_id)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Publications of a project after some offset, oldest first, as wire payloads.
+
+    `position` is the place after the last of them; `recovered` is false when publications between the asked
+    offset and the first one here are no longer retained; `is_last` when the page reaches the log's end.
+    """
+
+    position: Position
+    payloads: Sequence[bytes]
+    recovered: bool
+    is_last: bool = True
+
+
+def history(project_id: str, page: HistoryPage, command_id: CommandId = None) -> bytes:
+    """A page of a project's log."""
+    fields: dict[str, object] = {
+        "type": "history",
+        "project_id": project_id,
+        "epoch": page.position.epoch,
+        "messages": [msgspec.Raw(payload) for payload in page.payloads],
+        "offset": page.position.offset,
+        "recovered": page.recovered,
+    }
+    return _with_id(fields, command_id)
+
+
+def presence(project_id: str, connections: Sequence[dict[str, str]], count: int, command_id: CommandId = None) -> bytes:
+    """Who follows a project on this node. `connections` may be cut; `count` is exact."""
+    fields: dict[str, object] = {
+        "type": "presence",
+        "project_id": project_id,
+        "connections": connections,
+        "count": count,
+    }
+    return _with_id(fields, command_id)
+
+
+def reconnect(reason: str, after_ms: int) -> bytes:
+    """Go away and come back in `after_ms` milliseconds."""
+    return _encode({"type": "reconnect", "reason": reason, "after_ms": after_ms})
+
+
+def error(fault: CommandError) -> bytes:
+    """The answer to a command that was not carried out."""
+    fields: dict[str, object] = {
+        "type": "error",
+        "code": fault.code.value,
+        "message": fault.message,
+        "retryable": fault.retryable,
+    }
+    if fault.action is not None:
+        fields["action"] = fault.action
+    return _with_id(fields, fault.id)

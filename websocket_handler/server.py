@@ -1,0 +1,310 @@
+"""`WebSocketServer`: the gateway as a library, and what every command of a client does.
+
+The rules live below (`protocol`, `hub`, `delivery`); this class joins them. The flow of one message:
+transport -> `handle_client_message` -> `Session.receive` -> one method per command -> node or forwarding ->
+`Connection.push` -> transport.
+"""
+
+if __name__ == "__main__":  # `python server.py`, as the service was always started
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    from websocket_handler.__main__ import main
+
+    sys.exit(main(["serve"]))
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, assert_never
+
+import msgspec
+from msgspec import UNSET
+
+from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.forwarding import Forwarding
+from websocket_handler.delivery.node import Confirmed, Node
+from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.transport import Transport
+from websocket_handler.protocol import replies
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import (
+    AnyCommand,
+    Forward,
+    ForwardTask,
+    History,
+    Ping,
+    Position,
+    Presence,
+    Publish,
+    Subscribe,
+    Unsubscribe,
+)
+from websocket_handler.protocol.names import Agent, agent_named
+from websocket_handler.protocol.replies import Greeting, HistoryPage
+from websocket_handler.protocol.session import Session, SessionLimits
+
+ANONYMOUS: Final = ""
+"""Whose message ids these are while nobody has to say who they are."""
+HISTORY_WEIGHT: Final = 16
+"""How many of a connection's commands in flight one history page counts for: its answer can be large."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What a node grants its clients, and what it tells them about itself."""
+
+    greeting: Greeting
+    session: SessionLimits
+
+
+class WebSocketServer:
+    """One node of the gateway. It builds nothing: `app.py` gives it its parts.
+
+    All methods are to be called from the event loop's thread. None of them blocks.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        forwarding: Forwarding,
+        clock: Clock,
+        options: ServerOptions,
+        new_id: Callable[[], str],
+    ) -> None:
+        self.node = node
+        self.forwarding = forwarding
+        self.options = options
+        self.is_draining = False
+        self.connection_changed: Callable[[Connection], None] = lambda _connection: None
+        self.connection_ended: Callable[[Connection], None] = lambda _connection: None
+        self._clock = clock
+        self._new_id = new_id
+        node.subscription_changed = lambda connection: self.connection_changed(connection)
+
+    # Connections
+
+    def register_connection(self, transport: Transport) -> Connection:
+        """Take in a client and greet it.
+
+        Raises CommandError: `too_many_connections`, or `draining` while the node goes away.
+        """
+        if self.is_draining:
+            raise CommandError(ErrorCode.DRAINING, "this node is going away; connect again")
+        now = self._clock.monotonic()
+        session = Session(self.options.session, now)
+        connection = Connection(self._new_id(), transport, session, now, self._clock.wall())
+        self.node.register(connection)
+        greeting = replies.connected(self.options.greeting, connection.connection_id, self._clock.timestamp())
+        connection.push(greeting)
+        self.connection_changed(connection)
+        return connection
+
+    def unregister_connection(self, connection: Connection) -> None:
+        """Let a client go, with its subscriptions. Doing it twice changes nothing."""
+        if connection.is_open:
+            self.node.unregister(connection)
+            self.connection_ended(connection)
+
+    def begin(self, connection: Connection, subscriptions: Sequence[Subscribe]) -> None:
+        """Subscribe a client to what its URL names."""
+        for subscription in subscriptions:
+            self._perform_safely(connection, subscription)
+
+    def connection_handler(self, transport: Transport, subscriptions: Sequence[Subscribe] = ()) -> Connection:
+        """Begin a client's life on this node: register it, and subscribe it.
+
+        From here on the transport's owner calls `handle_client_message` for every message and
+        `unregister_connection` at the end.
+        """
+        connection = self.register_connection(transport)
+        self.begin(connection, subscriptions)
+        return connection
+
+    def handle_client_message(self, connection: Connection, text: bytes) -> None:
+        """Carry out one whole message (UTF-8). Whatever it is, the answer is a frame, never an exception."""
+        connection.received += 1
+        try:
+            command = connection.session.receive(text, self._clock.monotonic())
+        except CommandError as fault:
+            self.refuse(connection, fault)
+            return
+        self._perform_safely(connection, command)
+
+    def _perform_safely(self, connection: Connection, command: AnyCommand) -> None:
+        try:
+            self._perform(connection, command)
+        except CommandError as fault:
+            self._refuse_command(connection, command, fault)
+
+    def refuse(self, connection: Connection, fault: CommandError) -> None:
+        """Answer with an error; the connection stays."""
+        self.node.engine.counters.errors[fault.code.value] += 1
+        connection.push(replies.error(fault))
+
+    def _refuse_command(self, connection: Connection, command: AnyCommand, fault: CommandError) -> None:
+        answer = CommandError(fault.code, fault.message, command_id=_id(command), action=command.action)
+        self.refuse(connection, answer)
+
+    # Commands
+
+    def _perform(self, connection: Connection, command: AnyCommand) -> None:
+        self.node.engine.counters.commands[command.action] += 1
+        match command:
+            case Ping():
+                connection.push(replies.pong(self._clock.timestamp(), _id(command)))
+            case Subscribe():
+                self.node.subscribe(connection, command, partial(self._subscribed, connection, command))
+            case Unsubscribe():
+                confirmation = replies.unsubscription_confirmed(command.project_id, _id(command))
+                self.node.unsubscribe(connection, command.project_id, lambda: connection.push(confirmation))
+            case Forward():
+                self._forward(connection, command)
+            case Publish():
+                self._publish(connection, command)
+            case History():
+                self._history(connection, command)
+            case Presence():
+                self._presence(connection, command)
+            case _:
+                assert_never(command)
+
+    def _subscribed(self, connection: Connection, command: Subscribe, answer: Confirmed | CommandError) -> None:
+        if isinstance(answer, CommandError):
+            self._refuse_command(connection, command, answer)
+            return
+        confirmation = replies.subscription_confirmed(
+            command.project_id, answer.position, recovered=answer.recovered, command_id=_id(command)
+        )
+        connection.push(confirmation)
+
+    def _forward(self, connection: Connection, command: Forward) -> None:
+        agent = agent_named(command.type)
+        assert agent is not None, "the codec refuses unknown agents"
+        task = ForwardTask(
+            agent=agent,
+            message_id=command.message_id if isinstance(command.message_id, str) else self._new_id(),
+            data=bytes(command.data),
+            timestamp=self._clock.timestamp(),
+            connection_id=connection.connection_id,
+            project_id=command.project_id if isinstance(command.project_id, str) else None,
+        )
+
+        def done(answer: str | CommandError) -> None:
+            connection.in_flight -= 1
+            if isinstance(answer, CommandError):
+                self._refuse_command(connection, command, answer)
+            else:
+                connection.push(replies.forward_confirmed(task.message_id, agent, answer, _id(command)))
+
+        self._begin(connection, lambda: self.forwarding.forward(ANONYMOUS, task, done))
+
+    def _publish(self, connection: Connection, command: Publish) -> None:
+        key = command.key if isinstance(command.key, str) else ""
+
+        def done(answer: Position | CommandError) -> None:
+            connection.in_flight -= 1
+            if isinstance(answer, CommandError):
+                self._refuse_command(connection, command, answer)
+            else:
+                connection.push(replies.publish_confirmed(command.project_id, answer, _id(command)))
+
+        payload = bytes(command.message)
+        self._begin(connection, lambda: self.node.publish(command.project_id, payload, key, done))
+
+    def _history(self, connection: Connection, command: History) -> None:
+        limits = self.node.limits
+        project = self.node.project(command.project_id)
+
+        def done(answer: HistoryPage | CommandError) -> None:
+            connection.in_flight -= HISTORY_WEIGHT
+            if isinstance(answer, CommandError):
+                self._refuse_command(connection, command, answer)
+            else:
+                connection.push(replies.history(command.project_id, answer, _id(command)))
+
+        count = min(command.limit, limits.history_page_messages)
+        self._begin(
+            connection,
+            lambda: project.fan_out.reader.page(command.after, count, limits.history_page_bytes, done),
+            weight=HISTORY_WEIGHT,
+        )
+
+    def _begin(self, connection: Connection, start: Callable[[], None], weight: int = 1) -> None:
+        """Start what is answered later; its answer takes its weight off `in_flight`."""
+        if connection.in_flight + weight > self.node.limits.commands_in_flight:
+            raise CommandError(ErrorCode.OVERLOADED, "too many commands of this connection wait for their answers")
+        connection.in_flight += weight
+        try:
+            start()
+        except CommandError:
+            connection.in_flight -= weight
+            raise
+
+    def _presence(self, connection: Connection, command: Presence) -> None:
+        connection.push(self.presence(command.project_id, _id(command)))
+
+    def presence(self, project_id: str, command_id: str | None = None) -> bytes:
+        """The presence reply for a project, as the socket and the HTTP API give it."""
+        present = self.node.presence(project_id)
+        listed = [
+            {
+                "connection_id": connection.connection_id,
+                "connected_at": self._clock.text(connection.connected_at),
+            }
+            for connection in present[: self.node.limits.presence_listed]
+        ]
+        return replies.presence(project_id, listed, len(present), command_id)
+
+    # For programs that embed the server
+
+    def broadcast_message(self, message: Mapping[str, object]) -> int:
+        """Send an object to every connection of this node; how many there are. Raises CommandError."""
+        return self.node.broadcast(msgspec.json.encode(message))
+
+    def send_to_project(
+        self,
+        project_id: str,
+        message: Mapping[str, object],
+        *,
+        key: str = "",
+        done: Callable[[Position | CommandError], None] = lambda _answer: None,
+    ) -> None:
+        """Append an object to a project's log, from where it goes to everyone who follows the project.
+
+        `done` gets its position once the log store has it, or why it has not. Raises CommandError when the
+        object is refused as it stands.
+        """
+        self.node.publish(project_id, msgspec.json.encode(message), key, done)
+
+    def forward_to_sqs(
+        self,
+        agent_type: str,
+        data: object,
+        *,
+        project_id: str | None = None,
+        message_id: str | None = None,
+        done: Callable[[str | CommandError], None] = lambda _answer: None,
+    ) -> str:
+        """Hand work to an agent's queue; its message id. `done` gets the queue's receipt, or why there is none.
+
+        Raises CommandError: `unknown_agent_type`, `overloaded`, or what the queue would refuse.
+        """
+        agent: Agent | None = agent_named(agent_type)
+        if agent is None:
+            raise CommandError(ErrorCode.UNKNOWN_AGENT_TYPE, "type must name an agent: pm, dev, qa or ops")
+        task = ForwardTask(
+            agent=agent,
+            message_id=message_id or self._new_id(),
+            data=msgspec.json.encode(data),
+            timestamp=self._clock.timestamp(),
+            connection_id="",
+            project_id=project_id,
+        )
+        self.forwarding.forward(ANONYMOUS, task, done)
+        return task.message_id
+
+
+def _id(command: AnyCommand) -> str | None:
+    return None if command.id is UNSET else command.id

@@ -1,0 +1,28 @@
+"""Every event the gateway logs: its name and how urgent it is. Operators search and alarm on these names."""
+
+import logging
+from typing import Final
+
+EVENTS: Final[dict[str, int]] = {
+    "node.starting": logging.INFO,
+    "node.listening": logging.INFO,
+    "node.insecure": logging.WARNING,
+    "node.draining": logging.INFO,
+    "node.drained": logging.INFO,
+    "node.stopped": logging.INFO,
+    "node.failed": logging.ERROR,
+    "node.stopping_now": logging.WARNING,
+    "node.log_records_dropped": logging.WARNING,
+    "connection.opened": logging.DEBUG,
+    "connection.closed": logging.INFO,
+    "connection.failed": logging.ERROR,
+    "task.failed": logging.ERROR,
+    "library": logging.WARNING,
+    "updates.unavailable": logging.WARNING,
+    "updates.extend_failed": logging.WARNING,
+    "update.malformed": logging.WARNING,
+    "update.failed": logging.WARNING,
+    "state.unavailable": logging.WARNING,
+    "dependency.down": logging.WARNING,
+    "dependency.up": logging.INFO,
+}
