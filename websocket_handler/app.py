@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from random import Random, SystemRandom
 from typing import Final
 
+from websocket_handler.adapters.alb_target import AlbTarget
 from websocket_handler.adapters.aws import Aws, AwsError, Table
 from websocket_handler.adapters.clock import SystemClock
 from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
+from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.dynamodb_state import DynamoDbStateStore
+from websocket_handler.adapters.ecs_metadata import own_address
 from websocket_handler.adapters.ids import new_id
-from websocket_handler.adapters.memory import MemoryLogStore
+from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.adapters.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.sqs_updates import SqsUpdateSource
 from websocket_handler.api.application import make_application
@@ -21,6 +24,7 @@ from websocket_handler.api.http_server import http_protocol_factory
 from websocket_handler.api.metrics import make_registry
 from websocket_handler.config import Settings
 from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
@@ -28,12 +32,14 @@ from websocket_handler.delivery.project import Engine
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.log import LogLimits
-from websocket_handler.net.drain import hand_over
+from websocket_handler.net.drain import DrainResult, hand_over
 from websocket_handler.net.gate import Gate, NetOptions
 from websocket_handler.net.keepalive import Keepalive
 from websocket_handler.net.listener import Listener
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.log_store import LogStore
+from websocket_handler.ports.peers import Peers
+from websocket_handler.ports.target import TargetUnknown
 from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.protocol.publication import finish
 from websocket_handler.protocol.replies import Greeting
@@ -46,6 +52,7 @@ SWEEP_INTERVAL_S: Final = 5.0
 PROBE_INTERVAL_S: Final = 3.0
 FLUSH_MARGIN_S: Final = 5.0
 """After the hand-over, what was accepted has this long to reach its queue or its log."""
+TARGET_INTERVAL_S: Final = 5.0
 RESTART_DELAY_S: Final = 1.0
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
@@ -78,6 +85,7 @@ class Parts:
     node: Node
     forwarding: Forwarding
     recorder: StateRecorder
+    follower: Follower
     updates: UpdateConsumer | None
     server: WebSocketServer
     gate: Gate
@@ -92,6 +100,7 @@ class App:
         self.parts = self._build(settings, counters, node_id)
         self.port = 0
         self._is_stopping_now = asyncio.Event()
+        self._drain: asyncio.Task[DrainResult] | None = None
 
     def _build(self, settings: Settings, counters: Counters, node_id: str) -> Parts:
         clock, log, random = SystemClock(), EventLog(), SystemRandom()
@@ -106,6 +115,7 @@ class App:
         forward_limits = ForwardLimits(timeout_s=settings.forward_timeout_s)
         forwarding = Forwarding(forwarder, clock, forward_limits, counters, random)
         recorder = StateRecorder(DynamoDbStateStore(table, clock), node, node_id, clock, log.report)
+        follower = Follower(self._peers(store, table), node, node_id, clock)
         updates = None
         if settings.sqs_queue_url_updates:
             source = SqsUpdateSource(settings.sqs_queue_url_updates, aws.call)
@@ -127,6 +137,7 @@ class App:
             node,
             forwarding,
             recorder,
+            follower,
             updates,
             server,
             gate,
@@ -138,6 +149,9 @@ class App:
             return MemoryLogStore(clock, limits.log, settings.history_total_bytes)
         options = DynamoDbLogOptions(history=limits.log)
         return DynamoDbLogStore(table, self.start_task, clock, options)
+
+    def _peers(self, store: LogStore, table: Table) -> Peers:
+        return DynamoDbPeers(table) if store.is_shared else MemoryPeers()
 
     def _http(self, settings: Settings, gate: Gate, forwarding: Forwarding) -> Callable[[], asyncio.Protocol]:
         node = gate.server.node
@@ -198,6 +212,10 @@ class App:
         self.start_task(self._supervise("sweep", self._sweep))
         self.start_task(self._supervise("recorder", parts.recorder.run))
         self.start_task(self._supervise("probe", self._probe))
+        if parts.store.is_shared:
+            self.start_task(self._supervise("follower", parts.follower.run))
+        if settings.target_group_arn:
+            self.start_task(self._supervise("target", self._watch_target))
         if parts.updates is not None:
             self.start_task(self._supervise("updates", parts.updates.run))
         self.port = await parts.listener.listen(settings.websocket_host, settings.websocket_port)
@@ -245,18 +263,37 @@ class App:
                 self.parts.log.emit(event, dependency=self.parts.store.name, reason=fault or "")
             await asyncio.sleep(PROBE_INTERVAL_S)
 
+    async def _watch_target(self) -> None:
+        """ECS deregisters a task from the load balancer before it sends SIGTERM: use that time to hand clients over."""
+        settings = self.parts.settings
+        address = settings.target_address or await own_address(settings.ecs_container_metadata_uri_v4)
+        target = AlbTarget(self.parts.aws.call, settings.target_group_arn, address, settings.websocket_port)
+        while not self.parts.server.is_draining:
+            await asyncio.sleep(TARGET_INTERVAL_S)
+            try:
+                if await target.is_draining():
+                    await self.drain("target")
+            except TargetUnknown as fault:
+                self.parts.log.emit("target.unknown", reason=str(fault))
+
+    async def drain(self, cause: str) -> None:
+        """Refuse new clients, take no further updates, and hand over those who are here. Once; a second caller
+        waits for the first."""
+        if self._drain is None:
+            parts = self.parts
+            seconds = parts.settings.drain_seconds
+            parts.log.emit("node.draining", cause=cause, connections=len(parts.node.connections), seconds=seconds)
+            parts.server.is_draining = True
+            if parts.updates is not None:
+                parts.updates.stop_receiving()
+            parts.node.wake_readers()
+            self._drain = asyncio.create_task(hand_over(parts.gate, seconds, parts.random))
+        result = await asyncio.shield(self._drain)
+        self.parts.log.emit("node.drained", told=result.told, left=result.left)
+
     async def stop(self) -> None:
         """Hand clients over, flush what was accepted, and close. `stop_now` cuts it short."""
-        parts = self.parts
-        drain_s = parts.settings.drain_seconds
-        parts.log.emit("node.draining", connections=len(parts.node.connections), seconds=drain_s)
-        parts.server.is_draining = True
-        parts.node.wake_readers()
-        drained = asyncio.create_task(hand_over(parts.gate, drain_s, parts.random))
-        await self._until(drained)
-        if drained.done() and not drained.cancelled():
-            result = drained.result()
-            parts.log.emit("node.drained", told=result.told, left=result.left)
+        await self._until(asyncio.create_task(self.drain("signal")))
         await self._until(asyncio.create_task(self._flush()))
         await self._close()
 
@@ -279,13 +316,15 @@ class App:
         parts = self.parts
         try:
             async with asyncio.timeout(FLUSH_MARGIN_S):
-                while not (
+                while not (  # noqa: ASYNC110 - three parts settle on their own; looking is simpler than three events
                     parts.node.is_settled
                     and parts.forwarding.is_settled
                     and (parts.updates is None or parts.updates.is_settled)
                 ):
                     await asyncio.sleep(0.01)
                 await parts.recorder.write()
+                if parts.store.is_shared:
+                    await parts.follower.leave()
         except TimeoutError:
             return
 
@@ -322,4 +361,5 @@ def _net_options(settings: Settings) -> NetOptions:
         outbox_bytes=settings.outbox_bytes,
         ping_interval_s=settings.ping_interval_s,
         slow_client_timeout_s=settings.slow_client_timeout_s,
+        has_echo=settings.diag_echo == "1",
     )

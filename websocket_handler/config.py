@@ -67,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         134_217_728
     )
     forward_timeout_s: Annotated[float, _setting("until a forward is given up", "s", ge=1, le=600)] = 30
+    target_group_arn: Annotated[str, _setting("ALB target group to watch for draining; empty: do not watch")] = ""
+    target_address: Annotated[str, _setting("this task's address there; empty: ask the ECS metadata endpoint")] = ""
+    ecs_container_metadata_uri_v4: Annotated[str, _setting("set by ECS")] = ""
     console: Annotated[Switch, _setting("the console page at /")] = "on"
     diag_echo: Annotated[Literal["0", "1"], _setting("1: echo everything at /__echo, for conformance suites")] = "0"
 

@@ -16,6 +16,7 @@ from websocket_handler.ports.log_store import (
     Tail,
     Unavailable,
 )
+from websocket_handler.ports.peers import PEER_LIFETIME_S
 from websocket_handler.ports.state_store import ConnectionRecord
 from websocket_handler.ports.update_source import Update
 from websocket_handler.protocol.messages import ForwardTask
@@ -176,3 +177,27 @@ class MemoryStateStore:
             self.records[record.connection_id] = record
         for connection_id in gone:
             self.records.pop(connection_id, None)
+
+
+class MemoryPeers:
+    """Nodes of one process that share this object."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, float] = {}
+
+    async def announce(self, node_id: str, now: float) -> Sequence[str]:
+        self._seen[node_id] = now
+        return [peer for peer, at in self._seen.items() if peer != node_id and at > now - PEER_LIFETIME_S]
+
+    async def leave(self, node_id: str) -> None:
+        self._seen.pop(node_id, None)
+
+
+class MemoryTarget:
+    """A load balancer's word, set by hand."""
+
+    def __init__(self) -> None:
+        self.draining = False
+
+    async def is_draining(self) -> bool:
+        return self.draining

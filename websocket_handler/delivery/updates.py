@@ -40,6 +40,8 @@ class UpdateConsumer:
         self._room.set()
         self._has_published = asyncio.Event()
         self._failures = 0
+        self._receiving: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self.fault: str | None = None
 
     @property
@@ -51,12 +53,18 @@ class UpdateConsumer:
         """Receive, delete and extend until cancelled. What was not deleted then comes again, to whoever reads
         the queue next."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._receive())
+            self._receiving = tasks.create_task(self._receive())
             tasks.create_task(self._delete())
             tasks.create_task(self._extend())
 
+    def stop_receiving(self) -> None:
+        """Take nothing further from the queue; what was taken is published and deleted."""
+        self._is_stopping = True
+        if self._receiving is not None:
+            self._receiving.cancel()
+
     async def _receive(self) -> None:
-        while True:
+        while not self._is_stopping:
             await self._room.wait()
             try:
                 updates = await self._source.receive()

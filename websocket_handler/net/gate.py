@@ -29,6 +29,8 @@ class NetOptions:
     ping_interval_s: float = 25.0
     slow_client_timeout_s: float = 60.0
     backlog: int = 2048
+    has_echo: bool = False
+    """Whether conformance suites may use `/__echo`."""
 
 
 class Server(Protocol):

@@ -64,7 +64,7 @@ class _Head:
         self.is_complete = True
 
 
-def read_handshake(head: bytes, path: str) -> Handshake:
+def read_handshake(head: bytes, paths: Sequence[str]) -> Handshake:
     """Judge a complete request head (up to and including the empty line). Raises Refused."""
     request = _Head()
     parser = httptools.HttpRequestParser(request)
@@ -79,8 +79,8 @@ def read_handshake(head: bytes, path: str) -> Handshake:
     asked_path, _, query = request.url.decode("latin-1").partition("?")
     if parser.get_method() != b"GET":
         raise _bad("a WebSocket handshake is a GET request")
-    if asked_path != path:
-        raise Refused(CommandError(ErrorCode.NOT_FOUND, f"the WebSocket endpoint is {path}"))
+    if asked_path not in paths:
+        raise Refused(CommandError(ErrorCode.NOT_FOUND, f"the WebSocket endpoint is {paths[0]}"))
     _check_headers(request.headers, parser.get_http_version())
     return Handshake(asked_path, _key(request.headers), _subscriptions(query))
 

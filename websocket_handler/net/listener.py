@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, cast
 
+from websocket_handler.net.echo import ECHO_PATH, EchoWebSocket
 from websocket_handler.net.gate import Gate
 from websocket_handler.net.handshake import Refused, accepted, read_handshake, refused, wants_upgrade
 from websocket_handler.net.websocket import WebSocket
@@ -63,7 +64,7 @@ class _Entry(asyncio.Protocol):
 
     def _become_websocket(self, head: bytes, rest: bytes) -> None:
         try:
-            handshake = read_handshake(head, self._gate.options.path)
+            handshake = read_handshake(head, self._listener.paths)
             self._listener.admit()
         except Refused as refusal:
             self._refuse(refusal.fault, *refusal.headers)
@@ -72,7 +73,8 @@ class _Entry(asyncio.Protocol):
             self._refuse(fault)
             return
         self._leave()
-        websocket = WebSocket(self._gate, self._socket, handshake.subscriptions)
+        kind = EchoWebSocket if handshake.path == ECHO_PATH else WebSocket
+        websocket = kind(self._gate, self._socket, handshake.subscriptions)
         self._socket.set_protocol(websocket)
         self._socket.write(accepted(handshake.key))
         websocket.begin()
@@ -99,6 +101,7 @@ class Listener:
         self._gate = gate
         self._http = http
         self._servers: list[asyncio.Server] = []
+        self.paths = (gate.options.path, ECHO_PATH) if gate.options.has_echo else (gate.options.path,)
         self.entries: dict[_Entry, None] = {}
 
     def admit(self) -> None:

@@ -57,12 +57,16 @@ class WebSocket(asyncio.Protocol):
 
     def begin(self) -> None:
         """The handshake was answered: from here on frames flow. Raises CommandError when the node is full."""
-        options = self._gate.options
-        self._socket.set_write_buffer_limits(high=options.outbox_bytes // 2, low=options.outbox_bytes // 8)
+        self.limit_outbox()
         self.connection = self._gate.server.register_connection(self)
         self._gate.keepalive.add(self)
         self._gate.server.begin(self.connection, self._subscriptions)
         self._subscriptions = ()
+
+    def limit_outbox(self) -> None:
+        """Half of the outbox is the high-water mark, the other half room for the write that crosses it."""
+        outbox_bytes = self._gate.options.outbox_bytes
+        self._socket.set_write_buffer_limits(high=outbox_bytes // 2, low=outbox_bytes // 8)
 
     # asyncio.Protocol
 
@@ -92,12 +96,14 @@ class WebSocket(asyncio.Protocol):
     def _handle_one(self, event: Event, payload: bytes) -> None:
         if event is Event.CLOSE:
             self._answer_close(payload)
-        elif self.is_closing or self.connection is None:
+        elif self.is_closing:
             return  # RFC 6455 section 1.4: after a close frame nothing further is processed
-        elif event is Event.TEXT:
-            self._handle_text(self.connection, payload)
         elif event is Event.PING:
             self.write(pong_frame(payload))
+        elif self.connection is None:
+            return
+        elif event is Event.TEXT:
+            self._handle_text(self.connection, payload)
         elif event is Event.BINARY:
             fault = CommandError(ErrorCode.BINARY_NOT_SUPPORTED, "binary messages are not supported; send text")
             self._gate.server.refuse(self.connection, fault)

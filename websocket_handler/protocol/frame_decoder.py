@@ -27,13 +27,16 @@ class Event(Enum):
     TEXT = auto()
     """A whole message; the payload is valid UTF-8."""
     BINARY = auto()
-    """A whole binary message; its payload is not kept."""
+    """A whole binary message."""
     OVERSIZE = auto()
     """A message beyond the limit began; the rest of it is read past."""
     PING = auto()
     PONG = auto()
     CLOSE = auto()
     """The payload is the close frame's: empty, or two bytes of code and a reason. Nothing follows."""
+
+
+_KINDS: Final = {_TEXT: Event.TEXT, _BINARY: Event.BINARY}
 
 
 class ProtocolViolation(Exception):
@@ -170,33 +173,24 @@ class FrameDecoder:
 
     def _data(self, opcode: int, payload: bytes, is_final: bool, events: list[tuple[Event, bytes]]) -> None:
         if is_final and opcode != _CONTINUATION:  # one frame, one message: nearly always
-            if opcode == _BINARY:
-                events.append((Event.BINARY, b""))
-            else:
+            if opcode == _TEXT:
                 _check_utf8(payload)
-                events.append((Event.TEXT, payload))
+            events.append((_KINDS[opcode], payload))
             return
         self._count(len(payload))
         self._opcode = self._opcode or opcode
-        if self._opcode == _TEXT:
-            self._add_text(payload, is_final)
-        if not is_final:
-            return
-        is_text = self._opcode == _TEXT
-        whole = b"".join(self._parts or ())
-        self._end_message()
-        events.append((Event.TEXT, whole) if is_text else (Event.BINARY, b""))
-
-    def _add_text(self, payload: bytes, is_final: bool) -> None:
         if self._parts is None:
             self._parts = []
-            self._utf8 = _Utf8Decoder()
+            self._utf8 = _Utf8Decoder() if self._opcode == _TEXT else None
         self._parts.append(payload)
-        assert self._utf8 is not None, "made with the first fragment"
-        try:  # fail at the first bad fragment, not at the end (section 8.1)
-            self._utf8.decode(payload, is_final)
-        except UnicodeDecodeError:
-            raise _bad_utf8() from None
+        if self._utf8 is not None:
+            try:  # fail at the first bad fragment, not at the end (section 8.1)
+                self._utf8.decode(payload, is_final)
+            except UnicodeDecodeError:
+                raise _bad_utf8() from None
+        if is_final:
+            events.append((_KINDS[self._opcode], b"".join(self._parts)))
+            self._end_message()
 
 
 def _extended_length(digits: bytes) -> int:

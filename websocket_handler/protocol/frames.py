@@ -5,6 +5,7 @@ from typing import Final
 
 FRAME_HEADER_MAX_BYTES: Final = 10
 _TEXT: Final = 0x81  # FIN and opcode 1
+_BINARY: Final = 0x82
 _CLOSE: Final = 0x88
 _PING: Final = 0x89
 _PONG: Final = 0x8A
@@ -21,6 +22,12 @@ def _text_header(length: int) -> bytes:
 def text_frame(payload: bytes) -> bytes:
     """One unfragmented, unmasked text frame. `payload` is UTF-8."""
     return _text_header(len(payload)) + payload
+
+
+def binary_frame(payload: bytes) -> bytes:
+    """One unfragmented, unmasked binary frame."""
+    header = _text_header(len(payload))
+    return bytes((_BINARY,)) + header[1:] + payload
 
 
 def text_frames(payloads: Sequence[bytes]) -> bytes:

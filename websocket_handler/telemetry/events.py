@@ -13,6 +13,7 @@ EVENTS: Final[dict[str, int]] = {
     "node.failed": logging.ERROR,
     "node.stopping_now": logging.WARNING,
     "node.log_records_dropped": logging.WARNING,
+    "target.unknown": logging.WARNING,
     "connection.opened": logging.DEBUG,
     "connection.closed": logging.INFO,
     "connection.failed": logging.ERROR,

@@ -1,0 +1,80 @@
+"""One emulator process for all contract tests, and the clients that talk to it."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME, create_resources
+from demo.testing import Emulator, running_emulator
+from tests.contract.ports_testing import StandingClock, Tasks
+from websocket_handler.adapters.aws import Aws
+
+
+@pytest.fixture(scope="session")
+def emulator_process() -> Iterator[Emulator]:
+    with running_emulator() as running:
+        create_resources(running.url)
+        yield running
+
+
+@pytest.fixture
+def emulator(emulator_process: Emulator) -> Iterator[Emulator]:
+    """The emulator. Faults that a test makes end with the test."""
+    yield emulator_process
+    emulator_process.clear_faults()
+
+
+@pytest.fixture
+def table_name(emulator: Emulator) -> str:
+    return TABLE_NAME
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock()
+
+
+@pytest.fixture
+def tasks() -> Tasks:
+    return Tasks()
+
+
+@pytest_asyncio.fixture
+async def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aws]:
+    """The clients under test, closed with the test."""
+    for name, value in DUMMY_CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    async with Aws("us-east-1", emulator.url) as clients:
+        yield clients
+
+
+@pytest.fixture
+def sqs(emulator: Emulator) -> Iterator[Any]:
+    """The other side of the queues: agents, through boto3."""
+    client = emulator.client("sqs")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def dynamodb(emulator: Emulator) -> Iterator[Any]:
+    """The other side of the table."""
+    client = emulator.client("dynamodb")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def queue_url(sqs: Any) -> str:
+    """A new standard queue."""
+    return str(sqs.create_queue(QueueName=f"queue-{uuid4().hex}")["QueueUrl"])
+
+
+@pytest.fixture
+def fifo_url(sqs: Any) -> str:
+    """A new FIFO queue."""
+    attributes = {"FifoQueue": "true"}
+    return str(sqs.create_queue(QueueName=f"queue-{uuid4().hex}.fifo", Attributes=attributes)["QueueUrl"])

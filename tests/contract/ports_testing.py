@@ -1,0 +1,138 @@
+"""What the contract tests share: a clock that stands still, answers as awaitables, calls that get lost."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, Final, TypeVar
+from uuid import uuid4
+
+from websocket_handler.adapters.aws import AwsCall, AwsError, Backoff, Fault, Table
+from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
+from websocket_handler.ports.log_store import (
+    Behind,
+    Committed,
+    LogStore,
+    Record,
+    Segment,
+    Tail,
+    Unavailable,
+)
+
+Answer = TypeVar("Answer")
+
+BEGIN: Final = 1_795_377_600.0
+"""2026-11-22T20:00:00Z."""
+
+
+class StandingClock:
+    """Time passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.now
+
+    def timestamp(self) -> str:
+        return self.text(self.now)
+
+    def text(self, wall: float) -> str:
+        return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Tasks:
+    """Keeps background tasks until they end."""
+
+    def __init__(self) -> None:
+        self.running: set[asyncio.Task[None]] = set()
+
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+
+
+class Asked:
+    """A log store whose answers can be awaited. Each answer must come exactly once."""
+
+    def __init__(self, store: LogStore) -> None:
+        self.store = store
+
+    async def open(self, project_id: str) -> Tail | Unavailable:
+        return await _answer(lambda done: self.store.open(project_id, done))
+
+    async def append(self, project_id: str, segment: Segment) -> Committed | Behind | Unavailable:
+        return await _answer(lambda done: self.store.append(project_id, segment, done))
+
+    async def read(self, project_id: str, after: int) -> Tail | Unavailable:
+        return await _answer(lambda done: self.store.read(project_id, after, done))
+
+    async def opened(self, project_id: str) -> Tail:
+        """The tail; a store that does not answer fails the test."""
+        return _tail(await self.open(project_id))
+
+    async def followed(self, project_id: str, after: int) -> Tail:
+        """What follows; a store that does not answer fails the test."""
+        return _tail(await self.read(project_id, after))
+
+
+def _tail(answer: Tail | Unavailable) -> Tail:
+    assert isinstance(answer, Tail), answer
+    return answer
+
+
+async def _answer(ask: Callable[[Callable[[Answer], None]], None]) -> Answer:
+    future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    ask(future.set_result)
+    return await asyncio.wait_for(future, 30)
+
+
+class LossyCall:
+    """AWS calls of which some fail before they arrive, and some lose their answer."""
+
+    def __init__(self, call: AwsCall, random: Random, *, before: float = 0.0, after: float = 0.0) -> None:
+        self._call = call
+        self._random = random
+        self.before = before
+        self.after = after
+        self.calls = 0
+
+    async def __call__(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
+        self.calls += 1
+        if self._random.random() < self.before:
+            raise AwsError(Fault.TRANSIENT, "Lost", "the request was lost")
+        answer = await self._call(service, operation, timeout_s, **parameters)
+        if self._random.random() < self.after:
+            raise AwsError(Fault.TRANSIENT, "Lost", "the answer was lost")
+        return answer
+
+
+def quick_table(name: str, call: AwsCall, *, timeout_s: float = 5.0) -> Table:
+    """A table whose retries do not keep a test waiting."""
+    backoff = Backoff(base_s=0.001, max_s=0.02, random=Random(1))
+    return Table(name, call, timeout_s=timeout_s, attempt_timeout_s=min(2.0, timeout_s / 2), backoff=backoff)
+
+
+def dynamodb_log(table: Table, clock: StandingClock, tasks: Tasks, options: DynamoDbLogOptions | None = None) -> Asked:
+    """A DynamoDB log store whose answers can be awaited."""
+    return Asked(DynamoDbLogStore(table, tasks.start, clock, options))
+
+
+def new_project() -> str:
+    """A project that no other test uses."""
+    return f"proj:{uuid4().hex}"
+
+
+def segment(first: int, payloads: Sequence[bytes], *, epoch: str = "e1", at: float = BEGIN) -> Segment:
+    """A segment with a writer of its own."""
+    records = tuple(Record(payload, at) for payload in payloads)
+    return Segment(epoch, first, uuid4().hex, records)
+
+
+def payloads_of(tail: Tail) -> list[bytes]:
+    """All payloads in what was read."""
+    return [record.payload for part in tail.segments for record in part.records]

@@ -1,0 +1,102 @@
+"""The one place that opens AWS clients and reads their errors."""
+
+import asyncio
+import subprocess
+import sys
+from random import Random
+
+import pytest
+
+from demo.testing import Emulator
+from websocket_handler.adapters.aws import Aws, AwsError, Backoff, Fault, retried
+
+
+def test_the_sdk_is_not_imported_before_it_is_needed() -> None:
+    modules = ("aws", "sqs_forwarder", "sqs_updates", "dynamodb_log", "dynamodb_state")
+    lines = [f"import websocket_handler.adapters.{name}" for name in modules]
+    lines += ["import sys", "print([m for m in ('aiobotocore', 'botocore', 'aiohttp') if m in sys.modules])"]
+    command = [sys.executable, "-c", "\n".join(lines)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.asyncio
+async def test_clients_are_opened_once_and_closed(aws: Aws) -> None:
+    clients = await asyncio.gather(*(aws.open("sqs") for _ in range(5)))
+    assert len({id(client) for client in clients}) == 1
+    await aws.close()
+    with pytest.raises(AwsError, match="stopping"):
+        await aws.call("sqs", "list_queues", 1.0)
+    await aws.close()
+
+
+@pytest.mark.asyncio
+async def test_what_errors_mean(aws: Aws, queue_url: str, emulator: Emulator) -> None:
+    async def fault(url: str, **parameters: object) -> Fault:
+        with pytest.raises(AwsError) as raised:
+            await aws.call("sqs", "send_message", 2.0, QueueUrl=url, MessageBody="x", **parameters)
+        return raised.value.fault
+
+    assert await fault(queue_url + "-gone") is Fault.GONE
+    assert await fault(queue_url, DelaySeconds=100_000) is Fault.REFUSED
+    for mode in ("error", "throttle"):
+        emulator.add_fault("sqs", mode, for_requests=1)
+        assert await fault(queue_url) is Fault.TRANSIENT
+
+
+@pytest.mark.asyncio
+async def test_a_call_ends_at_its_deadline(aws: Aws, queue_url: str, emulator: Emulator) -> None:
+    await aws.open("sqs")
+    emulator.add_fault("sqs", "stall", stall_s=10)
+    with pytest.raises(AwsError, match="Timeout") as raised:
+        await aws.call("sqs", "send_message", 0.2, QueueUrl=queue_url, MessageBody="x")
+    assert raised.value.fault is Fault.TRANSIENT
+
+
+@pytest.mark.asyncio
+async def test_missing_credentials_are_the_operators(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    async with Aws("us-east-1", emulator.url) as aws:
+        with pytest.raises(AwsError) as raised:
+            await aws.call("sqs", "list_queues", 2.0)
+        assert raised.value.fault is Fault.DENIED
+
+
+@pytest.mark.asyncio
+async def test_retries_end_at_their_deadline_with_the_last_fault() -> None:
+    attempts = 0
+
+    async def fails() -> None:
+        nonlocal attempts
+        attempts += 1
+        raise AwsError(Fault.TRANSIENT, "Throttling", f"attempt {attempts}")
+
+    with pytest.raises(AwsError, match="attempt"):
+        await retried(fails, 0.1, Backoff(base_s=0.001, max_s=0.01, random=Random(1)))
+    assert attempts > 3
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_get_better_is_not_repeated() -> None:
+    attempts = 0
+
+    async def fails() -> None:
+        nonlocal attempts
+        attempts += 1
+        raise AwsError(Fault.DENIED, "AccessDenied", "no")
+
+    with pytest.raises(AwsError):
+        await retried(fails, 5.0, Backoff())
+    assert attempts == 1
+
+
+def test_backoff_has_full_jitter_and_a_cap() -> None:
+    backoff = Backoff(base_s=0.05, max_s=1.0, random=Random(1))
+    for failures in range(40):
+        delays = [backoff.delay_s(failures) for _ in range(200)]
+        ceiling = min(1.0, 0.05 * 2**failures)
+        assert 0 <= min(delays) < ceiling / 4
+        assert ceiling * 0.75 < max(delays) <= ceiling

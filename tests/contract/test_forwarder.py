@@ -1,0 +1,245 @@
+"""What every forwarder promises, and what SQS gets from ours."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from demo.testing import Emulator
+from websocket_handler.adapters.aws import Aws
+from websocket_handler.adapters.memory import MemoryForwarder
+from websocket_handler.adapters.sqs_forwarder import MESSAGE_BYTES_MAX, BodyFormat, SqsForwarder
+from websocket_handler.ports.forwarder import Accepted, Forwarder, QueueUnavailable, Refused
+from websocket_handler.protocol.codec import decode_command
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import Forward, ForwardTask
+from websocket_handler.protocol.names import Agent, agent_named
+
+VECTORS = json.loads(
+    (Path(__file__).parents[2] / "spec" / "vectors" / "forward-messages.json").read_text(encoding="utf-8")
+)
+NOW = "2026-11-22T20:00:00.123Z"
+
+
+def task(data: bytes = b"{}", *, message_id: str = "m-1", project_id: str | None = "proj_123") -> ForwardTask:
+    return ForwardTask(Agent.DEV, message_id, data, NOW, "c-7f3a", project_id)
+
+
+def forwarder(url: str, aws: Aws, body_format: BodyFormat = "envelope", timeout_s: float = 5.0) -> SqsForwarder:
+    return SqsForwarder(dict.fromkeys(Agent, url), body_format, aws.call, timeout_s=timeout_s)
+
+
+def received(sqs: Any, url: str, count: int) -> list[dict[str, Any]]:
+    """The messages in the queue, which has to hold exactly `count`."""
+    messages: list[dict[str, Any]] = []
+    while True:
+        answer = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+        )
+        if not answer.get("Messages"):
+            assert len(messages) == count
+            return messages
+        messages += answer["Messages"]
+        for message in answer["Messages"]:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def attributes(message: dict[str, Any]) -> dict[str, str]:
+    return {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["memory", "sqs"])
+async def test_every_task_is_answered_in_order(kind: str, aws: Aws, queue_url: str) -> None:
+    port: Forwarder = MemoryForwarder() if kind == "memory" else forwarder(queue_url, aws)
+    tasks = [task(b"%d" % index, message_id=f"m-{index}") for index in range(port.batch_messages_max)]
+    for one in tasks:
+        port.check(one)
+        assert port.size(one) >= len(one.data)
+    answers = await port.send(Agent.DEV, tasks)
+    assert len(answers) == len(tasks)
+    receipts = [answer.receipt for answer in answers if isinstance(answer, Accepted)]
+    assert len(set(receipts)) == len(tasks)
+    assert not port.keeps_order(Agent.DEV)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
+async def test_the_vectors_of_the_specification(vector: dict[str, Any], aws: Aws, sqs: Any, queue_url: str) -> None:
+    command = decode_command(vector["command"].encode())
+    assert isinstance(command, Forward)
+    agent = agent_named(command.type)
+    assert agent is not None
+    project_id = None if command.project_id is msgspec.UNSET else command.project_id
+    made = ForwardTask(
+        agent,
+        str(command.message_id),
+        bytes(command.data),
+        vector["timestamp"],
+        vector["connection_id"],
+        project_id,
+    )
+    port = forwarder(queue_url, aws, vector["body_format"])
+    port.check(made)
+    [answer] = await port.send(agent, [made])
+    [message] = received(sqs, queue_url, 1)
+    assert answer == Accepted(message["MessageId"])
+    assert message["Body"] == vector["body"]
+    assert attributes(message) == vector["attributes"]
+    assert message["Attributes"].get("MessageGroupId") == project_id
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("project_id", "group"), [("proj_123", "proj_123"), (None, "dev")])
+async def test_fifo_has_group_and_deduplication(
+    project_id: str | None, group: str, aws: Aws, sqs: Any, fifo_url: str
+) -> None:
+    port = forwarder(fifo_url, aws)
+    assert port.keeps_order(Agent.DEV)
+    again = task(project_id=project_id)
+    [first] = await port.send(Agent.DEV, [again])
+    [second] = await port.send(Agent.DEV, [again])
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Accepted)
+    [message] = received(sqs, fifo_url, 1)
+    assert message["Attributes"]["MessageGroupId"] == group
+    assert message["Attributes"]["MessageDeduplicationId"] == "m-1"
+
+
+@pytest.mark.asyncio
+async def test_a_project_keeps_its_order_in_a_fifo_queue(aws: Aws, sqs: Any, fifo_url: str) -> None:
+    port = forwarder(fifo_url, aws, "data")
+    for batch in range(3):
+        numbers = range(batch * 10, batch * 10 + 10)
+        await port.send(Agent.DEV, [task(b"%d" % number, message_id=f"m-{number}") for number in numbers])
+    assert [message["Body"] for message in received(sqs, fifo_url, 30)] == [str(n) for n in range(30)]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "data",
+    [
+        '"\ufffe"'.encode(),
+        '"\uffff"'.encode(),
+        *(b'"%c"' % code for code in (0, 8, 11, 12, 27, 31)),
+        b'"\xed\xa0\x80"',
+        b'"\xff"',
+        b'"\xc3"',
+    ],
+)
+@pytest.mark.parametrize("body_format", ["envelope", "data"])
+async def test_characters_that_sqs_refuses(aws: Aws, queue_url: str, body_format: BodyFormat, data: bytes) -> None:
+    with pytest.raises(CommandError) as refusal:
+        forwarder(queue_url, aws, body_format).check(task(data))
+    assert refusal.value.code is ErrorCode.INVALID_CHARACTERS
+
+
+@pytest.mark.asyncio
+async def test_every_other_character_arrives(aws: Aws, sqs: Any, queue_url: str) -> None:
+    text = "\t\n\r\x20\x7f\x80\x85\ud7ff\ue000\ufffd\U00010000\U0010ffff\u2028😀"
+    data = text.encode()
+    port = forwarder(queue_url, aws, "data")
+    port.check(task(data))
+    await port.send(Agent.DEV, [task(data)])
+    assert received(sqs, queue_url, 1)[0]["Body"] == text
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (task(project_id="a b"), ErrorCode.INVALID_PROJECT_ID),
+        (task(project_id="p" * 129), ErrorCode.INVALID_PROJECT_ID),
+        (task(project_id=""), ErrorCode.INVALID_PROJECT_ID),
+        (task(message_id=""), ErrorCode.INVALID_CHARACTERS),
+        (task(message_id="m 1"), ErrorCode.INVALID_CHARACTERS),
+        (ForwardTask(Agent.DEV, "m", b"{}", NOW, "c\x00"), ErrorCode.INVALID_CHARACTERS),
+        (ForwardTask(Agent.DEV, "m", b"{}", NOW, "c\ud800"), ErrorCode.INVALID_CHARACTERS),
+    ],
+)
+async def test_names_that_sqs_refuses(aws: Aws, queue_url: str, wrong: ForwardTask, code: ErrorCode) -> None:
+    with pytest.raises(CommandError) as refusal:
+        forwarder(queue_url, aws, "data").check(wrong)
+    assert refusal.value.code is code
+
+
+@pytest.mark.asyncio
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # aiohttp, above 1 MiB of JSON
+@pytest.mark.parametrize("body_format", ["envelope", "data"])
+async def test_the_largest_message_and_one_byte_more(
+    aws: Aws, sqs: Any, queue_url: str, body_format: BodyFormat
+) -> None:
+    port = forwarder(queue_url, aws, body_format)
+    room = MESSAGE_BYTES_MAX - port.size(task(b'""'))
+    largest = task(b'"%b"' % (b"x" * room))
+    assert port.size(largest) == MESSAGE_BYTES_MAX
+    port.check(largest)
+    with pytest.raises(CommandError) as refusal:
+        port.check(task(b'"%b"' % (b"x" * (room + 1))))
+    assert refusal.value.code is ErrorCode.MESSAGE_TOO_LARGE
+    [answer] = await port.send(Agent.DEV, [largest])
+    assert isinstance(answer, Accepted)
+    received(sqs, queue_url, 1)
+
+
+@pytest.mark.asyncio
+async def test_one_bad_message_does_not_take_the_others_with_it(aws: Aws, sqs: Any, queue_url: str) -> None:
+    port = forwarder(queue_url, aws, "data")
+    tasks = [task(b'"good"'), task('"\ufffe"'.encode(), message_id="m-2"), task(b'"too"', message_id="m-3")]
+    first, second, third = await port.send(Agent.DEV, tasks)  # unchecked
+    assert isinstance(first, Accepted)
+    assert isinstance(third, Accepted)
+    assert isinstance(second, Refused)
+    assert second.is_senders_fault
+    assert "InvalidMessageContents" in second.reason
+    received(sqs, queue_url, 2)
+
+
+@pytest.mark.asyncio
+async def test_what_sqs_failed_on_may_be_sent_again(aws: Aws, sqs: Any, queue_url: str, emulator: Emulator) -> None:
+    port = forwarder(queue_url, aws, "data")
+    emulator.add_fault("sqs", "partial", probability=1.0, seed=7, for_requests=1)
+    tasks = [task(b"%d" % index, message_id=f"m-{index}") for index in range(10)]
+    answers = await port.send(Agent.DEV, tasks)
+    again = [one for one, answer in zip(tasks, answers, strict=True) if isinstance(answer, Refused)]
+    assert again
+    assert not any(answer.is_senders_fault for answer in answers if isinstance(answer, Refused))
+    _all_accepted(await port.send(Agent.DEV, again))
+    bodies = sorted(message["Body"] for message in received(sqs, queue_url, 10))
+    assert bodies == sorted(one.data.decode() for one in tasks)
+
+
+def _all_accepted(answers: Sequence[Accepted | Refused]) -> None:
+    assert all(isinstance(answer, Accepted) for answer in answers), answers
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mode", ["error", "throttle", "stall"])
+async def test_an_outage_fails_the_whole_call_and_heals(
+    aws: Aws, queue_url: str, emulator: Emulator, mode: str
+) -> None:
+    port = forwarder(queue_url, aws, timeout_s=0.5)
+    await aws.open("sqs")
+    emulator.add_fault("sqs", mode, stall_s=5)
+    with pytest.raises(QueueUnavailable):
+        await port.send(Agent.DEV, [task()])
+    emulator.clear_faults()
+    _all_accepted(await port.send(Agent.DEV, [task()]))
+
+
+@pytest.mark.asyncio
+async def test_a_queue_or_a_host_that_is_not_there(aws: Aws, queue_url: str, emulator: Emulator) -> None:
+    with pytest.raises(QueueUnavailable, match="NonExistentQueue"):
+        await forwarder(queue_url + "-gone", aws).send(Agent.DEV, [task()])
+    async with Aws("us-east-1", "http://127.0.0.1:1") as nowhere:
+        with pytest.raises(QueueUnavailable):
+            await forwarder(queue_url, nowhere).send(Agent.DEV, [task()])
+
+
+@pytest.mark.asyncio
+async def test_every_agent_needs_a_queue(aws: Aws) -> None:
+    with pytest.raises(ValueError, match="no queue URL for: qa, ops"):
+        SqsForwarder({Agent.PM: "u", Agent.DEV: "u", Agent.QA: ""}, "data", aws.call)

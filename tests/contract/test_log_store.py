@@ -1,0 +1,171 @@
+"""What every log store promises: the same tests for memory and for DynamoDB."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.contract.ports_testing import (
+    BEGIN,
+    Asked,
+    StandingClock,
+    Tasks,
+    dynamodb_log,
+    new_project,
+    payloads_of,
+    quick_table,
+)
+from tests.contract.ports_testing import segment as made
+from websocket_handler.adapters.aws import Aws
+from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions
+from websocket_handler.adapters.memory import MemoryLogStore
+from websocket_handler.hub.log import LogLimits
+from websocket_handler.ports.log_store import SEGMENT_MESSAGES_MAX, Behind, Committed
+
+MakeStore = Callable[[LogLimits], Asked]
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def make_store(
+    request: pytest.FixtureRequest, aws: Aws, table_name: str, clock: StandingClock, tasks: Tasks
+) -> MakeStore:
+    def make(limits: LogLimits) -> Asked:
+        if request.param == "memory":
+            return Asked(MemoryLogStore(clock, limits))
+        return dynamodb_log(quick_table(table_name, aws.call), clock, tasks, DynamoDbLogOptions(limits))
+
+    return make
+
+
+@pytest.fixture
+def store(make_store: MakeStore) -> Asked:
+    return make_store(LogLimits())
+
+
+async def test_an_unknown_project_is_empty(store: Asked) -> None:
+    project = new_project()
+    for tail in (await store.opened(project), await store.followed(project, 0)):
+        assert (tail.epoch, tail.head, tail.floor, list(tail.segments)) == (None, 0, 0, [])
+    assert store.store.failure() is None
+
+
+async def test_what_was_appended_is_read(store: Asked) -> None:
+    project = new_project()
+    assert isinstance(await store.append(project, made(1, [b"a", b"b"])), Committed)
+    assert isinstance(await store.append(project, made(3, [b"c"])), Committed)
+    tail = await store.opened(project)
+    assert (tail.epoch, tail.head, tail.floor) == ("e1", 3, 0)
+    assert payloads_of(tail) == [b"a", b"b", b"c"]
+    tail = await store.followed(project, 2)
+    assert tail.epoch == "e1"
+    assert payloads_of(tail)[-1:] == [b"c"]
+
+
+async def test_segments_are_consecutive(store: Asked) -> None:
+    project = new_project()
+    for first in range(1, 8):
+        await store.append(project, made(first, [b"%d" % first]))
+    tail = await store.followed(project, 3)
+    assert tail.segments[0].first <= 4
+    for before, after in zip(tail.segments, tail.segments[1:], strict=False):
+        assert before.last + 1 == after.first
+    assert tail.segments[-1].last == 7
+
+
+async def test_level_reader_keeps_the_epoch(store: Asked) -> None:
+    project = new_project()
+    await store.append(project, made(1, [b"a", b"b"]))
+    tail = await store.followed(project, 2)
+    assert (tail.epoch, tail.head, list(tail.segments)) == ("e1", 2, [])
+    assert tail.floor == 0
+
+
+async def test_a_place_in_the_future_is_empty(store: Asked) -> None:
+    project = new_project()
+    await store.append(project, made(1, [b"a"]))
+    tail = await store.followed(project, 90)
+    assert (tail.epoch, tail.head, list(tail.segments)) == ("e1", 1, [])
+
+
+@pytest.mark.parametrize("first", [1, 2, 4, 900])
+async def test_a_writer_with_another_head_is_behind(store: Asked, first: int) -> None:
+    project = new_project()
+    await store.append(project, made(1, [b"a", b"b"]))
+    assert isinstance(await store.append(project, made(first, [b"x"])), Behind)
+    assert payloads_of(await store.opened(project)) == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("first", [1, 3])
+async def test_a_writer_with_another_epoch_is_behind(store: Asked, first: int) -> None:
+    project = new_project()
+    await store.append(project, made(1, [b"a", b"b"]))
+    assert isinstance(await store.append(project, made(first, [b"x"], epoch="e2")), Behind)
+
+
+async def test_a_lost_log_is_not_continued(store: Asked) -> None:
+    assert isinstance(await store.append(new_project(), made(17, [b"a"])), Behind)
+
+
+async def test_projects_do_not_mix(store: Asked) -> None:
+    one, other = new_project(), new_project()
+    await store.append(one, made(1, [b"one"]))
+    await store.append(other, made(1, [b"other"], epoch="e2"))
+    assert payloads_of(await store.opened(one)) == [b"one"]
+    assert payloads_of(await store.followed(other, 0)) == [b"other"]
+
+
+async def test_the_largest_segment(store: Asked) -> None:
+    project = new_project()
+    payloads = [b"%03d" % index + b"x" * 500 for index in range(SEGMENT_MESSAGES_MAX)]
+    assert isinstance(await store.append(project, made(1, payloads)), Committed)
+    assert isinstance(await store.append(project, made(SEGMENT_MESSAGES_MAX + 1, [b"next"])), Committed)
+    assert payloads_of(await store.opened(project)) == [*payloads, b"next"]
+    tail = await store.followed(project, SEGMENT_MESSAGES_MAX - 1)
+    assert payloads_of(tail)[-2:] == [payloads[-1], b"next"]
+    tail = await store.followed(project, SEGMENT_MESSAGES_MAX)
+    assert payloads_of(tail)[-1] == b"next"
+
+
+async def test_level_after_the_largest_segment(store: Asked) -> None:
+    project = new_project()
+    await store.append(project, made(1, [b"x"] * SEGMENT_MESSAGES_MAX))
+    tail = await store.followed(project, SEGMENT_MESSAGES_MAX)
+    assert (tail.epoch, tail.head, list(tail.segments)) == ("e1", SEGMENT_MESSAGES_MAX, [])
+
+
+async def test_bytes_come_back_as_they_were(store: Asked) -> None:
+    project = new_project()
+    payloads = ['{"t":"é😀\u2028"}'.encode(), b'{"n":1.0 , "z":"\\u0000"}', b"y" * 65_536, bytes(range(256))]
+    await store.append(project, made(1, payloads))
+    assert payloads_of(await store.opened(project)) == payloads
+
+
+async def test_keys_digests_and_times_come_back(store: Asked) -> None:
+    project = new_project()
+    written = made(1, [b"a"], at=BEGIN - 0.25)
+    record = type(written.records[0])(b"a", BEGIN - 0.25, "key:1", b"\x00digest")
+    await store.append(project, type(written)("e1", 1, "writer", (record,)))
+    assert (await store.opened(project)).segments[0].records[0] == record
+
+
+async def test_open_reaches_as_far_as_the_history(make_store: MakeStore) -> None:
+    store = make_store(LogLimits(messages=10))
+    project = new_project()
+    for first in range(1, 31):
+        await store.append(project, made(first, [b"%d" % first]))
+    tail = await store.opened(project)
+    assert payloads_of(tail)[-10:] == [b"%d" % offset for offset in range(21, 31)]
+    assert tail.floor <= tail.segments[0].first - 1
+
+
+async def test_a_read_is_bounded_and_goes_on(store: Asked) -> None:
+    project = new_project()
+    payload = b"z" * 60_000
+    for first in range(1, 101, 5):
+        assert isinstance(await store.append(project, made(first, [payload] * 5)), Committed)
+    after, reads = (await store.opened(project)).floor, 0
+    while after < 100:
+        tail = await store.followed(project, after)
+        assert 0 < sum(map(len, payloads_of(tail))) <= 1_500_000
+        after, reads = tail.segments[-1].last, reads + 1
+    assert after == 100

@@ -1,0 +1,168 @@
+"""What every update source promises: at least once, until it is deleted."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from demo.testing import Emulator
+from websocket_handler.adapters.aws import Aws, AwsError, Fault
+from websocket_handler.adapters.memory import MemoryUpdateSource
+from websocket_handler.adapters.sqs_updates import SqsUpdateSource
+from websocket_handler.ports.update_source import SourceUnavailable, Update, UpdateSource
+
+pytestmark = pytest.mark.asyncio
+Put = Callable[[bytes, str | None], None]
+
+
+@pytest.fixture(params=["memory", "sqs"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def source(kind: str, aws: Aws, queue_url: str) -> UpdateSource:
+    return MemoryUpdateSource() if kind == "memory" else SqsUpdateSource(queue_url, aws.call, long_poll_s=1)
+
+
+@pytest.fixture
+def put(source: UpdateSource, sqs: Any, queue_url: str) -> Put:
+    def put(body: bytes, project_id: str | None) -> None:
+        if isinstance(source, MemoryUpdateSource):
+            source.put([Update(uuid4().hex, "", body, project_id)])
+            return
+        attributes = {"ProjectId": {"DataType": "String", "StringValue": project_id}} if project_id else {}
+        sqs.send_message(QueueUrl=queue_url, MessageBody=body.decode(), MessageAttributes=attributes)
+
+    return put
+
+
+async def all_of(source: UpdateSource, count: int) -> list[Update]:
+    updates: list[Update] = []
+    async with asyncio.timeout(10):
+        while len(updates) < count:
+            updates += await source.receive()
+    return updates
+
+
+async def test_body_and_project_arrive(source: UpdateSource, put: Put) -> None:
+    body = '{"type":"x", "t":"é😀"}'.encode()
+    put(body, "proj_1")
+    put(b"not json", None)
+    updates = await all_of(source, 2)
+    assert {(update.body, update.project_id) for update in updates} == {(body, "proj_1"), (b"not json", None)}
+    assert len({update.update_id for update in updates}) == 2
+
+
+async def test_at_most_ten_at_once_and_none_is_lost(source: UpdateSource, put: Put) -> None:
+    for index in range(23):
+        put(b"%d" % index, None)
+    assert len(await source.receive()) <= 10
+    rest = await all_of(source, 13)
+    assert len({update.update_id for update in rest}) == 13
+
+
+async def test_what_is_not_deleted_comes_again(source: UpdateSource, put: Put, sqs: Any, queue_url: str) -> None:
+    put(b"a", None)
+    put(b"b", None)
+    first = {update.body: update for update in await all_of(source, 2)}
+    await source.delete([first[b"a"].handle])
+    if isinstance(source, MemoryUpdateSource):
+        source.reappear()
+    else:
+        sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=first[b"b"].handle, VisibilityTimeout=0)
+    [again] = await all_of(source, 1)
+    assert again.body == b"b"
+    assert again.update_id == first[b"b"].update_id
+
+
+async def test_nothing_and_garbage_are_harmless(source: UpdateSource, put: Put) -> None:
+    await source.delete([])
+    await source.extend([])
+    put(b"a", None)
+    [update] = await all_of(source, 1)
+    await source.delete([update.handle])
+    for handles in ([update.handle], ["garbage"], ["", "ä", update.handle]):
+        for operation in (source.delete, source.extend):
+            with contextlib.suppress(SourceUnavailable):
+                await operation(handles)
+
+
+async def test_visibility_is_read_and_asked_for(aws: Aws, sqs: Any, queue_url: str) -> None:
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"VisibilityTimeout": "77"})
+    source = SqsUpdateSource(queue_url, aws.call, long_poll_s=0)
+    assert source.visibility_s == 30
+    assert list(await source.receive()) == []
+    assert source.visibility_s == 77
+
+
+async def test_visibility_without_the_right_to_read_it(aws: Aws, sqs: Any, queue_url: str) -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def call(service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
+        asked.append({"operation": operation, **parameters})
+        if operation == "get_queue_attributes":
+            raise AwsError(Fault.DENIED, "AccessDenied", "no")
+        return await aws.call(service, operation, timeout_s, **parameters)
+
+    sqs.send_message(QueueUrl=queue_url, MessageBody="a")
+    source = SqsUpdateSource(queue_url, call, long_poll_s=0)
+    [update] = await all_of(source, 1)
+    assert source.visibility_s == 30
+    await source.extend([update.handle])
+    assert [one.get("VisibilityTimeout") for one in asked] == [None, 30, None]
+    assert asked[-1]["Entries"][0]["VisibilityTimeout"] == 30
+    await source.receive()
+    assert [one["operation"] for one in asked].count("get_queue_attributes") == 1
+
+
+async def test_extending_hides_for_longer(aws: Aws, sqs: Any, queue_url: str) -> None:
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"VisibilityTimeout": "2"})
+    sqs.send_message(QueueUrl=queue_url, MessageBody="a")
+    source = SqsUpdateSource(queue_url, aws.call, long_poll_s=0)
+    [update] = await all_of(source, 1)
+    source.visibility_s = 60
+    await source.extend([update.handle])
+    assert not sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=3).get("Messages")
+
+
+async def test_one_bad_handle_does_not_keep_the_others(aws: Aws, sqs: Any, queue_url: str) -> None:
+    sqs.send_message(QueueUrl=queue_url, MessageBody="a")
+    source = SqsUpdateSource(queue_url, aws.call, long_poll_s=0)
+    [update] = await all_of(source, 1)
+    await source.delete(["garbage", update.handle])
+    answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
+    assert answer["ApproximateNumberOfMessagesNotVisible"] == "0"
+
+
+@pytest.mark.parametrize("mode", ["error", "throttle"])
+async def test_an_outage_is_told_and_heals(aws: Aws, sqs: Any, queue_url: str, emulator: Emulator, mode: str) -> None:
+    source = SqsUpdateSource(queue_url, aws.call, long_poll_s=0)
+    sqs.send_message(QueueUrl=queue_url, MessageBody="a")
+    emulator.add_fault("sqs", mode)
+    for _ in range(2):
+        with pytest.raises(SourceUnavailable):
+            await source.receive()
+    with pytest.raises(SourceUnavailable):
+        await source.delete(["x"])
+    emulator.clear_faults()
+    assert [update.body for update in await all_of(source, 1)] == [b"a"]
+
+
+async def test_a_missing_queue_is_told(aws: Aws, queue_url: str) -> None:
+    with pytest.raises(SourceUnavailable, match="NonExistentQueue"):
+        await SqsUpdateSource(queue_url + "-gone", aws.call).receive()
+
+
+async def test_a_cancelled_receive_loses_nothing(aws: Aws, sqs: Any, queue_url: str) -> None:
+    """The poll that nobody waits for may still take the message: it comes again after its visibility."""
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"VisibilityTimeout": "1"})
+    source = SqsUpdateSource(queue_url, aws.call, long_poll_s=20)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await source.receive()
+    sqs.send_message(QueueUrl=queue_url, MessageBody="a")
+    assert [update.body for update in await all_of(source, 1)] == [b"a"]

@@ -1,0 +1,1 @@
+"""The gateway as a process, driven from outside by independent clients."""

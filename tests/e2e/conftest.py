@@ -1,0 +1,115 @@
+"""One emulator, one gateway and one of each client program for all end-to-end tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from demo.resources import create_resources
+from demo.testing import Emulator, running_emulator
+from tests.e2e.browser import Browser, running_browser
+from tests.e2e.gateway import Gateway, running_gateway
+from tests.e2e.links import Client, Connect, PythonLink, RemoteDriver, open_client, running_node_driver
+
+Open = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """SQS and DynamoDB."""
+    with running_emulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def settings(emulator: Emulator) -> dict[str, str]:
+    """The gateway's environment, with queues and table in place."""
+    return create_resources(emulator.url)
+
+
+@pytest.fixture(scope="session")
+def gateway(settings: dict[str, str]) -> Iterator[Gateway]:
+    """A gateway with every setting at its default."""
+    with running_gateway(settings) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def node_driver() -> AsyncIterator[RemoteDriver]:
+    """npm `ws`."""
+    async with running_node_driver() as driver:
+        yield driver
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium."""
+    async with running_browser() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser_driver(browser: Browser, gateway: Gateway) -> RemoteDriver:
+    """The WebSockets of a page that the gateway served."""
+    page = await browser.new_page()
+    await page.go_to(f"{gateway.base_url}/health")
+    return await page.websocket_driver()
+
+
+@pytest.fixture(params=["websockets", "ws", "chromium"])
+def connect(request: pytest.FixtureRequest) -> Connect:
+    """Each of the independent clients in turn."""
+    if request.param == "websockets":
+        return PythonLink.connect
+    driver: RemoteDriver = request.getfixturevalue("node_driver" if request.param == "ws" else "browser_driver")
+    return driver.connect
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_any(gateway: Gateway, connect: Connect) -> AsyncIterator[Open]:
+    """Opens clients of the kind that is being tested; they are closed at the end."""
+    async with AsyncExitStack() as stack:
+        yield _opener(stack, connect, gateway)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_python(gateway: Gateway) -> AsyncIterator[Open]:
+    """Opens clients with Python's `websockets`; they are closed at the end."""
+    async with AsyncExitStack() as stack:
+        yield _opener(stack, PythonLink.connect, gateway)
+
+
+def _opener(stack: AsyncExitStack, connect: Connect, gateway: Gateway) -> Open:
+    async def open_one(*projects: str, since: str | None = None, url: str | None = None) -> Client:
+        client = await open_client(connect, url or gateway.ws_url, *projects, since=since)
+        stack.push_async_callback(client.close)
+        return client
+
+    return open_one
+
+
+class Http:
+    """An HTTP client for one gateway."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+
+    async def json(self, method: str, path: str, expected: int = 200, **more: Any) -> Any:
+        """The JSON answer to a request with this status."""
+        async with self.session.request(method, path, **more) as response:
+            assert response.status == expected, (response.status, await response.text())
+            assert response.content_type == "application/json"
+            return await response.json()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(gateway: Gateway) -> AsyncIterator[Http]:
+    """The gateway's HTTP API."""
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(gateway.base_url, timeout=timeout, trust_env=False) as session:
+        yield Http(session)

@@ -1,0 +1,175 @@
+"""The gateway as operators run it: `python -m websocket_handler` on settings from the environment."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S: Final = 30.0
+STOP_TIMEOUT_S: Final = 20.0
+PROBE_INTERVAL_S: Final = 0.02
+FAULT_EVENTS: Final = frozenset({"connection.failed", "task.failed", "library"})
+"""What a healthy gateway never logs, whatever it is sent."""
+
+
+class Gateway:
+    """A running gateway process and what it logged."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.port = 0
+        self.may_fail = False
+        """Set by tests that make the gateway log faults on purpose."""
+        self._records: list[dict[str, Any]] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            record = json.loads(line)
+            with self._changed:
+                self._records.append(record)
+                self._changed.notify_all()
+
+    @property
+    def base_url(self) -> str:
+        """Where HTTP is served."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """Where WebSockets are served, without a query."""
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    def records(self, event: str) -> list[dict[str, Any]]:
+        """The log records of one event so far."""
+        with self._changed:
+            return [record for record in self._records if record["event"] == event]
+
+    def wait_for_record(self, event: str, timeout_s: float = START_TIMEOUT_S, **fields: Any) -> dict[str, Any]:
+        """The first log record of an event with these fields, as soon as there is one. Raises TimeoutError."""
+
+        def found() -> dict[str, Any] | None:
+            matching = (record for record in self._records if record["event"] == event)
+            return next((record for record in matching if fields.items() <= record.items()), None)
+
+        with self._changed:
+            if not self._changed.wait_for(lambda: found() is not None, timeout_s):
+                raise TimeoutError(f"no {event} with {fields} in the log; last: {self._records[-5:]}")
+            return found() or {}
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """A plain GET request: status and body. Raises OSError."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+
+    def ready(self) -> tuple[int, dict[str, Any]]:
+        """What `/ready` says. Raises OSError."""
+        status, body = self.get("/ready")
+        answer: dict[str, Any] = json.loads(body)
+        return status, answer
+
+    def until(self, condition: Callable[[], bool], timeout_s: float = START_TIMEOUT_S) -> None:
+        """Ask again and again until `condition` holds. Raises TimeoutError, and AssertionError when the process ends."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{condition} did not come true within {timeout_s:g} s")
+            try:
+                code = self.process.wait(PROBE_INTERVAL_S)
+            except subprocess.TimeoutExpired:
+                continue
+            raise AssertionError(f"the gateway ended with code {code}")
+
+    def wait_until_ready(self) -> None:
+        """Return when `/ready` says 200."""
+        self.until(lambda: self.ready()[0] == 200)
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """SIGTERM; the gateway ends by itself with exit code 0 and has logged no fault."""
+        self.ask_to_stop()
+        assert self.wait_for_exit() == 0
+        self.check_log()
+
+    def wait_for_exit(self) -> int:
+        """The exit code. Everything it logged has been read then."""
+        code = self.process.wait(STOP_TIMEOUT_S)
+        self._reader.join(STOP_TIMEOUT_S)
+        return code
+
+    def kill(self) -> None:
+        """End it as a crash would: SIGKILL."""
+        self.process.kill()
+        self.wait_for_exit()
+
+    def check_log(self) -> None:
+        """No fault that nobody foresaw."""
+        faults = [record for event in FAULT_EVENTS for record in self.records(event)]
+        assert self.may_fail or not faults, faults
+
+
+def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """`settings` and what every process needs, but nothing else: no account, no proxy, no setting of the caller."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
+    return {**inherited, "AWS_EC2_METADATA_DISABLED": "true", **settings}
+
+
+@contextmanager
+def started_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gateway]:
+    """A gateway that listens on a free port, or on `WEBSOCKET_PORT`; it may not be ready yet.
+
+    What the test did not stop itself is stopped at the end, properly.
+    """
+    defaults = {
+        "WEBSOCKET_HOST": "127.0.0.1",
+        "WEBSOCKET_PORT": "0",
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": "DEBUG",
+        "DRAIN_SECONDS": "2",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "websocket_handler"],
+        cwd=REPOSITORY,
+        env=clean_environment({**defaults, **settings, **more}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="ascii",
+    )
+    with process:
+        try:
+            gateway = Gateway(process)
+            gateway.port = int(gateway.wait_for_record("node.listening")["port"])
+            yield gateway
+            if process.poll() is None:
+                gateway.stop()
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@contextmanager
+def running_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gateway]:
+    """A gateway that is ready. See `started_gateway`."""
+    with started_gateway(settings, **more) as gateway:
+        gateway.wait_until_ready()
+        yield gateway

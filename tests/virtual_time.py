@@ -1,0 +1,78 @@
+"""An event loop without a wall clock: when nothing is ready, its time jumps to the next timer.
+
+Sleeps, deadlines and back-offs of hours run in an instant and always in the same order. Waiting for something
+that nobody will ever do is an error at once, not a test that hangs.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, ParamSpec, TypeVar
+
+START_S: Final = 1000.0
+HORIZON_S: Final = 10 * 86400.0
+"""Beyond it only timers that set themselves again are left: what the test waits for does not happen."""
+
+Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
+
+
+class DeadlockError(AssertionError):
+    """Something is awaited that nobody will ever do."""
+
+
+class _TimeJump:
+    """Stands where the loop's selector stands: asked to wait, it moves the clock instead."""
+
+    def __init__(self) -> None:
+        self.now = START_S
+
+    def select(self, timeout: float | None) -> list[object]:
+        """Nothing happens outside of the loop; `timeout` is the time to the next timer."""
+        if timeout is None:
+            raise DeadlockError("nothing is ready and no timer runs, but something is awaited")
+        self.now += max(0.0, timeout)
+        if self.now > START_S + HORIZON_S:
+            raise DeadlockError(f"only periodic timers were left for {HORIZON_S:.0f} virtual seconds")
+        return []
+
+
+class VirtualTimeLoop(asyncio.BaseEventLoop):
+    """Runs callbacks, tasks and timers; has no sockets, threads or signals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._selector = _TimeJump()
+        self._clock_resolution = 1e-9
+
+    def time(self) -> float:
+        """Virtual seconds."""
+        return self._selector.now
+
+    def _process_events(self, events: list[object]) -> None:
+        assert not events
+
+    def _write_to_self(self) -> None:
+        """Wake the selector: it never sleeps."""
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run `main` in virtual time, cancel what it left behind, and give its result."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main)
+
+
+def in_virtual_time(test: Callable[Parameters, Coroutine[Any, Any, Result]]) -> Callable[Parameters, Result]:
+    """Make a plain test of an `async def` one."""
+
+    @functools.wraps(test)
+    def plain(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        return run(test(*args, **kwargs))
+
+    return plain
+
+
+async def settle(turns: int = 50) -> None:
+    """Let everything that is ready run, and what it makes ready; the clock stands still."""
+    for _ in range(turns):
+        await asyncio.sleep(0)

@@ -1,0 +1,39 @@
+"""Nodes announce themselves in the table: one item per node under `WS#NODES`, gone by its TTL when the node is."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from websocket_handler.adapters.aws import AwsError, Table, item_key
+from websocket_handler.ports.peers import PEER_LIFETIME_S, PeersUnavailable
+
+PARTITION: Final = "WS#NODES"
+_QUERY: Final = {
+    "KeyConditionExpression": "PK = :partition",
+    "ExpressionAttributeValues": {":partition": {"S": PARTITION}},
+    "ExpressionAttributeNames": {"#ttl": "ttl"},
+    "ProjectionExpression": "SK, #ttl",
+    "ConsistentRead": True,
+}
+
+
+class DynamoDbPeers:
+    """See the port."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    async def announce(self, node_id: str, now: float) -> Sequence[str]:
+        ttl = str(int(now + PEER_LIFETIME_S))
+        try:
+            await self._table.call("put_item", Item={**item_key(PARTITION, node_id), "ttl": {"N": ttl}})
+            answer = await self._table.call("query", **_QUERY)
+        except AwsError as error:
+            raise PeersUnavailable(str(error)) from error
+        live = [item["SK"]["S"] for item in answer["Items"] if int(item["ttl"]["N"]) > now]
+        return [peer for peer in live if peer != node_id]
+
+    async def leave(self, node_id: str) -> None:
+        try:
+            await self._table.call("delete_item", Key=item_key(PARTITION, node_id))
+        except AwsError as error:
+            raise PeersUnavailable(str(error)) from error

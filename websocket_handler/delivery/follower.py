@@ -1,0 +1,69 @@
+"""Live delivery of what *other* nodes write to the same logs.
+
+A node that writes finds out by itself: it loses the race for an offset, and reads. A node that only has
+subscribers would not. So nodes announce themselves, and while there is another one each reads the ends of the
+logs that its clients follow, a bounded number per second.
+"""
+
+import asyncio
+from itertools import cycle, islice
+from typing import Final
+
+from websocket_handler.delivery.node import Node
+from websocket_handler.delivery.project import Project
+from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.peers import Peers, PeersUnavailable
+
+ANNOUNCE_INTERVAL_S: Final = 10.0
+FOLLOW_INTERVAL_S: Final = 1.0
+READS_PER_INTERVAL_MAX: Final = 200
+
+
+class Follower:
+    """Announces this node, and follows the others' writes while there are others."""
+
+    def __init__(self, peers: Peers, node: Node, node_id: str, clock: Clock) -> None:
+        self._peers = peers
+        self._node = node
+        self._node_id = node_id
+        self._clock = clock
+        self._next = 0
+        self.others: tuple[str, ...] = ()
+
+    async def run(self) -> None:
+        """Announce and follow until cancelled."""
+        while True:
+            await self.look_around()
+            rounds = int(ANNOUNCE_INTERVAL_S / FOLLOW_INTERVAL_S)
+            for _ in range(rounds):
+                await asyncio.sleep(FOLLOW_INTERVAL_S)
+                if self.others:
+                    self.follow()
+
+    async def look_around(self) -> None:
+        """Announce this node and learn who else is there."""
+        try:
+            self.others = tuple(await self._peers.announce(self._node_id, self._clock.wall()))
+        except PeersUnavailable:
+            return  # the log store reports the outage; what was known stays
+
+    def follow(self) -> None:
+        """Read the ends of followed logs, taking turns when there are too many."""
+        followed = [project for project in self._node.projects if not project.fan_out.is_empty]
+        if not followed:
+            return
+        count = min(len(followed), READS_PER_INTERVAL_MAX)
+        self._next %= len(followed)
+        for project in islice(cycle(followed), self._next, self._next + count):
+            self._look(project)
+        self._next += count
+
+    def _look(self, project: Project) -> None:
+        project.refresh(lambda _fault: None)
+
+    async def leave(self) -> None:
+        """This node writes no more."""
+        try:
+            await self._peers.leave(self._node_id)
+        except PeersUnavailable:
+            return  # it is forgotten when its announcement expires

@@ -1,0 +1,39 @@
+"""`/__echo`, for conformance suites: the gateway's own frame, UTF-8, close and limit code, with only the command
+dispatcher replaced. Off unless `DIAG_ECHO=1`."""
+
+from typing import Final
+
+from websocket_handler.net.websocket import WebSocket
+from websocket_handler.protocol.codes import CloseCode
+from websocket_handler.protocol.frame_decoder import Event
+from websocket_handler.protocol.frames import binary_frame, text_frame
+
+ECHO_PATH: Final = "/__echo"
+
+
+class EchoWebSocket(WebSocket):
+    """Sends every message back. It is no connection of the node: it follows nothing and may do nothing."""
+
+    __slots__ = ()
+
+    def begin(self) -> None:
+        """Watch the socket, and greet nobody."""
+        self.limit_outbox()
+        self._gate.keepalive.add(self)
+
+    def _handle_one(self, event: Event, payload: bytes) -> None:
+        if self.is_closing or event not in (Event.TEXT, Event.BINARY, Event.OVERSIZE):
+            super()._handle_one(event, payload)
+        elif event is Event.OVERSIZE:
+            self.close(CloseCode.TOO_BIG, "message too big")
+        else:
+            self.write(text_frame(payload) if event is Event.TEXT else binary_frame(payload))
+
+    def pause_writing(self) -> None:
+        self._gate.keepalive.add_slow(self)
+        if not self.is_closing:
+            self._socket.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._gate.keepalive.remove_slow(self)
+        self._socket.resume_reading()
