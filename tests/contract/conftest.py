@@ -44,10 +44,12 @@ def tasks() -> Tasks:
 
 @pytest_asyncio.fixture
 async def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aws]:
-    """The clients under test, closed with the test."""
+    """The clients under test, open before the first deadline runs, and closed with the test."""
     for name, value in DUMMY_CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     async with Aws("us-east-1", emulator.url) as clients:
+        await clients.open("sqs")
+        await clients.open("dynamodb")
         yield clients
 
 

@@ -45,7 +45,6 @@ async def test_what_errors_mean(aws: Aws, queue_url: str, emulator: Emulator) ->
 
 @pytest.mark.asyncio
 async def test_a_call_ends_at_its_deadline(aws: Aws, queue_url: str, emulator: Emulator) -> None:
-    await aws.open("sqs")
     emulator.add_fault("sqs", "stall", stall_s=10)
     with pytest.raises(AwsError, match="Timeout") as raised:
         await aws.call("sqs", "send_message", 0.2, QueueUrl=queue_url, MessageBody="x")

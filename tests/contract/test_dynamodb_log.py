@@ -129,11 +129,26 @@ async def test_knowledge_does_not_outlive_the_log(store: Asked, clock: StandingC
     project = new_project()
     await store.append(project, made(1, [b"a"]))
     clock.now += LIFETIME_S - 5
-    answer = await store.append(project, made(2, [b"b"]))
-    assert isinstance(answer, Unavailable)
+    assert isinstance(await store.append(project, made(2, [b"b"])), Unavailable)
     assert store.store.failure() is None
     clock.now += 10
     assert isinstance(await store.append(project, made(2, [b"b"])), Behind)
+
+
+@pytest.mark.asyncio
+async def test_a_log_seen_just_before_its_end_is_not_continued_after_it(
+    make_store: MakeStore, clock: StandingClock
+) -> None:
+    """Another node begins a new epoch there: ours would stand beside it."""
+    project, late, next_node = new_project(), make_store(), make_store()
+    await late.append(project, made(1, [b"a"]))
+    clock.now += LIFETIME_S - 100
+    await late.opened(project)
+    clock.now += 101
+    assert (await next_node.opened(project)).epoch is None
+    assert isinstance(await next_node.append(project, made(1, [b"n"], epoch="e2")), Committed)
+    assert isinstance(await late.append(project, made(2, [b"b"])), Behind)
+    assert payloads_of(await make_store().opened(project)) == [b"n"]
 
 
 @pytest.mark.asyncio
@@ -369,9 +384,8 @@ def test_two_nodes_on_one_table_stay_in_one_order(
         if is_parallel:
             await asyncio.gather(*(_publish_all(writers[node], orders[node]) for node in range(2)))
         else:
-            queues = [iter(order) for order in orders]
-            for node, _ in plan:
-                await writers[node].publish(next(queues[node]))
+            for step, (node, _) in enumerate(plan):
+                await writers[node].publish(orders[node][[n for n, _ in plan[:step]].count(node)])
         log = payloads_of(await writers[0].store.opened(project))
         for node, order in enumerate(orders):
             ours = [payload for payload in log if payload.startswith(b"%d:" % node)]

@@ -222,7 +222,6 @@ async def test_an_outage_fails_the_whole_call_and_heals(
     aws: Aws, queue_url: str, emulator: Emulator, mode: str
 ) -> None:
     port = forwarder(queue_url, aws, timeout_s=0.5)
-    await aws.open("sqs")
     emulator.add_fault("sqs", mode, stall_s=5)
     with pytest.raises(QueueUnavailable):
         await port.send(Agent.DEV, [task()])

@@ -190,3 +190,20 @@ async def test_an_outage_is_told_and_repeating_heals(
     await store.write([], [one], BEGIN)
     assert not items(dynamodb, f"WS#CONN#{one}")
     assert not items(dynamodb, f"WS#PROJECT#{new}")
+
+
+async def test_what_was_written_though_it_failed_is_deleted(aws: Aws, clock: StandingClock, dynamodb: Any) -> None:
+    """The answer was lost, and by the next write the subscription, or the connection, is gone."""
+    lossy = LossyCall(aws.call, Random(1))
+    store = DynamoDbStateStore(quick_table(TABLE_NAME, lossy, timeout_s=0.3), clock)
+    one, other, project = new_id(), new_id(), new_id()
+    await store.write([record(one)], [], BEGIN)
+    lossy.after = 1.0
+    for connection_id in (one, other):
+        with pytest.raises(StateUnavailable):
+            await store.write([record(connection_id, project)], [], BEGIN)
+    lossy.after = 0.0
+    await store.write([record(one)], [other], BEGIN)
+    assert set(items(dynamodb, f"WS#CONN#{one}")) == {"META"}
+    assert not items(dynamodb, f"WS#CONN#{other}")
+    assert not items(dynamodb, f"WS#PROJECT#{project}")

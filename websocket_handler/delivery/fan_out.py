@@ -216,7 +216,8 @@ class FanOut:
         if isinstance(tail, Unavailable):
             self._engine.scheduler.call_later(STORE_RETRY_S, partial(self.resume, cursor))
         elif tail.epoch == self._project.log.epoch and follows(tail, cursor.offset):
-            records = after_in(tail, cursor.offset)
+            # The store may be ahead of us: its newest segment is not ours yet, and comes with `deliver`.
+            records = after_in(tail, cursor.offset)[: self.delivered - cursor.offset]
             while records and not cursor.owner.is_paused:
                 page = bounded(records, PAGE_MESSAGES_MAX, self._engine.limits.write_bytes)
                 self._send_page(cursor, page)
@@ -239,8 +240,11 @@ class FanOut:
         self.delivered = self._project.log.head
         self._level.clear()
         self._writers = None
-        for cursor in list(self._cursors.values()):
-            if cursor.state is not CursorState.STARTING:
+        moved = [cursor for cursor in self._cursors.values() if cursor.state is not CursorState.STARTING]
+        for cursor in moved:
+            cursor.state = CursorState.BEHIND  # before anything is written: a write may pause or end a cursor
+        for cursor in moved:
+            if cursor.is_live:
                 self._move(cursor, self._project.log.first - 1)
         self.wake()
 

@@ -10,6 +10,8 @@ class DeliveryLimits:
     """How much one node holds."""
 
     log: LogLimits = field(default_factory=LogLimits)
+    message_bytes: int = 65_536
+    """One published object, whichever way it came; beyond it: `message_too_large`."""
     history_page_messages: int = 1000
     """The most publications in one `history` reply; a higher `limit` is capped."""
     history_page_bytes: int = 1_048_576

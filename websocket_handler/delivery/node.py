@@ -211,6 +211,12 @@ class Node:
 
     # Publishing
 
+    def check_size(self, payload: bytes) -> None:
+        """Whether one published object is small enough. Raises CommandError: `message_too_large`."""
+        if len(payload) > self.limits.message_bytes:
+            reason = f"a published object has at most {self.limits.message_bytes} bytes"
+            raise CommandError(ErrorCode.MESSAGE_TOO_LARGE, reason)
+
     def publish(self, project_id: str, payload: bytes, key: str, done: Published) -> None:
         """Append one JSON object to a project's log. `done` is called after the commit.
 
@@ -218,12 +224,14 @@ class Node:
         """
         if not is_project_id(project_id):
             raise invalid_project_id()
+        self.check_size(payload)
         head = publication.publication_head(payload, project_id)
         digest = publication.digest(head) if key else b""
         self.project(project_id).publish(head, key, digest, done)
 
     def broadcast(self, payload: bytes) -> int:
         """Send one JSON object to every connection of this node; how many there are. Raises CommandError."""
+        self.check_size(payload)
         body = publication.broadcast_payload(payload)
         self.engine.counters.broadcasts += 1
         self._broadcasts.publish(body, "", b"", lambda _answer: None)

@@ -299,7 +299,8 @@ class Project:
             self._give_up()
             return
         is_continued = not tail.segments or tail.segments[0].first <= self.log.head + 1
-        if tail.epoch != self.log.epoch or tail.floor > self.log.head or not is_continued:
+        is_empty = tail.epoch is None and not self.log.head  # our epoch is not in the store before our first write
+        if not is_empty and (tail.epoch != self.log.epoch or tail.floor > self.log.head or not is_continued):
             self._state = _State.OPENING
             self._engine.store.open(self.project_id, self._reopened)
             return

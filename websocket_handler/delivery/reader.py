@@ -39,7 +39,7 @@ class Reader:
         self._reads[after] = [done]
 
         def answered(tail: Tail | Unavailable) -> None:
-            if not isinstance(tail, Unavailable):
+            if not isinstance(tail, Unavailable) and tail.epoch == self._project.log.epoch:
                 self._project.floor = max(self._project.floor, tail.floor)
             for waiting_done in self._reads.pop(after):
                 waiting_done(tail)
@@ -55,9 +55,22 @@ class Reader:
             done(fault)
         elif since is not None and not self._knows(since) and self._engine.store.is_shared:
             # Another node may have written what this client has seen: look before saying no.
-            self._project.refresh(lambda error: self._decide(since, rewind, done, error))
+            self._reach(since.offset, lambda error: self._decide(since, rewind, done, error))
         else:
             self._decide(since, rewind, done, None)
+
+    def _reach(self, offset: int, done: Callable[[CommandError | None], None]) -> None:
+        """Read what other nodes wrote, page after page, until `offset` is known or nothing further comes."""
+        before = self._project.log.position
+
+        def refreshed(fault: CommandError | None) -> None:
+            now = self._project.log.position
+            if fault is None and now.offset < offset and now != before:
+                self._reach(offset, done)
+            else:
+                done(fault)
+
+        self._project.refresh(refreshed)
 
     def _knows(self, since: Position) -> bool:
         log = self._project.log
@@ -102,7 +115,7 @@ class Reader:
 
         def opened(fault: CommandError | None) -> None:
             if fault is None and after > self._project.log.head and self._engine.store.is_shared:
-                self._project.refresh(known)  # another node may have written what this reader has seen
+                self._reach(after, known)  # another node may have written what this reader has seen
             else:
                 known(fault)
 

@@ -1,0 +1,1 @@
+"""Proofs of delivery on real processes that are really killed."""

@@ -1,0 +1,143 @@
+"""Slow clients: a thousand that stop reading cost one outbox each, the others notice nothing, and all catch up.
+
+Run alone: python -m tests.proof.slow --clients 1000
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from demo.resources import create_resources
+from demo.testing import running_emulator
+from tests.proof.node import NodeProcess
+
+PROJECT = "proj_slow"
+OUTBOX_BYTES = 65_536
+PAYLOAD = "x" * 2000
+RECEIVE_BUFFER_BYTES = 4096
+HANDSHAKE = (
+    b"GET /ws?project_id=%b HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SlowReport:
+    """The figures of one proof; `memory_mib` is the node's resident memory after each hundred publications."""
+
+    clients: int
+    publications: int
+    sent_each_bytes: int
+    memory_mib: list[float]
+    growth_per_client_bytes: float
+    reader_offsets: list[int]
+    late_offsets: list[list[int]]
+
+
+class RawClient:
+    """A WebSocket that reads only when it is told to, frame by frame."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def open(cls, port: int, project_id: str) -> "RawClient":
+        """Connect with a small receive buffer, follow a project, and read up to the confirmation."""
+        plain = socket.socket()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        plain.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
+        reader, writer = await asyncio.open_connection(sock=plain, limit=RECEIVE_BUFFER_BYTES)
+        writer.write(HANDSHAKE % project_id.encode())
+        await reader.readuntil(b"\r\n\r\n")
+        client = cls(reader, writer)
+        while (await client.message())["type"] != "subscription_confirmed":
+            pass
+        return client
+
+    async def message(self) -> dict[str, Any]:
+        """The next text message; pings are passed over."""
+        while True:
+            first, length = await self._reader.readexactly(2)
+            if length == 126:
+                length = int.from_bytes(await self._reader.readexactly(2))
+            payload = await self._reader.readexactly(length)
+            if first == 0x81:
+                message: dict[str, Any] = json.loads(payload)
+                return message
+
+    async def offsets(self, last: int) -> list[int]:
+        """The offsets of all publications up to `last`."""
+        seen: list[int] = []
+        while not seen or seen[-1] < last:
+            seen.append((await self.message())["offset"])
+        return seen
+
+
+async def prove_slow(clients: int, publications: int) -> SlowReport:
+    """Half of the clients never read while `publications` are sent; one reads all along; then some slow ones read."""
+    with running_emulator() as emulator:
+        node = NodeProcess(
+            create_resources(emulator.url),
+            LOG_STORE="memory",
+            OUTBOX_BYTES=str(OUTBOX_BYTES),
+            MAX_MESSAGE_BYTES="16384",
+            HISTORY_MESSAGES=str(publications),
+            HISTORY_BYTES=str(publications * 4096),
+            PING_INTERVAL_S="3600",
+        )
+        await node.start()
+        assert node.process is not None
+        process = psutil.Process(node.process.pid)
+        slow = [await RawClient.open(node.port, PROJECT) for _ in range(clients)]
+        reader = await RawClient.open(node.port, PROJECT)
+        publisher = await RawClient.open(node.port, "proj_other")
+        memory = [process.memory_info().rss]
+        reader_offsets: list[int] = []
+        for start in range(0, publications, 100):
+            for _ in range(100):
+                publisher.writer.write(_publish_frame())
+            reader_offsets += await reader.offsets(start + 100)
+            memory.append(process.memory_info().rss)
+        late = [await client.offsets(publications) for client in slow[:: max(1, clients // 20)]]
+        for client in [*slow, reader, publisher]:
+            client.writer.transport.abort()
+        await node.stop()
+    growth = (memory[-1] - memory[0] - publications * (len(PAYLOAD) + 400) * 2) / clients
+    sent = publications * len(PAYLOAD)
+    return SlowReport(
+        clients, publications, sent, [round(rss / 2**20, 1) for rss in memory], growth, reader_offsets, late
+    )
+
+
+def _publish_frame() -> bytes:
+    """A masked client frame (the mask is zero, which RFC 6455 allows) with one publish command."""
+    command = {"action": "publish", "project_id": PROJECT, "message": {"type": "step", "text": PAYLOAD}}
+    text = json.dumps(command).encode()
+    return b"\x81\xfe" + len(text).to_bytes(2) + bytes(4) + text
+
+
+def main() -> None:
+    """Print the report."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--clients", type=int, default=1000)
+    parser.add_argument("--publications", type=int, default=2000)
+    arguments = parser.parse_args()
+    report = asyncio.run(prove_slow(arguments.clients, arguments.publications))
+    print(
+        f"{report.clients} clients that read nothing of {report.sent_each_bytes / 1e6:.1f} MB each; "
+        f"growth {report.growth_per_client_bytes / 1024:.1f} KiB per client beside the log "
+        f"(outbox limit {OUTBOX_BYTES / 1024:.0f} KiB); memory after every 100 publications, MiB: {report.memory_mib}; "
+        f"{len(report.late_offsets)} of them read at the end and had all {report.publications} in order: "
+        f"{all(offsets == list(range(1, report.publications + 1)) for offsets in report.late_offsets)}"
+    )
+
+
+if __name__ == "__main__":
+    main()

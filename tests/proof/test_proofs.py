@@ -1,0 +1,50 @@
+"""The proofs of delivery, each on real processes. `python -m tests.proof.NAME` runs one alone, at any size."""
+
+import pytest
+
+from tests.proof.kills import prove_kills
+from tests.proof.outages import prove_outages
+from tests.proof.rolling import DRAIN_SECONDS, prove_rolling
+from tests.proof.slow import OUTBOX_BYTES, prove_slow
+
+
+@pytest.mark.asyncio
+async def test_twenty_kills_lose_and_double_nothing() -> None:
+    """`kill -9` under full load: 50 resuming clients have every confirmed publication once, in order."""
+    report = await prove_kills(rounds=20, watchers=50, seed=1)
+
+    assert (report.lost, report.doubled, report.misplaced) == (0, 0, 0)
+    assert report.confirmed > 20 * 50
+    assert report.reconnects >= 20 * 50
+
+
+@pytest.mark.asyncio
+async def test_a_rolling_deployment_loses_and_doubles_nothing() -> None:
+    """A second node takes over from one that gets SIGTERM under load."""
+    report = await prove_rolling(rounds=2, watchers=50, seed=1)
+
+    assert (report.lost, report.doubled, report.misplaced) == (0, 0, 0)
+    assert report.exit_codes == [0, 0, 0]
+    assert report.longest_gap_s <= DRAIN_SECONDS + 5
+
+
+@pytest.mark.asyncio
+async def test_outages_of_aws_lose_and_double_nothing() -> None:
+    """Connections to SQS and DynamoDB stall, are reset, and lose answers."""
+    report = await prove_outages(rounds=6, seed=1)
+
+    assert (report.lost, report.doubled, report.misplaced) == (0, 0, 0)
+    assert (report.forwards_missing, report.forwards_doubled) == (0, 0)
+    assert report.forwards > 0
+
+
+@pytest.mark.asyncio
+async def test_slow_clients_cost_an_outbox_and_lose_nothing() -> None:
+    """Clients that stop reading take at most their outbox, a reader notices nothing, and they catch up in order."""
+    report = await prove_slow(clients=300, publications=1000)
+
+    everything = list(range(1, report.publications + 1))
+    assert report.reader_offsets == everything
+    assert all(offsets == everything for offsets in report.late_offsets)
+    assert report.growth_per_client_bytes <= OUTBOX_BYTES
+    assert report.sent_each_bytes > 10 * OUTBOX_BYTES, "each was owed far more than it may cost"

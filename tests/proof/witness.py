@@ -1,0 +1,189 @@
+"""Clients and publishers that remember what they saw, and complain at once about what must not be.
+
+They use the independent `websockets` client and resume as `spec/protocol.md` tells every client to.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+RETRY_S = 0.2
+ANSWER_TIMEOUT_S = 15.0
+Urls = Sequence[str]
+
+
+class Violation(AssertionError):
+    """A promise was broken."""
+
+
+class Watcher:
+    """Follows one project for as long as it lives, through any number of reconnects."""
+
+    def __init__(self, name: str, project_id: str, urls: Urls, random: Random) -> None:
+        self.name = name
+        self.project_id = project_id
+        self.seen: list[int] = []
+        self.resets = 0
+        self.connections = 0
+        self.down_since: float | None = None
+        self.longest_gap_s = 0.0
+        self._urls = urls
+        self._random = random
+        self._epoch = ""
+        self._offset: int | None = None
+        self._numbers: dict[int, int] = {}
+        self._changed = asyncio.Event()
+        self.started = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect, follow, and come back, until cancelled."""
+        while True:
+            url = self._random.choice(self._urls)
+            try:
+                async with connect(self._target(url), open_timeout=10, ping_interval=None, compression=None) as link:
+                    await self._follow(link)
+            except (OSError, ConnectionClosed, InvalidHandshake, TimeoutError):
+                self._down()
+            await asyncio.sleep(self._random.uniform(0, RETRY_S))
+
+    def _target(self, url: str) -> str:
+        since = "" if self._offset is None else f"&since={self._epoch}:{self._offset}"
+        return f"{url}?project_id={self.project_id}{since}"
+
+    async def _follow(self, link: ClientConnection) -> None:
+        self.connections += 1
+        async for text in link:
+            self._take(json.loads(text))
+
+    def _down(self) -> None:
+        if self.down_since is None:
+            self.down_since = asyncio.get_running_loop().time()
+
+    def _up(self) -> None:
+        if self.down_since is not None:
+            gap_s = asyncio.get_running_loop().time() - self.down_since
+            self.longest_gap_s = max(self.longest_gap_s, gap_s)
+            self.down_since = None
+
+    def _take(self, message: dict[str, Any]) -> None:
+        kind = message.get("type")
+        if kind == "subscription_confirmed":
+            self._up()
+            self._confirmed(message)
+        elif kind == "subscription_reset":
+            raise Violation(f"{self.name}: reset at {message}")
+        elif "offset" in message:
+            self._publication(message["offset"], message["n"])
+
+    def _confirmed(self, message: dict[str, Any]) -> None:
+        if self._offset is None:
+            self._epoch, self._offset = message["epoch"], message["offset"]
+            self.started.set()
+        elif not message["recovered"] or (message["epoch"], message["offset"]) != (self._epoch, self._offset):
+            raise Violation(f"{self.name}: asked for {self._epoch}:{self._offset}, got {message}")
+
+    def _publication(self, offset: int, number: int) -> None:
+        assert self._offset is not None, "a confirmation comes first"
+        if offset != self._offset + 1:
+            raise Violation(f"{self.name}: offset {offset} after {self._offset}")
+        if number in self._numbers:
+            raise Violation(f"{self.name}: number {number} at {self._numbers[number]} and at {offset}")
+        self._numbers[number] = offset
+        self._offset = offset
+        self.seen.append(number)
+        self._changed.set()
+
+    def place_of(self, number: int) -> tuple[str, int] | None:
+        """Where it saw a number."""
+        return (self._epoch, self._numbers[number]) if number in self._numbers else None
+
+    async def reached(self, offset: int) -> None:
+        """Wait until it has seen everything up to `offset`."""
+        while self._offset is None or self._offset < offset:
+            self._changed.clear()
+            await self._changed.wait()
+
+
+class Publisher:
+    """Publishes numbers as fast as they are confirmed, several at once, and retries each with its key until it is."""
+
+    def __init__(self, project_id: str, urls: Urls, random: Random, first: int, step: int, at_once: int = 16) -> None:
+        self.project_id = project_id
+        self.confirmed: dict[int, tuple[str, int]] = {}
+        self.retries = 0
+        self._urls = urls
+        self._random = random
+        self._next = first
+        self._step = step
+        self._at_once = at_once
+        self._open: dict[int, None] = {}
+        self._refused: list[int] = []
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Begin nothing new; `run` returns when everything begun is confirmed."""
+        self._is_stopping = True
+
+    async def run(self) -> None:
+        """Publish until stopped."""
+        while self._open or not self._is_stopping:
+            try:
+                url = self._random.choice(self._urls)
+                async with connect(url, open_timeout=10, ping_interval=None, compression=None) as link:
+                    await self._publish(link)
+            except (OSError, ConnectionClosed, InvalidHandshake, TimeoutError):
+                pass  # the node is down; everything open is sent again
+            await asyncio.sleep(self._random.uniform(0, RETRY_S))
+
+    async def _publish(self, link: ClientConnection) -> None:
+        self._refused.clear()
+        self.retries += len(self._open)
+        for number in list(self._open):
+            await self._send(link, number)
+        while self._open or not self._is_stopping:
+            while len(self._open) < self._at_once and not self._is_stopping:
+                self._open[self._next] = None
+                await self._send(link, self._next)
+                self._next += self._step
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                self._answer(json.loads(await link.recv()))
+            while self._refused:
+                await asyncio.sleep(self._random.uniform(0, RETRY_S))
+                await self._send(link, self._refused.pop())
+
+    async def _send(self, link: ClientConnection, number: int) -> None:
+        message = {"type": "step", "n": number}
+        command = {"action": "publish", "id": str(number), "project_id": self.project_id, "message": message}
+        await link.send(json.dumps({**command, "key": f"n{number}"}))
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        if message.get("type") == "publish_confirmed":
+            number = int(message["id"])
+            self.confirmed[number] = (message["epoch"], message["offset"])
+            self._open.pop(number, None)
+        elif message.get("type") == "error":
+            if not message["retryable"]:
+                raise Violation(f"publisher: {message}")
+            self.retries += 1
+            self._refused.append(int(message["id"]))
+
+
+def check(watchers: Sequence[Watcher], publishers: Sequence[Publisher]) -> dict[str, int]:
+    """Every confirmed number was seen exactly once, at its confirmed place, by everyone. Returns the figures."""
+    confirmed: dict[int, tuple[str, int]] = {}
+    for publisher in publishers:
+        confirmed.update(publisher.confirmed)
+    lost = doubled = misplaced = 0
+    for watcher in watchers:
+        counts: dict[int, int] = {}
+        for number in watcher.seen:
+            counts[number] = counts.get(number, 0) + 1
+        lost += sum(number not in counts for number in confirmed)
+        doubled += sum(count > 1 for count in counts.values())
+        misplaced += sum(watcher.place_of(number) != place for number, place in confirmed.items())
+    return {"confirmed": len(confirmed), "lost": lost, "doubled": doubled, "misplaced": misplaced}
