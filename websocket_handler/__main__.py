@@ -15,14 +15,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="run the gateway on the settings of the environment (the default)")
     commands.add_parser("config", help="list every setting with its value, default, unit and limits")
-    command = parser.parse_args(arguments).command
-    if command == "config":
+    minting = commands.add_parser("token", help="mint a token for trying things out, signed with JWT_SECRETS")
+    _add_token_arguments(minting)
+    options = parser.parse_args(arguments)
+    if options.command == "token":
+        from websocket_handler.cli.token import token  # noqa: PLC0415
+
+        return token(options.user, options.project, options.right, options.expires_in)
+    if options.command == "config":
         from websocket_handler.cli.show_config import show_config  # noqa: PLC0415 - each command loads its own parts
 
         return show_config()
     from websocket_handler.cli.serve import serve  # noqa: PLC0415
 
     return serve()
+
+
+def _add_token_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--user", default="local", help="whose token it is (default: local)")
+    parser.add_argument(
+        "--project", action="append", default=[], help="an id, a prefix such as team-*, or *; repeatable"
+    )
+    parser.add_argument(
+        "--right", action="append", default=[], help="subscribe, publish, presence, forward:dev, admin, …; repeat it"
+    )
+    parser.add_argument("--expires-in", type=int, default=3600, metavar="SECONDS", help="default: an hour")
 
 
 def _version() -> str:

@@ -7,22 +7,27 @@ from dataclasses import dataclass
 from random import Random, SystemRandom
 from typing import Final
 
+import msgspec
+
 from websocket_handler.adapters.alb_target import AlbTarget
+from websocket_handler.adapters.anyone import Anyone
 from websocket_handler.adapters.aws import Aws, AwsError, Table
 from websocket_handler.adapters.clock import SystemClock
 from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.dynamodb_state import DynamoDbStateStore
 from websocket_handler.adapters.ecs_metadata import own_address
-from websocket_handler.adapters.ids import new_id
+from websocket_handler.adapters.ids import new_hex_id, new_id
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
+from websocket_handler.adapters.process_memory import memory_limit_bytes, resident_bytes
 from websocket_handler.adapters.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.sqs_updates import SqsUpdateSource
 from websocket_handler.api.application import make_application
 from websocket_handler.api.gateway import Gateway, Reason
-from websocket_handler.api.http_server import http_protocol_factory
+from websocket_handler.api.http_server import HttpLimits, http_protocol_factory
 from websocket_handler.api.metrics import make_registry
 from websocket_handler.config import Settings
+from websocket_handler.delivery.access import Access, AccessOptions
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
@@ -32,15 +37,18 @@ from websocket_handler.delivery.project import Engine
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.log import LogLimits
+from websocket_handler.net.admission import Admission, AdmissionOptions
 from websocket_handler.net.drain import DrainResult, hand_over
 from websocket_handler.net.gate import Gate, NetOptions
 from websocket_handler.net.keepalive import Keepalive
 from websocket_handler.net.listener import Listener
+from websocket_handler.ports.authenticator import Authenticator
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.ports.peers import Peers
 from websocket_handler.ports.target import TargetUnknown
 from websocket_handler.protocol.codes import CloseCode
+from websocket_handler.protocol.origins import Origins, origins_of
 from websocket_handler.protocol.publication import finish
 from websocket_handler.protocol.replies import Greeting
 from websocket_handler.protocol.session import SessionLimits
@@ -61,6 +69,7 @@ def delivery_limits(settings: Settings) -> DeliveryLimits:
     """The engine's maxima from the settings."""
     return DeliveryLimits(
         log=LogLimits(settings.history_messages, settings.history_bytes, settings.history_seconds),
+        message_bytes=settings.max_message_bytes,
         log_bytes_total=settings.history_total_bytes,
         projects=settings.max_projects,
         write_bytes=settings.outbox_bytes // 2,
@@ -88,6 +97,7 @@ class Parts:
     follower: Follower
     updates: UpdateConsumer | None
     server: WebSocketServer
+    access: Access
     gate: Gate
     listener: Listener
 
@@ -120,29 +130,25 @@ class App:
         if settings.sqs_queue_url_updates:
             source = SqsUpdateSource(settings.sqs_queue_url_updates, aws.call)
             updates = UpdateConsumer(source, node, counters, random, log.report)
-        server = WebSocketServer(node, forwarding, clock, _server_options(settings, node_id), new_id)
+        access_options = AccessOptions(settings.auth_timeout_s, settings.connections_per_user)
+        access = Access(self._authenticator(settings, clock), clock, loop, access_options, new_hex_id)
+        access.revoked = node.wake_readers
+        server = WebSocketServer(node, forwarding, clock, _server_options(settings, node_id), new_hex_id, access)
         server.connection_changed = recorder.changed
         server.connection_ended = recorder.gone
-        gate = Gate(server, _net_options(settings), clock, log)
+        admission = Admission(_admission_options(settings), clock.monotonic, access, resident_bytes)
+        gate = Gate(server, _net_options(settings), clock, log, admission)
         gate.keepalive = Keepalive(gate)
-        listener = Listener(gate, self._http(settings, gate, forwarding))
-        return Parts(
-            settings,
-            clock,
-            counters,
-            log,
-            random,
-            aws,
-            store,
-            node,
-            forwarding,
-            recorder,
-            follower,
-            updates,
-            server,
-            gate,
-            listener,
-        )
+        listener = Listener(gate, self._http(settings, gate, forwarding, access))
+        parts = settings, clock, counters, log, random, aws, store, node, forwarding, recorder, follower, updates
+        return Parts(*parts, server, access, gate, listener)
+
+    def _authenticator(self, settings: Settings, clock: Clock) -> Authenticator:
+        if settings.auth_mode == "none":
+            return Anyone()
+        from websocket_handler.adapters import jwt_setup  # noqa: PLC0415 - cryptography loads only where it is used
+
+        return jwt_setup.started(msgspec.structs.asdict(settings), self.start_task, clock.monotonic)
 
     def _log_store(self, settings: Settings, clock: Clock, limits: DeliveryLimits, table: Table) -> LogStore:
         if settings.log_store == "memory":
@@ -153,7 +159,9 @@ class App:
     def _peers(self, store: LogStore, table: Table) -> Peers:
         return DynamoDbPeers(table) if store.is_shared else MemoryPeers()
 
-    def _http(self, settings: Settings, gate: Gate, forwarding: Forwarding) -> Callable[[], asyncio.Protocol]:
+    def _http(
+        self, settings: Settings, gate: Gate, forwarding: Forwarding, access: Access
+    ) -> Callable[[], asyncio.Protocol]:
         node = gate.server.node
 
         def disconnect(connection: Connection) -> None:
@@ -169,10 +177,19 @@ class App:
             not_ready=self.not_ready,
             presence=lambda project_id: self.parts.server.presence(project_id),
             disconnect=disconnect,
+            access=access,
         )
         registry = make_registry(node, lambda: forwarding.waiting)
-        application = make_application(gateway, registry, has_console=settings.console == "on", path=gate.options.path)
-        factory, _state = http_protocol_factory(application)
+        application = make_application(
+            gateway, registry, has_console=settings.console == "on", path=gate.options.path, origins=_origins(settings)
+        )
+        limits = HttpLimits(
+            gate.options.head_bytes,
+            settings.handshake_timeout_s,
+            settings.slow_client_timeout_s,
+            settings.max_connections,
+        )
+        factory, _state = http_protocol_factory(application, limits)
         return factory
 
     # Readiness
@@ -186,6 +203,7 @@ class App:
             "sqs": parts.forwarding.failure(),
             "sqs updates": parts.updates.fault if parts.updates else None,
             "dynamodb state": parts.recorder.fault,
+            "authentication": parts.access.failure(),
         }
         reasons += [Reason(name, fault) for name, fault in faults.items() if fault]
         return reasons
@@ -362,4 +380,19 @@ def _net_options(settings: Settings) -> NetOptions:
         ping_interval_s=settings.ping_interval_s,
         slow_client_timeout_s=settings.slow_client_timeout_s,
         has_echo=settings.diag_echo == "1",
+    )
+
+
+def _origins(settings: Settings) -> Origins:
+    return origins_of(settings.allowed_origins, is_open=settings.auth_mode == "none")
+
+
+def _admission_options(settings: Settings) -> AdmissionOptions:
+    return AdmissionOptions(
+        handshakes_per_second=settings.handshakes_per_second,
+        connections_per_address=settings.connections_per_address,
+        trusted_proxy_hops=settings.trusted_proxy_hops,
+        memory_limit_bytes=memory_limit_bytes(settings.memory_limit_bytes),
+        is_token_in_query_allowed=settings.allow_token_in_query == "on",  # noqa: S105
+        origins=_origins(settings),
     )

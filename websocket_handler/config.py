@@ -3,6 +3,7 @@ else."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated, Final, Literal, get_type_hints
 from urllib.parse import urlsplit
 
@@ -10,13 +11,17 @@ import msgspec
 from msgspec import Meta
 
 from websocket_handler.protocol.names import Agent
+from websocket_handler.protocol.origins import read_origins
 
 WRITE_MARGIN_BYTES: Final = 1024
 """What a publication's frame and splice add to the publisher's object, generously."""
+HIDDEN: Final = "***"
 
 
-def _setting(description: str, unit: str = "", *, ge: float | None = None, le: float | None = None) -> Meta:
-    return Meta(description=description, extra={"unit": unit}, ge=ge, le=le)
+def _setting(
+    description: str, unit: str = "", *, ge: float | None = None, le: float | None = None, is_secret: bool = False
+) -> Meta:
+    return Meta(description=description, extra={"unit": unit, "is_secret": is_secret}, ge=ge, le=le)
 
 
 Switch = Literal["on", "off"]
@@ -37,7 +42,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     websocket_port: Annotated[int, _setting("port; 0 takes any free one", ge=0, le=65535)] = 8080
     log_store: Annotated[Literal["", "memory", "dynamodb"], _setting("where project logs live; empty: dynamodb")] = ""
     forward_body: Annotated[Literal["envelope", "data"], _setting("body of a forwarded message")] = "envelope"
-    auth_mode: Annotated[Literal["none"], _setting("who may connect; none: everyone")] = "none"
+    auth_mode: Annotated[Literal["none", "jwt"], _setting("who may connect; none: everyone")] = "none"
+    auth_timeout_s: Annotated[float, _setting("for `authenticate` on a fresh connection", "s", ge=0.1, le=300)] = 10
+    jwt_secrets: Annotated[str, _setting("comma-separated secrets for HS256, HS384, HS512", is_secret=True)] = ""
+    jwt_public_keys: Annotated[str, _setting("PEM text, or comma-separated paths of PEM files")] = ""
+    jwt_jwks_url: Annotated[str, _setting("JWK set of the issuer; several: one per JWT_ISSUER, in order", "URL")] = ""
+    jwt_algorithms: Annotated[
+        str, _setting("comma-separated, all that are taken; empty: HS256 for secrets, RS256,ES256,EdDSA for keys")
+    ] = ""
+    jwt_issuer: Annotated[str, _setting("what `iss` must be; empty: anything; several: each with its JWK set")] = ""
+    jwt_audience: Annotated[str, _setting("what `aud` must contain; empty: tokens without `aud` only")] = ""
+    jwt_leeway_s: Annotated[float, _setting("by how much clocks may differ", "s", ge=0, le=300)] = 5
+    allow_token_in_query: Annotated[Switch, _setting("take ?access_token=; URLs end up in logs")] = "off"  # noqa: S105
+    allowed_origins: Annotated[
+        str, _setting("comma-separated origins of web pages, or *; empty: any (none), this host's (jwt)")
+    ] = ""
+    trusted_proxy_hops: Annotated[int, _setting("proxies in front that append to X-Forwarded-For", "", ge=0, le=10)] = 0
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _setting("least urgent level logged")] = "INFO"
     log_format: Annotated[Literal["auto", "json", "console"], _setting("auto: console on a terminal, else json")] = (
         "auto"
@@ -53,6 +73,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbox_bytes: Annotated[int, _setting("waiting for one client", "bytes", ge=16_384, le=67_108_864)] = 262_144
     max_message_bytes: Annotated[int, _setting("one client message", "bytes", ge=1024, le=1_048_576)] = 65_536
     max_connections: Annotated[int, _setting("clients of this node; 0: no limit", "", ge=0)] = 10_000
+    connections_per_address: Annotated[
+        int, _setting("clients of one address (IPv6: one /64); 0: no limit", "", ge=0)
+    ] = 0
+    connections_per_user: Annotated[int, _setting("clients of one user; 0: no limit", "", ge=0)] = 0
+    handshakes_per_second: Annotated[float, _setting("of this node; 0: no limit", "1/s", ge=0)] = 0
+    memory_limit_bytes: Annotated[
+        int, _setting("beyond it no new clients; 0: no limit; -1: nine tenths of the container's", "bytes", ge=-1)
+    ] = -1
     max_subscriptions: Annotated[int, _setting("projects per client; 0: no limit", "", ge=0)] = 256
     max_projects: Annotated[int, _setting("open projects of this node", "", ge=1)] = 10_000
     handshake_timeout_s: Annotated[
@@ -116,6 +144,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
                 values[field.name] = msgspec.convert(text, _HINTS[field.name], strict=False)
             except msgspec.ValidationError as error:
                 problems.append(Problem(variable, str(error)))
+            else:
+                if values[field.name] == inf:
+                    problems.append(Problem(variable, "must be a finite number"))
         elif field.required:
             problems.append(Problem(variable, f"is required: {_description(field.name)}"))
     problems.extend(_related_problems(values))
@@ -135,6 +166,21 @@ def _related_problems(values: Mapping[str, object]) -> Iterator[Problem]:
     message = int(str(values.get("max_message_bytes", 65_536)))
     if outbox < 2 * (message + WRITE_MARGIN_BYTES):
         yield Problem("OUTBOX_BYTES", f"must be at least {2 * (message + WRITE_MARGIN_BYTES)}: room for two messages")
+    try:
+        read_origins(str(values.get("allowed_origins", "")))
+    except ValueError as error:
+        yield Problem("ALLOWED_ORIGINS", str(error))
+    if values.get("auth_mode") == "jwt":
+        yield from _jwt_problems(values)
+
+
+def _jwt_problems(values: Mapping[str, object]) -> Iterator[Problem]:
+    from websocket_handler.adapters import jwt_setup  # noqa: PLC0415 - cryptography loads only where it is used
+
+    try:
+        jwt_setup.make_authenticator(jwt_setup.JwtSettings.of(values), lambda _work: None, lambda: 0.0)
+    except jwt_setup.JwtProblem as problem:
+        yield Problem(problem.variable, problem.reason)
 
 
 def _meta(name: str) -> Meta:
@@ -168,7 +214,10 @@ def describe(environment: Mapping[str, str]) -> list[Described]:
         limits = " to ".join(str(limit) for limit in (meta.ge, meta.le) if limit is not None)
         if meta.ge is not None and meta.le is None:
             limits = f"at least {meta.ge}"
-        unit = str((meta.extra or {}).get("unit", ""))
+        extra = meta.extra or {}
+        unit = str(extra.get("unit", ""))
+        if value and (extra.get("is_secret") or "-----BEGIN" in value):
+            value = HIDDEN
         choices = _choices(field.name)
         rows.append(
             Described(field.name.upper(), redacted(value), default, unit, limits or choices, meta.description or "")

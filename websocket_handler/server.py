@@ -22,15 +22,18 @@ from typing import Final, assert_never
 import msgspec
 from msgspec import UNSET
 
+from websocket_handler.delivery.access import Access, check_command, unauthorized
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.node import Confirmed, Node
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol import replies
-from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
+from websocket_handler.protocol.identity import ANYONE, SUBSCRIBE, Identity
 from websocket_handler.protocol.messages import (
     AnyCommand,
+    Authenticate,
     Forward,
     ForwardTask,
     History,
@@ -72,8 +75,11 @@ class WebSocketServer:
         clock: Clock,
         options: ServerOptions,
         new_id: Callable[[], str],
+        access: Access | None = None,
     ) -> None:
+        """Without `access` everybody may do everything."""
         self.node = node
+        self.access = access
         self.forwarding = forwarding
         self.options = options
         self.is_draining = False
@@ -85,8 +91,8 @@ class WebSocketServer:
 
     # Connections
 
-    def register_connection(self, transport: Transport) -> Connection:
-        """Take in a client and greet it.
+    def register_connection(self, transport: Transport, identity: Identity | None = ANYONE) -> Connection:
+        """Take in a client and greet it. Without an identity it has to authenticate before anything else.
 
         Raises CommandError: `too_many_connections`, or `draining` while the node goes away.
         """
@@ -94,21 +100,29 @@ class WebSocketServer:
             raise CommandError(ErrorCode.DRAINING, "this node is going away; connect again")
         now = self._clock.monotonic()
         session = Session(self.options.session, now)
-        connection = Connection(self._new_id(), transport, session, now, self._clock.wall())
+        connection = Connection(self._new_id(), transport, session, now, self._clock.wall(), identity)
         self.node.register(connection)
         greeting = replies.connected(self.options.greeting, connection.connection_id, self._clock.timestamp())
         connection.push(greeting)
-        self.connection_changed(connection)
+        if self.access is not None:
+            self.access.begin(connection)
+        if identity is not None:
+            self.connection_changed(connection)
         return connection
 
     def unregister_connection(self, connection: Connection) -> None:
         """Let a client go, with its subscriptions. Doing it twice changes nothing."""
         if connection.is_open:
             self.node.unregister(connection)
+            if self.access is not None:
+                self.access.leave(connection)
             self.connection_ended(connection)
 
     def begin(self, connection: Connection, subscriptions: Sequence[Subscribe]) -> None:
-        """Subscribe a client to what its URL names."""
+        """Subscribe a client to what its URL names; that waits until it is known whose it is."""
+        if connection.identity is None:
+            connection.waiting = subscriptions
+            return
         for subscription in subscriptions:
             self._perform_safely(connection, subscription)
 
@@ -151,6 +165,7 @@ class WebSocketServer:
 
     def _perform(self, connection: Connection, command: AnyCommand) -> None:
         self.node.engine.counters.commands[command.action] += 1
+        check_command(connection.identity, command)
         match command:
             case Ping():
                 connection.push(replies.pong(self._clock.timestamp(), _id(command)))
@@ -167,6 +182,8 @@ class WebSocketServer:
                 self._history(connection, command)
             case Presence():
                 self._presence(connection, command)
+            case Authenticate():
+                self._authenticate(connection, command)
             case _:
                 assert_never(command)
 
@@ -182,6 +199,7 @@ class WebSocketServer:
     def _forward(self, connection: Connection, command: Forward) -> None:
         agent = agent_named(command.type)
         assert agent is not None, "the codec refuses unknown agents"
+        sender = connection.identity.user_id if connection.identity else ANONYMOUS
         task = ForwardTask(
             agent=agent,
             message_id=command.message_id if isinstance(command.message_id, str) else self._new_id(),
@@ -189,6 +207,7 @@ class WebSocketServer:
             timestamp=self._clock.timestamp(),
             connection_id=connection.connection_id,
             project_id=command.project_id if isinstance(command.project_id, str) else None,
+            user_id=sender,
         )
 
         def done(answer: str | CommandError) -> None:
@@ -198,7 +217,7 @@ class WebSocketServer:
             else:
                 connection.push(replies.forward_confirmed(task.message_id, agent, answer, _id(command)))
 
-        self._begin(connection, lambda: self.forwarding.forward(ANONYMOUS, task, done))
+        self._begin(connection, lambda: self.forwarding.forward(sender, task, done))
 
     def _publish(self, connection: Connection, command: Publish) -> None:
         key = command.key if isinstance(command.key, str) else ""
@@ -241,6 +260,55 @@ class WebSocketServer:
         except CommandError:
             connection.in_flight -= weight
             raise
+
+    def _authenticate(self, connection: Connection, command: Authenticate) -> None:
+        if connection.is_authenticating:
+            raise CommandError(ErrorCode.OVERLOADED, "this connection is being authenticated already")
+        if self.access is None:
+            self._authenticated(connection, command, ANYONE)
+            return
+        connection.is_authenticating = True
+        self.access.authenticate(command.token, partial(self._authenticated, connection, command))
+
+    def _authenticated(self, connection: Connection, command: Authenticate, answer: Identity | CommandError) -> None:
+        """A token was verified, or not. A token of another user ends everything that the first one allowed."""
+        connection.is_authenticating = False
+        if not connection.is_open:
+            return
+        if isinstance(answer, CommandError):
+            self._refuse_command(connection, command, answer)
+            return
+        before = connection.identity
+        if before is not None and before.user_id != answer.user_id:
+            self._refuse_command(connection, command, unauthorized("this connection is another user's"))
+            connection.transport.close(CloseCode.IDENTITY_CHANGED, "a token of another user")
+            return
+        try:
+            if self.access is not None:
+                self.access.grant(connection, answer)
+        except CommandError as fault:
+            self._refuse_command(connection, command, fault)
+            return
+        expires_at = None if answer.expires_at is None else self._clock.text(answer.expires_at)
+        connection.push(replies.authenticated(answer.user_id, expires_at, _id(command)))
+        if before is None:
+            self._welcome(connection)
+        else:
+            self._let_go(connection, answer)
+
+    def _welcome(self, connection: Connection) -> None:
+        """Catch up on what a connection gets at once when its handshake says whose it is."""
+        self.node.follow_broadcasts(connection)
+        self.connection_changed(connection)
+        waiting, connection.waiting = connection.waiting, ()
+        self.begin(connection, waiting)
+
+    def _let_go(self, connection: Connection, identity: Identity) -> None:
+        """End the subscriptions that a new token no longer permits."""
+        for project_id in list(connection.subscriptions):
+            if not identity.may(SUBSCRIBE, project_id):
+                told = partial(connection.push, replies.unsubscription_confirmed(project_id))
+                self.node.unsubscribe(connection, project_id, told)
 
     def _presence(self, connection: Connection, command: Presence) -> None:
         connection.push(self.presence(command.project_id, _id(command)))

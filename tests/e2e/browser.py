@@ -12,16 +12,15 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import websockets
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.links import CLIENTS, RemoteDriver
 
 ANSWER_TIMEOUT_S: Final = 30.0
+CONDITION_TIMEOUT_S: Final = 25.0
 BINDING: Final = "reportToTest"
 FLAGS: Final = (
     "--headless=new",
@@ -54,24 +53,32 @@ class Page:
     async def go_to(self, url: str) -> None:
         """Open a URL and wait until its scripts ran."""
         await self.call("Page.navigate", url=url)
-        await self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+        await self.until(f"document.readyState === 'complete' && location.href.startsWith({json.dumps(url)})")
 
-    async def run(self, expression: str) -> Any:
+    async def run(self, expression: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
         """The value of a JavaScript expression; a promise is awaited. Raises AssertionError with the exception."""
-        answer = await self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        answer = await self._browser.call(
+            "Runtime.evaluate",
+            self._session_id,
+            timeout_s,
+            expression=expression,
+            awaitPromise=True,
+            returnByValue=True,
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    async def until(self, condition: str) -> None:
-        """Return when a JavaScript condition holds; the page looks at every frame."""
+    async def until(self, condition: str, timeout_s: float = CONDITION_TIMEOUT_S) -> None:
+        """Return when a JavaScript condition holds. Raises AssertionError with what the page shows instead."""
         await self.run(
             "new Promise((resolve, reject) => {"
-            f"const deadline = performance.now() + {1000 * (ANSWER_TIMEOUT_S - 5)};"
+            f"const deadline = performance.now() + {1000 * timeout_s};"
             "const look = () => {"
             f"if ({condition}) resolve(true);"
             f"else if (performance.now() > deadline) reject(new Error({json.dumps(condition)} + ' never came true: '"
             " + document.body.innerText.slice(0, 2000)));"
-            "else setTimeout(look, 10); }; look(); })"
+            "else setTimeout(look, 10); }; look(); })",
+            timeout_s + ANSWER_TIMEOUT_S,
         )
 
     async def text(self, selector: str) -> str:
@@ -90,14 +97,12 @@ class Page:
             " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
-            await self.call(
-                "Input.dispatchMouseEvent", type=kind, x=where[0], y=where[1], button="left", clickCount=1
-            )
+            await self.call("Input.dispatchMouseEvent", type=kind, x=where[0], y=where[1], button="left", clickCount=1)
 
-    async def screenshot(self, path: Path) -> None:
-        """Save what is to be seen."""
+    async def screenshot(self) -> bytes:
+        """What is to be seen, as a PNG."""
         answer = await self.call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(answer["data"]))
+        return base64.b64decode(answer["data"])
 
     async def websocket_driver(self) -> RemoteDriver:
         """The page's own WebSockets, to be driven from here."""
@@ -145,14 +150,16 @@ class Browser:
         except websockets.ConnectionClosed:
             return
 
-    async def call(self, method: str, session_id: str | None = None, **parameters: Any) -> Any:
+    async def call(
+        self, method: str, session_id: str | None = None, timeout_s: float = ANSWER_TIMEOUT_S, **parameters: Any
+    ) -> Any:
         """One DevTools command. Raises AssertionError with the browser's reason."""
         number = next(self._numbers)
         self._answers[number] = asyncio.get_running_loop().create_future()
         session = {"sessionId": session_id} if session_id else {}
         answer = self._answers[number]
         await self._socket.send(json.dumps({"id": number, "method": method, "params": parameters, **session}))
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             message = await answer
         assert "error" not in message, message
         return message["result"]
@@ -160,9 +167,7 @@ class Browser:
     async def new_page(self) -> Page:
         """A tab in a profile of its own."""
         context = await self.call("Target.createBrowserContext", disposeOnDetach=True)
-        target = await self.call(
-            "Target.createTarget", url="about:blank", browserContextId=context["browserContextId"]
-        )
+        target = await self.call("Target.createTarget", url="about:blank", browserContextId=context["browserContextId"])
         attached = await self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         page = self._pages[attached["sessionId"]] = Page(self, attached["sessionId"])
         for domain in ("Page", "Runtime", "Log"):

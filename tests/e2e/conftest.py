@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,7 +15,8 @@ from demo.resources import create_resources
 from demo.testing import Emulator, running_emulator
 from tests.e2e.browser import Browser, running_browser
 from tests.e2e.gateway import Gateway, running_gateway
-from tests.e2e.links import Client, Connect, PythonLink, RemoteDriver, open_client, running_node_driver
+from tests.e2e.links import Client, Connect, PythonLink, RemoteDriver, new_project, open_client, running_node_driver
+from websocket_handler.protocol.codes import ERRORS, ErrorCode
 
 Open = Callable[..., Awaitable[Client]]
 
@@ -113,3 +115,65 @@ async def api(gateway: Gateway) -> AsyncIterator[Http]:
     timeout = aiohttp.ClientTimeout(total=30)
     async with aiohttp.ClientSession(gateway.base_url, timeout=timeout, trust_env=False) as session:
         yield Http(session)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bystander(open_python: Open) -> AsyncIterator[Client]:
+    """Somebody who follows a project, and at the end got what is published to it and nothing else."""
+    project_id = new_project()
+    client = await open_python(project_id)
+    await client.next()
+    yield client
+    assert (await client.publish(project_id, {"still": "here"}))["offset"] == 1
+    assert await client.next() == {"still": "here", "project_id": project_id, "offset": 1}
+    assert await client.nothing_is_left()
+
+
+@pytest.fixture(scope="session")
+def small_gateway(settings: dict[str, str]) -> Iterator[Gateway]:
+    """A gateway where every limit is in reach of a test."""
+    limits = {
+        "MAX_CONNECTIONS": "3",
+        "MAX_SUBSCRIPTIONS": "2",
+        "MAX_PROJECTS": "3",
+        "COMMANDS_PER_SECOND": "10",
+        "PING_INTERVAL_S": "1",
+        "LOG_STORE": "memory",
+        "CONSOLE": "off",
+        "SQS_QUEUE_URL_UPDATES": "",
+    }
+    with running_gateway({**settings, **limits}) as running:
+        yield running
+
+
+def check_error(error: dict[str, Any], code: str, **known: Any) -> None:
+    """An error object as the table of the protocol has it."""
+    expected = ERRORS[ErrorCode(code)]
+    assert error["code"] == code, error
+    assert error["message"]
+    assert {**error, "message": ""} == {
+        "type": "error",
+        "code": code,
+        "message": "",
+        "retryable": expected.retryable,
+        **known,
+    }
+
+
+async def refused_handshake(
+    gateway: Gateway, query: str = "", path: str = "/ws", **headers: str
+) -> tuple[int, Mapping[str, str], Any]:
+    """The HTTP answer to a handshake that is refused: status, headers, JSON body."""
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    handshake = {name: value for name, value in handshake.items() if value}
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
+        session.get(f"{gateway.base_url}{path}{query}", headers=handshake) as response,
+    ):
+        return response.status, response.headers, json.loads(await response.read())

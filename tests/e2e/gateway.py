@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -10,8 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,7 +86,7 @@ class Gateway:
         return status, answer
 
     def until(self, condition: Callable[[], bool], timeout_s: float = START_TIMEOUT_S) -> None:
-        """Ask again and again until `condition` holds. Raises TimeoutError, and AssertionError when the process ends."""
+        """Ask again and again until `condition` holds. Raises TimeoutError; AssertionError when the process ends."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
@@ -173,3 +174,15 @@ def running_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gatewa
     with started_gateway(settings, **more) as gateway:
         gateway.wait_until_ready()
         yield gateway
+
+
+@asynccontextmanager
+async def off_loop(manager: AbstractContextManager[Gateway]) -> AsyncIterator[Gateway]:
+    """A gateway that starts and stops beside the event loop: the test's own clients can answer its goodbye."""
+    gateway = await asyncio.to_thread(manager.__enter__)
+    try:
+        yield gateway
+    except BaseException as fault:
+        await asyncio.to_thread(manager.__exit__, type(fault), fault, fault.__traceback__)
+        raise
+    await asyncio.to_thread(manager.__exit__, None, None, None)

@@ -172,6 +172,7 @@ class Client:
         self.greeting: Message = {}
         self._inbox: deque[Message] = deque()
         self._ids = itertools.count(1)
+        self._end: LinkClosedError | None = None
 
     async def next(self) -> Message:
         """The next message that answers no request, oldest first. Raises LinkClosedError."""
@@ -225,16 +226,18 @@ class Client:
 
     async def closed(self) -> LinkClosedError:
         """How the connection ended; everything that arrived before is dropped."""
-        try:
-            while True:
+        while self._end is None:
+            try:
                 await self._receive()
-        except LinkClosedError as end:
-            return end
+            except LinkClosedError as end:
+                self._end = end
+        return self._end
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close, and wait until that is done."""
-        await self.link.close(code, reason)
-        await self.closed()
+        if self._end is None:
+            await self.link.close(code, reason)
+            await self.closed()
 
 
 async def open_client(connect: Connect, url: str, *projects: str, since: str | None = None) -> Client:

@@ -52,7 +52,7 @@ def test_waiting_for_what_nobody_does_is_an_error_at_once() -> None:
 def test_waiting_among_periodic_timers_ends_at_the_horizon() -> None:
     async def forever() -> None:
         async def tick() -> None:
-            while True:
+            while True:  # noqa: ASYNC110 - what is tested
                 await asyncio.sleep(3600)
 
         task = asyncio.create_task(tick())

@@ -55,7 +55,7 @@ class DynamoDbStateStore:
 
     async def write(self, changed: Sequence[ConnectionRecord], gone: Sequence[str], now: float) -> None:
         """See the port. What was written before a failure is not written again when the call is repeated."""
-        leaving = set(gone)
+        leaving = dict.fromkeys(gone)
         records = {record.connection_id: record for record in changed if record.connection_id not in leaving}
         plans = [self._plan(record, now) for record in records.values()]
         plans += [self._farewell(connection_id) for connection_id in leaving if connection_id in self._written]
@@ -70,8 +70,9 @@ class DynamoDbStateStore:
         for project_id, since in record.subscriptions.items():
             if is_whole or known.subscriptions.get(project_id) != since:
                 requests += self._subscription(record, project_id, since, ttl)
-        for project_id in known.subscriptions.keys() - record.subscriptions.keys():
-            requests += _deletions(record.connection_id, project_id)
+        for project_id in known.subscriptions:
+            if project_id not in record.subscriptions:
+                requests += _deletions(record.connection_id, project_id)
         before = _Written({**known.subscriptions, **record.subscriptions}, float("-inf"))
         after = _Written(dict(record.subscriptions), now if is_whole else known.whole_at)
         return _Plan(record.connection_id, requests, before, after)

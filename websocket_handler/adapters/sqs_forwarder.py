@@ -20,8 +20,9 @@ _NONCHARACTERS: Final = ("\ufffe".encode(), "\uffff".encode())
 _ATTRIBUTE_TYPE: Final = "String"
 
 
-class _Client(msgspec.Struct):
+class _Client(msgspec.Struct, omit_defaults=True):
     connection_id: str
+    user_id: str = ""
 
 
 class _Envelope(msgspec.Struct):
@@ -116,7 +117,7 @@ class SqsForwarder:
                 msgspec.Raw(task.data),
                 task.message_id,
                 task.timestamp,
-                _Client(task.connection_id),
+                _Client(task.connection_id, task.user_id),
             )
         )
 
@@ -144,6 +145,7 @@ def _attributes(task: ForwardTask) -> dict[str, str]:
         "MessageId": task.message_id,
         "ProjectId": task.project_id,
         "ConnectionId": task.connection_id,
+        "UserId": task.user_id,
     }
     return {name: value for name, value in attributes.items() if value}  # SQS refuses empty ones
 

@@ -1,26 +1,29 @@
 """The HTTP API as one ASGI application. Every answer that is an error has the protocol's error object."""
 
-from collections.abc import Awaitable, Callable
-
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from websocket_handler.api.access import Endpoint, guarded
 from websocket_handler.api.console_page import ConsoleRoutes
 from websocket_handler.api.events import EventRoutes
 from websocket_handler.api.gateway import Gateway, error_response
 from websocket_handler.api.operations import OperationRoutes
+from websocket_handler.api.origin import OriginCheck
 from websocket_handler.api.projects import ProjectRoutes
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.identity import ADMIN, PRESENCE, PUBLISH, SUBSCRIBE
+from websocket_handler.protocol.origins import ANY_ORIGIN, Origins
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 
-
-def make_application(gateway: Gateway, metrics: CollectorRegistry, *, has_console: bool, path: str) -> Starlette:
-    """The API's routes over this node."""
+def make_application(
+    gateway: Gateway, metrics: CollectorRegistry, *, has_console: bool, path: str, origins: Origins = ANY_ORIGIN
+) -> Starlette:
+    """The API's routes over this node. Open to all are health, readiness and the console's files, nothing else."""
     projects, events = ProjectRoutes(gateway), EventRoutes(gateway)
     operations = OperationRoutes(gateway, metrics)
 
@@ -29,21 +32,26 @@ def make_application(gateway: Gateway, metrics: CollectorRegistry, *, has_consol
         response.headers.update({"Upgrade": "websocket", "Connection": "Upgrade"})
         return response
 
+    def needs(right: str | None, endpoint: Endpoint) -> Endpoint:
+        return guarded(gateway, right, endpoint)
+
     project = "/api/v1/projects/{project_id}"
     routes = [
         Route("/health", operations.health),
         Route("/ready", operations.ready),
-        Route("/metrics", operations.metrics),
-        Route("/api/v1/connections", operations.connections),
-        Route("/api/v1/connections/{connection_id}", operations.disconnect, methods=["DELETE"]),
-        Route("/api/v1/broadcast", projects.broadcast, methods=["POST"]),
+        Route("/metrics", needs(ADMIN, operations.metrics)),
+        Route("/api/v1/connections", needs(ADMIN, operations.connections)),
+        Route("/api/v1/connections/{connection_id}", needs(ADMIN, operations.disconnect), methods=["DELETE"]),
+        Route("/api/v1/users/{user_id}/disconnect", needs(ADMIN, operations.disconnect_user), methods=["POST"]),
+        Route("/api/v1/tickets", needs(None, operations.ticket), methods=["POST"]),
+        Route("/api/v1/broadcast", needs(ADMIN, projects.broadcast), methods=["POST"]),
         Route(
             f"{project}/messages",
-            _by_method(GET=projects.messages, POST=projects.publish),
+            _by_method(GET=needs(SUBSCRIBE, projects.messages), POST=needs(PUBLISH, projects.publish)),
             methods=["GET", "POST"],
         ),
-        Route(f"{project}/events", events.events),
-        Route(f"{project}/presence", projects.presence),
+        Route(f"{project}/events", needs(SUBSCRIBE, events.events)),
+        Route(f"{project}/presence", needs(PRESENCE, projects.presence)),
         Route(path, upgrade),
     ]
     if has_console:
@@ -51,7 +59,8 @@ def make_application(gateway: Gateway, metrics: CollectorRegistry, *, has_consol
         routes += [Route("/", console.page), Route("/console/{name}", console.asset)]
     refusals = Refusals(gateway)
     handlers = {CommandError: refusals.command, HTTPException: refusals.http, Exception: refusals.bug}
-    return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
+    middleware = [Middleware(OriginCheck, origins=origins)]
+    return Starlette(routes=routes, exception_handlers=handlers, middleware=middleware)  # type: ignore[arg-type]
 
 
 def _by_method(**endpoints: Endpoint) -> Endpoint:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
+from websocket_handler.api.access import Visitor, is_over, patience_s, visitor_of
 from websocket_handler.api.gateway import Gateway, Waiter
 from websocket_handler.api.projects import project_id_of
 from websocket_handler.delivery.project import Project
@@ -48,15 +49,19 @@ class EventRoutes:
             project.fan_out.release()
             raise
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._stream(project, start), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(
+            self._stream(project, start, visitor_of(request)), media_type="text/event-stream", headers=headers
+        )
 
-    async def _stream(self, project: Project, start: Start) -> AsyncIterator[bytes]:
+    async def _stream(self, project: Project, start: Start, visitor: Visitor) -> AsyncIterator[bytes]:
         try:
             position = Position(project.log.epoch, start.offset)
             confirmation = replies.subscription_confirmed(project.project_id, position, recovered=start.recovered)
             yield b"retry: %d\n" % RETRY_MS + _event(confirmation, position, "subscription_confirmed")
             while not self._gateway.is_draining():
-                page = await self._next_page(project, position)
+                page = await self._next_page(project, position, patience_s(visitor, self._gateway, HEARTBEAT_S))
+                if is_over(visitor, self._gateway):
+                    return  # the client comes back, and is told why it may not
                 if page is None:
                     yield b": still here\n\n"
                     continue
@@ -72,7 +77,7 @@ class EventRoutes:
         finally:
             project.fan_out.release()
 
-    async def _next_page(self, project: Project, position: Position) -> HistoryPage | None:
+    async def _next_page(self, project: Project, position: Position, wait_s: float) -> HistoryPage | None:
         """What follows `position`, as soon as there is something; None when it is time for a heartbeat."""
         woken = Waiter()
         project.fan_out.wake_once(woken, lambda: woken.done(None))
@@ -80,7 +85,7 @@ class EventRoutes:
             page = await self._page(project, position)
             if page is not None:
                 return page
-            async with asyncio.timeout(HEARTBEAT_S):
+            async with asyncio.timeout(wait_s):
                 await woken.result(type(None))
             return await self._page(project, position)
         except TimeoutError:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from websocket_handler.delivery.access import Access
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.node import Node
 from websocket_handler.ports.clock import Clock
@@ -40,6 +41,8 @@ class Gateway:
     not_ready: Callable[[], list[Reason]]
     presence: Callable[[str], bytes]
     disconnect: Callable[[Connection], None]
+    access: Access | None = None
+    """Without it everybody may do everything."""
 
 
 def json_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -51,6 +54,8 @@ def error_response(fault: CommandError, status: int | None = None) -> Response:
     """The error object of the protocol, with its HTTP status."""
     status = status or fault.status
     headers = {"Retry-After": RETRY_AFTER_S} if status in (429, 503) else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return json_response(replies.error(fault), status, headers)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from starlette.applications import Starlette
@@ -16,17 +18,106 @@ KEEP_ALIVE_S: Final = 75
 """Longer than an ALB's idle timeout of 60 s by default, so that the ALB closes first."""
 
 
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """What one HTTP socket may take, and how many of them there may be. 0 connections means no limit."""
+
+    head_bytes: int = 16_384
+    head_timeout_s: float = 10.0
+    slow_client_timeout_s: float = 60.0
+    connections: int = 10_000
+
+
+DEFAULT_LIMITS: Final = HttpLimits()
+
+
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, answering what is not HTTP with the protocol's error object."""
+    """uvicorn's protocol with the deadlines and limits that it leaves out, and with the protocol's error object for
+    what is not HTTP. The first request's head was bounded before it came here; later ones are bounded here."""
+
+    def __init__(self, config: Config, state: ServerState, limits: HttpLimits) -> None:
+        super().__init__(config, state, {})
+        self._limits = limits
+        self._timer: asyncio.TimerHandle | None = None
+        self._slow_timer: asyncio.TimerHandle | None = None
+        self._is_in_head = False
+        self._is_refused = False
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if 0 < self._limits.connections < len(self.connections):
+            self._refuse(
+                503, CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node serves as many requests as it can")
+            )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        super().data_received(data)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._limits.head_bytes:
+                self._refuse(431, CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head = True
+        self._head_bytes = 0
+        self._stop_timer()
+        self._timer = self.loop.call_later(self._limits.head_timeout_s, self._too_late)
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_late(self) -> None:
+        self._refuse(408, CommandError(ErrorCode.INVALID_FIELD, "the request head did not come in time"))
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._slow_timer is None:
+            self._slow_timer = self.loop.call_later(self._limits.slow_client_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = None
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        body = replies.error(CommandError(ErrorCode.INVALID_FIELD, "not an HTTP request"))
-        head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        self.transport.write(head.encode() + b"Connection: close\r\n\r\n" + body)
+        self._refuse(400, CommandError(ErrorCode.INVALID_FIELD, "not an HTTP request"))
+
+    def _refuse(self, status: int, fault: CommandError) -> None:
+        """Answer, and hang up."""
+        self._is_refused = True
+        self._stop_timer()
+        body = replies.error(fault)
+        lines = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            "Connection: close",
+            *(("Retry-After: 1",) if status == 503 else ()),
+        ]
+        self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         self.transport.close()
 
 
-def http_protocol_factory(application: Starlette) -> tuple[Callable[[], asyncio.Protocol], ServerState]:
+def http_protocol_factory(
+    application: Starlette, limits: HttpLimits = DEFAULT_LIMITS
+) -> tuple[Callable[[], asyncio.Protocol], ServerState]:
     """What makes the protocol of each HTTP socket, and the state they share."""
     config = Config(
         application,
@@ -40,4 +131,4 @@ def http_protocol_factory(application: Starlette) -> tuple[Callable[[], asyncio.
     )
     config.load()
     state = ServerState()
-    return lambda: HttpProtocol(config, state, {}), state
+    return lambda: HttpProtocol(config, state, limits), state

@@ -8,8 +8,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from websocket_handler.api.access import visitor_of
 from websocket_handler.api.gateway import Gateway, json_response, whole_number
+from websocket_handler.delivery.connection import Connection
+from websocket_handler.hub.tickets import TICKET_SECONDS
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.identity import USER_ID
 
 CONNECTIONS_LISTED_MAX = 1000
 
@@ -46,6 +50,7 @@ class OperationRoutes:
             {
                 "connection_id": connection_id,
                 "connected_at": self._gateway.clock.text(connections[connection_id].connected_at),
+                **_user(connections[connection_id]),
                 "projects": list(connections[connection_id].subscriptions),
             }
             for connection_id in page
@@ -59,3 +64,23 @@ class OperationRoutes:
             raise CommandError(ErrorCode.NOT_FOUND, "no such connection on this node")
         self._gateway.disconnect(connection)
         return Response(status_code=204)
+
+    async def disconnect_user(self, request: Request) -> Response:
+        """Close all connections of a user for good, and take none of their tokens issued so far."""
+        access, user_id = self._gateway.access, request.path_params["user_id"]
+        if USER_ID.fullmatch(user_id) is None:
+            raise CommandError(ErrorCode.INVALID_FIELD, "a user id has 1 to 128 printable ASCII characters")
+        ended = 0 if access is None else access.revoke(user_id)
+        return json_response(msgspec.json.encode({"type": "user_disconnected", "connections": ended}))
+
+    async def ticket(self, request: Request) -> Response:
+        """A one-time ticket for the visitor's handshake."""
+        access = self._gateway.access
+        if access is None:
+            raise CommandError(ErrorCode.NOT_FOUND, "there is nothing here")
+        ticket = access.issue_ticket(visitor_of(request).identity)
+        return json_response(msgspec.json.encode({"ticket": ticket, "expires_in_s": TICKET_SECONDS}))
+
+
+def _user(connection: Connection) -> dict[str, str]:
+    return {"user_id": connection.identity.user_id} if connection.identity and connection.identity.user_id else {}

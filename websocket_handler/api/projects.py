@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from websocket_handler.api.access import Visitor, check_still, is_over, patience_s, visitor_of
 from websocket_handler.api.gateway import Gateway, Waiter, json_response, read_body, whole_number
 from websocket_handler.delivery.project import Project
 from websocket_handler.protocol import json_text, publication, replies
@@ -34,7 +35,7 @@ class ProjectRoutes:
         key = _key(request)
         body = await read_body(request, self._gateway)
         items, is_batch = split(body)
-        heads = [_head(item, project_id, index if is_batch else None) for index, item in enumerate(items)]
+        heads = [self._head(item, project_id, index if is_batch else None) for index, item in enumerate(items)]
         project = self._gateway.node.project(project_id)
         project.check_room(len(heads), sum(map(len, heads)))
         waiters = [Waiter() for _ in heads]
@@ -52,11 +53,21 @@ class ProjectRoutes:
         }
         return json_response(msgspec.json.encode(answer))
 
+    def _head(self, item: bytes, project_id: str, index: int | None) -> bytes:
+        return self._checked(lambda payload: publication.publication_head(payload, project_id), item, index)
+
+    def _checked(self, read: Callable[[bytes], bytes], item: bytes, index: int | None) -> bytes:
+        def checked(payload: bytes) -> bytes:
+            self._gateway.node.check_size(payload)
+            return read(payload)
+
+        return with_index(checked, item, index)
+
     async def broadcast(self, request: Request) -> Response:
         """POST broadcast: one object, or an array of them, to every connection of this node."""
         items, is_batch = split(await read_body(request, self._gateway))
         for index, item in enumerate(items):
-            with_index(publication.broadcast_payload, item, index if is_batch else None)
+            self._checked(publication.broadcast_payload, item, index if is_batch else None)
         reached = 0
         for item in items:
             reached = self._gateway.node.broadcast(item)
@@ -68,13 +79,15 @@ class ProjectRoutes:
         after = whole_number(request, "after", 0, 0, OFFSET_MAX)
         limits = self._gateway.node.limits
         count = min(whole_number(request, "limit", 100, 1, LIMIT_MAX), limits.history_page_messages)
-        wait_s, epoch = _wait_s(request), _epoch(request)
+        visitor = visitor_of(request)
+        wait_s, epoch = patience_s(visitor, self._gateway, _wait_s(request)), _epoch(request)
         project = self._gateway.node.project(project_id)
         project.fan_out.hold()
         try:
             page = await self._page(project, after, count, epoch)
             if not page.payloads and page.recovered and wait_s:
-                await self._grown(project, page.position.offset, wait_s)
+                await self._grown(project, page.position.offset, wait_s, visitor)
+                check_still(visitor, self._gateway)
                 page = await self._page(project, after, count, epoch)
         finally:
             project.fan_out.release()
@@ -90,11 +103,15 @@ class ProjectRoutes:
         project.fan_out.reader.page(OFFSET_MAX, count, self._gateway.node.limits.history_page_bytes, other.done)
         return await other.result(HistoryPage)
 
-    async def _grown(self, project: Project, offset: int, wait_s: float) -> None:
-        """Wait until something is newer than `offset`, the time is over, or the node goes away."""
+    async def _grown(self, project: Project, offset: int, wait_s: float, visitor: Visitor) -> None:
+        """Wait until something is newer than `offset`, the time is over, or the node or the visitor has to go."""
         try:
             async with asyncio.timeout(wait_s):
-                while project.fan_out.delivered <= offset and not self._gateway.is_draining():
+                while (
+                    project.fan_out.delivered <= offset
+                    and not self._gateway.is_draining()
+                    and not is_over(visitor, self._gateway)
+                ):
                     woken = Waiter()
                     project.fan_out.wake_once(woken, lambda woken=woken: woken.done(None))  # type: ignore[misc]
                     try:
@@ -138,10 +155,6 @@ def split(body: bytes) -> tuple[Sequence[bytes], bool]:
     if not 1 <= len(items) <= BATCH_MAX:
         raise CommandError(ErrorCode.INVALID_FIELD, f"a batch has 1 to {BATCH_MAX} messages")
     return [bytes(item) for item in items], True
-
-
-def _head(item: bytes, project_id: str, index: int | None) -> bytes:
-    return with_index(lambda payload: publication.publication_head(payload, project_id), item, index)
 
 
 def with_index(read: Callable[[bytes], bytes], item: bytes, index: int | None) -> bytes:

@@ -1,11 +1,14 @@
 """One live client on this node: its protocol state, its subscriptions, and the way to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from websocket_handler.delivery.fan_out import Subscription
 from websocket_handler.delivery.project import Project
+from websocket_handler.ports.clock import Timer
 from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol.frames import text_frame
+from websocket_handler.protocol.identity import ANYONE, Identity
+from websocket_handler.protocol.messages import Subscribe
 from websocket_handler.protocol.session import Session
 
 
@@ -16,7 +19,9 @@ class Connection:
         "broadcasts",
         "connected_at",
         "connection_id",
+        "identity",
         "in_flight",
+        "is_authenticating",
         "is_open",
         "is_paused",
         "opened_at",
@@ -24,17 +29,34 @@ class Connection:
         "received",
         "session",
         "subscriptions",
+        "timer",
         "transport",
+        "waiting",
         "write",
     )
 
-    def __init__(self, connection_id: str, transport: Transport, session: Session, now: float, wall: float) -> None:
+    def __init__(
+        self,
+        connection_id: str,
+        transport: Transport,
+        session: Session,
+        now: float,
+        wall: float,
+        identity: Identity | None = ANYONE,
+    ) -> None:
         self.connection_id = connection_id
         self.transport = transport
         self.write: Callable[[bytes], object] = transport.write
         self.session = session
         self.opened_at = now
         self.connected_at = wall
+        self.identity = identity
+        """Whose connection this is; None until somebody said so."""
+        self.is_authenticating = False
+        self.waiting: Sequence[Subscribe] = ()
+        """What its URL subscribes to, until it is known whose it is."""
+        self.timer: Timer | None = None
+        """Its next moment of authentication: the deadline, the notice, or the end."""
         self.is_open = True
         self.is_paused = False
         self.paused_at = 0.0

@@ -240,12 +240,13 @@ class FanOut:
         self.delivered = self._project.log.head
         self._level.clear()
         self._writers = None
+        beginning = min(self._project.floor, self._project.log.first - 1)
         moved = [cursor for cursor in self._cursors.values() if cursor.state is not CursorState.STARTING]
         for cursor in moved:
             cursor.state = CursorState.BEHIND  # before anything is written: a write may pause or end a cursor
         for cursor in moved:
             if cursor.is_live:
-                self._move(cursor, self._project.log.first - 1)
+                self._move(cursor, beginning)
         self.wake()
 
     # Readers that pull: SSE and long poll

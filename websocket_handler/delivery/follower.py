@@ -12,7 +12,7 @@ from typing import Final
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.project import Project
 from websocket_handler.ports.clock import Clock
-from websocket_handler.ports.peers import Peers, PeersUnavailable
+from websocket_handler.ports.peers import PEER_LIFETIME_S, Peers, PeersUnavailable
 
 ANNOUNCE_INTERVAL_S: Final = 10.0
 FOLLOW_INTERVAL_S: Final = 1.0
@@ -28,6 +28,8 @@ class Follower:
         self._node_id = node_id
         self._clock = clock
         self._next = 0
+        self._follow_until = clock.monotonic() + PEER_LIFETIME_S
+        """A node that leaves, or whose announcement got lost, may have written just before: go on for a while."""
         self.others: tuple[str, ...] = ()
 
     async def run(self) -> None:
@@ -37,7 +39,7 @@ class Follower:
             rounds = int(ANNOUNCE_INTERVAL_S / FOLLOW_INTERVAL_S)
             for _ in range(rounds):
                 await asyncio.sleep(FOLLOW_INTERVAL_S)
-                if self.others:
+                if self._clock.monotonic() < self._follow_until:
                     self.follow()
 
     async def look_around(self) -> None:
@@ -46,6 +48,9 @@ class Follower:
             self.others = tuple(await self._peers.announce(self._node_id, self._clock.wall()))
         except PeersUnavailable:
             return  # the log store reports the outage; what was known stays
+        finally:
+            if self.others:
+                self._follow_until = self._clock.monotonic() + PEER_LIFETIME_S
 
     def follow(self) -> None:
         """Read the ends of followed logs, taking turns when there are too many."""

@@ -182,9 +182,10 @@ class _AgentQueue:
         keeps_order = self._forwarder.keeps_order(self._agent)
         batches_max = 1 if keeps_order or self._failures else self._limits.batches_under_way
         while self._waiting and len(self._batches) < batches_max:
-            task = asyncio.get_running_loop().create_task(self._run(self._take()))
+            batch = self._take()
+            task = asyncio.get_running_loop().create_task(self._run(batch))
             self._batches.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(partial(self._ended, batch))
 
     def _expire(self) -> None:
         """Answer those whose deadline passed while they waited."""
@@ -192,11 +193,17 @@ class _AgentQueue:
         while self._failures and self._waiting and self._waiting[0].deadline <= now:
             self._answer(self._waiting.popleft(), _failed("the queue does not answer"), "failed")
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, batch: Sequence[_Waiting], task: asyncio.Task[None]) -> None:
+        """Whatever ended the batch, even before it began: each of its tasks is answered, or waits again."""
         self._batches.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            raise fault
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            self._answer_all(batch, _failed("a fault of the gateway"))
+        elif task.cancelled():
+            self._answer_all(batch, _failed("the gateway is stopping"))
         self._start()
+        if fault is not None:
+            raise fault
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -209,23 +216,16 @@ class _AgentQueue:
         return batch
 
     async def _run(self, batch: list[_Waiting]) -> None:
-        """One batch, attempt after attempt, until each of its tasks is answered or goes back to wait."""
-        try:
-            answers = await self._attempt(batch)
-        except BaseException:
-            self._answer_all(batch, _failed("the gateway is stopping"))
-            raise
+        """One attempt at a batch: each of its tasks is answered, or goes back to wait after a while."""
+        answers = await self._attempt(batch)
         retries = [waiting for waiting, answer in zip(batch, answers, strict=True) if self._is_open(waiting, answer)]
         if not retries:
-            self._failures = 0
+            if self.fault is None:  # given up is not taken
+                self._failures = 0
             return
         self._counters.forward_retries += len(retries)
         self._failures = self._failures + 1 if len(retries) == len(batch) else 0
-        try:
-            await asyncio.sleep(self._backoff_s())
-        except BaseException:
-            self._answer_all(retries, _failed("the gateway is stopping"))
-            raise
+        await asyncio.sleep(self._backoff_s())
         self._waiting.extendleft(reversed(retries))
 
     async def _attempt(self, batch: Sequence[_Waiting]) -> Sequence[Accepted | Refused]:
@@ -261,12 +261,15 @@ class _AgentQueue:
         self._bytes -= waiting.size
         self._counters.forwards[self._agent.value, outcome] += 1
         self._counters.forward_seconds += self._clock.monotonic() - waiting.started_at
-        for done in waiting.dones:
+        dones, waiting.dones = waiting.dones, []
+        for done in dones:
             done(answer)
 
     def _answer_all(self, batch: Sequence[_Waiting], fault: CommandError) -> None:
+        """Answer those that were not answered yet."""
         for waiting in batch:
-            self._answer(waiting, fault, "failed")
+            if waiting.dones:
+                self._answer(waiting, fault, "failed")
 
     async def close(self) -> None:
         waiting, self._waiting = self._waiting, deque()

@@ -8,6 +8,7 @@ from typing import Final
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.project import Engine, Project, Published
+from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.log import Start
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.protocol import publication
@@ -55,7 +56,9 @@ class Node:
                 raise invalid_project_id()
             if len(self._projects) >= self.limits.projects:
                 self._close_one_idle()
-            project = self._projects[project_id] = Project(project_id, self.engine, self._project_closed)
+            project = Project(project_id, self.engine, self._project_closed)
+            if not project.is_closed:  # a store may refuse before it returns
+                self._projects[project_id] = project
         project.used_at = self.engine.clock.monotonic()
         return project
 
@@ -117,6 +120,11 @@ class Node:
             raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node holds as many connections as it can")
         self.connections[connection.connection_id] = connection
         self.engine.counters.connections_opened += 1
+        if connection.identity is not None:
+            self.follow_broadcasts(connection)
+
+    def follow_broadcasts(self, connection: Connection) -> None:
+        """From here on the connection gets broadcasts: as soon as it is known whose it is."""
         connection.broadcasts = (self._broadcasts, self._broadcasts.fan_out.attach(connection))
 
     @property
@@ -169,11 +177,14 @@ class Node:
     def _confirm_again(self, connection: Connection, command: Subscribe, done: Subscribed) -> None:
         """Subscribing to what is followed already replays nothing."""
         followed = connection.subscriptions.get(command.project_id)
-        if followed is None:  # the first one was refused
-            self.subscribe(connection, command, done)
-        else:
+        if followed is not None and followed[1].state is not CursorState.STARTING:
             project, cursor = followed
             done(Confirmed(project.fan_out.position(cursor), recovered=True))
+            return
+        try:  # the first one was refused, or ended meanwhile; another one may be under way
+            self.subscribe(connection, command, done)
+        except CommandError as fault:
+            done(fault)
 
     def _started(
         self,
@@ -205,7 +216,7 @@ class Node:
             if connection.subscriptions.get(project_id) == followed:
                 del connection.subscriptions[project_id]
                 self.subscription_changed(connection)
-            done()
+            self.unsubscribe(connection, project_id, done)  # if it was refused, one that came after it may follow
 
         project.fan_out.when_started(cursor, end)
 

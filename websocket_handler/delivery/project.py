@@ -151,6 +151,11 @@ class Project:
         )
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it is of no further use: whoever needs the project opens it anew."""
+        return self._state is _State.CLOSED
+
+    @property
     def is_settled(self) -> bool:
         """Whether every accepted publication was answered."""
         return not self._waiting and not self._written

@@ -90,6 +90,8 @@ class Reader:
             """Further back than memory: only what the store still has may be promised."""
             if isinstance(tail, Unavailable):
                 done(unavailable())
+            elif self._project.log is not log:  # another one since, in which the offset means nothing
+                self._decide(since, rewind, done, None)
             elif tail.epoch == self._project.log.epoch and follows(tail, start.offset):
                 done(start)
             else:

@@ -32,6 +32,7 @@ class StateRecorder:
         self._gone: dict[str, None] = {}
         self._recorded: set[str] = set()
         self._refreshed_at = clock.monotonic()
+        self._writing = asyncio.Lock()
         self.fault: str | None = None
 
     def changed(self, connection: Connection) -> None:
@@ -60,7 +61,12 @@ class StateRecorder:
             self._changed.update(dict.fromkeys(self._node.connections))
 
     async def write(self) -> bool:
-        """Write everything gathered; whether that worked."""
+        """Write everything gathered; whether that worked. A node that stops calls this beside `run`, and the
+        store takes one write at a time."""
+        async with self._writing:
+            return await self._write_gathered()
+
+    async def _write_gathered(self) -> bool:
         while self._changed or self._gone:
             changed = [self._record(connection_id) for connection_id in list(self._changed)[:BATCH_MAX]]
             records = [record for record in changed if record is not None]

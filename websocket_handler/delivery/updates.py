@@ -85,8 +85,7 @@ class UpdateConsumer:
     def _take(self, update: Update) -> None:
         """Publish one update; its answer decides whether it is deleted."""
         self._under_way[update.handle] = update
-        if len(self._under_way) >= UNDER_WAY_MAX:
-            self._room.clear()
+        self._measure_room()
         try:
             self._publish(update)
         except CommandError as fault:
@@ -120,11 +119,17 @@ class UpdateConsumer:
 
     def _forget(self, update: Update, *, delete: bool) -> None:
         del self._under_way[update.handle]
-        if len(self._under_way) < UNDER_WAY_MAX:
-            self._room.set()
         if delete:
             self._published.append(update.handle)
             self._has_published.set()
+        self._measure_room()
+
+    def _measure_room(self) -> None:
+        """Receive on only while what was received and not yet deleted is within its maximum."""
+        if len(self._under_way) + len(self._published) < UNDER_WAY_MAX:
+            self._room.set()
+        else:
+            self._room.clear()
 
     async def _delete(self) -> None:
         while True:
@@ -136,6 +141,7 @@ class UpdateConsumer:
                 await self._back_off(str(fault))
                 continue
             del self._published[: len(handles)]
+            self._measure_room()
             if not self._published:
                 self._has_published.clear()
 

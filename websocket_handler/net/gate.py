@@ -8,10 +8,12 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.identity import ANYONE, Identity
 from websocket_handler.protocol.messages import Subscribe
 from websocket_handler.telemetry.log import EventLog
 
 if TYPE_CHECKING:
+    from websocket_handler.net.admission import Admission
     from websocket_handler.net.keepalive import Keepalive
 
 
@@ -29,6 +31,8 @@ class NetOptions:
     ping_interval_s: float = 25.0
     slow_client_timeout_s: float = 60.0
     backlog: int = 2048
+    entries: int = 4096
+    """Sockets whose first request is not complete; beyond it the oldest of them is dropped."""
     has_echo: bool = False
     """Whether conformance suites may use `/__echo`."""
 
@@ -39,8 +43,8 @@ class Server(Protocol):
     node: Node
     is_draining: bool
 
-    def register_connection(self, transport: Transport) -> Connection:
-        """Take in a client and greet it. Raises CommandError."""
+    def register_connection(self, transport: Transport, identity: Identity | None = ANYONE) -> Connection:
+        """Take in a client and greet it; without an identity it has to authenticate. Raises CommandError."""
         ...
 
     def begin(self, connection: Connection, subscriptions: tuple[Subscribe, ...]) -> None:
@@ -63,8 +67,16 @@ class Server(Protocol):
 class Gate:
     """One per node."""
 
-    def __init__(self, server: Server, options: NetOptions, clock: Clock, log: EventLog) -> None:
+    def __init__(
+        self,
+        server: Server,
+        options: NetOptions,
+        clock: Clock,
+        log: EventLog,
+        admission: "Admission | None" = None,
+    ) -> None:
         self.server = server
+        self.admission = admission
         self.options = options
         self.log = log
         self.now = clock.monotonic

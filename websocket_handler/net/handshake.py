@@ -4,9 +4,11 @@
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from hashlib import sha1
+from itertools import pairwise
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -21,6 +23,7 @@ from websocket_handler.protocol.names import is_project_id
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
 QUERY_FIELDS_MAX: Final = 1000
+BEARER: Final = "bearer"
 
 
 class Refused(Exception):
@@ -32,13 +35,40 @@ class Refused(Exception):
         self.headers = headers
 
 
+class Kind(Enum):
+    """Where a credential stood."""
+
+    TOKEN = auto()
+    """In `Authorization: Bearer` or `Sec-WebSocket-Protocol: bearer, TOKEN`."""
+    QUERY_TOKEN = auto()
+    TICKET = auto()
+    UNKNOWN = auto()
+    """`Authorization` with another scheme."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a client says to prove who it is; never shown."""
+
+    kind: Kind
+    text: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A request to become a WebSocket. `key` is the client's, `subscriptions` what its URL asks for."""
+    """A request to become a WebSocket. `key` is the client's, `subscriptions` what its URL asks for.
+
+    `forwarded_for` are the values of `X-Forwarded-For`. `offers_bearer`: `bearer` is among its subprotocols.
+    """
 
     path: str
     key: bytes
     subscriptions: tuple[Subscribe, ...]
+    credentials: tuple[Credential, ...] = ()
+    origin: str | None = None
+    host: str = ""
+    forwarded_for: tuple[str, ...] = ()
+    offers_bearer: bool = False
 
 
 def wants_upgrade(head: bytes) -> bool:
@@ -81,8 +111,39 @@ def read_handshake(head: bytes, paths: Sequence[str]) -> Handshake:
         raise _bad("a WebSocket handshake is a GET request")
     if asked_path not in paths:
         raise Refused(CommandError(ErrorCode.NOT_FOUND, f"the WebSocket endpoint is {paths[0]}"))
-    _check_headers(request.headers, parser.get_http_version())
-    return Handshake(asked_path, _key(request.headers), _subscriptions(query))
+    headers = request.headers
+    _check_headers(headers, parser.get_http_version())
+    key, fields = _key(headers), _query_fields(query)
+    return Handshake(
+        asked_path,
+        key,
+        _subscriptions(fields),
+        credentials=tuple(_credentials(headers, fields)),
+        origin=", ".join(headers["origin"]) if "origin" in headers else None,
+        host=headers["host"][0],
+        forwarded_for=tuple(headers.get("x-forwarded-for", ())),
+        offers_bearer=BEARER in _protocols(headers),
+    )
+
+
+def _protocols(headers: dict[str, list[str]]) -> list[str]:
+    return [entry.strip() for value in headers.get("sec-websocket-protocol", ()) for entry in value.split(",")]
+
+
+def _credentials(headers: dict[str, list[str]], fields: Sequence[tuple[str, str]]) -> Iterator[Credential]:
+    """Every credential that the request carries, wherever it stands."""
+    for value in headers.get("authorization", ()):
+        scheme, _, text = value.partition(" ")
+        yield Credential(Kind.TOKEN if scheme.lower() == BEARER else Kind.UNKNOWN, text.strip())
+    protocols = _protocols(headers)
+    for name, following in pairwise(protocols):
+        if name == BEARER:
+            yield Credential(Kind.TOKEN, following)
+    for name, value in fields:
+        if name == "ticket":
+            yield Credential(Kind.TICKET, value)
+        elif name == "access_token":
+            yield Credential(Kind.QUERY_TOKEN, value)
 
 
 def _check_headers(headers: dict[str, list[str]], http_version: str) -> None:
@@ -112,14 +173,17 @@ def _key(headers: dict[str, list[str]]) -> bytes:
     return keys[0].encode("latin-1")
 
 
-def _subscriptions(query: str) -> tuple[Subscribe, ...]:
-    """`?project_id=A&project_id=B&since=E:N`: the k-th `since` belongs to the k-th project. Raises Refused."""
+def _query_fields(query: str) -> Sequence[tuple[str, str]]:
     if not query:
         return ()
     try:
-        fields = parse_qsl(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX, errors="strict")
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX, errors="strict")
     except ValueError:
         raise _bad("the query string cannot be read") from None
+
+
+def _subscriptions(fields: Sequence[tuple[str, str]]) -> tuple[Subscribe, ...]:
+    """`?project_id=A&project_id=B&since=E:N`: the k-th `since` belongs to the k-th project. Raises Refused."""
     projects = [value for name, value in fields if name == "project_id"]
     sinces = [value for name, value in fields if name == "since"]
     if not all(is_project_id(project_id) for project_id in projects):
@@ -142,19 +206,25 @@ def _bad(reason: str) -> Refused:
     return Refused(CommandError(ErrorCode.INVALID_FIELD, reason))
 
 
-def accepted(key: bytes) -> bytes:
-    """The answer that makes the connection a WebSocket (section 4.2.2)."""
+def accepted(key: bytes, *, with_bearer: bool = False) -> bytes:
+    """The answer that makes the connection a WebSocket (section 4.2.2). `with_bearer` selects the subprotocol
+    `bearer`, without which a browser that offered it would hang up."""
     accept = b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
     return (
         b"HTTP/1.1 101 Switching Protocols\r\n"
         b"Upgrade: websocket\r\n"
         b"Connection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        b"Sec-WebSocket-Accept: "
+        + accept
+        + (b"\r\nSec-WebSocket-Protocol: bearer" if with_bearer else b"")
+        + b"\r\n\r\n"
     )
 
 
 _REASONS: Final = {
     400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     408: "Request Timeout",
     426: "Upgrade Required",
@@ -176,6 +246,8 @@ def refused(fault: CommandError, headers: Sequence[tuple[str, str]] = (), status
         "Connection: close",
         *(f"{name}: {value}" for name, value in headers),
     ]
+    if status == 401:
+        lines.append("WWW-Authenticate: Bearer")
     if status in (429, 503):
         lines.append(f"Retry-After: {RETRY_AFTER_S}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

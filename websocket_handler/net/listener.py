@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
 from websocket_handler.net.echo import ECHO_PATH, EchoWebSocket
 from websocket_handler.net.gate import Gate
-from websocket_handler.net.handshake import Refused, accepted, read_handshake, refused, wants_upgrade
+from websocket_handler.net.handshake import Handshake, Refused, accepted, read_handshake, refused, wants_upgrade
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.identity import ANYONE, Identity
 
 HttpProtocolFactory = Callable[[], asyncio.Protocol]
 _END_OF_HEAD: Final = b"\r\n\r\n"
@@ -17,13 +19,15 @@ _END_OF_HEAD: Final = b"\r\n\r\n"
 class _Entry(asyncio.Protocol):
     """A fresh socket until its first request head is complete: bounded in bytes and time."""
 
-    __slots__ = ("_gate", "_head", "_http", "_listener", "_socket", "_timer")
+    __slots__ = ("_gate", "_head", "_http", "_is_identifying", "_is_over", "_listener", "_socket", "_timer")
 
     def __init__(self, listener: "Listener", gate: Gate, http: HttpProtocolFactory) -> None:
         self._listener = listener
         self._gate = gate
         self._http = http
         self._head = b""
+        self._is_identifying = False
+        self._is_over = False
         self._socket: asyncio.Transport
         self._timer: asyncio.TimerHandle
 
@@ -31,17 +35,25 @@ class _Entry(asyncio.Protocol):
         self._socket = cast(asyncio.Transport, transport)
         timeout_s = self._gate.options.handshake_timeout_s
         self._timer = asyncio.get_running_loop().call_later(timeout_s, self._too_late)
-        self._listener.entries[self] = None
+        self._listener.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
 
     def _leave(self) -> None:
+        self._is_over = True
         self._timer.cancel()
         self._listener.entries.pop(self, None)
 
+    def drop(self) -> None:
+        """Make room for others."""
+        self._leave()
+        self._socket.abort()
+
     def data_received(self, data: bytes) -> None:
         self._head += data
+        if self._is_identifying:
+            return
         end = self._head.find(_END_OF_HEAD)
         if end < 0:
             if len(self._head) > self._gate.options.head_bytes:
@@ -65,21 +77,50 @@ class _Entry(asyncio.Protocol):
     def _become_websocket(self, head: bytes, rest: bytes) -> None:
         try:
             handshake = read_handshake(head, self._listener.paths)
-            self._listener.admit()
+            address = self._listener.admit(handshake, self._peer())
         except Refused as refusal:
             self._refuse(refusal.fault, *refusal.headers)
             return
         except CommandError as fault:
             self._refuse(fault)
             return
+        self._head = rest  # frames that came in one packet with the handshake
+        self._is_identifying = True
+        admission = self._gate.admission
+        if admission is None:
+            self._identified(handshake, address, ANYONE)
+            return
+        admission.identify(handshake, partial(self._identified, handshake, address))
+        if self._is_identifying:  # a key has to be fetched first
+            self._socket.pause_reading()
+
+    def _peer(self) -> str:
+        peer = self._socket.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    def _identified(self, handshake: Handshake, address: str | None, answer: Identity | CommandError | None) -> None:
+        """It is known whose handshake this is: accept it, if there is still room."""
+        if self._is_over:
+            return
+        was_paused = not self._socket.is_reading()
+        self._is_identifying = False
+        try:
+            if isinstance(answer, CommandError):
+                raise answer
+            self._listener.admit_identified(handshake, address, answer)
+        except CommandError as fault:
+            self._refuse(fault)
+            return
         self._leave()
         kind = EchoWebSocket if handshake.path == ECHO_PATH else WebSocket
-        websocket = kind(self._gate, self._socket, handshake.subscriptions)
+        websocket = kind(self._gate, self._socket, handshake.subscriptions, answer, address)
         self._socket.set_protocol(websocket)
-        self._socket.write(accepted(handshake.key))
+        self._socket.write(accepted(handshake.key, with_bearer=handshake.offers_bearer))
         websocket.begin()
-        if rest:  # frames that came in one packet with the handshake
-            websocket.data_received(rest)
+        if was_paused:
+            self._socket.resume_reading()
+        if self._head:
+            websocket.data_received(self._head)
 
     def _refuse(self, fault: CommandError, *headers: tuple[str, str], status: int | None = None) -> None:
         self._leave()
@@ -88,7 +129,9 @@ class _Entry(asyncio.Protocol):
         self._socket.close()
 
     def _too_late(self) -> None:
-        if self._head:
+        if self._is_identifying:
+            self._refuse(CommandError(ErrorCode.AUTHENTICATION_UNAVAILABLE, "the credential took too long to verify"))
+        elif self._head:
             self._refuse(CommandError(ErrorCode.INVALID_FIELD, "the request head did not come in time"), status=408)
         else:
             self._socket.abort()
@@ -104,13 +147,45 @@ class Listener:
         self.paths = (gate.options.path, ECHO_PATH) if gate.options.has_echo else (gate.options.path,)
         self.entries: dict[_Entry, None] = {}
 
-    def admit(self) -> None:
-        """Whether one more connection may come in. Raises CommandError."""
+    def enter(self, entry: _Entry) -> None:
+        """Take note of a fresh socket. The oldest that has not said what it wants makes room: others finish theirs
+        long before it is their turn."""
+        while len(self.entries) >= self._gate.options.entries:
+            self._gate.server.node.engine.counters.handshakes_refused["dropped"] += 1
+            next(iter(self.entries)).drop()
+        self.entries[entry] = None
+
+    def admit(self, handshake: Handshake, peer: str) -> str | None:
+        """Whether one more connection may come in, as far as it can be said before it is known whose it is; the
+        address it is counted under. Raises CommandError."""
+        self._check_room(len(handshake.subscriptions))
+        admission = self._gate.admission
+        if admission is None:
+            return None
+        address = admission.address(peer, handshake)
+        admission.check(address, handshake)
+        return address
+
+    def admit_identified(self, handshake: Handshake, address: str | None, identity: Identity | None) -> None:
+        """Take in a connection for good: what may have changed meanwhile is checked again. Raises CommandError."""
+        self._check_room(len(handshake.subscriptions))
+        admission = self._gate.admission
+        if admission is None or address is None:
+            return
+        admission.check_user(identity)
+        if admission.addresses.is_full(address):
+            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this address has as many connections as one may have")
+        admission.addresses.enter(address)
+
+    def _check_room(self, subscriptions: int) -> None:
         server = self._gate.server
         if server.is_draining:
             raise CommandError(ErrorCode.DRAINING, "this node is going away; connect again")
         if server.node.is_full:
             raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node holds as many connections as it can")
+        if 0 < server.node.limits.subscriptions < subscriptions:
+            reason = f"a connection follows at most {server.node.limits.subscriptions} projects"
+            raise CommandError(ErrorCode.TOO_MANY_SUBSCRIPTIONS, reason)
 
     async def listen(self, host: str, port: int) -> int:
         """Accept on `host` and `port` (0: any free one); the port. Raises OSError when it is taken."""

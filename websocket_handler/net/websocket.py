@@ -13,6 +13,7 @@ from websocket_handler.net.gate import Gate
 from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.frame_decoder import Event, FrameDecoder, ProtocolViolation
 from websocket_handler.protocol.frames import close_frame, ping_frame, pong_frame
+from websocket_handler.protocol.identity import ANYONE, Identity
 from websocket_handler.protocol.messages import Subscribe
 
 CLOSE_TIMEOUT_S: Final = 5.0
@@ -32,8 +33,10 @@ class WebSocket(asyncio.Protocol):
         "_decoder",
         "_deferred",
         "_gate",
+        "_identity",
         "_socket",
         "_subscriptions",
+        "address",
         "close_code",
         "connection",
         "heard",
@@ -41,8 +44,18 @@ class WebSocket(asyncio.Protocol):
         "write",
     )
 
-    def __init__(self, gate: Gate, socket: asyncio.Transport, subscriptions: tuple[Subscribe, ...]) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        socket: asyncio.Transport,
+        subscriptions: tuple[Subscribe, ...],
+        identity: Identity | None = ANYONE,
+        address: str | None = None,
+    ) -> None:
         self._gate = gate
+        self._identity = identity
+        self.address = address
+        """What it is counted under; None when it is not counted."""
         self._socket = socket
         self._subscriptions = subscriptions
         self._decoder = FrameDecoder(gate.options.message_bytes)
@@ -58,7 +71,7 @@ class WebSocket(asyncio.Protocol):
     def begin(self) -> None:
         """The handshake was answered: from here on frames flow. Raises CommandError when the node is full."""
         self.limit_outbox()
-        self.connection = self._gate.server.register_connection(self)
+        self.connection = self._gate.server.register_connection(self, self._identity)
         self._gate.keepalive.add(self)
         self._gate.server.begin(self.connection, self._subscriptions)
         self._subscriptions = ()
@@ -75,8 +88,12 @@ class WebSocket(asyncio.Protocol):
         try:
             events = self._decoder.receive(data)
         except ProtocolViolation as violation:
+            self._take(violation.events)
             self.close(violation.close_code, violation.reason)
             return
+        self._take(events)
+
+    def _take(self, events: list[tuple[Event, bytes]]) -> None:
         if self._deferred is not None:
             self._deferred.extend(events)
         elif len(events) == 1:
@@ -147,6 +164,8 @@ class WebSocket(asyncio.Protocol):
             self._close_timer.cancel()
         self.is_closing = True
         self._gate.keepalive.remove(self)
+        if self.address is not None and self._gate.admission is not None:
+            self._gate.admission.addresses.leave(self.address)
         if self.connection is not None:
             self._gate.ended(self.connection, self.close_code)
 

@@ -198,6 +198,11 @@ def _object(name: str, fields: dict[str, object]) -> None:
         raise _field_fault(name, "an object")
 
 
+def _token(name: str, fields: dict[str, object]) -> None:
+    if not isinstance(fields[name], str) or not fields[name]:
+        raise _field_fault(name, "a string of at least 1 character")
+
+
 def _anything(_name: str, _fields: dict[str, object]) -> None:
     """`data` may be any JSON value."""
 
@@ -227,4 +232,5 @@ _FIELDS: Final[dict[str, tuple[tuple[str, Check], ...]]] = {
         ("limit", _optional(_integer(1, None))),
     ),
     "presence": (("project_id", _required(_project)),),
+    "authenticate": (("token", _required(_token)),),
 }

@@ -38,6 +38,9 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     UPGRADE_REQUIRED = "upgrade_required"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    AUTHENTICATION_UNAVAILABLE = "authentication_unavailable"
     INTERNAL = "internal"
 
 
@@ -77,6 +80,9 @@ ERRORS: dict[ErrorCode, ErrorSpec] = {
     ErrorCode.NOT_FOUND: ErrorSpec(404, retryable=False),
     ErrorCode.METHOD_NOT_ALLOWED: ErrorSpec(405, retryable=False),
     ErrorCode.UPGRADE_REQUIRED: ErrorSpec(426, retryable=False),
+    ErrorCode.UNAUTHORIZED: ErrorSpec(401, retryable=False),
+    ErrorCode.FORBIDDEN: ErrorSpec(403, retryable=False),
+    ErrorCode.AUTHENTICATION_UNAVAILABLE: ErrorSpec(503, retryable=True),
     ErrorCode.INTERNAL: ErrorSpec(500, retryable=True),
 }
 
@@ -95,7 +101,10 @@ class CloseCode(IntEnum):
     TRY_AGAIN_LATER = 1013
     SLOW_CLIENT = 4000
     PONG_TIMEOUT = 4001
+    TOKEN_EXPIRED = 4002
+    AUTHENTICATION_TIMEOUT = 4003
     DISCONNECTED = 4500
+    IDENTITY_CHANGED = 4501
 
 
 class CommandError(Exception):

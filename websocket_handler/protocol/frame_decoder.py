@@ -40,12 +40,16 @@ _KINDS: Final = {_TEXT: Event.TEXT, _BINARY: Event.BINARY}
 
 
 class ProtocolViolation(Exception):
-    """The stream breaks RFC 6455, or a limit that cannot be answered in step: the connection has to end."""
+    """The stream breaks RFC 6455, or a limit that cannot be answered in step: the connection has to end.
+
+    `events` came whole in the same bytes before the fault: how bytes were cut on their way decides nothing.
+    """
 
     def __init__(self, close_code: CloseCode, reason: str) -> None:
         super().__init__(reason)
         self.close_code = close_code
         self.reason = reason
+        self.events: list[tuple[Event, bytes]] = []
 
 
 class FrameDecoder:
@@ -90,7 +94,11 @@ class FrameDecoder:
             data, self._held = bytes(self._held), None
         position, end = 0, len(data)
         while position < end:
-            size = self._frame(data, position, end, events)
+            try:
+                size = self._frame(data, position, end, events)
+            except ProtocolViolation as violation:
+                violation.events = events
+                raise
             if not size:
                 self._held = bytearray(data[position:])
                 break

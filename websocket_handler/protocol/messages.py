@@ -81,7 +81,13 @@ class Presence(Command, tag="presence", frozen=True, kw_only=True):
     project_id: ProjectId
 
 
-AnyCommand = Subscribe | Unsubscribe | Forward | Ping | Publish | History | Presence
+class Authenticate(Command, tag="authenticate", frozen=True, kw_only=True):
+    """Say who this is, or bring a new token before the old one ends. Its token is in no log and no answer."""
+
+    token: Annotated[str, Meta(min_length=1)]
+
+
+AnyCommand = Subscribe | Unsubscribe | Forward | Ping | Publish | History | Presence | Authenticate
 
 
 class ForwardTask(Struct, frozen=True):
@@ -93,3 +99,5 @@ class ForwardTask(Struct, frozen=True):
     timestamp: str
     connection_id: str
     project_id: str | None = None
+    user_id: str = ""
+    """Who sent it, as the gateway verified it; empty where nobody has to say."""

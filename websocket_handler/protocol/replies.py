@@ -152,6 +152,21 @@ def presence(project_id: str, connections: Sequence[dict[str, str]], count: int,
     return _with_id(fields, command_id)
 
 
+def authenticated(user_id: str, expires_at: str | None, command_id: CommandId = None) -> bytes:
+    """The token was verified. `user_id` is empty and `expires_at` None where nobody has to say who they are."""
+    fields: dict[str, object] = {"type": "authenticated"}
+    if user_id:
+        fields["user_id"] = user_id
+    if expires_at is not None:
+        fields["expires_at"] = expires_at
+    return _with_id(fields, command_id)
+
+
+def token_expiring(expires_at: str) -> bytes:
+    """Bring a new token before this time."""
+    return _encode({"type": "token_expiring", "expires_at": expires_at})
+
+
 def reconnect(reason: str, after_ms: int) -> bytes:
     """Go away and come back in `after_ms` milliseconds."""
     return _encode({"type": "reconnect", "reason": reason, "after_ms": after_ms})

@@ -5,6 +5,7 @@ one or flood it. Writing happens in a thread behind a bounded queue: a blocked p
 what does not fit is counted.
 """
 
+import contextlib
 import json
 import logging
 import queue
@@ -20,6 +21,8 @@ from websocket_handler.telemetry.events import EVENTS
 
 VALUE_CHARACTERS_MAX: Final = 1000
 QUEUE_RECORDS_MAX: Final = 10_000
+STOP_TIMEOUT_S: Final = 2.0
+"""How long the end of the process waits for lines that nobody reads."""
 _LOGGER: Final = "websocket_handler"
 _FIELDS: Final = "fields"
 
@@ -76,7 +79,7 @@ class ConsoleFormatter(logging.Formatter):
 class _BoundedHandler(QueueHandler):
     """Hands records to the writing thread, and counts those that do not fit."""
 
-    def __init__(self, records: "queue.Queue[logging.LogRecord]", counters: Counters) -> None:
+    def __init__(self, records: "queue.Queue[logging.LogRecord | None]", counters: Counters) -> None:
         super().__init__(records)
         self._counters = counters
 
@@ -88,6 +91,22 @@ class _BoundedHandler(QueueHandler):
             self.queue.put_nowait(record)
         except queue.Full:
             self._counters.log_records_dropped += 1
+
+
+class _Listener(QueueListener):
+    """Writes records in its thread, and ends in bounded time: also with a full queue or a pipe that nobody reads."""
+
+    def __init__(self, records: "queue.Queue[logging.LogRecord | None]", output: logging.Handler) -> None:
+        super().__init__(records, output)
+        self._records = records
+
+    def stop(self) -> None:
+        if self._thread is None:
+            return
+        with contextlib.suppress(queue.Full):
+            self._records.put(None, timeout=STOP_TIMEOUT_S)  # the end, behind everything that waits
+        self._thread.join(STOP_TIMEOUT_S)
+        self._thread = None
 
 
 class EventLog:
@@ -122,7 +141,7 @@ def start_logging(
     is_console = style == "console" or (style == "auto" and stream.isatty())
     output = logging.StreamHandler(stream)
     output.setFormatter(ConsoleFormatter() if is_console else JsonFormatter(node_id))
-    records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_RECORDS_MAX)
+    records: queue.Queue[logging.LogRecord | None] = queue.Queue(QUEUE_RECORDS_MAX)
     handler = _BoundedHandler(records, counters)
     root = logging.getLogger()
     before, level_before = root.handlers[:], root.level
@@ -130,7 +149,7 @@ def start_logging(
     root.setLevel(logging.WARNING)
     logging.getLogger(_LOGGER).setLevel(level)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every bad request
-    listener = QueueListener(records, output)
+    listener = _Listener(records, output)
     listener.start()
 
     def stop() -> None:

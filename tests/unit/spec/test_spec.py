@@ -34,8 +34,7 @@ def vectors(name: str) -> list[dict[str, Any]]:
 
 
 REGISTRY: Any = Registry().with_resources(
-    (BASE + path.name, Resource.from_contents(load(path), default_specification=DRAFT202012))
-    for path in SCHEMAS
+    (BASE + path.name, Resource.from_contents(load(path), default_specification=DRAFT202012)) for path in SCHEMAS
 )
 
 
@@ -93,9 +92,7 @@ def test_valid_commands_have_the_form_of_the_schema() -> None:
     for vector in vectors("commands-valid"):
         command = json.loads(vector["text"])
         assert is_valid("client-command.json", command), vector["name"]
-        stated = {
-            name: value for name, value in vector["parsed"].items() if name in command and name != "since"
-        }
+        stated = {name: value for name, value in vector["parsed"].items() if name in command and name != "since"}
         assert stated.items() <= command.items(), vector["name"]
 
 
@@ -132,8 +129,7 @@ def test_invalid_command_vectors_name_known_codes_and_readable_ids() -> None:
     for vector in vectors("commands-invalid"):
         assert vector["code"] in set(ErrorCode), vector["name"]
         assert (
-            len(text_of(vector).encode()) <= vector.get("limit_bytes", 65536)
-            or vector["code"] == "message_too_large"
+            len(text_of(vector).encode()) <= vector.get("limit_bytes", 65536) or vector["code"] == "message_too_large"
         )
         if "id" in vector:
             assert json.loads(text_of(vector))["id"] == vector["id"]
@@ -144,9 +140,7 @@ def test_publications_are_the_payload_with_two_fields_spliced_in() -> None:
         payload, wire = json.loads(vector["payload"]), json.loads(vector["wire"])
         assert is_valid("publication.json", payload), vector["name"]
         assert is_valid("server-message.json", wire), vector["name"]
-        assert wire == {**payload, "project_id": vector["project_id"], "offset": vector["offset"]}, vector[
-            "name"
-        ]
+        assert wire == {**payload, "project_id": vector["project_id"], "offset": vector["offset"]}, vector["name"]
         assert vector["wire"].startswith(vector["payload"].strip(" \t\r\n")[:-1]), vector["name"]
         assert vector["wire"].endswith(f'"offset":{vector["offset"]}}}'), vector["name"]
 
@@ -239,9 +233,7 @@ def test_openapi_examples_are_valid() -> None:
 
 def table(heading: str) -> list[list[str]]:
     """The cells of the first table under a heading of protocol.md, without its head."""
-    section = (
-        (SPEC / "protocol.md").read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    )
+    section = (SPEC / "protocol.md").read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip().strip("`") for cell in row] for row in rows[2:]]
 

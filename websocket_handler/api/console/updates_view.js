@@ -143,7 +143,9 @@ export class UpdatesView {
   }
 
   #scrolled() {
-    this.#following = this.#atBottom();
+    // A list that got smaller since the scroll is not at its bottom any more, but nobody scrolled up either.
+    const unmoved = this.#following && this.#list.scrollTop >= this.#followedTo - BOTTOM_SLACK_PX;
+    this.#following = unmoved || this.#atBottom();
     if (this.#following) this.#read();
   }
 

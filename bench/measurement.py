@@ -1,0 +1,144 @@
+"""One run of the load generator against one server, and what it says."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bench.install import BUILD
+from bench.processes import LOAD_CORE, Failed, Running
+
+Value = TypeVar("Value")
+
+MARGIN_S = 75.0
+"""Beyond the measured seconds: joining, and waiting until the server is quiet."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the generator does. `in_flight`: messages that not everyone has (fan-out), or commands of each caller
+    that are not answered (forward). A rate of 0 is flat out."""
+
+    mode: str
+    connections: int = 0
+    callers: int = 0
+    projects: int = 1
+    in_flight: int = 1
+    payload_bytes: int = 128
+    per_second: float = 0
+    seconds: float = 1.0
+    warm_up_s: float = 0.3
+
+    def arguments(self) -> list[str]:
+        """Its command line, without the server."""
+        return [
+            f"--mode={self.mode}",
+            f"--connections={self.connections}",
+            f"--callers={self.callers}",
+            f"--projects={self.projects}",
+            f"--in-flight={self.in_flight}",
+            f"--payload-bytes={self.payload_bytes}",
+            f"--rate={self.per_second}",
+            f"--seconds={self.seconds}",
+            f"--warm-up={self.warm_up_s}",
+        ]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one window of `seconds` gave."""
+
+    seconds: float
+    sent: int
+    deliveries: int
+    answers: int
+    joined: int
+    refusals: int
+    server_cpu_s: float
+    generator_cpu_s: float
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+
+    @property
+    def generator_busy(self) -> float:
+        """The part of its core that the generator used, 0 to 1."""
+        return self.generator_cpu_s / self.seconds
+
+    @property
+    def server_busy(self) -> float:
+        """The part of its core that the server used, 0 to 1."""
+        return self.server_cpu_s / self.seconds
+
+    def per_second(self, count: int) -> float:
+        """A count of the window as a rate."""
+        return count / self.seconds
+
+    def cpu_us(self, count: int) -> float:
+        """Processor time of the server per counted thing."""
+        return self.server_cpu_s * 1e6 / count if count else 0.0
+
+
+def command(protocol: str, server: Running, load: Load) -> list[str]:
+    """The generator's command line, pinned to its core."""
+    pids = ",".join(str(pid) for pid in server.pids)
+    where = [f"--protocol={protocol}", f"--port={server.port}", f"--server-pids={pids}"]
+    return ["taskset", "-c", str(LOAD_CORE), str(BUILD / "load"), *where, *load.arguments()]
+
+
+def measure(protocol: str, server: Running, load: Load) -> Sample:
+    """Put a load on a running server. Raises Failed when the load could not be carried."""
+    try:
+        finished = subprocess.run(
+            command(protocol, server, load),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=load.seconds + MARGIN_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as fault:
+        raise Failed("the load did not end in time") from fault
+    server.wait_until_quiet()
+    return read(finished.returncode, finished.stdout, finished.stderr, server)
+
+
+def read(code: int, output: str, errors: str, server: Running) -> Sample:
+    """The generator's line as a sample. Raises Failed."""
+    lines = output.splitlines()
+    if code or not lines:
+        reason = errors.strip().splitlines()
+        said = "" if server.is_alive else f"; the server ended: {server.last_words()}"
+        raise Failed((reason[-1] if reason else f"the generator ended with {code}") + said)
+    answer: dict[str, Any] = json.loads(lines[-1])
+    if answer["broken"] or answer["out_of_order"]:
+        raise Failed(f"{answer['broken']} connections broke, {answer['out_of_order']} messages came out of order")
+    fields = Sample.__dataclass_fields__
+    return Sample(**{name: answer[name] for name in fields})
+
+
+def while_idle(protocol: str, server: Running, connections: int, look: Callable[[], Value]) -> Value:
+    """What `look` finds while so many subscribed connections are open and do nothing. Raises Failed."""
+    load = Load("idle", connections=connections, seconds=60)
+    with subprocess.Popen(
+        command(protocol, server, load),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as generator:
+        assert generator.stdout is not None
+        line = generator.stdout.readline()  # it comes when all have joined, or the generator gave up
+        found = look() if line and server.is_alive else None
+        _, errors = generator.communicate(timeout=MARGIN_S)  # closes its input, which ends it
+    if found is None or generator.returncode:
+        raise Failed(errors.strip() or f"the server ended: {server.last_words()}")
+    server.wait_until_quiet()
+    return found
+
+
+def idle_bytes_per_connection(protocol: str, server: Running, connections: int) -> float:
+    """How much resident memory a subscribed connection that does nothing costs the server. Raises Failed."""
+    before = server.rss_kib
+    return (while_idle(protocol, server, connections, lambda: server.rss_kib) - before) * 1024 / connections

@@ -1,0 +1,140 @@
+"""Writes costs.md from prices.json: `python docs/operations/costs.py`. A test compares the two.
+
+Prices change and differ by region: put today's into prices.json, with their date, and run this again.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+DAYS = 365 / 12
+SECONDS = DAYS * 86_400
+METRIC_BYTES_PER_MINUTE = 7_000
+"""Nineteen lines of embedded metrics, as the gateway writes them without errors."""
+LOG_BYTES_PER_CONNECTION = 350
+POLL_S = 20
+PROBE_S = 3
+ANNOUNCE_S = 10
+METRICS = 27
+"""Nine of the node, sixteen for forwards by agent and outcome, two for recoveries; error codes come on top."""
+ALARMS = 13
+WIRE_BYTES = 300
+"""One publication at one client, headers included."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """One way to use the gateway. Numbers are per day where nothing else is said."""
+
+    name: str
+    vcpu: float
+    memory_gb: float
+    connections: int
+    connects: int
+    publications: int
+    receivers: int
+    forwards: int
+
+
+SIZES = (
+    Size("a team", 0.25, 0.5, 100, 1_000, 5_000, 10, 1_000),
+    Size("a company", 0.25, 0.5, 1_000, 10_000, 100_000, 20, 20_000),
+    Size("a product", 1.0, 2.0, 4_000, 50_000, 1_000_000, 20, 200_000),
+)
+
+
+def lines(size: Size, price: Mapping[str, float], hours: float) -> dict[str, float]:
+    """What each part costs in a month."""
+    connects, publications, forwards = (DAYS * count for count in (size.connects, size.publications, size.forwards))
+    compute = size.vcpu * price["fargate_x86_vcpu_hour"] + size.memory_gb * price["fargate_x86_gb_hour"]
+    sent_gb = publications * size.receivers * WIRE_BYTES / 1e9
+    units = max(size.connections / 3_000, connects / SECONDS / 25, sent_gb / hours)
+    log_gb = (SECONDS / 60 * METRIC_BYTES_PER_MINUTE + connects * LOG_BYTES_PER_CONNECTION) / 1e9
+    writes = publications + 6 * connects + 3 * size.connections * 4 * DAYS + SECONDS / ANNOUNCE_S
+    reads = SECONDS / PROBE_S + SECONDS / ANNOUNCE_S + connects
+    stored_gb = publications / DAYS * 500 / 1e9
+    return {
+        "Fargate task (x86)": hours * compute,
+        "Load balancer": hours * price["balancer_hour"],
+        "Load balancer, capacity units": hours * units * price["balancer_unit_hour"],
+        "Public IPv4 addresses (3)": 3 * hours * price["public_ipv4_hour"],
+        "Logs": log_gb * price["log_gb"],
+        "Metrics": METRICS * price["metric_month"],
+        "Alarms": ALARMS * price["alarm_month"],
+        "SQS, sending work": forwards / 1e6 * price["sqs_fair_million"],
+        "SQS, polling for updates": SECONDS / POLL_S / 1e6 * price["sqs_million"],
+        "DynamoDB, writes": writes / 1e6 * price["dynamodb_write_million"],
+        "DynamoDB, reads": reads / 1e6 * price["dynamodb_read_million"],
+        "DynamoDB, storage and recovery": stored_gb
+        * (price["dynamodb_gb_month"] + price["dynamodb_recovery_gb_month"]),
+        "Data transfer out": sent_gb * price["transfer_gb"],
+    }
+
+
+def sheet() -> str:
+    """The whole page."""
+    table = json.loads((FOLDER / "prices.json").read_text(encoding="utf-8"))
+    price = {name: entry["price"] for name, entry in table["prices"].items()}
+    hours = table["hours_per_month"]
+    costs = [lines(size, price, hours) for size in SIZES]
+    arm = hours * (0.25 * price["fargate_arm_vcpu_hour"] + 0.5 * price["fargate_arm_gb_hour"])
+    rows = [
+        "| part | " + " | ".join(size.name for size in SIZES) + " |",
+        "|---|" + "---:|" * len(SIZES),
+        *(f"| {part} | " + " | ".join(f"{cost[part]:.2f}" for cost in costs) + " |" for part in costs[0]),
+        "| **sum** | " + " | ".join(f"**{sum(cost.values()):.2f}**" for cost in costs) + " |",
+    ]
+    uses = [
+        f"| {size.name} | {size.vcpu:g} vCPU, {size.memory_gb:g} GB | {size.connections:,} | {size.connects:,} | "
+        f"{size.publications:,} to {size.receivers} clients each | {size.forwards:,} |"
+        for size in SIZES
+    ]
+    private = 10 * hours * price["endpoint_hour"]
+    firewall = price["firewall_month"] + 3 * price["firewall_rule_month"]
+    return "\n".join(
+        [
+            "# What it costs",
+            "",
+            f"Written by `costs.py` from `prices.json`: {table['region']}, {table['date']}, in {table['currency']} per",
+            f"month of {hours} hours, without taxes. Prices marked below as from memory were not looked up.",
+            "",
+            "**Fargate has no permanent free tier.** The 750 free hours that are often quoted belong to small EC2",
+            "machines of new accounts. The load balancer and the public addresses cost more than the container.",
+            "No free allowance is subtracted here.",
+            "",
+            *rows,
+            "",
+            "The sizes, per day:",
+            "",
+            "| size | task | connections at once | new connections | publications | forwards |",
+            "|---|---|---:|---:|---|---:|",
+            *uses,
+            "",
+            f"ARM64 (`CpuArchitecture`) makes the smallest task {arm:.2f}, not {costs[0]['Fargate task (x86)']:.2f}.",
+            "",
+            "Switches that cost:",
+            "",
+            f"* `PrivateSubnets`: five interface endpoints in two zones, {private:.2f} (and one public address less).",
+            f"* `Waf`: {firewall:.2f}, and requests.",
+            f"* `Alarms`: {ALARMS * price['alarm_month']:.2f}; the first dashboards of an account are free.",
+            "* `ContainerInsights`: metrics and logs of its own.",
+            "",
+            "What each number assumes: one DynamoDB write unit per publication (less when many arrive at once, because",
+            "one item holds all that were waiting; more when they are larger than 1 KB), six per connection, three per",
+            "connection every six hours to keep its record alive; a poll of the updates queue every 20 s. Agents' own",
+            "calls are not counted. 27 metrics; every error code that occurs adds one.",
+            "",
+            "| price | value | source |",
+            "|---|---:|---|",
+            *(f"| {name} | {entry['price']} | {entry['source']} |" for name, entry in table["prices"].items()),
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    (FOLDER / "costs.md").write_text(sheet(), encoding="utf-8")
+    sys.stdout.write("costs.md written\n")

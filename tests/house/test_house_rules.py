@@ -1,0 +1,139 @@
+"""What no linter knows: the size of files, the house's words, links that lead somewhere, tests that do not wait."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LINES_MAX = 400
+BANNED_WORDS = re.compile(r"(?<![a-z])(rooms?|topics?|managers?|helpers?|utils?|handlers?)(?![a-z])", re.IGNORECASE)
+ALLOWED_NAMES = {
+    "websocket_handler",
+    "_BoundedHandler",  # of the logging module, which calls it that
+    "QueueHandler",
+    "StreamHandler",
+}
+UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b")
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def kept(*suffixes: str) -> list[Path]:
+    """The repository's own files with these suffixes: tracked, or new and not ignored."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    paths = (ROOT / name for name in listed.split("\0") if name.endswith(suffixes))
+    return sorted(path for path in paths if path.is_file() and not path.is_relative_to(ROOT / ".venv"))
+
+
+def relative(path: Path) -> str:
+    """A file's name for people."""
+    return path.relative_to(ROOT).as_posix()
+
+
+PYTHON = kept(".py")
+SOURCES = kept(".py", ".js", ".css", ".html")
+PACKAGE = [path for path in PYTHON if path.is_relative_to(ROOT / "websocket_handler")]
+TESTS = [path for path in PYTHON if path.is_relative_to(ROOT / "tests")]
+
+
+def test_the_rules_look_at_something() -> None:
+    assert len(PACKAGE) > 30
+    assert len(TESTS) > 20
+
+
+def test_files_are_short_enough_to_read() -> None:
+    long = {relative(path): len(path.read_text().splitlines()) for path in SOURCES}
+    assert {name: lines for name, lines in long.items() if lines > LINES_MAX} == {}
+
+
+def parts(name: str) -> str:
+    """A name with its words apart: `_BoundedHandler` is `_ Bounded Handler`."""
+    return re.sub(r"([a-z])([A-Z])", r"\1 \2", name.replace("_", " "))
+
+
+def names_in(path: Path) -> Iterator[str]:
+    """The module's name, and its classes."""
+    yield path.stem
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+
+
+def test_names_are_the_houses_words() -> None:
+    found = {
+        f"{relative(path)}: {name}"
+        for path in PACKAGE
+        for name in names_in(path)
+        if name not in ALLOWED_NAMES and BANNED_WORDS.search(parts(name))
+    }
+    assert found == set()
+
+
+def test_the_word_list_finds_what_it_should() -> None:
+    for name in ("RoomManager", "room", "url_utils", "message_handler", "TopicList", "helpers"):
+        assert BANNED_WORDS.search(parts(name)), name
+    for name in ("has_room", "check_roominess", "utility"):
+        assert bool(BANNED_WORDS.search(parts(name))) == (name == "has_room")
+
+
+def test_nothing_is_left_unfinished() -> None:
+    texts = kept(".py", ".js", ".css", ".html", ".md", ".yaml", ".yml", ".toml", ".sh", ".json", ".in")
+    found = {
+        relative(path) for path in texts if "node_modules" not in path.parts and UNFINISHED.search(path.read_text())
+    }
+    assert found == set()
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    links = [(path, target) for path in kept(".md") for target in LINK.findall(path.read_text())]
+    inner = [(path, target) for path, target in links if "://" not in target and not target.startswith("mailto:")]
+    assert [f"{relative(path)}: {target}" for path, target in inner if not (path.parent / target).exists()] == []
+
+
+REAL_PROCESSES = {"simulation", "proof", "infra"}
+"""A virtual clock of its own; and what runs, kills and polls processes that nobody can await."""
+WAITS = re.compile(r"\btime\.sleep\(|\bsleep\((?!0\))|asyncio\.sleep\((?!0\))")
+
+
+@pytest.mark.parametrize("path", [path for path in TESTS if REAL_PROCESSES.isdisjoint(path.parts)], ids=relative)
+def test_tests_do_not_sleep_on_a_real_clock(path: Path) -> None:
+    """A test waits for an event. In virtual time a sleep takes no time."""
+    text = path.read_text()
+    if path in (Path(__file__), ROOT / "tests" / "virtual_time.py"):
+        return
+    if "tests.virtual_time import" in text or "in virtual time." in text.partition("\n")[0]:
+        return
+    found = [line.strip() for line in text.splitlines() if WAITS.search(line) and "# real time:" not in line]
+    assert found == []
+
+
+def test_unit_tests_mirror_the_package() -> None:
+    unit = ROOT / "tests" / "unit"
+    package = ROOT / "websocket_handler"
+    folders = {path.name for path in package.iterdir() if path.is_dir()} | {"spec"}
+    for path in unit.rglob("test_*.py"):
+        folder = path.parent.relative_to(unit)
+        assert folder == Path() or folder.parts[0] in folders, relative(path)
+
+
+def modules_in(path: Path) -> Iterator[str]:
+    """What a test imports, with its full name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_module_of_the_pure_layers_is_tested_somewhere() -> None:
+    imported = {name for path in TESTS for name in modules_in(path)}
+    for layer in ("protocol", "hub"):
+        paths = (ROOT / "websocket_handler" / layer).glob("[a-z]*.py")
+        assert {f"websocket_handler.{layer}.{path.stem}" for path in paths} - imported == set()

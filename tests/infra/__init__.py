@@ -1,0 +1,1 @@
+"""Proofs of the template, the image, the deployment and what operators read."""

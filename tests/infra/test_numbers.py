@@ -1,0 +1,141 @@
+"""Numbers that live in different places and only work together."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.infra.account import REPOSITORY, Account
+from tests.infra.deployed import Deployed
+from tests.infra.test_rights import calls_in_source
+from websocket_handler import app
+from websocket_handler.config import Settings, from_environment
+from websocket_handler.net import drain
+
+FARGATE_STOP_TIMEOUT_MAX_S = 120
+CLOSING_S = 5
+"""For what follows the flush: closing sockets and clients, ending the process."""
+
+
+@pytest.fixture(scope="module")
+def deployed(account: Account) -> Deployed:
+    """An environment for this module."""
+    return Deployed(account, "numbers", ImageTag="abc-1", Alarms="false")
+
+
+@pytest.fixture(scope="module")
+def container(deployed: Deployed) -> dict[str, Any]:
+    """The container of the deployed task."""
+    (container,) = deployed.task_definition()["containerDefinitions"]
+    return dict(container)
+
+
+@pytest.fixture(scope="module")
+def settings(container: dict[str, Any]) -> Settings:
+    """What the gateway makes of the task's environment."""
+    return from_environment({item["name"]: item["value"] for item in container["environment"]})
+
+
+def test_every_variable_of_the_task_is_a_setting(container: dict[str, Any]) -> None:
+    """A variable that nobody reads would be a mistake that nobody sees."""
+    known = {field.name.upper() for field in msgspec.structs.fields(Settings)}
+    given = {item["name"] for item in container["environment"]}
+    assert given <= known | {"METRICS", "METRICS_INTERVAL_S", "ENVIRONMENT"}
+
+
+def test_pings_come_well_within_the_idle_timeout(deployed: Deployed, settings: Settings) -> None:
+    """A quiet connection survives two lost pings."""
+    idle_s = int(deployed.attributes("LoadBalancer")["idle_timeout.timeout_seconds"])
+    assert 3 * settings.ping_interval_s < idle_s
+
+
+def test_a_drain_ends_before_the_task_is_killed(container: dict[str, Any], settings: Settings) -> None:
+    """Hand-over, flush and closing fit into the stop timeout, which Fargate takes."""
+    assert settings.drain_seconds + app.FLUSH_MARGIN_S + CLOSING_S < container["stopTimeout"]
+    assert container["stopTimeout"] <= FARGATE_STOP_TIMEOUT_MAX_S
+
+
+def test_clients_come_back_while_the_drain_still_runs(settings: Settings) -> None:
+    """What a client is told to wait is short beside the drain, so that it reaches the new task."""
+    assert settings.drain_seconds > drain.AFTER_MS_MAX / 1000
+
+
+def test_clients_are_handed_over_while_their_target_deregisters(deployed: Deployed, settings: Settings) -> None:
+    """The node sees the deregistration and is done before it ends; still, a deployment does not take minutes."""
+    delay_s = int(deployed.attributes("TargetGroup")["deregistration_delay.timeout_seconds"])
+    assert app.TARGET_INTERVAL_S + settings.drain_seconds < delay_s <= 60
+
+
+def test_a_new_task_has_time_to_become_healthy(deployed: Deployed, container: dict[str, Any]) -> None:
+    """The grace period covers the checks that a healthy task has to pass."""
+    elb = deployed.account.client("elbv2")
+    (group,) = elb.describe_target_groups(TargetGroupArns=[deployed.outputs["TargetGroupArn"]])["TargetGroups"]
+    passing_s = group["HealthCheckIntervalSeconds"] * group["HealthyThresholdCount"]
+    grace_s = deployed.service()["healthCheckGracePeriodSeconds"]
+    assert passing_s + container["healthCheck"]["startPeriod"] <= grace_s
+
+
+def test_an_outage_of_a_dependency_does_not_replace_the_task_at_once(deployed: Deployed) -> None:
+    """`/ready` fails while a dependency is down; a throttled minute must not cost all connections."""
+    elb = deployed.account.client("elbv2")
+    (group,) = elb.describe_target_groups(TargetGroupArns=[deployed.outputs["TargetGroupArn"]])["TargetGroups"]
+    assert group["HealthCheckIntervalSeconds"] * group["UnhealthyThresholdCount"] >= 120
+
+
+def test_the_task_watches_its_own_target(deployed: Deployed, settings: Settings) -> None:
+    """It is told the target group; its address comes from ECS."""
+    assert settings.target_group_arn == deployed.outputs["TargetGroupArn"]
+
+
+def test_the_task_has_descriptors_for_its_connections(container: dict[str, Any], settings: Settings) -> None:
+    """One per connection, and some for AWS."""
+    (limit,) = container["ulimits"]
+    assert settings.max_connections + 1000 < limit["hardLimit"]
+
+
+def test_retained_history_fits_into_the_memory(deployed: Deployed, settings: Settings) -> None:
+    """A third of the memory at most: connections and the process need the rest."""
+    assert settings.history_total_bytes * 3 <= int(deployed.task_definition()["memory"]) * 1024 * 1024
+
+
+def test_the_image_and_the_task_agree() -> None:
+    """User, port and health check are written in two places."""
+    dockerfile = (REPOSITORY / "websocket_handler" / "Dockerfile").read_text(encoding="utf-8")
+    template = (REPOSITORY / "template.yaml").read_text(encoding="utf-8")
+    assert re.search(r"^USER 10001:10001$", dockerfile, re.MULTILINE)
+    assert 'User: "10001:10001"' in template
+    assert re.search(r"^EXPOSE 8080$", dockerfile, re.MULTILINE)
+    check = "import socket; socket.create_connection(('127.0.0.1', 8080), 3).close()"
+    assert check in dockerfile
+    assert check in template
+    assert "--interval=30s --timeout=5s" in dockerfile
+
+
+def test_the_image_keeps_the_sdk_of_every_service_that_is_called() -> None:
+    """The others are taken out to make it small."""
+    dockerfile = (REPOSITORY / "websocket_handler" / "Dockerfile").read_text(encoding="utf-8")
+    kept = set(re.findall(r"! -name (\w+)", dockerfile))
+    assert kept == {"sts", *(call.partition(".")[0] for call in calls_in_source())}
+
+
+def test_alarms_follow_the_metrics_that_are_written() -> None:
+    """A name that nobody emits would never alarm."""
+    template = (REPOSITORY / "template.yaml").read_text(encoding="utf-8")
+    source = (REPOSITORY / "websocket_handler" / "telemetry" / "emf.py").read_text(encoding="utf-8")
+    alarmed = set(re.findall(r"Namespace: AgenticAI/WebSocket\n\s+MetricName: (\w+)\n", template))
+    assert alarmed >= {"ActiveConnections", "ForwardsFailed", "Errors"}
+    assert all(f'"{name}"' in source for name in alarmed)
+    assert "Dimensions: [{Name: Service, Value: websocket-handler}" in template
+    assert 'SERVICE: Final = "websocket-handler"' in source
+    assert 'NAMESPACE: Final = "AgenticAI/WebSocket"' in source
+
+
+def test_the_drain_alarm_reads_an_event_that_is_logged() -> None:
+    """`node.drained` with the field `left`."""
+    template = (REPOSITORY / "template.yaml").read_text(encoding="utf-8")
+    source = (REPOSITORY / "websocket_handler" / "app.py").read_text(encoding="utf-8")
+    assert '$.event = "node.drained"' in template
+    assert re.search(r'emit\("node\.drained",[^)]*left=', source)

@@ -1,0 +1,228 @@
+"""Least privilege: the policy, the adapters' source, a running gateway and the printed table say the same."""
+
+from __future__ import annotations
+
+import ast
+import http.client
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.session import Session
+from websockets.sync.client import connect
+
+from tests.infra.account import REPOSITORY, Account
+from tests.infra.deployed import Deployed
+
+with warnings.catch_warnings():  # it leaves a file open while it is imported
+    warnings.simplefilter("ignore", ResourceWarning)
+    parliament = pytest.importorskip("parliament")
+
+ADAPTERS = REPOSITORY / "websocket_handler" / "adapters"
+TABLE = REPOSITORY / "docs" / "operations" / "rights.md"
+START_TIMEOUT_S = 30.0
+ONLY_UNDER_LOAD = {"sqs:ChangeMessageVisibility"}
+"""Made when the log store is so slow that a message would come back meanwhile."""
+
+
+IAM_NAMES = {"elbv2": "elasticloadbalancing"}
+"""Services whose rights have another name than their client."""
+
+
+@cache
+def operations() -> dict[str, str]:
+    """Every operation of the gateway's services: `service.method` to `service:Operation`, as IAM names it."""
+    session = Session()
+    return {
+        f"{service}.{xform_name(operation)}": f"{IAM_NAMES.get(service, service)}:{operation}"
+        for service in ("sqs", "dynamodb", "elbv2")
+        for operation in session.get_service_model(service).operation_names
+    }
+
+
+def right_for(operation: str) -> str:
+    """The right that an operation needs: SQS batch calls share that of the single call."""
+    return operation.removesuffix("Batch") if operation.startswith("sqs:") else operation
+
+
+def calls_in_source() -> dict[str, str]:
+    """The operations that the adapters name: `service.method` to `service:Operation`."""
+    texts = {
+        node.value
+        for path in ADAPTERS.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return {name: operation for name, operation in operations().items() if name.partition(".")[2] in texts}
+
+
+def granted(deployed: Deployed) -> dict[str, str]:
+    """The rights of the task role: right to statement."""
+    rights = {}
+    for sid, statement in deployed.task_policy().items():
+        actions = statement["Action"]
+        rights.update(dict.fromkeys([actions] if isinstance(actions, str) else actions, sid))
+    return rights
+
+
+@pytest.fixture(scope="module")
+def deployed(account: Account) -> Deployed:
+    """An environment for this module."""
+    return Deployed(account, "rights", ImageTag="abc-1", Alarms="false")
+
+
+def test_the_policy_grants_what_the_adapters_call_and_nothing_else(deployed: Deployed) -> None:
+    """Compared with the source, so that a call that is rare counts, too."""
+    assert set(granted(deployed)) == {right_for(operation) for operation in calls_in_source().values()}
+
+
+def test_the_printed_table_is_the_truth(deployed: Deployed) -> None:
+    """docs/operations/rights.md: call, right, statement."""
+    row = re.compile(r"^\| `([\w.]+)` \| `([\w:]+)` \| (\w+) \|", re.MULTILINE)
+    printed = set(row.findall(TABLE.read_text(encoding="utf-8")))
+    rights = granted(deployed)
+    called = calls_in_source().items()
+    assert printed == {(name, right_for(call), rights[right_for(call)]) for name, call in called}
+
+
+def test_rights_name_their_resources(deployed: Deployed) -> None:
+    """No wildcard, other queues are out of reach, and of the shared table only our own items."""
+    policy = deployed.task_policy()
+    assert len(policy["HandTasksToAgents"]["Resource"]) == 4
+    assert policy["TakeUpdates"]["Resource"].endswith(":agenticai-updates-rights")
+    assert policy["KeepLogsAndRecords"]["Resource"].endswith(":table/agenticai-data-rights")
+    assert policy["KeepLogsAndRecords"]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["WS#*"]}}
+    assert "*" not in json.dumps([statement["Action"] for statement in policy.values()])
+    wide = [sid for sid, statement in policy.items() if "*" in json.dumps(statement["Resource"])]
+    assert wide == ["SeeOwnTarget"], "ELB knows no resources for this action"
+
+
+def test_every_key_that_the_adapters_write_is_within_the_condition() -> None:
+    """Keys are built from texts that begin with `WS#`."""
+    sources = "".join((ADAPTERS / name).read_text() for name in ("dynamodb_log.py", "dynamodb_state.py"))
+    partitions = re.findall(r'(?:item_key|range_query|_put|_deletion)\(f?"([^"]*)"', sources)
+    named = re.findall(r'HEALTH_KEY: Final = "([^"]*)"|return f"(WS#LOG#[^"]*)"', sources)
+    sources += (ADAPTERS / "dynamodb_peers.py").read_text()
+    named += re.findall(r'PARTITION: Final = "([^"]*)"()', sources)
+    texts = [*partitions, *(text for pair in named for text in pair if text)]
+    assert len(texts) >= 5
+    assert all(text.startswith("WS#") for text in texts), texts
+
+
+@pytest.mark.parametrize(("role", "policy"), [("TaskRole", "gateway"), ("ExecutionRole", "start-tasks")])
+def test_policies_are_sound(deployed: Deployed, role: str, policy: str) -> None:
+    """Every action exists, fits its resource and its condition."""
+    iam = deployed.account.client("iam")
+    name = next(
+        found["RoleName"]
+        for found in iam.list_roles()["Roles"]
+        if found["RoleName"].startswith(f"{deployed.name}-{role}")
+    )
+    document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    document = ast.literal_eval(document) if isinstance(document, str) else document
+    findings = parliament.analyze_policy_string(json.dumps(document)).findings
+    assert [str(finding) for finding in findings] == []
+
+
+def test_only_ecs_of_this_account_takes_the_roles(deployed: Deployed) -> None:
+    """Nobody else's service can be made to use them."""
+    roles = deployed.account.client("iam").list_roles()["Roles"]
+    ours = [role for role in roles if role["RoleName"].startswith(f"{deployed.name}-")]
+    assert len(ours) == 2
+    for role in ours:
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
+
+
+def task_environment(deployed: Deployed) -> dict[str, str]:
+    """The variables of the deployed task."""
+    (container,) = deployed.task_definition()["containerDefinitions"]
+    return {item["name"]: item["value"] for item in container["environment"]}
+
+
+@contextmanager
+def running_gateway(deployed: Deployed, task: dict[str, str]) -> Iterator[str]:
+    """The gateway with the environment of the deployed task; its `host:port`."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    environment = {
+        **deployed.account.environment,
+        **task,
+        "WEBSOCKET_HOST": "127.0.0.1",
+        "WEBSOCKET_PORT": str(port),
+        "TARGET_ADDRESS": "127.0.0.1",
+        "DRAIN_SECONDS": "1",
+    }
+    command = [sys.executable, "-m", "websocket_handler", "serve"]
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        _wait_until_ready(port, process)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        assert process.poll() is None, "the gateway ended"
+        assert time.monotonic() < deadline, "the gateway did not become ready"
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        try:
+            connection.request("GET", "/ready")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+
+
+def _wait_for_calls(account: Account, calls: set[str]) -> None:
+    """Until the gateway made these calls, which it makes by its own timers."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not calls <= account.requests():
+        assert time.monotonic() < deadline, f"not called: {calls - account.requests()}"
+        time.sleep(0.1)
+
+
+def test_a_running_gateway_calls_only_what_it_may(deployed: Deployed) -> None:
+    """The deployed task's own environment, one of each command, an update, and a clean end; every call recorded."""
+    sqs = deployed.account.client("sqs")
+    update = json.dumps({"project_id": "p", "type": "from_the_queue"})
+    sqs.send_message(QueueUrl=deployed.outputs["UpdatesQueueUrl"], MessageBody=update)
+    task = task_environment(deployed)
+    deployed.account.forget_requests()
+    with running_gateway(deployed, task) as address, connect(f"ws://{address}/ws") as client:
+
+        def ask(command: dict[str, Any], answer: str) -> dict[str, Any]:
+            client.send(json.dumps(command))
+            while True:
+                message: dict[str, Any] = json.loads(client.recv(timeout=20))
+                assert message["type"] != "error", message
+                if message["type"] == answer:
+                    return message
+
+        ask({"action": "subscribe", "project_id": "p", "rewind": 10}, "subscription_confirmed")
+        ask({"action": "ping"}, "pong")
+        for agent in ("pm", "dev", "qa", "ops"):
+            ask({"action": "forward", "type": agent, "project_id": "p", "data": {}}, "forward_confirmed")
+        ask({"action": "publish", "project_id": "p", "message": {"type": "x"}}, "publish_confirmed")
+        page = ask({"action": "history", "project_id": "p"}, "history")
+        assert {message["type"] for message in page["messages"]} >= {"x"}
+        _wait_for_calls(deployed.account, {"dynamodb:BatchWriteItem", "elasticloadbalancing:DescribeTargetHealth"})
+    called = {right_for(call) for call in deployed.account.requests()}
+    assert called <= set(granted(deployed))
+    assert set(granted(deployed)) - called <= ONLY_UNDER_LOAD

@@ -1,0 +1,5 @@
+"""Attacks, each with its exact answer."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.security.peers")

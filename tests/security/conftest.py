@@ -1,0 +1,80 @@
+"""Gateways under attack, each with a bystander that must notice nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from demo.resources import create_resources
+from demo.testing import Emulator, running_emulator
+from tests.e2e.gateway import Gateway, running_gateway
+from tests.security.peers import Peer, bystander
+from tests.security.tokens import AUDIENCE, EC_KEY, ISSUER, RSA_KEY, SECRET, pem, token
+
+settings.register_profile(
+    "security", deadline=None, derandomize=True, suppress_health_check=[*HealthCheck], max_examples=150
+)
+
+GUARDED = {
+    "AUTH_MODE": "jwt",
+    "JWT_SECRETS": SECRET,
+    "JWT_PUBLIC_KEYS": pem(RSA_KEY) + pem(EC_KEY),
+    "JWT_ALGORITHMS": "HS256,RS256,ES256",
+    "JWT_ISSUER": ISSUER,
+    "JWT_AUDIENCE": AUDIENCE,
+    "ALLOWED_ORIGINS": "https://app.example.com,http://localhost:3000",
+    "AUTH_TIMEOUT_S": "1",
+    "LOG_STORE": "memory",
+}
+Start = Callable[..., AbstractContextManager[Gateway]]
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """SQS and DynamoDB."""
+    with running_emulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def resources(emulator: Emulator) -> dict[str, str]:
+    """Queues and table, as settings."""
+    return create_resources(emulator.url)
+
+
+@pytest.fixture(scope="session")
+def guarded(resources: dict[str, str]) -> Iterator[Gateway]:
+    """A gateway with `AUTH_MODE=jwt`."""
+    with running_gateway(resources, **GUARDED) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def open_gateway(resources: dict[str, str]) -> Iterator[Gateway]:
+    """A gateway that everybody may use, with `/__echo`."""
+    more = {"LOG_STORE": "memory", "DIAG_ECHO": "1", "HANDSHAKE_TIMEOUT_S": "1", "COMMANDS_PER_SECOND": "0"}
+    with running_gateway(resources, **more) as running:
+        yield running
+
+
+@pytest.fixture
+def start(resources: dict[str, str]) -> Start:
+    """Starts gateways with settings of a test's own."""
+    return lambda **more: running_gateway(resources, **{"LOG_STORE": "memory", **more})
+
+
+@pytest.fixture
+def witness(guarded: Gateway) -> Iterator[Peer]:
+    """A bystander on `guarded` for the length of a test."""
+    with bystander(guarded.port, {"authorization": f"Bearer {token(sub='bystander')}"}) as peer:
+        yield peer
+
+
+@pytest.fixture
+def open_witness(open_gateway: Gateway) -> Iterator[Peer]:
+    """A bystander on `open_gateway` for the length of a test."""
+    with bystander(open_gateway.port, {}) as peer:
+        yield peer

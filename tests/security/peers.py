@@ -1,0 +1,259 @@
+"""What stands on the other side: sockets that send any bytes, WebSockets that keep to the rules, and a bystander."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+TIMEOUT_S: Final = 20.0
+KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
+
+Message = dict[str, Any]
+NOTICE: Final[Message] = {"type": "notice"}
+"""What tests broadcast."""
+
+
+class Ended(Exception):
+    """The gateway ended the connection: with this close code, 1006 when it said nothing."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Message:
+        """The body, an object."""
+        value: Message = json.loads(self.body)
+        return value
+
+    @property
+    def code(self) -> str:
+        """The error's code."""
+        return str(self.json()["code"])
+
+
+class Raw:
+    """A TCP connection that sends whatever it likes."""
+
+    def __init__(self, port: int, timeout_s: float = TIMEOUT_S) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+        self._buffer = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_arguments: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Send it all."""
+        self.socket.sendall(data)
+
+    def _fill(self) -> None:
+        try:
+            data = self.socket.recv(65_536)
+        except ConnectionError:
+            data = b""
+        if not data:
+            raise Ended(1006)
+        self._buffer += data
+
+    def read(self, count: int) -> bytes:
+        """So many bytes. Raises Ended, and TimeoutError."""
+        while len(self._buffer) < count:
+            self._fill()
+        data, self._buffer = self._buffer[:count], self._buffer[count:]
+        return data
+
+    def read_until(self, end: bytes) -> bytes:
+        """Everything up to and including `end`. Raises Ended."""
+        while end not in self._buffer:
+            self._fill()
+        return self.read(self._buffer.index(end) + len(end))
+
+    def is_ended(self) -> bool:
+        """Whether the gateway hung up; what it still said is dropped."""
+        try:
+            while True:
+                self._buffer = b""
+                self._fill()
+        except Ended:
+            return True
+
+    def response(self) -> Response:
+        """The next HTTP answer."""
+        lines = self.read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+        headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)
+        }
+        status = int(lines[0].split(" ")[1])
+        if status in (101, 204, 304):
+            return Response(status, headers, b"")
+        if headers.get("transfer-encoding") == "chunked":
+            return Response(status, headers, b"".join(self._chunks()))
+        return Response(status, headers, self.read(int(headers.get("content-length", "0"))))
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.read_until(b"\r\n"), 16):
+            yield self.read(size)
+            self.read(2)
+        self.read(2)
+
+    def frame(self) -> tuple[int, bytes]:
+        """The next WebSocket frame: opcode and payload."""
+        first, second = self.read(2)
+        size = second & 0x7F
+        if size >= 126:
+            size = int.from_bytes(self.read(2 if size == 126 else 8))
+        return first & 0x0F, self.read(size)
+
+
+def frame(opcode: int, payload: bytes, *, is_final: bool = True, mask: bytes = b"\1\2\3\4", reserved: int = 0) -> bytes:
+    """A client's frame; without a mask when `mask` is empty."""
+    first = (0x80 if is_final else 0) | reserved | opcode
+    masked = 0x80 if mask else 0
+    size = len(payload)
+    if size < 126:
+        head = bytes((first, masked | size))
+    elif size < 65_536:
+        head = bytes((first, masked | 126)) + size.to_bytes(2)
+    else:
+        head = bytes((first, masked | 127)) + size.to_bytes(8)
+    if mask:
+        payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+    return head + mask + payload
+
+
+def handshake_head(path: str = "/ws", /, **headers: str | None) -> bytes:
+    """A handshake's request head. Header names have underscores; None leaves one of the usual ones out."""
+    usual: dict[str, str | None] = {
+        "host": "gateway.example",
+        "upgrade": "websocket",
+        "connection": "Upgrade",
+        "sec_websocket_key": KEY,
+        "sec_websocket_version": "13",
+    }
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in (usual | headers).items() if value is not None]
+    return "\r\n".join([f"GET {path} HTTP/1.1", *lines]).encode("latin-1") + b"\r\n\r\n"
+
+
+class Peer:
+    """A WebSocket client that keeps to the rules."""
+
+    def __init__(self, raw: Raw) -> None:
+        self.raw = raw
+        self.greeting: Message = {}
+        self._inbox: list[Message] = []
+        self._ids = itertools.count(1)
+
+    @classmethod
+    def connect(cls, port: int, path: str = "/ws", /, **headers: str | None) -> Peer:
+        """Shake hands and take the greeting. Raises AssertionError with the answer of a refusal."""
+        raw = Raw(port)
+        raw.send(handshake_head(path, **headers))
+        response = raw.response()
+        assert response.status == 101, (response.status, response.body)
+        peer = cls(raw)
+        peer.greeting = peer.next()
+        assert peer.greeting["type"] == "connected"
+        return peer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_arguments: object) -> None:
+        self.raw.socket.close()
+
+    def send_text(self, text: str | bytes) -> None:
+        """Send one text message."""
+        data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+        self.raw.send(frame(1, data, mask=os.urandom(4) if len(data) < 4096 else b"\0\0\0\0"))
+
+    def _receive(self) -> Message:
+        while True:
+            opcode, payload = self.raw.frame()
+            if opcode == 1:
+                message: Message = json.loads(payload)
+                return message
+            if opcode == 8:
+                raise Ended(int.from_bytes(payload[:2]) if payload else 1005, payload[2:].decode())
+            if opcode == 9:
+                self.raw.send(frame(10, payload))
+
+    def next(self) -> Message:
+        """The next message that answers no request. Raises Ended."""
+        return self._inbox.pop(0) if self._inbox else self._receive()
+
+    def request(self, action: str, **fields: Any) -> Message:
+        """Send a command; its reply or its error."""
+        command_id = f"r{next(self._ids)}"
+        self.send_text(json.dumps({"action": action, "id": command_id, **fields}))
+        while (message := self._receive()).get("id") != command_id:
+            self._inbox.append(message)
+        return message
+
+    def ask(self, text: str | bytes) -> Message:
+        """Send any text; the next message."""
+        self.send_text(text)
+        return self.next()
+
+    def ended(self) -> Ended:
+        """How the connection ends; what comes before is dropped."""
+        try:
+            while True:
+                self._receive()
+        except Ended as end:
+            return end
+
+    def end_at_once(self) -> int:
+        """The close code, when nothing is sent before it. Raises AssertionError."""
+        try:
+            message = self.next()
+        except Ended as end:
+            return end.code
+        raise AssertionError(message)
+
+    def nothing_is_left(self) -> bool:
+        """Whether everything that the gateway sent was taken."""
+        return self.request("ping")["type"] == "pong" and not self._inbox
+
+
+def http(port: int, method: str, path: str, body: bytes = b"", /, **headers: str) -> Response:
+    """One HTTP request. Header names have underscores."""
+    with Raw(port) as raw:
+        lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        head = [f"{method} {path} HTTP/1.1", "Host: gateway.example", f"Content-Length: {len(body)}", *lines]
+        raw.send("\r\n".join(head).encode("latin-1") + b"\r\nConnection: close\r\n\r\n" + body)
+        return raw.response()
+
+
+@contextmanager
+def bystander(port: int, headers: Mapping[str, str]) -> Iterator[Peer]:
+    """A client of the same gateway that must notice nothing of what happens inside the `with` block: its
+    connection stays, it gets its own publication next, at the next offset, and nothing else."""
+    project_id = f"proj-open-{os.urandom(6).hex()}" if not headers else f"team-{os.urandom(6).hex()}"
+    with Peer.connect(port, f"/ws?project_id={project_id}", **headers) as peer:
+        confirmation = peer.next()
+        assert confirmation["type"] == "subscription_confirmed", confirmation
+        yield peer
+        reply = peer.request("publish", project_id=project_id, message={"type": "still here"})
+        assert reply["type"] == "publish_confirmed", reply
+        while (publication := peer.next()) == NOTICE:
+            pass  # a broadcast is for everybody
+        assert publication == {"type": "still here", "project_id": project_id, "offset": confirmation["offset"] + 1}
+        assert peer.nothing_is_left()

@@ -1,0 +1,150 @@
+"""The HTTP side under attack: slow, endless, pipelined, malformed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.gateway import Gateway
+from tests.security.conftest import Start
+from tests.security.peers import Raw, http
+from tests.security.tokens import token
+
+pytestmark = pytest.mark.usefixtures("open_witness")
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_a_slow_head_on_a_connection_kept_alive_ends_with_408(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(HEALTH)
+        assert raw.response().status == 200
+        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n")
+        response = raw.response()
+        assert (response.status, response.code) == (408, "invalid_field")
+        assert raw.is_ended()
+
+
+def test_a_slow_first_head_ends_with_408_and_a_silent_socket_is_dropped(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as slow, Raw(open_gateway.port) as silent:
+        slow.send(b"GET /health HTTP/1.1\r\n")
+        assert slow.response().status == 408
+        assert silent.is_ended()
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first head", "later head"])
+def test_an_endless_head_ends_with_431(open_gateway: Gateway, is_first: bool) -> None:
+    with Raw(open_gateway.port) as raw:
+        if not is_first:
+            raw.send(HEALTH)
+            assert raw.response().status == 200
+        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 16_500)
+        response = raw.response()
+        assert (response.status, response.code) == (431, "message_too_large")
+        assert raw.is_ended()
+
+
+def test_a_head_of_endless_headers_ends_with_431(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(b"GET /health HTTP/1.1\r\n" + b"a:b\r\n" * 4000)
+        assert raw.response().status == 431
+
+
+def test_a_body_that_never_comes_is_given_up(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(b"POST /api/v1/broadcast HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+        response = raw.response()
+        assert (response.status, response.code) == (400, "invalid_field")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"hello\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST /api/v1/broadcast HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"POST /api/v1/broadcast HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost : x\r\n\r\n",
+        b"GET /health HTTP/1.1\r\n folded: x\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /é HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://evil.example/api/v1/connections/x HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"BREW /health HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_what_is_no_good_request_gets_a_4xx_or_the_plain_answer_and_no_more(
+    open_gateway: Gateway, request_bytes: bytes
+) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(request_bytes)
+        response = raw.response()
+        assert 400 <= response.status < 500, response
+        assert response.code in ("invalid_field", "not_found", "method_not_allowed", "missing_field")
+
+
+def test_a_smuggled_second_request_is_not_carried_out(open_gateway: Gateway) -> None:
+    inner = b"POST /api/v1/broadcast HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n" + b'{"type":"notice"}'
+    head = b"POST /api/v1/broadcast HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with Raw(open_gateway.port) as raw:
+        raw.send(head + b"0\r\n\r\n" + inner)
+        assert raw.response().status == 400
+        assert raw.is_ended()
+
+
+def test_pipelined_requests_are_answered_in_order_and_bounded(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(HEALTH * 500)
+        assert all(raw.response().status == 200 for _ in range(500))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["*", "a:b{x}", "%0d%0aSet-Cookie:x", "%00", "..", "%2e%2e", "..%2f..%2fetc", "a" * 1024, "é", "e%CC%81", "x%20",
+     "%E2%80%A8", "<script>"],
+)  # fmt: skip
+def test_a_project_id_of_another_form_reaches_nothing(open_gateway: Gateway, name: str) -> None:
+    for method, body in (("GET", b""), ("POST", b'{"a":1}')):
+        response = http(open_gateway.port, method, f"/api/v1/projects/{name}/messages", body)
+        assert response.code in ("invalid_project_id", "not_found", "invalid_field"), response
+        assert response.status in (400, 404)
+        assert len(name) < 5 or name.encode() not in response.body
+        assert "set-cookie" not in response.headers
+
+
+def test_an_upgrade_to_something_else_is_answered_as_plain_http(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n")
+        assert raw.response().status == 200
+
+
+def test_a_reader_of_events_that_does_not_read_is_dropped(start: Start) -> None:
+    with start(SLOW_CLIENT_TIMEOUT_S="1") as gateway:
+        descriptors = Path(f"/proc/{gateway.process.pid}/fd")
+        before = len(os.listdir(descriptors))
+        with Raw(gateway.port) as raw:
+            raw.send(b"GET /api/v1/projects/flood/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            raw.read_until(b"subscription_confirmed")
+            body = b'{"text":"' + b"x" * 60_000 + b'"}'
+            for _ in range(200):
+                assert http(gateway.port, "POST", "/api/v1/projects/flood/messages", body).status == 200
+            gateway.until(lambda: len(os.listdir(descriptors)) <= before)
+
+
+def test_secrets_in_a_bad_request_come_back_nowhere(guarded: Gateway) -> None:
+    secret = token()[:-3] + "abc"
+    for response in (
+        http(guarded.port, "GET", f"/api/v1/connections?access_token={secret}"),
+        http(guarded.port, "GET", f"/{secret}"),
+        http(guarded.port, "GET", "/api/v1/connections", authorization=f"Bearer {secret}"),
+        http(guarded.port, "GET", "/ws", sec_websocket_protocol=f"bearer, {secret}"),
+    ):
+        assert response.status in (401, 404, 426)
+        assert secret.encode() not in response.body
+        assert not any(secret in value for value in response.headers.values())

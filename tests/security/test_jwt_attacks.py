@@ -1,0 +1,404 @@
+"""Tokens that must not pass: each gets `unauthorized` at once, without a file read or a request sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.security.tokens import (
+    AUDIENCE,
+    EC_KEY,
+    ISSUER,
+    OTHER_RSA_KEY,
+    RSA_KEY,
+    SECRET,
+    claims,
+    der,
+    part,
+    pem,
+    signed,
+    token,
+)
+from websocket_handler.adapters.jwks import Jwks, fetch_document, is_allowed_url
+from websocket_handler.adapters.jwt import Issuer, JwtAuthenticator, JwtOptions
+from websocket_handler.adapters.jwt_keys import jwks_keys, public_keys, secret_keys
+from websocket_handler.adapters.jwt_setup import JwtProblem, JwtSettings, make_authenticator
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.identity import Identity
+
+Answer = Identity | CommandError
+
+HS = {"alg": "HS256", "typ": "JWT"}
+PUBLIC_PEM = pem(RSA_KEY) + pem(EC_KEY)
+ALGORITHMS = ("HS256", "RS256", "ES256")
+
+
+def make(secrets: str = SECRET, public: str = PUBLIC_PEM) -> JwtAuthenticator:
+    keys = secret_keys(secrets, ALGORITHMS) + public_keys(public)
+    return JwtAuthenticator([Issuer(ISSUER, keys)], JwtOptions(frozenset(ALGORITHMS), AUDIENCE))
+
+
+def answer_to(text: str, authenticator: JwtAuthenticator | None = None) -> Answer:
+    """The one answer to a token, given at once."""
+    answers: list[Answer] = []
+    (authenticator or make()).authenticate(text, answers.append)
+    assert len(answers) == 1, "an answer that waits means that something was fetched"
+    return answers[0]
+
+
+def raw_claims(**replaced: str) -> bytes:
+    """Valid claims as JSON text with some values written as they are: numbers that JSON writers refuse."""
+    text = json.dumps(claims(**{name: f"@{name}@" for name in replaced}))
+    for name, value in replaced.items():
+        text = text.replace(f'"@{name}@"', value)
+    return text.encode()
+
+
+def _doubled(name: str, first: str) -> bytes:
+    return b'{"%s":%s,' % (name.encode(), first.encode()) + json.dumps(claims()).encode()[1:]
+
+
+ATTACKS: dict[str, Callable[[], str]] = {
+    "empty": lambda: "",
+    "not three parts": lambda: "a.b",
+    "encrypted, five parts": lambda: f"{token()}.x.y",
+    "not base64": lambda: "***.***.***",
+    "truncated": lambda: token()[:-5],
+    "without signature": lambda: token().rpartition(".")[0] + ".",
+    "signature of another secret": lambda: jwt.encode(claims(), "x" * 64, "HS256"),
+    "payload exchanged": lambda: ".".join((token().split(".")[0], part(claims(sub="eve")), token().split(".")[2])),
+    "white space around": lambda: f" {token()}",
+    "line break inside": lambda: token().replace(".", ".\r\n", 1),
+    "one MiB": lambda: token(padding="x" * 1_048_576),
+    "just over 8 KiB": lambda: token(padding="x" * 8192),
+    "alg none": lambda: f"{part({'alg': 'none'})}.{part(claims())}.",
+    "alg none, signed part kept": lambda: f"{part({'alg': 'none'})}.{part(claims())}.{token().split('.')[2]}",
+    "alg nOnE": lambda: signed({"alg": "nOnE"}, claims()),
+    "alg NONE": lambda: signed({"alg": "NONE"}, claims()),
+    "alg missing": lambda: signed({"typ": "JWT"}, claims()),
+    "alg null": lambda: signed({"alg": None}, claims()),
+    "alg a list": lambda: signed({"alg": ["HS256"]}, claims()),
+    "alg not pinned: HS512": lambda: jwt.encode(claims(), SECRET, "HS512"),
+    "key confusion with the public key as PEM": lambda: signed(HS, claims(), pem(RSA_KEY).encode()),
+    "key confusion with the public key as DER": lambda: signed(HS, claims(), der(RSA_KEY)),
+    "key confusion with the public key as stripped PEM": lambda: signed(HS, claims(), pem(RSA_KEY).strip().encode()),
+    "RS256 with a foreign key": lambda: jwt.encode(claims(), OTHER_RSA_KEY, "RS256"),
+    "ES256 named, HMAC inside": lambda: signed({"alg": "ES256"}, claims()),
+    "ES256 with a signature of zeros": lambda: f"{part({'alg': 'ES256'})}.{part(claims())}.{part(bytes(64))}",
+    "kid traversal to an empty file": lambda: signed(HS | {"kid": "../../../../dev/null"}, claims(), b""),
+    "kid with SQL": lambda: signed(HS | {"kid": "x' UNION SELECT 'key'--"}, claims(), b"key"),
+    "kid a URL": lambda: signed(HS | {"kid": "http://127.0.0.1:1/key"}, claims(), b""),
+    "kid of 10 KiB": lambda: token(headers={"kid": "k" * 10_240}),
+    "kid a number": lambda: signed(HS | {"kid": 7}, claims()),
+    "kid with control characters": lambda: signed(HS | {"kid": "a\r\nb"}, claims()),
+    "jku": lambda: signed(HS | {"jku": "http://127.0.0.1:1/jwks"}, claims()),
+    "x5u": lambda: signed(HS | {"x5u": "http://127.0.0.1:1/cert"}, claims()),
+    "x5c": lambda: signed(HS | {"x5c": ["MIIB"]}, claims()),
+    "embedded jwk": lambda: jwt.encode(
+        claims(), OTHER_RSA_KEY, "RS256", headers={"jwk": json.loads(_jwk(OTHER_RSA_KEY))}
+    ),
+    "unknown crit": lambda: signed(HS | {"crit": ["exp"]}, claims()),
+    "b64 false": lambda: signed(HS | {"b64": False}, claims()),
+    "compressed": lambda: signed(HS | {"zip": "DEF"}, claims()),
+    "typ of something else": lambda: token(headers={"typ": "dpop+jwt"}),
+    "typ a number": lambda: signed({"alg": "HS256", "typ": 1}, claims()),
+    "header with a name twice": lambda: signed(b'{"alg":"HS256","alg":"none"}', claims()),
+    "header a list": lambda: signed(b'["HS256"]', claims()),
+    "header nested beyond measure": lambda: signed(b'{"alg":"HS256","a":' + b"[" * 3000 + b"]" * 3000 + b"}", claims()),
+    "payload no JSON": lambda: signed(HS, b"hello"),
+    "payload a list": lambda: signed(HS, b"[]"),
+    "payload not UTF-8": lambda: signed(HS, b'{"sub":"\xff"}'),
+    "payload nested beyond measure": lambda: signed(HS, b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}"),
+    "sub twice": lambda: signed(HS, _doubled("sub", '"eve"')),
+    "exp twice": lambda: signed(HS, _doubled("exp", "99999999999")),
+    "projects twice": lambda: signed(HS, _doubled("projects", '["*"]')),
+    "exp missing": lambda: token(exp=None),
+    "exp past": lambda: token(exp=1_000_000_000),
+    "exp a string": lambda: token(exp="99999999999"),
+    "exp true": lambda: token(exp=True),
+    "exp null": lambda: signed(HS, raw_claims(exp="null")),
+    "exp a list": lambda: signed(HS, raw_claims(exp="[99999999999]")),
+    "exp 1e999": lambda: signed(HS, raw_claims(exp="1e999")),
+    "exp NaN": lambda: signed(HS, raw_claims(exp="NaN")),
+    "exp Infinity": lambda: signed(HS, raw_claims(exp="Infinity")),
+    "exp with 5000 digits": lambda: signed(HS, raw_claims(exp="9" * 5000)),
+    "exp negative": lambda: token(exp=-1),
+    "exp zero": lambda: token(exp=0),
+    "exp beyond the year 9999": lambda: token(exp=10**15),
+    "nbf in the future": lambda: token(nbf=99_999_999_999),
+    "nbf a string": lambda: token(nbf="soon"),
+    "iat in the future": lambda: token(iat=99_999_999_999),
+    "iat a string": lambda: token(iat="now"),
+    "aud missing": lambda: token(aud=None),
+    "aud of another service": lambda: token(aud="somebody-else"),
+    "aud a number": lambda: token(aud=7),
+    "iss missing": lambda: token(iss=None),
+    "iss of somebody else": lambda: token(iss="https://evil.example/"),
+    "iss look-alike": lambda: token(iss=ISSUER.rstrip("/")),
+    "iss a list": lambda: signed(HS, claims(iss=[ISSUER])),
+    "sub missing": lambda: token(sub=None),
+    "sub empty": lambda: token(sub=""),
+    "sub a number": lambda: signed(HS, claims(sub=7)),
+    "sub with a line break": lambda: token(sub="ada\nadmin"),
+    "sub of 1 KiB": lambda: token(sub="a" * 1024),
+    "projects a string": lambda: token(projects="*"),
+    "projects with a number": lambda: token(projects=["a", 7]),
+    "projects with a star inside": lambda: token(projects=["a*b"]),
+    "projects with two stars": lambda: token(projects=["**"]),
+    "projects with a path": lambda: token(projects=["../x"]),
+    "projects beyond the maximum": lambda: token(projects=["p"] * 257),
+    "rights a string": lambda: token(rights="admin"),
+    "rights an object": lambda: token(rights={"admin": True}),
+}
+
+
+def _jwk(key: Any) -> str:
+    return json.dumps(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True))
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_a_forged_or_broken_token_is_unauthorized_and_not_repeated(attack: Callable[[], str]) -> None:
+    text = attack()
+    answer = answer_to(text)
+    assert isinstance(answer, CommandError)
+    assert answer.code is ErrorCode.UNAUTHORIZED
+    assert len(answer.message) < 120
+    assert not any(piece in answer.message for piece in text.split(".") if len(piece) > 8)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        token(),
+        token(headers={"kid": "unknown-to-a-secret"}),
+        token(headers={"typ": "at+jwt"}),
+        token(aud=["other", AUDIENCE]),
+        token(exp=9_999_999_999.5),
+        jwt.encode(claims(), RSA_KEY, "RS256"),
+        jwt.encode(claims(), EC_KEY, "ES256"),
+    ],
+    ids=["HS256", "with kid", "at+jwt", "several audiences", "fraction", "RS256", "ES256"],
+)
+def test_a_valid_token_is_taken(text: str) -> None:
+    answer = answer_to(text)
+    assert isinstance(answer, Identity), answer
+    assert answer.user_id == "ada"
+
+
+def test_rights_that_nobody_knows_grant_nothing() -> None:
+    answer = answer_to(token(rights=["subscribe", "root", "forward:*", "*"]))
+    assert isinstance(answer, Identity)
+    assert answer.rights == {"subscribe", "forward:pm", "forward:dev", "forward:qa", "forward:ops"}
+
+
+# JWK sets
+
+
+class Fetches:
+    """An issuer's key set without a network, and the work that a node would do in the background."""
+
+    def __init__(self, document: bytes) -> None:
+        self.document: bytes | OSError = document
+        self.count = 0
+        self.now = 1000.0
+        self.work: list[Coroutine[None, None, None]] = []
+        self.jwks = Jwks("https://issuer.example/keys", self.work.append, lambda: self.now, self.fetch)
+
+    def fetch(self, _url: str) -> bytes:
+        self.count += 1
+        if isinstance(self.document, OSError):
+            raise self.document
+        return self.document
+
+    async def settle(self) -> None:
+        while self.work:
+            await self.work.pop(0)
+
+
+def jwk_set(*keys: dict[str, Any]) -> bytes:
+    return json.dumps({"keys": keys}).encode()
+
+
+def jwk_of(key: Any, **more: Any) -> dict[str, Any]:
+    return {**json.loads(_jwk(key)), **more}
+
+
+def jwks_authenticator(*issuers: tuple[str, Jwks]) -> JwtAuthenticator:
+    options = JwtOptions(frozenset({"RS256"}), AUDIENCE)
+    return JwtAuthenticator([Issuer(name, (), jwks) for name, jwks in issuers], options)
+
+
+def rs256(key: Any, kid: str | None, **changes: Any) -> str:
+    return jwt.encode(claims(**changes), key, "RS256", headers={"kid": kid} if kid else None)
+
+
+@pytest.mark.asyncio
+async def test_two_issuers_with_the_same_kid_are_verified_with_their_own_key_only() -> None:
+    first, second = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1"))), Fetches(jwk_set(jwk_of(OTHER_RSA_KEY, kid="k1")))
+    authenticator = jwks_authenticator((ISSUER, first.jwks), ("https://other.example/", second.jwks))
+    authenticator.warm()
+    await first.settle()
+    await second.settle()
+    assert isinstance(answer_to(rs256(RSA_KEY, "k1"), authenticator), Identity)
+    assert isinstance(answer_to(rs256(OTHER_RSA_KEY, "k1", iss="https://other.example/"), authenticator), Identity)
+    for text in (rs256(OTHER_RSA_KEY, "k1"), rs256(RSA_KEY, "k1", iss="https://other.example/")):
+        answer = answer_to(text, authenticator)
+        assert isinstance(answer, CommandError)
+        assert answer.code is ErrorCode.UNAUTHORIZED
+
+
+@pytest.mark.asyncio
+async def test_unknown_kids_cause_one_fetch_per_pause_however_many_come() -> None:
+    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
+    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
+    authenticator.warm()
+    await issuer.settle()
+    issuer.now += 31
+    answers: list[Answer] = []
+    for number in range(100):
+        authenticator.authenticate(rs256(RSA_KEY, f"unknown-{number}"), answers.append)
+        await issuer.settle()
+    assert issuer.count == 2
+    assert len(answers) == 100
+    assert all(isinstance(answer, CommandError) for answer in answers)
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_was_rotated_in_is_fetched_when_a_token_names_it() -> None:
+    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
+    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
+    authenticator.warm()
+    await issuer.settle()
+    issuer.now += 31
+    issuer.document = jwk_set(jwk_of(OTHER_RSA_KEY, kid="k2"))
+    answers: list[Answer] = []
+    authenticator.authenticate(rs256(OTHER_RSA_KEY, "k2"), answers.append)
+    assert not answers
+    await issuer.settle()
+    assert isinstance(answers[0], Identity)
+
+
+@pytest.mark.asyncio
+async def test_an_issuer_that_is_down_from_the_start_is_said_to_be_and_heals() -> None:
+    issuer = Fetches(b"")
+    issuer.document = OSError("refused")
+    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
+    answers: list[Answer] = []
+    authenticator.authenticate(rs256(RSA_KEY, "k1"), answers.append)
+    await issuer.settle()
+    assert isinstance(answers[0], CommandError)
+    assert answers[0].code is ErrorCode.AUTHENTICATION_UNAVAILABLE
+    assert authenticator.failure() is not None
+    issuer.document = jwk_set(jwk_of(RSA_KEY, kid="k1"))
+    issuer.now += 6
+    authenticator.authenticate(rs256(RSA_KEY, "k1"), answers.append)
+    await issuer.settle()
+    assert isinstance(answers[1], Identity)
+    assert authenticator.failure() is None
+
+
+@pytest.mark.asyncio
+async def test_an_issuer_that_goes_down_later_leaves_its_known_keys_in_use() -> None:
+    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
+    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
+    authenticator.warm()
+    await issuer.settle()
+    issuer.document = OSError("refused")
+    issuer.now += 1000
+    assert isinstance(answer_to(rs256(RSA_KEY, "k1"), authenticator), Identity)
+    await issuer.settle()
+    assert isinstance(answer_to(rs256(RSA_KEY, "k1"), authenticator), Identity)
+
+
+@pytest.mark.asyncio
+async def test_tokens_that_wait_for_keys_are_bounded() -> None:
+    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
+    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
+    answers: list[Answer] = []
+    for _ in range(1001):
+        authenticator.authenticate(rs256(RSA_KEY, "k1"), answers.append)
+    assert len(answers) == 1
+    assert isinstance(answers[0], CommandError)
+    assert answers[0].code is ErrorCode.AUTHENTICATION_UNAVAILABLE
+    await issuer.settle()
+    assert issuer.count == 1
+    assert len(answers) == 1001
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"kty": "oct", "k": part(b"x" * 32)},
+        jwk_of(RSA_KEY, use="enc"),
+        jwk_of(RSA_KEY, d="AQAB"),
+        {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
+        {"kty": "unknown"},
+        {"kty": "RSA"},
+        "RSA",
+        7,
+    ],
+    ids=["shared secret", "for encryption", "private", "tiny", "unknown kind", "without numbers", "text", "number"],
+)
+def test_entries_of_a_key_set_that_must_not_verify_are_left_out(entry: Any) -> None:
+    assert [key.kid for key in jwks_keys(jwk_set(entry, jwk_of(RSA_KEY, kid="good")))] == ["good"]
+
+
+@pytest.mark.parametrize(
+    "document", [b"", b"[]", b"{}", b'{"keys":7}', b"[" * 100_000, jwk_set(*[{}] * 101), b"\xff"],
+    ids=["empty", "list", "object", "number", "deep", "too many", "not UTF-8"],
+)  # fmt: skip
+def test_a_document_that_is_no_key_set_is_refused(document: bytes) -> None:
+    with pytest.raises(ValueError, match="JWK set"):
+        jwks_keys(document)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://issuer.example/keys", "file:///etc/passwd", "ftp://127.0.0.1/x", "https://", "", "//x", "gopher://x"],
+)
+def test_a_key_set_comes_over_https_or_from_this_machine_only(url: str) -> None:
+    assert not is_allowed_url(url)
+    with pytest.raises(ValueError, match="https"):
+        fetch_document(url)
+
+
+# Settings
+
+WEAK = {
+    "no key at all": (JwtSettings("", "", (), (), (), None, 5), "AUTH_MODE"),
+    "short secret": (JwtSettings("short", "", (), (), (), None, 5), "JWT_SECRETS"),
+    "short second secret": (JwtSettings(f"{SECRET},short", "", (), (), (), None, 5), "JWT_SECRETS"),
+    "short for HS512": (JwtSettings("x" * 63, "", (), ("HS512",), (), None, 5), "JWT_SECRETS"),
+    "alg none pinned": (JwtSettings(SECRET, "", (), ("none",), (), None, 5), "JWT_ALGORITHMS"),
+    "secrets without an algorithm": (JwtSettings(SECRET, "", (), ("RS256",), (), None, 5), "JWT_ALGORITHMS"),
+    "keys over http": (JwtSettings("", "", ("http://issuer.example/k",), (), (), None, 5), "JWT_JWKS_URL"),
+    "no PEM": (JwtSettings("", "/nowhere.pem", (), (), (), None, 5), "JWT_PUBLIC_KEYS"),
+    "issuers without a set each": (JwtSettings("", "", ("https://a/k",), (), ("a", "b"), None, 5), "JWT_ISSUER"),
+    "several issuers and a secret": (
+        JwtSettings(SECRET, "", ("https://a/k", "https://b/k"), (), ("a", "b"), None, 5), "JWT_ISSUER",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "variable"), WEAK.values(), ids=WEAK.keys())
+def test_settings_that_would_not_protect_are_refused_without_showing_a_secret(
+    settings: JwtSettings, variable: str
+) -> None:
+    with pytest.raises(JwtProblem) as problem:
+        make_authenticator(settings, lambda _work: None, lambda: 0.0)
+    assert problem.value.variable == variable
+    assert SECRET not in problem.value.reason
+
+
+def test_a_private_key_is_no_public_key() -> None:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+
+    private = RSA_KEY.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    with pytest.raises(ValueError, match="no public key"):
+        public_keys(private)

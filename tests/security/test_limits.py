@@ -1,0 +1,186 @@
+"""Limits at the door: each has its typed answer, its counter, and an end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.gateway import Gateway
+from tests.security.conftest import GUARDED, Start
+from tests.security.peers import Ended, Peer, Raw, Response, handshake_head
+from tests.security.tokens import token
+from websocket_handler.net.addresses import AddressCount, client_address
+
+
+def refused(gateway: Gateway, path: str = "/ws", **headers: str) -> Response:
+    with Raw(gateway.port) as raw:
+        raw.send(handshake_head(path, **headers))
+        response = raw.response()
+        assert raw.is_ended()
+        return response
+
+
+def counted(gateway: Gateway, code: str) -> int:
+    """How many handshakes were refused with this code."""
+    lines = gateway.get("/metrics")[1].decode().splitlines()
+    name = f'websocket_handler_handshakes_refused_total{{code="{code}"}} '
+    return int(float(next((line for line in lines if line.startswith(name)), f"{name}0").removeprefix(name)))
+
+
+def test_handshakes_beyond_the_rate_are_told_to_come_again(start: Start) -> None:
+    with start(HANDSHAKES_PER_SECOND="2") as gateway, contextlib.ExitStack() as stack:
+        statuses = []
+        for _ in range(12):
+            raw = stack.enter_context(Raw(gateway.port))
+            raw.send(handshake_head())
+            response = raw.response()
+            statuses.append(response.status)
+            if response.status == 429:
+                assert response.code == "rate_limited"
+                assert int(response.headers["retry-after"]) >= 1
+        assert statuses[:4] == [101] * 4
+        assert 429 in statuses
+        assert counted(gateway, "rate_limited") == statuses.count(429)
+        gateway.until(lambda: _can_connect(gateway))
+
+
+def _can_connect(gateway: Gateway) -> bool:
+    with Raw(gateway.port) as raw:
+        raw.send(handshake_head())
+        return raw.response().status == 101
+
+
+def test_connections_of_one_address_are_limited_and_counted_down_again(start: Start) -> None:
+    with start(CONNECTIONS_PER_ADDRESS="2") as gateway:
+        with Peer.connect(gateway.port), Peer.connect(gateway.port):
+            response = refused(gateway)
+            assert (response.status, response.code) == (503, "too_many_connections")
+            assert counted(gateway, "too_many_connections") == 1
+        gateway.until(lambda: _can_connect(gateway))
+
+
+def test_a_spoofed_forwarded_for_buys_no_further_connections(start: Start) -> None:
+    with start(CONNECTIONS_PER_ADDRESS="1", TRUSTED_PROXY_HOPS="1") as gateway:
+        with Peer.connect(gateway.port, x_forwarded_for="1.1.1.1, 9.9.9.9"):
+            assert refused(gateway, x_forwarded_for="2.2.2.2, 9.9.9.9").status == 503
+            assert refused(gateway, x_forwarded_for="9.9.9.9").status == 503
+            assert refused(gateway, x_forwarded_for="9.9.9.9:4711").status == 503
+            fifty = ", ".join(f"10.0.0.{number}" for number in range(50))
+            assert refused(gateway, x_forwarded_for=f"{fifty}, 9.9.9.9").status == 503
+            with Peer.connect(gateway.port, x_forwarded_for="9.9.9.9, 8.8.8.8"):
+                pass
+
+
+def test_forwarded_for_is_not_believed_without_a_trusted_proxy(start: Start) -> None:
+    with start(CONNECTIONS_PER_ADDRESS="1") as gateway, Peer.connect(gateway.port, x_forwarded_for="1.1.1.1"):
+        assert refused(gateway, x_forwarded_for="2.2.2.2").status == 503
+
+
+def test_connections_of_one_user_are_limited_whichever_way_they_come(start: Start) -> None:
+    with start(**GUARDED, CONNECTIONS_PER_USER="1") as gateway:
+        bearer = {"authorization": f"Bearer {token()}"}
+        with Peer.connect(gateway.port, **bearer), Peer.connect(gateway.port) as second:
+            response = refused(gateway, **bearer)
+            assert (response.status, response.code) == (503, "too_many_connections")
+            assert second.request("authenticate", token=token())["code"] == "too_many_connections"
+            assert second.request("authenticate", token=token(sub="eve"))["type"] == "authenticated"
+
+
+def test_near_the_memory_limit_new_connections_are_refused_and_old_ones_served(start: Start) -> None:
+    with start() as gateway:
+        used = _resident_bytes(gateway.process.pid)
+    with start(MEMORY_LIMIT_BYTES=str(used // 2)) as gateway:
+        response = refused(gateway)
+        assert (response.status, response.code) == (503, "too_many_connections")
+        assert gateway.get("/health") == (200, b"OK")
+    with start(MEMORY_LIMIT_BYTES=str(used * 4)) as gateway, Peer.connect(gateway.port) as peer:
+        assert peer.request("ping")["type"] == "pong"
+
+
+def test_a_full_node_refuses_and_recovers(start: Start) -> None:
+    with start(MAX_CONNECTIONS="1") as gateway:
+        with Peer.connect(gateway.port) as peer:
+            response = refused(gateway)
+            assert (response.status, response.code) == (503, "too_many_connections")
+            assert peer.request("ping")["type"] == "pong"
+        gateway.until(lambda: _can_connect(gateway))
+
+
+def test_when_descriptors_run_out_the_node_neither_spins_nor_dies_and_recovers(start: Start) -> None:
+    with start() as gateway, Peer.connect(gateway.port) as peer:
+        pid = gateway.process.pid
+        in_use = len(os.listdir(f"/proc/{pid}/fd"))
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (in_use + 8, hard))
+        with contextlib.ExitStack() as stack:
+            for _ in range(40):
+                with contextlib.suppress(OSError):
+                    stack.enter_context(Raw(gateway.port)).send(b"GET")
+            before = _cpu_s(pid)
+            started = time.monotonic()
+            for _ in range(20):
+                assert peer.request("ping")["type"] == "pong"
+            gateway.until(lambda: time.monotonic() - started > 1)
+            assert _cpu_s(pid) - before < 0.7, "a busy loop"
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        gateway.until(lambda: _answers(gateway))
+        assert peer.request("ping")["type"] == "pong"
+
+
+def _resident_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _answers(gateway: Gateway) -> bool:
+    try:
+        return _can_connect(gateway)
+    except (OSError, Ended):
+        return False
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# The address that counts
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "hops", "expected"),
+    [
+        ([], 1, "127.0.0.1"),
+        (["1.2.3.4"], 0, "127.0.0.1"),
+        (["1.2.3.4"], 1, "1.2.3.4"),
+        (["6.6.6.6, 1.2.3.4"], 1, "1.2.3.4"),
+        (["6.6.6.6", "1.2.3.4"], 1, "1.2.3.4"),
+        (["6.6.6.6, 1.2.3.4, 5.6.7.8"], 2, "1.2.3.4"),
+        (["1.2.3.4"], 2, "127.0.0.1"),
+        (["garbage"], 1, "127.0.0.1"),
+        (["1.2.3.4, "], 1, "127.0.0.1"),
+        (["1.2.3.4:80"], 1, "1.2.3.4"),
+        (["[2001:db8::1]:80"], 1, "2001:db8::/64"),
+        (["2001:db8:0:0:ffff::1"], 1, "2001:db8::/64"),
+        (["::ffff:1.2.3.4"], 1, "1.2.3.4"),
+        (["1.2.3.4\x00"], 1, "127.0.0.1"),
+        (["x," * 100_000 + "1.2.3.4"], 1, "1.2.3.4"),
+        (["01.2.3.4"], 1, "127.0.0.1"),
+    ],
+)
+def test_only_the_trusted_hop_counts(forwarded: list[str], hops: int, expected: str) -> None:
+    assert client_address("127.0.0.1", forwarded, hops) == expected
+
+
+def test_addresses_without_connections_leave_nothing_behind() -> None:
+    count = AddressCount(1)
+    for number in range(1000):
+        count.enter(str(number))
+        assert count.is_full(str(number))
+        count.leave(str(number))
+    assert not count._counts

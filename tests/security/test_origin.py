@@ -1,0 +1,124 @@
+"""Cross-site WebSocket hijacking, look-alike origins, and what pages of other origins may read."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.gateway import Gateway
+from tests.security.conftest import GUARDED, Start
+from tests.security.peers import Peer, Raw, handshake_head, http
+from tests.security.tokens import token
+from websocket_handler.protocol.origins import Origins, origins_of, read_origins
+
+ALLOWED = "https://app.example.com"
+LOOK_ALIKES = [
+    "http://app.example.com",
+    "https://app.example.com.evil.io",
+    "https://app.example.com@evil.io",
+    "https://evil.io/https://app.example.com",
+    "https://app.example.com:8443",
+    "https://app.example.com/",
+    "https://APP.example.com",
+    "https://sub.app.example.com",
+    "https://xapp.example.com",
+    "https://app.example.co",
+    "https://app.example.com, https://evil.io",
+    "https://app-example.com",
+    "https://localhost:3000",
+    "http://localhost",
+    "http://127.0.0.1:3000",
+    "file://",
+    "null",
+    "",
+    "*",
+]
+BEARER = {"authorization": f"Bearer {token()}"}
+
+
+@pytest.mark.usefixtures("witness")
+@pytest.mark.parametrize("origin", LOOK_ALIKES)
+def test_a_page_of_another_origin_gets_no_upgrade_although_its_token_is_valid(guarded: Gateway, origin: str) -> None:
+    with Raw(guarded.port) as raw:
+        raw.send(handshake_head(origin=origin, **BEARER))
+        response = raw.response()
+        assert (response.status, response.code) == (403, "forbidden")
+        assert "sec-websocket-accept" not in response.headers
+        assert raw.is_ended()
+
+
+@pytest.mark.usefixtures("witness")
+@pytest.mark.parametrize("origin", LOOK_ALIKES)
+def test_a_page_of_another_origin_gets_nothing_from_the_api(guarded: Gateway, origin: str) -> None:
+    response = http(guarded.port, "GET", "/api/v1/connections", origin=origin, **BEARER)
+    assert (response.status, response.code) == (403, "forbidden")
+    assert "access-control-allow-origin" not in response.headers
+
+
+def test_two_origin_headers_are_no_origin(guarded: Gateway) -> None:
+    head = handshake_head(origin=ALLOWED, **BEARER).replace(b"\r\n\r\n", b"\r\nOrigin: https://evil.io\r\n\r\n")
+    with Raw(guarded.port) as raw:
+        raw.send(head)
+        assert raw.response().status == 403
+
+
+def test_an_allowed_page_and_a_program_without_origin_come_in(guarded: Gateway) -> None:
+    with Peer.connect(guarded.port, origin=ALLOWED, **BEARER), Peer.connect(guarded.port, **BEARER):
+        pass
+
+
+def test_an_allowed_page_may_read_the_api_and_ask_before(guarded: Gateway) -> None:
+    response = http(guarded.port, "GET", "/api/v1/connections", origin=ALLOWED, **BEARER)
+    assert response.status == 200
+    assert response.headers["access-control-allow-origin"] == ALLOWED
+    assert "Origin" in response.headers["vary"]
+    assert "access-control-allow-credentials" not in response.headers
+    preflight = http(
+        guarded.port, "OPTIONS", "/api/v1/connections", origin=ALLOWED, access_control_request_method="GET"
+    )
+    assert preflight.status == 204
+    assert "Authorization" in preflight.headers["access-control-allow-headers"]
+
+
+def test_an_error_can_be_read_by_an_allowed_page_too(guarded: Gateway) -> None:
+    response = http(guarded.port, "GET", "/api/v1/connections", origin=ALLOWED)
+    assert response.status == 401
+    assert response.headers["access-control-allow-origin"] == ALLOWED
+
+
+def test_without_named_origins_only_pages_of_the_own_host_come_in(start: Start) -> None:
+    with start(**{**GUARDED, "ALLOWED_ORIGINS": ""}) as gateway:
+        for origin in ("https://gateway.example", "http://gateway.example"):
+            with Peer.connect(gateway.port, origin=origin, **BEARER):
+                pass
+        for origin in ("https://evil.io", "https://gateway.example.evil.io", "null", "https://gateway.example:444"):
+            with Raw(gateway.port) as raw:
+                raw.send(handshake_head(origin=origin, **BEARER))
+                assert raw.response().status == 403
+
+
+def test_the_console_lets_nothing_but_its_own_files_run(guarded: Gateway) -> None:
+    headers = http(guarded.port, "GET", "/").headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://a.example/", "a.example", "https://", "https://A.example", "https://u@a.example", "https://*.a.example",
+     "https://a.example:99999", "https://a.example?x", "null"],
+)  # fmt: skip
+def test_a_setting_that_is_no_origin_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="origin"):
+        read_origins(text)
+
+
+def test_nobody_asked_for_origins_where_everybody_may_come() -> None:
+    assert origins_of("", is_open=True).allow("https://anywhere.example", "gateway.example")
+    assert not origins_of("", is_open=False).allow("https://anywhere.example", "gateway.example")
+    assert not origins_of("https://a.example", is_open=True).allow("https://anywhere.example", "anywhere.example")
+    assert not Origins(frozenset(), same_host=True).allow("https://a.example", None)

@@ -1,0 +1,238 @@
+"""What a token allows: every command and every route, on permitted, forbidden and missing projects."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.gateway import Gateway
+from tests.security.peers import Message, Peer, Response, http
+from tests.security.tokens import ALL_RIGHTS, token
+from websocket_handler.api.application import make_application
+from websocket_handler.protocol.identity import RIGHTS, Identity, is_pattern
+
+COMMANDS: dict[str, Message] = {
+    "subscribe": {"action": "subscribe"},
+    "history": {"action": "history"},
+    "publish": {"action": "publish", "message": {"type": "x"}},
+    "presence": {"action": "presence"},
+    "forward:pm": {"action": "forward", "type": "planning", "data": {}},
+    "forward:dev": {"action": "forward", "type": "DEV", "data": {}},
+    "forward:qa": {"action": "forward", "type": "test", "data": {}},
+    "forward:ops": {"action": "forward", "type": "deploy", "data": {}},
+}
+NEEDS = {name: "subscribe" if name == "history" else name for name in COMMANDS}
+
+
+def as_user(gateway: Gateway, **changes: Any) -> Peer:
+    return Peer.connect(gateway.port, authorization=f"Bearer {token(**changes)}")
+
+
+@pytest.mark.usefixtures("witness")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_needs_its_own_right_and_a_permitted_project(guarded: Gateway, name: str) -> None:
+    command = COMMANDS[name]
+    with as_user(guarded, rights=[NEEDS[name]]) as peer:
+        assert peer.request(**command, project_id="proj-open")["type"] != "error"
+        assert peer.request(**command, project_id="team-red")["type"] != "error"
+        assert peer.request(**command, project_id="proj-other")["code"] == "forbidden"
+    others = [right for right in ALL_RIGHTS if right != NEEDS[name] and not right.startswith("forward")]
+    others += [right for right in NEEDS.values() if right.startswith("forward") and right != NEEDS[name]]
+    with as_user(guarded, rights=others) as peer:
+        assert peer.request(**command, project_id="proj-open")["code"] == "forbidden"
+
+
+@pytest.mark.usefixtures("witness")
+def test_a_forbidden_project_and_one_that_does_not_exist_get_the_same_answer(guarded: Gateway) -> None:
+    with as_user(guarded, sub="owner", projects=["secret-project"]) as owner:
+        assert owner.request("publish", project_id="secret-project", message={"a": 1})["type"] == "publish_confirmed"
+    with as_user(guarded) as peer:
+        for command in COMMANDS.values():
+            existing = peer.request(**command, project_id="secret-project")
+            missing = peer.request(**command, project_id="no-such-project")
+            assert existing | {"id": ""} == missing | {"id": ""}
+            assert existing["code"] == "forbidden"
+
+
+def test_forbidden_projects_are_never_opened_on_the_node(guarded: Gateway) -> None:
+    def open_projects() -> bytes:
+        answer = http(guarded.port, "GET", "/metrics", authorization=f"Bearer {token()}")
+        return next(line for line in answer.body.splitlines() if line.startswith(b"websocket_handler_projects "))
+
+    before = open_projects()
+    with as_user(guarded, projects=[]) as peer:
+        for number in range(100):
+            assert peer.request("subscribe", project_id=f"probe-{number}")["code"] == "forbidden"
+    assert open_projects() == before
+
+
+@pytest.mark.usefixtures("witness")
+@pytest.mark.parametrize(
+    "project_id", ["team", "Team-red", "xteam-red", "proj-open2", "proj-ope", "proj-open.", "*", "team-*"]
+)
+def test_look_alike_project_ids_are_not_permitted(guarded: Gateway, project_id: str) -> None:
+    with as_user(guarded) as peer:
+        answer = peer.request("subscribe", project_id=project_id)
+        assert answer["code"] in ("forbidden", "invalid_project_id") if project_id != "team-*" else True
+        assert answer["type"] == "error"
+
+
+def test_url_subscriptions_need_the_right_too(guarded: Gateway) -> None:
+    path = "/ws?project_id=proj-other&project_id=proj-open&project_id=absent"
+    with Peer.connect(guarded.port, path, authorization=f"Bearer {token()}") as peer:
+        answers = [peer.next() for _ in range(3)]
+        assert [answer.get("code", answer["type"]) for answer in answers] == [
+            "forbidden",
+            "subscription_confirmed",
+            "forbidden",
+        ]
+
+
+# Senders
+
+
+def received(emulator: Any, queue_url: str, message_id: str) -> dict[str, Any]:
+    """The message with this id from a queue that other tests fill too."""
+    client = emulator.client("sqs")
+    while True:
+        answer = client.receive_message(
+            QueueUrl=queue_url, MessageAttributeNames=["All"], MaxNumberOfMessages=10, WaitTimeSeconds=5
+        )
+        assert answer.get("Messages"), "the queue is empty"
+        for message in answer["Messages"]:
+            if message["MessageAttributes"]["MessageId"]["StringValue"] == message_id:
+                client.close()
+                return dict(message)
+
+
+def test_the_servers_identity_wins_over_what_a_client_says_about_itself(
+    guarded: Gateway, resources: dict[str, str], emulator: Any
+) -> None:
+    with as_user(guarded, sub="ada") as peer:
+        data = {"user_id": "root", "client": {"user_id": "root"}}
+        answer = peer.request(
+            "forward", type="dev", data=data, message_id="who-1", user_id="root", client={"user_id": "r"}
+        )
+        assert answer["type"] == "forward_confirmed"
+    message = received(emulator, resources["SQS_QUEUE_URL_DEV"], "who-1")
+    body = json.loads(message["Body"])
+    assert body["client"]["user_id"] == "ada"
+    assert body["data"] == data
+    assert message["MessageAttributes"]["UserId"]["StringValue"] == "ada"
+
+
+def test_two_users_with_the_same_message_id_have_two_tasks(guarded: Gateway) -> None:
+    with as_user(guarded, sub="ada") as ada, as_user(guarded, sub="eve") as eve:
+        first = ada.request("forward", type="qa", data={"from": "ada"}, message_id="same")
+        second = eve.request("forward", type="qa", data={"from": "eve"}, message_id="same")
+        assert (first["type"], second["type"]) == ("forward_confirmed", "forward_confirmed")
+        assert first["receipt"] != second["receipt"]
+
+
+# HTTP
+
+ROUTES = {
+    "publish": ("POST", "/api/v1/projects/{p}/messages", b'{"type":"x"}'),
+    "subscribe": ("GET", "/api/v1/projects/{p}/messages", b""),
+    "events": ("GET", "/api/v1/projects/{p}/events", b""),
+    "presence": ("GET", "/api/v1/projects/{p}/presence", b""),
+    "admin": ("GET", "/api/v1/connections", b""),
+    "disconnect": ("DELETE", "/api/v1/connections/nobody", b""),
+    "revoke": ("POST", "/api/v1/users/nobody/disconnect", b""),
+    "broadcast": ("POST", "/api/v1/broadcast", b'{"type":"notice"}'),
+    "metrics": ("GET", "/metrics", b""),
+    "ticket": ("POST", "/api/v1/tickets", b""),
+}
+ROUTE_RIGHT = {
+    "events": "subscribe",
+    "disconnect": "admin",
+    "revoke": "admin",
+    "broadcast": "admin",
+    "metrics": "admin",
+}
+BAD_HEADERS = {
+    "none": {},
+    "nonsense": {"authorization": "Bearer nonsense"},
+    "basic": {"authorization": "Basic YWRhOnB3"},
+    "expired": {"authorization": f"Bearer {token(exp=1_000_000_000)}"},
+    "without scheme": {"authorization": token()},
+}
+
+
+def call(gateway: Gateway, name: str, project_id: str = "proj-open", **headers: str) -> Response:
+    method, path, body = ROUTES[name]
+    return http(gateway.port, method, path.replace("{p}", project_id), body, **headers)
+
+
+@pytest.mark.usefixtures("witness")
+@pytest.mark.parametrize("name", ROUTES)
+@pytest.mark.parametrize("headers", BAD_HEADERS.values(), ids=BAD_HEADERS.keys())
+def test_every_route_refuses_who_does_not_prove_who_they_are(
+    guarded: Gateway, name: str, headers: dict[str, str]
+) -> None:
+    response = call(guarded, name, **headers)
+    assert (response.status, response.code) == (401, "unauthorized")
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert "no-store" in response.headers["cache-control"]
+
+
+@pytest.mark.usefixtures("witness")
+@pytest.mark.parametrize("name", [name for name in ROUTES if name != "ticket"])
+def test_every_route_needs_its_right(guarded: Gateway, name: str) -> None:
+    rights = [right for right in RIGHTS if right != ROUTE_RIGHT.get(name, name)]
+    response = call(guarded, name, authorization=f"Bearer {token(rights=rights)}")
+    assert (response.status, response.code) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("name", ["publish", "subscribe", "events", "presence"])
+def test_a_route_answers_the_same_for_a_forbidden_and_a_missing_project(guarded: Gateway, name: str) -> None:
+    bearer = f"Bearer {token()}"
+    existing = call(guarded, name, "secret-project", authorization=bearer)
+    missing = call(guarded, name, "no-such-project", authorization=bearer)
+    assert (existing.status, existing.body) == (missing.status, missing.body) == (403, missing.body)
+
+
+@pytest.mark.parametrize(
+    "name", ["publish", "subscribe", "presence", "admin", "revoke", "broadcast", "metrics", "ticket"]
+)
+def test_a_route_opens_with_its_right(guarded: Gateway, name: str) -> None:
+    assert call(guarded, name, authorization=f"Bearer {token()}").status == 200
+
+
+def test_a_ticket_or_token_in_the_query_opens_no_route(guarded: Gateway) -> None:
+    for query in (f"access_token={token()}", "ticket=x"):
+        path = f"/api/v1/connections?{query}"
+        assert http(guarded.port, "GET", path).status == 401
+        assert http(guarded.port, "GET", path, authorization=f"Bearer {token()}").status == 401
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/", "/console/../../etc/passwd", "/api/v1/nothing"])
+def test_what_is_open_to_all_tells_nothing(guarded: Gateway, path: str) -> None:
+    response = http(guarded.port, "GET", path)
+    assert response.status in (200, 404)
+    assert b"proj-open" not in response.body
+
+
+def test_every_route_of_the_application_is_in_this_file_or_open_on_purpose() -> None:
+    open_to_all = {"/health", "/ready", "/", "/console/{name}", "/ws"}
+    application = make_application(None, None, has_console=True, path="/ws")  # type: ignore[arg-type]
+    paths = {getattr(route, "path", "") for route in application.routes}
+    tested = {path.replace("{p}", "{project_id}") for _, path, _ in ROUTES.values()}
+    known = {path.replace("nobody", "{connection_id}" if "connections" in path else "{user_id}") for path in tested}
+    assert paths == known | open_to_all
+
+
+# The pure rules
+
+
+def test_patterns_are_ids_prefixes_or_the_star_alone() -> None:
+    assert all(map(is_pattern, ["*", "a", "team-*", "a.b:c_d-*", "a" * 128]))
+    assert not any(map(is_pattern, ["", "**", "a*b", "*a", "a**", "../*", "a b", "é*", "a" * 129, "a\n*"]))
+
+
+def test_an_identity_without_projects_may_nothing_on_any() -> None:
+    identity = Identity("ada", None, (), frozenset(RIGHTS))
+    assert not identity.may("subscribe", "proj-open")
+    assert identity.may("admin")

@@ -1,0 +1,1 @@
+"""Deterministic simulation: whole nodes, clients, SQS and DynamoDB with faults, in virtual time, from one seed."""

@@ -1,0 +1,251 @@
+"""One gateway process in the simulation: the product's parts, put together as `app.py` does, over fakes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+from tests.simulation.loop import Owner
+from tests.simulation.network import Link, as_transport
+from tests.simulation.store_watch import WatchedStore
+from websocket_handler.adapters.aws import Backoff, Table
+from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
+from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
+from websocket_handler.adapters.dynamodb_state import DynamoDbStateStore
+from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
+from websocket_handler.adapters.sqs_forwarder import SqsForwarder
+from websocket_handler.adapters.sqs_updates import SqsUpdateSource
+from websocket_handler.delivery.follower import Follower
+from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
+from websocket_handler.delivery.limits import DeliveryLimits
+from websocket_handler.delivery.node import Node
+from websocket_handler.delivery.project import Engine
+from websocket_handler.delivery.recorder import StateRecorder
+from websocket_handler.delivery.updates import UpdateConsumer
+from websocket_handler.hub.log import LogLimits
+from websocket_handler.net.drain import hand_over
+from websocket_handler.net.gate import Gate, NetOptions
+from websocket_handler.net.keepalive import Keepalive
+from websocket_handler.net.websocket import WebSocket
+from websocket_handler.ports.log_store import LogStore, Segment
+from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.messages import Position, Subscribe
+from websocket_handler.protocol.names import Agent
+from websocket_handler.protocol.publication import finish
+from websocket_handler.protocol.replies import Greeting
+from websocket_handler.protocol.session import SessionLimits
+from websocket_handler.server import ServerOptions, WebSocketServer
+from websocket_handler.telemetry.counters import Counters
+from websocket_handler.telemetry.log import EventLog
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+TABLE = "table"
+UPDATES_QUEUE = "updates"
+DRAIN_S = 2.0
+PENDING_BYTES = 200_000
+RESTART_DELAY_S = 1.0
+
+
+class _Log:
+    """Where the node's events go. An exception that no rule foresaw is a violation."""
+
+    def __init__(self, process: "Process") -> None:
+        self._process = process
+
+    def emit(self, event: str, **fields: object) -> None:
+        self._process.world.trace(f"{self._process.name} {event}")
+
+    def report(self, event: str, fields: dict[str, object]) -> None:
+        self._process.world.trace(f"{self._process.name} {event} {fields}")
+
+    def exception(self, event: str, fault: BaseException, **fields: object) -> None:
+        if not self._process.is_frozen:
+            self._process.world.bug(event, fault)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a node consists of."""
+
+    store: LogStore
+    node: Node
+    forwarding: Forwarding
+    recorder: StateRecorder
+    follower: Follower
+    updates: UpdateConsumer | None
+    server: WebSocketServer
+    gate: Gate
+
+
+class Process(Owner):
+    """A node that can crash at any effect, or drain and go."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        super().__init__(name)
+        self.world = world
+        self.fuse: int | None = None
+        self.links: list[Link] = []
+        self.is_listening = False
+        self.is_gone = False
+        self._ids = 0
+        self._random = Random(f"{world.scenario.seed} {name}")
+        self.log = cast("EventLog", _Log(self))
+        self.parts: Parts = self.context.run(self._build)
+
+    def new_id(self) -> str:
+        """Unique, and the same in every run of the seed."""
+        self._ids += 1
+        return f"{self.name}-{self._ids}"
+
+    def may_act(self) -> bool:
+        """Whether an effect still leaves the process; counts towards a planned crash."""
+        if self.fuse is not None and not self.is_frozen:
+            self.fuse -= 1
+            if self.fuse <= 0:
+                self.world.crash(self, "at an effect")
+        return not self.is_frozen
+
+    # Building
+
+    def _build(self) -> Parts:
+        world, plan = self.world, self.world.scenario
+        limits = self._limits()
+        call = world.aws.of(self.may_act)
+        table = Table(TABLE, call, backoff=Backoff(random=self._random))
+        counters = Counters()
+        store: LogStore
+        if plan.store == "memory":
+            store = WatchedStore(MemoryLogStore(world.clock, limits.log), self._memory_committed)
+        else:
+            store = DynamoDbLogStore(table, self.start_task, world.clock, DynamoDbLogOptions(history=limits.log))
+        engine = Engine(store, world.clock, world.loop, limits, counters, self.new_id, finish)
+        node = Node(engine, MemoryLogStore(world.clock, limits.log))
+        suffix = ".fifo" if plan.has_fifo else ""
+        urls = {agent: f"{agent.value}{suffix}" for agent in Agent}
+        forwarding = Forwarding(
+            SqsForwarder(urls, "envelope", call), world.clock, ForwardLimits(), counters, self._random
+        )
+        recorder = StateRecorder(DynamoDbStateStore(table, world.clock), node, self.name, world.clock, self.log.report)
+        follower = Follower(DynamoDbPeers(table) if store.is_shared else MemoryPeers(), node, self.name, world.clock)
+        updates = None
+        if plan.has_updates:
+            source = SqsUpdateSource(UPDATES_QUEUE, call, long_poll_s=5)
+            updates = UpdateConsumer(source, node, counters, self._random, self.log.report)
+        greeting = Greeting(self.name, 25, 65536, 256, 1000, plan.ring_messages)
+        options = ServerOptions(greeting, SessionLimits(65536, 1000, 0))
+        server = WebSocketServer(node, forwarding, world.clock, options, self.new_id)
+        server.connection_changed = recorder.changed
+        server.connection_ended = recorder.gone
+        gate = Gate(server, NetOptions(outbox_bytes=plan.outbox_bytes, slow_client_timeout_s=10), world.clock, self.log)
+        gate.keepalive = Keepalive(gate)
+        return Parts(store, node, forwarding, recorder, follower, updates, server, gate)
+
+    def _memory_committed(self, project: str, segment: Segment) -> None:
+        if not self.is_frozen:
+            self.world.memory_committed(project, segment)
+
+    def _limits(self) -> DeliveryLimits:
+        plan = self.world.scenario
+        return DeliveryLimits(
+            log=LogLimits(plan.ring_messages, plan.ring_bytes, 3600.0),
+            history_page_bytes=plan.outbox_bytes,
+            write_bytes=plan.outbox_bytes // 2,
+            pending_bytes=PENDING_BYTES,
+            project_idle_s=3.0,
+        )
+
+    # Life
+
+    def start(self) -> None:
+        """Begin to work; the node listens at once."""
+        self.context.run(self._start)
+
+    def _start(self) -> None:
+        parts = self.parts
+        parts.gate.keepalive.start()
+        self.start_task(self._supervise(self._sweep))
+        self.start_task(self._supervise(parts.recorder.run))
+        self.start_task(self._supervise(self._probe))
+        if parts.store.is_shared:
+            self.start_task(self._supervise(parts.follower.run))
+        if parts.updates is not None:
+            self.start_task(self._supervise(parts.updates.run))
+        self.is_listening = True
+
+    def start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the background; its failure is a violation."""
+        task = self.world.loop.create_task(work)
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (fault := task.exception()) is not None and not self.is_frozen:
+            self.world.bug("task.failed", fault)
+
+    async def _supervise(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except Exception as fault:
+                self.log.exception("task.failed", fault)
+            await asyncio.sleep(RESTART_DELAY_S)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(5.0)
+            self.parts.node.sweep()
+
+    async def _probe(self) -> None:
+        while True:
+            await self.parts.store.check()
+            await asyncio.sleep(3.0)
+
+    def accept(self, link: Link, named: list[tuple[str, dict[str, Any] | None]]) -> bool:
+        """Take a connection in; whether that worked."""
+        if not self.is_listening or self.is_frozen:
+            return False
+        subscriptions = tuple(
+            Subscribe(project_id=project, since=Position(since["epoch"], since["offset"]))
+            if since
+            else Subscribe(project_id=project)
+            for project, since in named
+        )
+        link.websocket = WebSocket(self.parts.gate, as_transport(link.socket), subscriptions)
+        self.links = [known for known in self.links if not known.is_closed]
+        self.links.append(link)
+        try:
+            self.context.run(link.websocket.begin)
+        except CommandError:
+            link.is_closed = True
+            return False
+        return True
+
+    def drain(self) -> None:
+        """SIGTERM: hand over, flush, and go."""
+        self.is_listening = False
+        self.context.run(self.start_task, self._drain())
+
+    async def _drain(self) -> None:
+        """As `App.stop` does."""
+        parts = self.parts
+        parts.server.is_draining = True
+        if parts.updates is not None:
+            parts.updates.stop_receiving()
+        parts.node.wake_readers()
+        await hand_over(parts.gate, DRAIN_S, self._random)
+        try:
+            async with asyncio.timeout(5.0):
+                while not (  # noqa: ASYNC110 - as the product does
+                    parts.node.is_settled
+                    and parts.forwarding.is_settled
+                    and (parts.updates is None or parts.updates.is_settled)
+                ):
+                    await asyncio.sleep(0.01)
+                await parts.recorder.write()
+                if parts.store.is_shared:
+                    await parts.follower.leave()
+        except TimeoutError:
+            pass
+        self.world.gone(self)

@@ -1,0 +1,384 @@
+"""Bugs on purpose: what the simulation has to find, each put into the product while a test looks for it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+from typing import Any
+
+from websocket_handler.adapters import sqs_forwarder
+from websocket_handler.adapters.aws import Table
+from websocket_handler.adapters.dynamodb_log import DynamoDbLogStore
+from websocket_handler.adapters.sqs_forwarder import SqsForwarder
+from websocket_handler.delivery.fan_out import PAGE_MESSAGES_MAX, FanOut
+from websocket_handler.delivery.follower import Follower
+from websocket_handler.delivery.node import Confirmed, Node
+from websocket_handler.delivery.project import Project
+from websocket_handler.delivery.reader import Reader, after_in, bounded, follows
+from websocket_handler.delivery.updates import UpdateConsumer
+from websocket_handler.hub.cursor import CursorState
+from websocket_handler.hub.keys import KeyWindow
+from websocket_handler.hub.log import ProjectLog, Start
+from websocket_handler.ports.forwarder import Accepted, QueueUnavailable
+from websocket_handler.ports.log_store import Behind, Committed, Unavailable
+from websocket_handler.protocol.messages import Position
+
+Patch = tuple[Any, str, Any]
+PLANTS: dict[str, Callable[[], list[Patch]]] = {}
+
+
+def _plant(build: Callable[[], list[Patch]]) -> Callable[[], list[Patch]]:
+    PLANTS[build.__name__.replace("_", " ")] = build
+    return build
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """The product with this bug."""
+    patches = PLANTS[name]()
+    kept: Sequence[Patch] = [(owner, attribute, getattr(owner, attribute)) for owner, attribute, _ in patches]
+    for owner, attribute, replacement in patches:
+        setattr(owner, attribute, replacement)
+    try:
+        yield
+    finally:
+        for owner, attribute, original in kept:
+            setattr(owner, attribute, original)
+
+
+@_plant
+def a_lost_race_counts_as_won() -> list[Patch]:
+    answered: Any = Project._answered
+
+    def changed(self: Any, segment: Any, answer: Any) -> None:
+        answered(self, segment, Committed() if isinstance(answer, Behind) else answer)
+
+    return [(Project, "_answered", changed)]
+
+
+@_plant
+def a_write_without_its_condition() -> list[Patch]:
+    call: Any = Table.call
+
+    async def changed(self: Any, operation: str, **parameters: Any) -> Any:
+        if operation == "put_item":
+            parameters.pop("ConditionExpression", None)
+        return await call(self, operation, **parameters)
+
+    return [(Table, "call", changed)]
+
+
+@_plant
+def confirmed_before_the_commit() -> list[Patch]:
+    take: Any = Project._take_batch
+
+    def changed(self: Any) -> Any:
+        batch, records = take(self)
+        for offset, waiting in enumerate(batch, self.log.head + 1):
+            waiting.done(Position(self.log.epoch, offset))
+            waiting.done = _ignore
+        return batch, records
+
+    return [(Project, "_take_batch", changed)]
+
+
+@_plant
+def delivered_before_the_commit() -> list[Patch]:
+    append: Any = DynamoDbLogStore.append
+
+    def changed(self: Any, project_id: str, segment: Any, done: Any) -> None:
+        append(self, project_id, segment, _ignore)
+        done(Committed())
+
+    return [(DynamoDbLogStore, "append", changed)]
+
+
+@_plant
+def live_before_the_replay() -> list[Patch]:
+    def changed(self: Any, cursor: Any, confirm: Any, start: Any) -> None:
+        self._when_started.pop(cursor, None)
+        if cursor.state is CursorState.ENDED or not isinstance(start, Start):
+            return
+        cursor.offset = start.offset
+        cursor.state = CursorState.LEVEL
+        confirm(start)
+        self._level[cursor.owner] = cursor.owner.write
+        self._writers = None
+        self._engine.scheduler.call_later(0.01, partial(FanOut._catch_up, self, cursor))
+
+    return [(FanOut, "_start", changed)]
+
+
+@_plant
+def published_before_the_confirmation() -> list[Patch]:
+    def changed(self: Any, cursor: Any, confirm: Any, start: Any) -> None:
+        callbacks = self._when_started.pop(cursor, [])
+        if cursor.state is CursorState.ENDED:
+            return
+        if isinstance(start, Start):
+            cursor.offset = start.offset
+            self._catch_up(cursor)
+        else:
+            self.end_cursor(cursor)
+        confirm(start)
+        for callback in callbacks:
+            callback()
+
+    return [(FanOut, "_start", changed)]
+
+
+@_plant
+def recovery_starts_one_too_early() -> list[Patch]:
+    return [(ProjectLog, "start", _moved_start(-1))]
+
+
+@_plant
+def recovery_starts_one_too_late() -> list[Patch]:
+    return [(ProjectLog, "start", _moved_start(1))]
+
+
+def _moved_start(by: int) -> Any:
+    start: Any = ProjectLog.start
+
+    def changed(self: Any, since: Any, rewind: Any, floor: int) -> Start:
+        found: Start = start(self, since, rewind, floor)
+        if since is None or not found.recovered:
+            return found
+        return Start(max(floor, min(self.head, found.offset + by)), recovered=True)
+
+    return changed
+
+
+@_plant
+def everything_is_called_recovered() -> list[Patch]:
+    start: Any = ProjectLog.start
+
+    def changed(self: Any, since: Any, rewind: Any, floor: int) -> Start:
+        return Start(start(self, since, rewind, floor).offset, recovered=True)
+
+    return [(ProjectLog, "start", changed)]
+
+
+@_plant
+def a_pause_loses_what_follows() -> list[Patch]:
+    resume: Any = FanOut.resume
+
+    def changed(self: Any, cursor: Any) -> None:
+        if cursor.state is CursorState.BEHIND:
+            cursor.offset = self.delivered
+        resume(self, cursor)
+
+    return [(FanOut, "resume", changed)]
+
+
+@_plant
+def resuming_skips_one() -> list[Patch]:
+    resume: Any = FanOut.resume
+
+    def changed(self: Any, cursor: Any) -> None:
+        if cursor.state is CursorState.BEHIND and cursor.offset < self.delivered:
+            cursor.offset += 1
+        resume(self, cursor)
+
+    return [(FanOut, "resume", changed)]
+
+
+@_plant
+def a_slow_client_is_written_to_all_the_same() -> list[Patch]:
+    return [(FanOut, "pause", _ignore)]
+
+
+@_plant
+def the_ring_is_never_trimmed() -> list[Patch]:
+    return [(ProjectLog, "trim", _ignore)]
+
+
+@_plant
+def keys_are_forgotten_by_a_restart() -> list[Patch]:
+    opened: Any = Project._opened
+
+    def changed(self: Any, tail: Any) -> None:
+        keys, self._keys = self._keys, KeyWindow(0, 0.0)
+        original, self._become_ready = self._become_ready, _ignore
+        opened(self, tail)
+        self._keys, self._become_ready = keys, original
+        if not isinstance(tail, Unavailable):
+            self._become_ready()
+
+    return [(Project, "_opened", changed)]
+
+
+@_plant
+def keys_of_other_nodes_are_not_noted() -> list[Patch]:
+    extend: Any = Project._extend
+
+    def changed(self: Any, segment: Any) -> None:
+        is_ours = bool(self._written) or self._state.name == "OPENING"
+        keys = self._keys
+        if not is_ours:
+            self._keys = KeyWindow(0, 0.0)
+        extend(self, segment)
+        self._keys = keys
+
+    return [(Project, "_extend", changed)]
+
+
+@_plant
+def an_ambiguous_write_is_appended_again() -> list[Patch]:
+    merge: Any = Project._merge
+
+    def changed(self: Any, ours: Any, tail: Any) -> None:
+        merge(self, None, tail)
+
+    put: Any = DynamoDbLogStore._put
+
+    async def put_changed(self: Any, project_id: str, segment: Any, ttl: int) -> Any:
+        return await put(self, project_id, _Nameless(segment), ttl)
+
+    return [(Project, "_merge", changed), (DynamoDbLogStore, "_put", put_changed)]
+
+
+class _Nameless:
+    """A segment that calls itself something else whenever it is asked."""
+
+    def __init__(self, segment: Any) -> None:
+        self.epoch, self.first, self.last, self.records = segment.epoch, segment.first, segment.last, segment.records
+        self._names = (f"{segment.writer}-{index}" for index in count())
+
+    @property
+    def writer(self) -> str:
+        return next(self._names)
+
+
+@_plant
+def an_epoch_is_used_again_after_a_loss() -> list[Patch]:
+    adopt: Any = Project._adopt
+
+    def changed(self: Any, tail: Any) -> None:
+        adopt(self, tail)
+        if tail.epoch is None:
+            self.log.epoch = "epoch"
+
+    return [(Project, "_adopt", changed)]
+
+
+@_plant
+def cursors_stay_after_a_new_epoch() -> list[Patch]:
+    def changed(self: Any) -> None:
+        self.delivered = self._project.log.head
+
+    return [(FanOut, "reset", changed)]
+
+
+@_plant
+def an_update_is_deleted_before_the_commit() -> list[Patch]:
+    take: Any = UpdateConsumer._take
+
+    def changed(self: Any, update: Any) -> None:
+        self._published.append(update.handle)
+        self._has_published.set()
+        take(self, update)
+
+    return [(UpdateConsumer, "_take", changed)]
+
+
+@_plant
+def a_forward_is_confirmed_without_the_queue() -> list[Patch]:
+    send: Any = SqsForwarder.send
+
+    async def changed(self: Any, agent: Any, tasks: Any) -> Any:
+        try:
+            return await send(self, agent, tasks)
+        except QueueUnavailable:
+            return [Accepted("hopefully") for _ in tasks]
+
+    return [(SqsForwarder, "send", changed)]
+
+
+@_plant
+def receipts_are_told_apart_by_their_order() -> list[Patch]:
+    answers: Any = sqs_forwarder._answers
+
+    def changed(answer: Any) -> Any:
+        for index, (_, found) in enumerate(answers(answer)):
+            yield str(index), found
+
+    return [(sqs_forwarder, "_answers", changed)]
+
+
+@_plant
+def a_cursor_overtakes_the_commit() -> list[Patch]:
+    def changed(self: Any, cursor: Any, asked: int, tail: Any) -> None:
+        if cursor.state is not CursorState.READING or cursor.offset != asked:
+            return
+        cursor.state = CursorState.BEHIND
+        if isinstance(tail, Unavailable):
+            self._engine.scheduler.call_later(1.0, partial(self.resume, cursor))
+        elif tail.epoch == self._project.log.epoch and follows(tail, cursor.offset):
+            records = after_in(tail, cursor.offset)
+            while records and not cursor.owner.is_paused:
+                page = bounded(records, PAGE_MESSAGES_MAX, self._engine.limits.write_bytes)
+                self._send_page(cursor, page)
+                records = records[len(page) :]
+            self._catch_up(cursor)
+        else:
+            self._move(cursor, self.reader.floor_after(cursor.offset, tail))
+
+    return [(FanOut, "_page_read", changed)]
+
+
+@_plant
+def one_page_is_taken_for_all() -> list[Patch]:
+    def changed(self: Any, offset: int, done: Any) -> None:
+        self._project.refresh(done)
+
+    return [(Reader, "_reach", changed)]
+
+
+@_plant
+def the_last_words_of_a_node_are_missed() -> list[Patch]:
+    look: Any = Follower.look_around
+
+    async def changed(self: Any) -> None:
+        await look(self)
+        if not self.others:
+            self._follow_until = 0.0
+
+    return [(Follower, "look_around", changed)]
+
+
+@_plant
+def a_second_subscription_is_confirmed_too_early() -> list[Patch]:
+    def changed(self: Any, connection: Any, command: Any, done: Any) -> None:
+        followed = connection.subscriptions.get(command.project_id)
+        if followed is None:
+            self.subscribe(connection, command, done)
+        else:
+            project, cursor = followed
+            done(Confirmed(project.fan_out.position(cursor), recovered=True))
+
+    return [(Node, "_confirm_again", changed)]
+
+
+@_plant
+def unsubscribing_leaves_the_cursor() -> list[Patch]:
+    def changed(self: Any, connection: Any, project_id: str, done: Any) -> None:
+        connection.subscriptions.pop(project_id, None)
+        done()
+
+    return [(Node, "unsubscribe", changed)]
+
+
+@_plant
+def an_outage_answers_nobody() -> list[Patch]:
+    def changed(self: Any, fault: Any) -> None:
+        self._written = []
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        self._answer_all(fault)
+
+    return [(Project, "_refuse_all", changed)]
+
+
+def _ignore(*_: Any) -> None:
+    """Instead of what should happen."""

@@ -1,0 +1,44 @@
+"""A log store whose commits are told to the checker: a memory store has no table to look into."""
+
+from collections.abc import Callable
+from functools import partial
+
+from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, Tail, Unavailable
+
+
+class WatchedStore:
+    """Passes everything on."""
+
+    def __init__(self, store: LogStore, committed: Callable[[str, Segment], None]) -> None:
+        self._store = store
+        self._committed = committed
+        self.name = store.name
+        self.is_shared = store.is_shared
+
+    def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
+        self._store.open(project_id, done)
+
+    def append(
+        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | Unavailable], None]
+    ) -> None:
+        self._store.append(project_id, segment, partial(self._answered, project_id, segment, done))
+
+    def _answered(
+        self,
+        project_id: str,
+        segment: Segment,
+        done: Callable[[Committed | Behind | Unavailable], None],
+        answer: Committed | Behind | Unavailable,
+    ) -> None:
+        if isinstance(answer, Committed):
+            self._committed(project_id, segment)
+        done(answer)
+
+    def read(self, project_id: str, after: int, done: Callable[[Tail | Unavailable], None]) -> None:
+        self._store.read(project_id, after, done)
+
+    async def check(self) -> None:
+        await self._store.check()
+
+    def failure(self) -> str | None:
+        return self._store.failure()

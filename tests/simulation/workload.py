@@ -1,0 +1,351 @@
+"""What happens in a schedule beside faults: people and agents at work, readers, networks that come and go."""
+
+import json
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.checker import End
+from tests.simulation.clients import Client, Session
+from tests.simulation.fake_sqs import Message
+from tests.simulation.network import Link
+from tests.simulation.node import UPDATES_QUEUE, Process
+from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.messages import Position
+from websocket_handler.protocol.replies import HistoryPage
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+MALFORMED = ("no JSON", "[1]", '{"project_id":"..","x":1}')
+
+
+class Workload:
+    """Draws the next action, again and again, until it is told to stop."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.random = Random(f"workload {world.scenario.seed}")
+        self.is_over = False
+        self.is_asleep = False
+        self._uids = 0
+        self._http: dict[str, tuple[str, str, str]] = {}
+        """Publications over HTTP that are not confirmed yet: uid to project, body and key."""
+        self._recent_keys: list[tuple[str, str, float]] = []
+        self._updates: list[str] = []
+        self._malformed: list[str] = []
+
+    def start(self) -> None:
+        """Begin."""
+        self._next()
+
+    def stop(self) -> None:
+        """No new work; what is under way goes on."""
+        self.is_over = True
+
+    def _next(self) -> None:
+        if self.is_over:
+            return
+        if not self.is_asleep:
+            self._act()
+        wait_s = self.random.expovariate(self.world.scenario.actions_per_s)
+        self.world.loop.later(wait_s, self._next)
+
+    def _act(self) -> None:
+        dice = self.random.random()
+        client = self.random.choice(self.world.clients)
+        if dice < 0.5:
+            self.publish_some(self.random.choice((1, 1, 1, 2, 8)))
+        elif dice < 0.6:
+            self._update()
+        elif dice < 0.7:
+            self._forward(client)
+        elif dice < 0.78:
+            self._disturb(client)
+        elif dice < 0.86:
+            self._follow(client)
+        elif dice < 0.95:
+            self._read(client)
+        elif dice < 0.98:
+            self._conflict(client)
+        else:
+            self._broadcast()
+
+    # Publishing
+
+    def _body(self, project: str, key: str) -> tuple[str, str]:
+        self._uids += 1
+        uid = f"u{self._uids}"
+        padding = self.world.scenario.padding
+        size = padding if self.random.random() < 0.3 else min(padding, 20)
+        body = json.dumps({"u": uid, "x": "x" * size}, separators=(",", ":"))
+        self.world.checker.intends(uid, project, body, key)
+        return uid, body
+
+    def publish_some(self, count: int) -> None:
+        """Publish over any way in, several at once or one."""
+        client = self.random.choice(self.world.clients)
+        for _ in range(count):
+            project = self.random.choice(self.world.scenario.projects)
+            key = f"k{self._uids + 1}" if self.random.random() < 0.6 else ""
+            uid, body = self._body(project, key)
+            if self.random.random() < 0.6:
+                client.publish(project, body, uid, key)
+            elif self.random.random() < 0.8:
+                self._publish_over_http(uid, project, body, key)
+            else:
+                self._publish_twice(uid, project, body, key)
+
+    def _publish_twice(self, uid: str, project: str, body: str, key: str) -> None:
+        """The same publication under the same key from two nodes in parallel."""
+        self._publish_over_http(uid, project, body, key)
+        if key:
+            self._publish_over_http(uid, project, body, key)
+
+    def _publish_over_http(self, uid: str, project: str, body: str, key: str) -> None:
+        """As the HTTP route does; without a connection that could end, so an answer has to come."""
+        nodes = self.world.listening
+        if key:
+            self._http[uid] = (project, body, key)
+        if not nodes:
+            self._publish_again(uid, project, body, key)
+            return
+        process = self.random.choice(nodes)
+
+        def done(answer: Position | CommandError) -> None:
+            if process.is_frozen:
+                return
+            if isinstance(answer, CommandError):
+                self.world.checker.counts[f"error {answer.code.value}"] += 1
+                self._publish_again(uid, project, body, key)
+                return
+            self._http.pop(uid, None)
+            if key:
+                self._recent_keys.append((project, key, self.world.elapsed()))
+            self.world.trace(f"{uid} over HTTP: {answer.epoch}:{answer.offset}")
+            self.world.checker.confirmed(uid, answer.epoch, answer.offset)
+
+        try:
+            process.context.run(process.parts.node.publish, project, body.encode(), key, done)
+        except CommandError as fault:
+            done(fault)
+        if key:
+            self.world.loop.later(10.0, self._publish_lost, process, uid, project, body, key)
+
+    def _publish_again(self, uid: str, project: str, body: str, key: str) -> None:
+        if key:
+            wait_s = self.random.uniform(0.1, 1.0)
+            self.world.loop.later(wait_s, self._publish_unless_confirmed, uid, project, body, key)
+
+    def _publish_unless_confirmed(self, uid: str, project: str, body: str, key: str) -> None:
+        if uid in self._http:
+            self._publish_over_http(uid, project, body, key)
+
+    def _publish_lost(self, process: Process, uid: str, project: str, body: str, key: str) -> None:
+        """The node died with the request."""
+        if process.is_frozen:
+            self._publish_unless_confirmed(uid, project, body, key)
+        elif uid in self._http:
+            self.world.loop.later(5.0, self._publish_lost, process, uid, project, body, key)
+
+    def _conflict(self, client: Client) -> None:
+        """Another body under a key that was confirmed a moment ago."""
+        now, checker = self.world.elapsed(), self.world.checker
+        recent = [
+            (project, key)
+            for project, key, at_s in self._recent_keys
+            if now - at_s < 60 and not any(at_s - 1 <= jump for jump in checker.jumps)
+        ]
+        if not recent or self.world.scenario.store == "memory":
+            return
+        project, key = self.random.choice(recent)
+        uid, body = self._body(project, key)
+        client.publish(project, body, uid, key, conflicts=True)
+
+    def _update(self) -> None:
+        """An agent leaves an update in its queue."""
+        if not self.world.scenario.has_updates:
+            return
+        queue, project = self.world.queues[UPDATES_QUEUE], self.random.choice(self.world.scenario.projects)
+        now = self.world.loop.time()
+        if self.random.random() < 0.08:
+            self._malformed.append(queue.put(self.random.choice(MALFORMED), {}, now))
+            return
+        key = f"sqs:{UPDATES_QUEUE}-m{len(queue.sent)}"
+        uid, body = self._body(project, key)
+        self._updates.append(uid)
+        queue.put(body, {"ProjectId": {"DataType": "String", "StringValue": project}}, now)
+
+    def _forward(self, client: Client) -> None:
+        self._uids += 1
+        project = self.random.choice((None, *self.world.scenario.projects))
+        for index in range(self.random.choice((1, 1, 4))):
+            data = {"task": self._uids, "part": index}
+            client.forward(self.random.choice(("pm", "dev", "QA", "ops")), project, data, f"f{self._uids}-{index}")
+
+    def _broadcast(self) -> None:
+        nodes = self.world.listening
+        if nodes:
+            process = self.random.choice(nodes)
+            process.context.run(process.parts.node.broadcast, b'{"type":"broadcast"}')
+
+    # Networks
+
+    def session(self, client: Client, link: Link) -> list[tuple[str, dict[str, Any] | None]]:
+        """A client's new connection; what its URL names."""
+        if not self.is_over and self.random.random() < 0.2:
+            link.speed = self.random.choice((300.0, 5000.0))
+        client.session = Session(link)
+        return client.url(client.session)
+
+    def _disturb(self, client: Client) -> None:
+        """The client's network, or the client itself, misbehaves."""
+        session = client.session
+        if session is None:
+            return
+        link, dice = session.link, self.random.random()
+        if dice < 0.4:
+            self.world.injected["cut"] += 1
+            told_s, noticed_s = self.random.choice(((0.0, 0.0), (0.0, 1.0), (2.0, 0.0), (0.1, 0.1)))
+            link.end(told_s, noticed_s)
+        elif dice < 0.75:
+            self.world.injected["stall"] += 1
+            link.pace(speed=link.speed, is_stalled=True)
+            self.world.loop.later(self.random.choice((0.2, 2.0, 15.0)), lambda: link.pace(speed=0.0, is_stalled=False))
+        else:
+            self.world.injected["slow"] += 1
+            link.pace(speed=self.random.choice((200.0, 2000.0, 0.0)), is_stalled=False)
+
+    def calm_clients(self) -> None:
+        """Every client reads again, as fast as it can."""
+        for client in self.world.clients:
+            if client.session is not None:
+                client.session.link.pace(speed=0.0, is_stalled=False)
+
+    # Following and reading
+
+    def _follow(self, client: Client) -> None:
+        project, dice = self.random.choice(self.world.scenario.projects), self.random.random()
+        if dice < 0.3:
+            client.unsubscribe(project)
+            if self.random.random() < 0.7:
+                client.subscribe(project, self._anywhere(project))
+        elif dice < 0.6:
+            if client.session is not None and project not in client.wanted:
+                client.subscribe(project, self._anywhere(project))
+        elif project in client.wanted and client.session is not None and project in client.session.followed:
+            client.subscribe(project, self._anywhere(project))
+
+    def _anywhere(self, project: str) -> dict[str, Any]:
+        """A place to start from: none, so far back, one that was, one that never was."""
+        end, dice = self.world.checker.end_of(project), self.random.random()
+        epochs = self.world.checker.truth(project).epochs
+        if dice < 0.3:
+            return {}
+        if dice < 0.55:
+            return {"rewind": self.random.choice((0, 1, 5, 1000))}
+        if dice < 0.8 and end.epoch is not None:
+            return {"since": {"epoch": end.epoch, "offset": self.random.randint(0, end.head)}}
+        if dice < 0.9 and end.epoch is not None:
+            return {"since": {"epoch": end.epoch, "offset": end.head + self.random.choice((1, 1000))}}
+        epoch = self.random.choice(epochs) if epochs and dice < 0.95 else "elsewhere"
+        return {"since": {"epoch": epoch, "offset": self.random.randint(0, 10)}}
+
+    def _read(self, client: Client) -> None:
+        project = self.random.choice(self.world.scenario.projects)
+        end = self.world.checker.end_of(project)
+        after = self.random.choice((0, end.head // 2, end.head, end.head + 3))
+        if self.random.random() < 0.6:
+            client.history(project, after, self.random.choice((1, 10, 1000)))
+        elif self.world.listening:
+            self._pull(self.random.choice(self.world.listening), project, after, 1000)
+
+    def _pull(self, process: Process, project: str, after: int, limit: int) -> None:
+        """A reader without a connection, as the HTTP routes are."""
+        world, before = self.world, self.world.checker.end_of(project)
+
+        def done(page: HistoryPage | CommandError) -> None:
+            if process.is_frozen or isinstance(page, CommandError):
+                return
+            answer = {"epoch": page.position.epoch, "offset": page.position.offset, "recovered": page.recovered}
+            texts = [payload.decode() for payload in page.payloads]
+            world.checker.page("puller", project, after, before, answer, texts)
+            if self.is_over:
+                self._check_page(project, before, answer, page)
+
+        def pull() -> None:
+            try:
+                opened = process.parts.node.project(project)
+            except CommandError as fault:
+                done(fault)
+                return
+            opened.fan_out.reader.page(after, limit, 10_000_000, done)
+
+        process.context.run(pull)
+
+    def _check_page(self, project: str, before: End, answer: dict[str, Any], page: HistoryPage) -> None:
+        if answer["epoch"] == before.epoch and not page.payloads and answer["offset"] < before.head:
+            self.world.checker.violation(f"{project}: the end is said to be {answer}, it is {before}")
+
+    # The end
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to wait for."""
+        clients = self.world.clients
+        is_answered = all(client.session and not client.session.pending and not client.work for client in clients)
+        return is_answered and not self._http and not self._updates_left() and self._state_fault() is None
+
+    def _updates_left(self) -> list[Message]:
+        held = self.world.queues[UPDATES_QUEUE].held.values()
+        return [message for message in held if message.message_id not in self._malformed]
+
+    def check_end(self) -> None:
+        """Every accepted command was answered, every keyed publication landed, the queues are empty."""
+        violation = self.world.checker.violation
+        for client in self.world.clients:
+            session = client.session
+            if session is not None and session.pending:
+                violation(f"{client.name}: never answered: {list(session.pending.values())[:3]}")
+            if client.work:
+                violation(f"{client.name}: never confirmed: {list(client.work.values())[:3]}")
+        if self._http:
+            violation(f"never confirmed over HTTP: {list(self._http)[:3]}")
+        for uid in self._updates:
+            if not self.world.checker.intents[uid].landed:
+                violation(f"the update {uid} was never published")
+        if left := self._updates_left():
+            violation(f"updates that were published are still in the queue: {left[:3]}")
+        if fault := self._state_fault():
+            violation(fault)
+        self._check_forwards()
+
+    def _state_fault(self) -> str | None:
+        """The table says of the last node who is connected and follows what, and nothing else. A write that arrives
+        late may bring back what was deleted, until it expires."""
+        if self.world.scenario.faults.rates["dynamodb"].late:
+            return None
+        wanted: list[str] = []
+        for process in self.world.listening:
+            for connection in process.parts.node.connections.values():
+                wanted += [f"{connection.connection_id} META"]
+                wanted += [f"{connection.connection_id} SUB#{project}" for project in connection.subscriptions]
+        prefixes = tuple(f"WS#CONN#{process.name}-" for process in self.world.listening)
+        found = [
+            f"{partition.removeprefix('WS#CONN#')} {sort}"
+            for partition, items in self.world.table.partitions.items()
+            if partition.startswith(prefixes)
+            for sort in items
+        ]
+        return None if sorted(found) == sorted(wanted) else f"the state table has {found}, the node {wanted}"
+
+    def _check_forwards(self) -> None:
+        """On a FIFO queue every task is there once."""
+        for name, queue in self.world.queues.items():
+            if not queue.is_fifo:
+                continue
+            seen: dict[str, str] = {}
+            for message in queue.sent.values():
+                task = message.attributes["MessageId"]["StringValue"]
+                if task in seen:
+                    self.world.checker.violation(f"{name} holds {task} twice")
+                seen[task] = message.message_id

@@ -1,0 +1,361 @@
+"""A whole system from one seed: it runs, things go wrong, they stop going wrong, and everybody has to be level."""
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import blake2b
+from random import Random
+from typing import Any, Final
+
+import msgspec
+
+from tests.simulation.checker import Checker, End
+from tests.simulation.clients import Client
+from tests.simulation.fake_aws import FakeAws
+from tests.simulation.fake_dynamodb import FakeDynamoDb, Item
+from tests.simulation.fake_sqs import FakeQueue, Message
+from tests.simulation.loop import SimulationLoop
+from tests.simulation.network import Link
+from tests.simulation.node import PENDING_BYTES, UPDATES_QUEUE, Process
+from tests.simulation.scenario import NodeEvent, Scenario, scenario
+from tests.simulation.workload import Workload
+from websocket_handler.ports.log_store import Segment
+
+BEGIN_WALL_S: Final = 1_795_377_600.0
+LEVEL_S: Final = 4.5
+DELIVERY_S: Final = 0.5
+"""How long a publication may be on its way to those who follow."""
+SETTLED_S: Final = 75.0
+"""The longest wait that is documented: a forward's 30 s and one attempt, or a hidden update's visibility."""
+FRAME_BYTES: Final = 500
+"""More than what frames and the gateway's own fields add to the payloads of one write."""
+AGENTS: Final = ("pm", "dev", "qa", "ops")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a schedule went."""
+
+    seed: int
+    violations: list[str]
+    trace_hash: str
+    counts: Counter[str]
+    injected: Counter[str]
+    lines: list[str] = field(default_factory=list)
+
+
+class WorldClock:
+    """One wall clock for all, which an operator may turn; and one that only goes forward."""
+
+    def __init__(self, loop: SimulationLoop) -> None:
+        self._loop = loop
+        self.offset_s = BEGIN_WALL_S
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+    def wall(self) -> float:
+        return self._loop.time() + self.offset_s
+
+    def timestamp(self) -> str:
+        return self.text(self.wall())
+
+    def text(self, wall: float) -> str:
+        return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class World:
+    """Everything there is."""
+
+    def __init__(self, plan: Scenario, *, keeps_trace: bool = False) -> None:
+        self.scenario = plan
+        self.loop = SimulationLoop()
+        self.loop.set_exception_handler(self._unhandled)
+        self.begin_s = self.loop.time()
+        self.clock = WorldClock(self.loop)
+        self.random = Random(f"world {plan.seed}")
+        self.injected: Counter[str] = Counter()
+        self.lines: list[str] = []
+        self._keeps_trace = keeps_trace
+        self._hash = blake2b(digest_size=12)
+        ring = plan.ring_messages if plan.store == "memory" else None
+        self.checker = Checker(self.clock.wall, self.elapsed, ring)
+        self.table = FakeDynamoDb(plan.faults.page_bytes, self._written)
+        names = [f"{agent}{'.fifo' if plan.has_fifo else ''}" for agent in AGENTS]
+        sqs_random = Random(f"sqs {plan.seed}")
+        self.queues = {name: FakeQueue(name, sqs_random, lambda _message: None) for name in names}
+        self.queues[UPDATES_QUEUE] = updates = FakeQueue(UPDATES_QUEUE, sqs_random, self._update_deleted)
+        updates.visibility_s, updates.duplicates = plan.visibility_s, plan.faults.duplicates
+        plan.faults.end_s = self.begin_s + plan.active_s
+        for outage in plan.faults.outages:
+            outage.begin_s += self.begin_s
+            outage.end_s += self.begin_s
+        aws_random = Random(f"aws {plan.seed}")
+        self.aws = FakeAws(self.loop, aws_random, plan.faults, self.table, self.queues, self.injected, self.trace)
+        self.processes: list[Process] = []
+        self.clients = [self._client(index) for index in range(plan.clients)]
+        self.workload = Workload(self)
+
+    def _client(self, index: int) -> Client:
+        random = Random(f"client {self.scenario.seed} {index}")
+        projects = self.scenario.projects
+        return Client(self, f"c{index}", random, random.sample(projects, random.randint(1, len(projects))))
+
+    # Observing
+
+    def elapsed(self) -> float:
+        """Virtual seconds since the schedule began."""
+        return self.loop.time() - self.begin_s
+
+    def trace(self, line: str) -> None:
+        """Something happened."""
+        text = f"{self.elapsed():.6f} {line}"
+        self._hash.update(text.encode())
+        if self._keeps_trace:
+            self.lines.append(text)
+
+    def bug(self, event: str, fault: BaseException) -> None:
+        """The product raised what it should not."""
+        while isinstance(fault, BaseExceptionGroup):
+            fault = fault.exceptions[0]
+        trace = fault.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+        self.checker.violation(f"{event}: {type(fault).__name__}: {fault} {where}")
+
+    def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not self.loop.is_over:
+            self.bug(context.get("message", ""), context.get("exception") or RuntimeError("?"))
+
+    def _written(self, item: Item) -> None:
+        partition = item["PK"]["S"]
+        if partition.startswith("WS#LOG#"):
+            records = [(record[0], record[2] if len(record) > 2 else "") for record in _records(item["d"]["B"])]
+            project, first = partition.removeprefix("WS#LOG#"), int(item["SK"]["S"])
+            self.trace(f"committed {project} {item['e']['S']}:{first} +{len(records)}")
+            self.checker.committed(project, item["e"]["S"], first, float(item["ttl"]["N"]), records)
+
+    def memory_committed(self, project: str, segment: Segment) -> None:
+        """A memory store took a segment."""
+        records = [(record.payload, record.key) for record in segment.records]
+        self.trace(f"committed {project} {segment.epoch}:{segment.first} +{len(records)}")
+        self.checker.committed(project, segment.epoch, segment.first, float("inf"), records)
+
+    def _update_deleted(self, message: Message) -> None:
+        self.checker.deleted(json.loads(message.body).get("u", "") if message.body.startswith("{") else message.body)
+
+    def forward_confirmed(self, who: str, asked: dict[str, Any], answer: dict[str, Any]) -> None:
+        """A client was told that the queue holds its work."""
+        self.checker.counts["forwards confirmed"] += 1
+        queue = self.queues[f"{answer['agent']}{'.fifo' if self.scenario.has_fifo else ''}"]
+        message = queue.sent.get(answer["receipt"])
+        if message is None:
+            self.checker.violation(f"{who}: {answer} names a receipt that the queue never gave")
+        elif message.attributes["MessageId"]["StringValue"] != asked["message_id"]:
+            self.checker.violation(f"{who}: {answer} names the receipt of {message.attributes}")
+        elif json.loads(message.body)["data"] != asked["data"]:
+            self.checker.violation(f"{who}: {answer} stands for {message.body}, asked for {asked['data']}")
+
+    # Nodes
+
+    def start_node(self) -> Process:
+        """Another process."""
+        process = Process(self, f"n{len(self.processes)}")
+        self.processes.append(process)
+        self.trace(f"start {process.name}")
+        process.start()
+        return process
+
+    @property
+    def listening(self) -> list[Process]:
+        """The nodes that take connections."""
+        return [process for process in self.processes if process.is_listening]
+
+    def crash(self, process: Process, how: str) -> None:
+        """`kill -9`: nothing of it runs from here on."""
+        if process.is_frozen:
+            return
+        self.trace(f"crash {process.name} {how}")
+        self.injected[f"crash {how}"] += 1
+        self._take_down(process)
+
+    def _take_down(self, process: Process) -> None:
+        process.is_listening = False
+        process.is_gone = True
+        self.loop.freeze(process)
+        if self.scenario.store == "memory":
+            for project in self.scenario.projects:
+                self.checker.lost(project)
+        for link in process.links:
+            link.crash(keeps_outbox=self.random.random() < 0.5)
+        self.loop.later(self.random.uniform(0.1, 2.0), self._replace)
+
+    def _replace(self) -> None:
+        if not self.listening and not self.workload.is_asleep:
+            self.start_node()
+
+    def gone(self, process: Process) -> None:
+        """A drained node exits."""
+        if not process.is_frozen:
+            self.trace(f"exit {process.name}")
+            self._take_down(process)
+
+    def node_event(self, event: NodeEvent) -> None:
+        """The scenario's next event."""
+        self.injected[f"node: {event.kind}"] += 1
+        if event.kind == "start":
+            self.start_node()
+            return
+        running = self.listening
+        if not running:
+            return
+        if event.kind == "crash":
+            self.crash(running[0], "from outside")
+        elif event.kind == "fuse":
+            running[0].fuse = event.effects
+        elif len(running) > 1:
+            running[0].drain()
+
+    # The network
+
+    def dial(self, client: Client) -> None:
+        """A client wants a connection: the load balancer picks a node."""
+        self.loop.later(client.random.uniform(0.001, 0.05), self._dialled, client)
+
+    def _dialled(self, client: Client) -> None:
+        nodes = self.listening
+        if client.session is not None:
+            return
+        if not nodes:
+            client.refused()
+            return
+        process = client.random.choice(nodes)
+        link = Link(self.loop, process, client, client.random.choice((0.001, 0.01, 0.05)))
+        link.wrote = lambda data, is_over_mark: self._wrote(link, data, is_over_mark=is_over_mark)
+        named = self.workload.session(client, link)
+        self.trace(f"{client.name} dials {process.name} {named}")
+        if not process.accept(link, named):
+            client.session = None
+            client.refused()
+
+    def _wrote(self, link: Link, data: bytes, *, is_over_mark: bool) -> None:
+        """Bounded memory: one write may cross the high-water mark, and nothing of a log follows it there."""
+        plan = self.scenario
+        if is_over_mark and b'"offset":' in data and b'"epoch":' not in data:
+            self.checker.violation(f"a publication is written to a full outbox of {link.outbox_bytes} bytes")
+        allowed = max(plan.outbox_bytes // 2, plan.padding + FRAME_BYTES)
+        if b'"epoch":' not in data and len(data) > allowed + FRAME_BYTES:
+            self.checker.violation(f"one write of {len(data)} bytes, {allowed} may be")
+
+    # Running
+
+    def run(self) -> Result:
+        """Run the whole schedule."""
+        try:
+            self.loop.run_until_complete(self._run())
+        finally:
+            self.loop.finish(list(self.processes))
+        counts = self.checker.counts
+        return Result(
+            self.scenario.seed, self.checker.violations, self._hash.hexdigest(), counts, self.injected, self.lines
+        )
+
+    async def _run(self) -> None:
+        plan = self.scenario
+        self.start_node()
+        for client in self.clients:
+            client.connect()
+        for event in plan.node_events:
+            self.loop.later(event.at_s, self.node_event, event)
+        for at_s, jump_s in plan.clock_jumps:
+            self.loop.later(at_s, self._jump, jump_s)
+        self.workload.start()
+        watcher = self.loop.create_task(self._watch_memory())
+        await asyncio.sleep(plan.active_s)
+        if plan.sleeps_s:
+            await self._sleep(plan.sleeps_s)
+        await self._settle()
+        watcher.cancel()
+
+    def _jump(self, jump_s: float) -> None:
+        self.injected["clock jump"] += 1
+        self.trace(f"the clock jumps by {jump_s}")
+        self.clock.offset_s += jump_s
+        self.checker.jumps.append(self.elapsed())
+
+    async def _sleep(self, seconds: float) -> None:
+        """No node for longer than the log is retained. Time passes on both clocks, but no timer runs."""
+        self.injected["sleep"] += 1
+        self.workload.is_asleep = True
+        for process in self.processes:
+            if not process.is_gone:
+                self.crash(process, "before a sleep")
+        for client in self.clients:
+            client.is_away = True
+        await asyncio.sleep(10)
+        self.clock.offset_s += seconds
+        self.checker.jumps.append(self.elapsed())
+        self.table.expire(self.clock.wall(), lambda: self.random.random() < 0.5)
+        self.workload.is_asleep = False
+        self.start_node()
+        for client in self.clients:
+            client.is_away = False
+            client.connect()
+        self.workload.publish_some(5)
+        await asyncio.sleep(3)
+
+    async def _settle(self) -> None:
+        """No faults any more: everybody is level soon, and what was accepted is answered."""
+        self.workload.stop()
+        self.trace("calm")
+        for process in self.listening:
+            process.fuse = None
+        for process in () if self.scenario.keeps_overlap else self.listening[:-1]:
+            process.drain()
+            await asyncio.sleep(0)
+        if len([process for process in self.processes if not process.is_gone]) > 1:
+            await asyncio.sleep(12)
+        self.workload.calm_clients()
+        has_small_pages = (
+            min(self.scenario.outbox_bytes, self.scenario.ring_bytes, self.scenario.faults.page_bytes) < 10_000
+        )
+        await asyncio.sleep(3 * LEVEL_S if has_small_pages else LEVEL_S)
+        ends = {project: self.checker.end_of(project) for project in self.scenario.projects}
+        await asyncio.sleep(DELIVERY_S)
+        self._check_level("soon after the last fault", ends)
+        deadline = self.loop.time() + SETTLED_S
+        while self.loop.time() < deadline and not self.workload.is_settled:  # noqa: ASYNC110 - time is virtual
+            await asyncio.sleep(1.0)
+        await asyncio.sleep(DELIVERY_S)
+        self._check_level("at the end", {project: self.checker.end_of(project) for project in self.scenario.projects})
+        self.workload.check_end()
+
+    def _check_level(self, when: str, ends: dict[str, End]) -> None:
+        for client in self.clients:
+            fault = client.level_fault(ends)
+            if fault is not None:
+                self.checker.violation(f"{when}: {fault}")
+
+    async def _watch_memory(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            for process in self.listening:
+                for project in process.parts.node.projects:
+                    waiting = sum(len(waiting.head) for waiting in project._waiting)
+                    if waiting != project._waiting_bytes or waiting > PENDING_BYTES:
+                        self.checker.violation(f"{waiting} bytes wait, counted as {project._waiting_bytes}")
+                    if project.log.bytes > self.scenario.ring_bytes or len(project.log) > self.scenario.ring_messages:
+                        self.checker.violation(f"the ring holds {len(project.log)}, {project.log.bytes} bytes")
+
+
+def _records(blob: bytes) -> list[list[Any]]:
+    decoded: list[list[Any]] = msgspec.msgpack.decode(blob)
+    return decoded
+
+
+def run_seed(seed: int, *, keeps_trace: bool = False) -> Result:
+    """Run one schedule."""
+    return World(scenario(seed), keeps_trace=keeps_trace).run()

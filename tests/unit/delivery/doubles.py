@@ -1,0 +1,321 @@
+"""The world around the engine, driven by hand: it answers when told."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.limits import DeliveryLimits
+from websocket_handler.delivery.project import Engine, Project
+from websocket_handler.hub.log import LogLimits, Publication
+from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, Tail, Unavailable
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import Position
+from websocket_handler.protocol.publication import digest, finish, publication_head
+from websocket_handler.protocol.session import Session, SessionLimits
+from websocket_handler.telemetry.counters import Counters
+
+NEVER_OLD = LogLimits(messages=1000, bytes=1_000_000, seconds=1e9)
+
+
+class HandClock:
+    """Two clocks that stand until they are moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.wall_now = 1_000_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.wall_now
+
+    def timestamp(self) -> str:
+        return self.text(self.wall_now)
+
+    def text(self, wall: float) -> str:
+        return f"T{wall:.3f}"
+
+    def advance(self, seconds: float) -> None:
+        """Move both."""
+        self.now += seconds
+        self.wall_now += seconds
+
+
+@dataclass(eq=False)
+class HandTimer:
+    """A callback that waits for its time."""
+
+    at: float
+    callback: Callable[[], object]
+    is_cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+class HandScheduler:
+    """Turns of a loop, one at a time."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self._clock = clock
+        self.ready: list[Callable[[], object]] = []
+        self.timers: list[HandTimer] = []
+
+    def call_soon(self, callback: Callable[[], object]) -> object:
+        self.ready.append(callback)
+        return None
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> HandTimer:
+        timer = HandTimer(self._clock.now + delay, callback)
+        self.timers.append(timer)
+        return timer
+
+    def turn(self) -> None:
+        """Run what is ready now, and not what it makes ready."""
+        ready, self.ready = self.ready, []
+        for callback in ready:
+            callback()
+
+    def settle(self) -> None:
+        """Run until nothing is ready."""
+        while self.ready:
+            self.turn()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass and run what is due."""
+        self._clock.advance(seconds)
+        due = [timer for timer in self.timers if timer.at <= self._clock.now]
+        self.timers = [timer for timer in self.timers if timer.at > self._clock.now]
+        for timer in due:
+            if not timer.is_cancelled:
+                timer.callback()
+        self.settle()
+
+
+Answered = Callable[[Committed | Behind | Unavailable], None]
+Told = Callable[[Tail | Unavailable], None]
+
+
+class HandStore:
+    """A log store whose every answer is given by the test, in any order."""
+
+    name = "hand"
+
+    def __init__(self, *, is_shared: bool = True) -> None:
+        self.is_shared = is_shared
+        self.opens: list[Told] = []
+        self.appends: list[tuple[Segment, Answered]] = []
+        self.reads: list[tuple[int, Told]] = []
+        self.asked = 0
+        """How many reads there were."""
+
+    def open(self, project_id: str, done: Told) -> None:
+        self.opens.append(done)
+
+    def append(self, project_id: str, segment: Segment, done: Answered) -> None:
+        assert not self.appends, "one append under way per project"
+        self.appends.append((segment, done))
+
+    def read(self, project_id: str, after: int, done: Told) -> None:
+        self.asked += 1
+        self.reads.append((after, done))
+
+    async def check(self) -> None:
+        """Always there."""
+
+    def failure(self) -> str | None:
+        return None
+
+    def opened(self, tail: Tail | Unavailable) -> None:
+        """Answer the oldest open."""
+        self.opens.pop(0)(tail)
+
+    def appended(self, answer: Committed | Behind | Unavailable) -> Segment:
+        """Answer the append under way; its segment."""
+        segment, done = self.appends.pop()
+        done(answer)
+        return segment
+
+    def answer_read(self, tail: Tail | Unavailable) -> int:
+        """Answer the oldest read; what it asked for."""
+        after, done = self.reads.pop(0)
+        done(tail)
+        return after
+
+
+EMPTY = Tail(None, 0, 0, ())
+
+
+def records(first: int, last: int, *, key: str = "", wall: float = 1_000_000.0) -> list[Publication]:
+    """Publications as another node wrote them: `{"n":offset}`."""
+    return [
+        Publication(finish(publication_head(b'{"n":%d}' % offset, "p"), offset), wall, key, b"")
+        for offset in range(first, last + 1)
+    ]
+
+
+def segment(first: int, last: int, *, epoch: str = "e", writer: str = "other") -> Segment:
+    """A segment of another node."""
+    return Segment(epoch, first, writer, records(first, last))
+
+
+def tail(first: int, head: int, *, floor: int | None = None, epoch: str = "e") -> Tail:
+    """The log's end from `first` on, in one segment."""
+    segments = (segment(first, head, epoch=epoch),) if first <= head else ()
+    return Tail(epoch, head, first - 1 if floor is None else floor, segments)
+
+
+def messages_in(data: bytes) -> list[dict[str, Any]]:
+    """The JSON texts of server frames."""
+    found: list[dict[str, Any]] = []
+    while data:
+        assert data[0] == 0x81, "one whole unmasked text frame"
+        length, header = data[1], 2
+        if length == 126:
+            length, header = int.from_bytes(data[2:4]), 4
+        elif length == 127:
+            length, header = int.from_bytes(data[2:10]), 10
+        found.append(json.loads(data[header : header + length]))
+        data = data[header + length :]
+    return found
+
+
+class Client:
+    """A transport with an outbox: full beyond its high-water mark, empty when drained."""
+
+    def __init__(self, high_water: int = 1_000_000) -> None:
+        self.high_water = high_water
+        self.writes: list[bytes] = []
+        self.buffered = 0
+        self.closed: tuple[int, str] | None = None
+        self.connection: Connection
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        self.buffered += len(data)
+        if self.buffered > self.high_water:
+            self.connection.pause(0.0)
+
+    def drain(self) -> None:
+        """The client read everything."""
+        self.buffered = 0
+        if self.connection.is_paused:
+            self.connection.resume()
+
+    def buffered_bytes(self) -> int:
+        return self.buffered
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+    def abort(self) -> None:
+        self.closed = (1006, "")
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """Everything it was sent."""
+        return messages_in(b"".join(self.writes))
+
+    @property
+    def offsets(self) -> list[int]:
+        """The offsets of the publications it was sent."""
+        return [message["offset"] for message in self.messages if "epoch" not in message and "offset" in message]
+
+    def forget(self) -> None:
+        """Look only at what comes from here on."""
+        self.writes.clear()
+
+
+def connect(high_water: int = 1_000_000, name: str = "c") -> Connection:
+    """A connection with a client at its other end."""
+    client = Client(high_water)
+    session = Session(SessionLimits(), 0.0)
+    client.connection = Connection(name, client, session, 0.0, 0.0)
+    return client.connection
+
+
+def client_of(connection: Connection) -> Client:
+    """The client at the other end."""
+    assert isinstance(connection.transport, Client)
+    return connection.transport
+
+
+Answer = Position | CommandError
+
+
+@dataclass
+class Bench:
+    """One project with everything around it."""
+
+    limits: DeliveryLimits = field(default_factory=lambda: DeliveryLimits(log=NEVER_OLD))
+    store: LogStore = field(default_factory=HandStore)
+    are_resets_told: bool = True
+
+    def __post_init__(self) -> None:
+        self.clock = HandClock()
+        self.scheduler = HandScheduler(self.clock)
+        self.counters = Counters()
+        self.ids = count(1)
+        self.closed: list[Project] = []
+        self.answers: list[Answer] = []
+        self.engine = Engine(
+            self.store,
+            self.clock,
+            self.scheduler,
+            self.limits,
+            self.counters,
+            lambda: f"id{next(self.ids)}",
+            finish,
+            self.are_resets_told,
+        )
+        self.project = Project("p", self.engine, self.closed.append)
+
+    @property
+    def hand(self) -> HandStore:
+        """The store, where the test answers for it."""
+        assert isinstance(self.store, HandStore)
+        return self.store
+
+    def publish(self, body: bytes = b"{}", key: str = "") -> list[Answer]:
+        """Publish; where the answer will appear."""
+        answers: list[Answer] = []
+        head = publication_head(body, "p")
+        self.project.publish(head, key, digest(head) if key else b"", answers.append)
+        return answers
+
+    def commit(self) -> Segment:
+        """Let the loop turn and the store take what it is given."""
+        self.scheduler.settle()
+        return self.hand.appended(Committed())
+
+    def follow(
+        self, since: Position | None = None, rewind: int | None = None, *, high_water: int = 1_000_000
+    ) -> tuple[Connection, list[Any]]:
+        """Subscribe a new client; it, and where its place will appear."""
+        connection = connect(high_water)
+        places: list[Any] = []
+        cursor = self.project.fan_out.subscribe(connection, since, rewind, places.append)
+        connection.subscriptions["p"] = (self.project, cursor)
+        return connection, places
+
+
+def code_of(answer: object) -> ErrorCode:
+    """The code of a refusal."""
+    assert isinstance(answer, CommandError), answer
+    return answer.code
+
+
+def offsets_of(publications: Sequence[Publication]) -> list[int]:
+    """The offsets inside payloads."""
+    return [json.loads(publication.payload)["offset"] for publication in publications]
+
+
+def opened(at: Tail = EMPTY, limits: DeliveryLimits | None = None) -> Bench:
+    """A project whose log is known."""
+    bench = Bench(limits or DeliveryLimits(log=NEVER_OLD))
+    bench.hand.opened(at)
+    return bench

@@ -1,0 +1,221 @@
+"""What a project does when the store answers otherwise: behind, not at all, or with another log."""
+
+import pytest
+
+from tests.unit.delivery.doubles import (
+    client_of,
+    code_of,
+    opened,
+    segment,
+    tail,
+)
+from websocket_handler.delivery.project import RACES_MAX
+from websocket_handler.ports.log_store import (
+    Behind,
+    Segment,
+    Tail,
+    Unavailable,
+)
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import Position
+
+DOWN = Unavailable("down")
+
+
+# The store answers Behind
+
+
+def test_a_lost_race_is_read_delivered_and_written_again_after_it() -> None:
+    bench = opened(at=tail(1, 3))
+    connection, _ = bench.follow()
+    answers = bench.publish(b'{"mine":1}')
+    bench.scheduler.settle()
+    bench.hand.appended(Behind())
+    assert bench.hand.answer_read(tail(4, 6, floor=0)) == 3
+    assert client_of(connection).offsets == [4, 5, 6]
+    assert answers == []
+    assert bench.commit().first == 7
+    assert answers == [Position("e", 7)]
+    assert client_of(connection).offsets == [4, 5, 6, 7]
+
+
+def test_what_waits_keeps_its_order_over_a_lost_race() -> None:
+    bench = opened(at=tail(1, 1))
+    answers = [bench.publish(b'{"n":%d}' % number) for number in range(3)]
+    bench.scheduler.settle()
+    answers.append(bench.publish(b'{"n":3}'))
+    bench.hand.appended(Behind())
+    bench.hand.answer_read(tail(2, 2, floor=0))
+    written = bench.commit()
+    assert [record.payload[:6] for record in written.records] == [b'{"n":%d' % number for number in range(4)]
+    assert [answer for (answer,) in answers] == [Position("e", offset) for offset in (3, 4, 5, 6)]
+
+
+def test_a_lost_answer_is_found_by_its_writer_and_delivered_once() -> None:
+    bench = opened(at=tail(1, 3))
+    connection, _ = bench.follow()
+    answers = bench.publish()
+    bench.scheduler.settle()
+    ours = bench.hand.appended(Behind())
+    bench.hand.answer_read(Tail("e", 4, 0, (segment(2, 3), ours)))
+    assert answers == [Position("e", 4)]
+    assert client_of(connection).offsets == [4]
+    bench.scheduler.settle()
+    assert bench.hand.appends == [], "it is not written a second time"
+    assert bench.project.is_settled
+
+
+def test_our_lost_write_among_those_of_others_keeps_every_place() -> None:
+    bench = opened(at=tail(1, 3))
+    connection, _ = bench.follow()
+    answers = [bench.publish(), bench.publish()]
+    bench.scheduler.settle()
+    answers.append(bench.publish())
+    ours = bench.hand.appended(Behind())
+    moved = Segment("e", ours.first, ours.writer, ours.records)
+    bench.hand.answer_read(Tail("e", 7, 0, (moved, segment(6, 7))))
+    assert [position for (position,) in answers[:2]] == [Position("e", 4), Position("e", 5)]
+    bench.commit()
+    assert answers[2] == [Position("e", 8)]
+    assert client_of(connection).offsets == [4, 5, 6, 7, 8]
+
+
+def test_an_empty_read_after_a_lost_race_writes_again() -> None:
+    bench = opened(at=tail(1, 3))
+    answers = bench.publish()
+    bench.scheduler.settle()
+    bench.hand.appended(Behind())
+    bench.hand.answer_read(Tail("e", 3, 0, ()))
+    bench.commit()
+    assert answers == [Position("e", 4)]
+
+
+def test_too_many_lost_races_in_a_row_tell_the_publishers_to_retry() -> None:
+    bench = opened(at=tail(1, 1))
+    answers = bench.publish()
+    for race in range(RACES_MAX + 1):
+        bench.scheduler.settle()
+        bench.hand.appended(Behind())
+        if race < RACES_MAX:
+            assert answers == []
+            head = bench.project.log.head
+            bench.hand.answer_read(tail(head + 1, head + 1, floor=0))
+    assert code_of(answers[0]) is ErrorCode.STORE_UNAVAILABLE
+    again = bench.publish()
+    bench.commit()
+    assert isinstance(again[0], Position)
+
+
+# The store does not answer
+
+
+def test_an_unavailable_store_refuses_everyone_who_waits_and_is_asked_again_by_the_next() -> None:
+    bench = opened(at=tail(1, 3))
+    written, waiting = bench.publish(), []
+    bench.scheduler.settle()
+    waiting = bench.publish()
+    bench.hand.appended(DOWN)
+    assert [code_of(answer) for answer in (*written, *waiting)] == [ErrorCode.STORE_UNAVAILABLE] * 2
+    assert bench.project.is_settled
+    answers = bench.publish()
+    bench.commit()
+    assert answers == [Position("e", 4)]
+
+
+def test_a_write_that_happened_although_nobody_said_so_is_delivered_as_anothers() -> None:
+    bench = opened(at=tail(1, 3))
+    connection, _ = bench.follow()
+    bench.publish(b'{"a":1}', key="k")
+    bench.scheduler.settle()
+    lost = bench.hand.appended(DOWN)
+    answers = bench.publish(b'{"a":1}', key="k")
+    bench.scheduler.settle()
+    bench.hand.appended(Behind())
+    bench.hand.answer_read(Tail("e", 4, 0, (lost,)))
+    bench.scheduler.settle()
+    assert answers == [Position("e", 4)], "the retry finds its key"
+    assert client_of(connection).offsets == [4]
+    assert bench.hand.appends == []
+
+
+def test_a_store_that_fails_while_we_catch_up_refuses_everyone_who_waits() -> None:
+    bench = opened(at=tail(1, 3))
+    answers = bench.publish()
+    bench.scheduler.settle()
+    bench.hand.appended(Behind())
+    bench.hand.answer_read(DOWN)
+    assert code_of(answers[0]) is ErrorCode.STORE_UNAVAILABLE
+
+
+# Another log
+
+
+def test_a_new_epoch_resets_every_subscriber_and_publishing_goes_on_in_it() -> None:
+    bench = opened(at=tail(1, 3))
+    level, _ = bench.follow()
+    paused, _ = bench.follow()
+    paused.pause(0.0)
+    answers = bench.publish(key="k")
+    bench.scheduler.settle()
+    bench.hand.appended(Behind())
+    bench.hand.answer_read(tail(1, 2, epoch="f"))
+    bench.hand.opened(tail(1, 2, epoch="f"))
+    reset = {"type": "subscription_reset", "project_id": "p", "epoch": "f", "offset": 0, "recovered": False}
+    assert client_of(level).messages[0] == reset
+    assert client_of(level).offsets == [1, 2]
+    assert client_of(paused).messages == [reset]
+    client_of(paused).drain()
+    bench.commit()
+    assert answers == [Position("f", 3)]
+    assert client_of(level).offsets == client_of(paused).offsets == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Tail("e", 9, 8, (segment(9, 9),)),  # the store let go of what we miss
+        Tail("e", 9, 0, (segment(7, 9),)),  # a hole before what it gives
+        Tail(None, 0, 0, ()),  # the log is gone
+    ],
+    ids=["floor above our head", "a hole", "no log"],
+)
+def test_a_log_that_does_not_continue_ours_is_opened_anew(answer: Tail) -> None:
+    bench = opened(at=tail(1, 3))
+    connection, _ = bench.follow()
+    done: list[CommandError | None] = []
+    bench.project.refresh(done.append)
+    bench.hand.answer_read(answer)
+    bench.hand.opened(Tail("e", 9, 8, (segment(9, 9),)))
+    assert done == [None]
+    assert client_of(connection).messages[0]["offset"] == 8
+    assert client_of(connection).offsets == [9]
+    assert bench.counters.resets >= 1
+
+
+def test_keys_of_another_epoch_mean_nothing() -> None:
+    bench = opened(at=tail(1, 3))
+    bench.publish(b'{"a":1}', key="k")
+    bench.commit()
+    bench.project.refresh(lambda _fault: None)
+    bench.hand.answer_read(tail(1, 1, epoch="f"))
+    bench.hand.opened(tail(1, 1, epoch="f"))
+    answers = bench.publish(b'{"a":2}', key="k")
+    bench.commit()
+    assert answers == [Position("f", 2)]
+
+
+def test_a_store_that_fails_while_the_log_is_opened_anew_refuses_and_recovers_later() -> None:
+    bench = opened(at=tail(1, 3))
+    answers = bench.publish()
+    bench.scheduler.settle()
+    bench.hand.appended(Behind())
+    bench.hand.answer_read(tail(1, 1, epoch="f"))
+    bench.hand.opened(DOWN)
+    assert code_of(answers[0]) is ErrorCode.STORE_UNAVAILABLE
+    again = bench.publish()
+    bench.scheduler.settle()
+    bench.hand.appended(Behind())
+    bench.hand.answer_read(tail(1, 1, epoch="f"))
+    bench.hand.opened(tail(1, 1, epoch="f"))
+    bench.commit()
+    assert again == [Position("f", 2)]

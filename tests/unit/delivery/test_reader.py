@@ -1,0 +1,267 @@
+"""Cursors and pages further back than memory reaches: what the store still has, and never more."""
+
+from typing import Any
+
+from tests.unit.delivery.doubles import (
+    EMPTY,
+    Bench,
+    client_of,
+    code_of,
+    opened,
+    segment,
+    tail,
+)
+from websocket_handler.delivery.fan_out import STORE_RETRY_S
+from websocket_handler.delivery.limits import DeliveryLimits
+from websocket_handler.hub.cursor import CursorState
+from websocket_handler.hub.log import LogLimits, Start
+from websocket_handler.ports.log_store import Tail, Unavailable
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import Position
+
+DOWN = Unavailable("down")
+SHORT = DeliveryLimits(log=LogLimits(messages=3, bytes=1_000_000, seconds=1e9))
+
+
+# Further back than memory
+
+
+def test_the_store_is_read_where_memory_no_longer_reaches() -> None:
+    bench = opened(at=Tail("e", 9, 0, (segment(1, 9),)), limits=SHORT)
+    assert bench.project.log.first == 7
+    connection, places = bench.follow(since=Position("e", 2))
+    assert places == []
+    assert bench.hand.answer_read(Tail("e", 9, 0, (segment(1, 4),))) == 2
+    assert places == [Start(2, recovered=True)]
+    assert bench.hand.answer_read(Tail("e", 9, 0, (segment(1, 4),))) == 2
+    assert bench.hand.answer_read(Tail("e", 9, 0, (segment(5, 9),))) == 4
+    assert client_of(connection).offsets == [3, 4, 5, 6, 7, 8, 9]
+    bench.publish()
+    bench.commit()
+    assert client_of(connection).offsets[-1] == 10
+
+
+def test_a_promise_is_made_only_on_what_the_store_still_has() -> None:
+    bench = opened(at=Tail("e", 9, 0, (segment(1, 9),)), limits=SHORT)
+    connection, places = bench.follow(since=Position("e", 2))
+    bench.hand.answer_read(Tail("e", 9, 4, ()))
+    assert places == [Start(4, recovered=False)]
+    bench.hand.answer_read(Tail("e", 9, 4, (segment(5, 9),)))
+    assert client_of(connection).offsets == [5, 6, 7, 8, 9]
+
+
+def test_a_rewind_that_the_store_no_longer_has_starts_where_it_can() -> None:
+    bench = opened(at=Tail("e", 9, 0, (segment(1, 9),)), limits=SHORT)
+    connection, places = bench.follow(rewind=9)
+    bench.hand.answer_read(Tail("e", 9, 8, ()))
+    assert places == [Start(6, recovered=True)]
+    assert client_of(connection).offsets == [7, 8, 9]
+
+
+def test_a_store_that_fails_at_the_promise_refuses_the_subscription() -> None:
+    bench = opened(at=Tail("e", 9, 0, (segment(1, 9),)), limits=SHORT)
+    _, places = bench.follow(since=Position("e", 2))
+    bench.hand.answer_read(DOWN)
+    assert code_of(places[0]) is ErrorCode.STORE_UNAVAILABLE
+
+
+def behind_memory(count: int = 1, high_water: int = 60) -> tuple[Bench, list[Any]]:
+    """Clients that were full while the log moved on beyond what memory keeps."""
+    bench = opened(limits=SHORT)
+    connections = [bench.follow(high_water=high_water)[0] for _ in range(count)]
+    bench.publish(b'{"x":"%b"}' % (b"x" * 60))
+    bench.commit()
+    assert all(connection.is_paused for connection in connections)
+    for connection in connections:
+        client_of(connection).high_water = 1_000_000
+    for _ in range(9):
+        bench.publish()
+        bench.commit()
+    return bench, connections
+
+
+def test_a_slow_client_catches_up_from_the_store() -> None:
+    bench, (connection,) = behind_memory()
+    cursor = connection.subscriptions["p"][1]
+    states = [cursor.state]
+    client_of(connection).drain()
+    states.append(cursor.state)
+    bench.hand.answer_read(Tail("id1", 10, 0, (segment(2, 8, epoch="id1"),)))
+    assert client_of(connection).offsets == list(range(1, 11))
+    states.append(cursor.state)
+    assert states == [CursorState.BEHIND, CursorState.READING, CursorState.LEVEL]
+
+
+def test_clients_at_one_place_share_one_read() -> None:
+    bench, connections = behind_memory(20)
+    for connection in connections:
+        client_of(connection).drain()
+    assert bench.hand.asked == 1
+    bench.hand.answer_read(Tail("id1", 10, 0, (segment(2, 8, epoch="id1"),)))
+    assert all(client_of(connection).offsets == list(range(1, 11)) for connection in connections)
+
+
+def test_a_client_that_fills_up_inside_a_page_of_the_store_goes_on_from_there() -> None:
+    bench = opened(limits=DeliveryLimits(log=SHORT.log, write_bytes=60))
+    connection, _ = bench.follow(high_water=60)
+    for _ in range(10):
+        bench.publish(b'{"x":"%b"}' % (b"x" * 30))
+        bench.commit()
+    offsets = client_of(connection).offsets
+    assert len(offsets) < 10
+    while connection.is_paused or bench.hand.reads:
+        client_of(connection).drain()
+        if bench.hand.reads:
+            after = bench.hand.reads[0][0]
+            bench.hand.answer_read(Tail("id1", 10, 0, (segment(after + 1, 10, epoch="id1"),)))
+    assert client_of(connection).offsets == list(range(1, 11))
+
+
+def test_a_cursor_that_fell_out_of_the_log_is_told_and_goes_on() -> None:
+    bench, (connection,) = behind_memory()
+    client_of(connection).forget()
+    client_of(connection).drain()
+    bench.hand.answer_read(Tail("id1", 10, 5, ()))
+    reset = {"type": "subscription_reset", "project_id": "p", "epoch": "id1", "offset": 5, "recovered": False}
+    assert client_of(connection).messages == [reset]
+    bench.hand.answer_read(Tail("id1", 10, 5, (segment(6, 10, epoch="id1"),)))
+    assert client_of(connection).offsets == [6, 7, 8, 9, 10]
+    assert bench.counters.resets == 1
+
+
+def test_a_store_with_less_than_memory_resets_to_where_memory_begins() -> None:
+    bench, (connection,) = behind_memory()
+    client_of(connection).forget()
+    client_of(connection).drain()
+    bench.hand.answer_read(Tail("id1", 10, 9, ()))
+    assert client_of(connection).messages[0]["offset"] == 7
+    assert client_of(connection).offsets == [8, 9, 10]
+
+
+def test_where_resets_are_not_told_the_cursor_just_goes_on() -> None:
+    bench = Bench(SHORT, are_resets_told=False)
+    bench.hand.opened(EMPTY)
+    connection, _ = bench.follow()
+    connection.pause(0.0)
+    for _ in range(9):
+        bench.publish()
+        bench.commit()
+    client_of(connection).drain()
+    bench.hand.answer_read(Tail("id1", 9, 9, ()))
+    assert [message.get("type") for message in client_of(connection).messages] == [None] * 3
+
+
+def test_a_store_that_fails_is_asked_again_later() -> None:
+    bench, (connection,) = behind_memory()
+    client_of(connection).drain()
+    bench.hand.answer_read(DOWN)
+    assert bench.hand.reads == []
+    bench.scheduler.advance(STORE_RETRY_S - 0.01)
+    assert bench.hand.reads == []
+    bench.scheduler.advance(0.02)
+    bench.hand.answer_read(Tail("id1", 10, 0, (segment(2, 8, epoch="id1"),)))
+    assert client_of(connection).offsets == list(range(1, 11))
+
+
+def test_a_page_that_comes_after_the_client_left_is_dropped() -> None:
+    bench, (connection,) = behind_memory()
+    client_of(connection).drain()
+    client_of(connection).forget()
+    bench.project.fan_out.end_cursor(connection.subscriptions["p"][1])
+    bench.hand.answer_read(Tail("id1", 10, 0, (segment(2, 8, epoch="id1"),)))
+    assert client_of(connection).messages == []
+
+
+def test_a_page_of_the_old_log_that_comes_after_a_reset_is_dropped() -> None:
+    bench, (connection,) = behind_memory()
+    client_of(connection).drain()
+    client_of(connection).forget()
+    bench.project.refresh(lambda _fault: None)
+    old = bench.hand.reads.pop(0)[1]
+    bench.hand.answer_read(tail(1, 2, epoch="f"))
+    bench.hand.opened(tail(1, 2, epoch="f"))
+    assert client_of(connection).offsets == [1, 2]
+    old(Tail("id1", 10, 5, (segment(2, 8, epoch="id1"),)))
+    assert client_of(connection).offsets == [1, 2]
+    assert bench.project.floor == 0, "another log's floor says nothing about this one"
+
+
+# Readers that pull
+
+
+def test_a_reader_is_woken_once_by_what_is_new() -> None:
+    bench = opened()
+    woken: list[str] = []
+    bench.project.fan_out.wake_once("a", lambda: woken.append("a"))
+    bench.project.fan_out.wake_once("b", lambda: woken.append("b"))
+    bench.project.fan_out.forget_wake("b")
+    bench.project.fan_out.forget_wake("c")
+    bench.publish()
+    bench.commit()
+    bench.publish()
+    bench.commit()
+    assert woken == ["a"]
+
+
+def page_of(bench: Bench, after: int, count: int = 100, size: int = 1_000_000) -> list[Any]:
+    """Ask for a page; where it will appear."""
+    pages: list[Any] = []
+    bench.project.fan_out.reader.page(after, count, size, pages.append)
+    return pages
+
+
+def shown(page: Any) -> tuple[list[int], int, bool, bool]:
+    """Offsets, position, recovered, is_last."""
+    assert not isinstance(page, CommandError)
+    offsets = [int(payload.rpartition(b":")[2][:-1]) for payload in page.payloads]
+    return offsets, page.position.offset, page.recovered, page.is_last
+
+
+def test_a_page_of_memory() -> None:
+    bench = opened(at=tail(1, 5))
+    assert shown(page_of(bench, 0)[0]) == ([1, 2, 3, 4, 5], 5, True, True)
+    assert shown(page_of(bench, 2, count=2)[0]) == ([3, 4], 4, True, False)
+    assert shown(page_of(bench, 5)[0]) == ([], 5, True, True)
+    assert shown(page_of(bench, 0, size=1)[0]) == ([1], 1, True, False)
+
+
+def test_a_page_waits_for_the_log_to_be_known_and_fails_with_it() -> None:
+    bench = Bench()
+    pages = page_of(bench, 0)
+    assert pages == []
+    bench.hand.opened(DOWN)
+    assert code_of(pages[0]) is ErrorCode.STORE_UNAVAILABLE
+
+
+def test_a_page_of_the_store() -> None:
+    bench = opened(at=Tail("e", 9, 0, (segment(1, 9),)), limits=SHORT)
+    pages = page_of(bench, 1, count=4)
+    bench.hand.answer_read(Tail("e", 9, 0, (segment(1, 4), segment(5, 9))))
+    assert shown(pages[0]) == ([2, 3, 4, 5], 5, True, False)
+    small = page_of(bench, 1, size=50)
+    bench.hand.answer_read(Tail("e", 9, 0, (segment(1, 4),)))
+    assert shown(small[0]) == ([2], 2, True, False)
+    failed = page_of(bench, 1)
+    bench.hand.answer_read(DOWN)
+    assert code_of(failed[0]) is ErrorCode.STORE_UNAVAILABLE
+
+
+def test_a_page_from_a_place_that_is_not_retained_starts_at_the_oldest_that_is() -> None:
+    bench = opened(at=Tail("e", 9, 0, (segment(1, 9),)), limits=SHORT)
+    pages = page_of(bench, 1)
+    bench.hand.answer_read(Tail("e", 9, 4, ()))
+    bench.hand.answer_read(Tail("e", 9, 4, (segment(5, 9),)))
+    assert shown(pages[0]) == ([5, 6, 7, 8, 9], 9, False, True)
+    nothing = page_of(bench, 1)
+    bench.hand.answer_read(Tail(None, 0, 0, ()))
+    assert shown(nothing[0]) == ([7, 8, 9], 9, False, True)
+
+
+def test_a_page_beyond_the_head_is_looked_up_and_then_starts_at_the_oldest() -> None:
+    bench = opened(at=tail(1, 3))
+    pages = page_of(bench, 4)
+    bench.hand.answer_read(tail(4, 6, floor=0))
+    assert shown(pages[0]) == ([5, 6], 6, True, True)
+    future = page_of(bench, 99)
+    bench.hand.answer_read(Tail("e", 6, 0, ()))
+    assert shown(future[0]) == ([1, 2, 3, 4, 5, 6], 6, False, True)

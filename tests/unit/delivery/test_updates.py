@@ -1,0 +1,279 @@
+"""The updates queue in virtual time: at least once in, once out, and nothing deleted before it is safe."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+from tests.unit.delivery.doubles import EMPTY, NEVER_OLD, HandClock, HandStore, client_of, connect
+from tests.virtual_time import in_virtual_time, settle
+from websocket_handler.adapters.memory import MemoryLogStore, MemoryUpdateSource
+from websocket_handler.delivery.limits import DeliveryLimits
+from websocket_handler.delivery.node import Node
+from websocket_handler.delivery.project import Engine
+from websocket_handler.delivery.updates import UNDER_WAY_MAX, UpdateConsumer
+from websocket_handler.ports.log_store import Committed, LogStore, Unavailable
+from websocket_handler.ports.update_source import SourceUnavailable, Update
+from websocket_handler.protocol.messages import Subscribe
+from websocket_handler.protocol.publication import finish
+from websocket_handler.telemetry.counters import Counters
+
+
+class Source(MemoryUpdateSource):
+    """An updates queue that can fail, and that remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails: set[str] = set()
+        self.receives: list[float] = []
+        self.deleted: list[Sequence[str]] = []
+        self.extended: list[Sequence[str]] = []
+
+    def _check(self, what: str) -> None:
+        if what in self.fails:
+            raise SourceUnavailable(f"{what} failed")
+
+    async def receive(self) -> Sequence[Update]:
+        self.receives.append(asyncio.get_running_loop().time())
+        self._check("receive")
+        return await super().receive()
+
+    async def delete(self, handles: Sequence[str]) -> None:
+        self._check("delete")
+        self.deleted.append(list(handles))
+        await super().delete(handles)
+
+    async def extend(self, handles: Sequence[str]) -> None:
+        self._check("extend")
+        self.extended.append(list(handles))
+
+
+class Desk:
+    """A consumer between a queue and a node."""
+
+    def __init__(self, store: LogStore | None = None) -> None:
+        clock = HandClock()
+        self.source = Source()
+        self.counters = Counters()
+        self.events: list[tuple[str, dict[str, object]]] = []
+        ids = iter(range(1, 1_000_000))
+        limits = DeliveryLimits(log=NEVER_OLD)
+        self.store = store or MemoryLogStore(clock, NEVER_OLD)
+        loop: Any = asyncio.get_running_loop()
+        engine = Engine(self.store, clock, loop, limits, self.counters, lambda: f"id{next(ids)}", finish)
+        self.node = Node(engine, MemoryLogStore(clock, NEVER_OLD))
+        self.consumer = UpdateConsumer(
+            self.source, self.node, self.counters, Random(1), lambda event, fields: self.events.append((event, fields))
+        )
+        self.task = asyncio.create_task(self.consumer.run())
+
+    def put(self, *bodies: bytes, project_id: str | None = None) -> None:
+        """Leave updates in the queue, with the ids u0, u1, and so on."""
+        self.source.put(Update(f"u{index}", "", body, project_id) for index, body in enumerate(bodies))
+
+    @property
+    def names(self) -> list[str]:
+        """The events reported."""
+        return [event for event, _ in self.events]
+
+
+@in_virtual_time
+async def test_an_update_is_published_to_the_project_that_it_names_and_deleted() -> None:
+    desk = Desk()
+    connection = connect()
+    desk.node.register(connection)
+    desk.node.subscribe(connection, Subscribe(project_id="p"), lambda _answer: None)
+    desk.put(b'{"project_id":"p","n":1}')
+    await settle()
+    assert client_of(connection).messages == [{"project_id": "p", "n": 1, "offset": 1}]
+    assert desk.source.deleted == [["1"]]
+    assert desk.source.hidden == {}
+    assert desk.consumer.is_settled
+    assert desk.counters.updates["published"] == 1
+
+
+@in_virtual_time
+async def test_the_attribute_names_the_project_where_the_body_does_not() -> None:
+    desk = Desk()
+    desk.put(b"{}", project_id="q")
+    await settle()
+    assert desk.node.project("q").log.head == 1
+
+
+@in_virtual_time
+async def test_without_a_project_it_is_a_broadcast() -> None:
+    desk = Desk()
+    connection = connect()
+    desk.node.register(connection)
+    desk.put(b'{"all":1}')
+    await settle()
+    assert client_of(connection).messages == [{"all": 1}]
+    assert desk.counters.updates["broadcast"] == 1
+    assert desk.consumer.is_settled
+
+
+@in_virtual_time
+async def test_nothing_is_deleted_before_the_log_store_has_it() -> None:
+    store = HandStore()
+    desk = Desk(store)
+    desk.put(b"{}", project_id="p")
+    await settle()
+    store.opened(EMPTY)
+    await settle()
+    assert desk.source.deleted == []
+    assert not desk.consumer.is_settled
+    store.appended(Committed())
+    await settle()
+    assert desk.source.deleted == [["1"]]
+
+
+@in_virtual_time
+async def test_an_update_that_comes_again_is_deleted_again_and_not_published_again() -> None:
+    desk = Desk()
+    desk.source.fails = {"delete"}
+    desk.put(b"{}", project_id="p")
+    await settle()
+    desk.source.reappear()
+    desk.source.fails = set()
+    await asyncio.sleep(10)
+    assert desk.node.project("p").log.head == 1
+    assert sorted(handle for handles in desk.source.deleted for handle in handles) == ["1", "2"]
+    assert desk.source.hidden == {}
+
+
+@in_virtual_time
+async def test_malformed_updates_stay_in_the_queue_and_do_not_stop_the_others() -> None:
+    desk = Desk()
+    bad = [b"x", b"[]", b"\xff", b'{"a":1,"a":2}']
+    bad += [b'{"project_id":1}', b'{"project_id":"a b"}', b'{"offset":1,"project_id":"p"}']
+    desk.put(*bad, b'{"project_id":"p"}')
+    await settle()
+    assert len(desk.source.hidden) == len(bad)
+    assert desk.names == ["update.malformed"] * len(bad)
+    assert desk.counters.updates["malformed"] == len(bad)
+    assert desk.consumer.is_settled
+    assert desk.node.project("p").log.head == 1
+
+
+@in_virtual_time
+async def test_a_store_that_fails_leaves_the_update_to_come_again() -> None:
+    store = HandStore()
+    desk = Desk(store)
+    desk.put(b"{}", project_id="p")
+    await settle()
+    store.opened(EMPTY)
+    await settle()
+    store.appended(Unavailable("down"))
+    await settle()
+    assert desk.names == ["update.failed"]
+    assert desk.source.deleted == []
+    assert desk.consumer.is_settled
+    desk.source.reappear()
+    await settle()
+    store.appended(Committed())
+    await settle()
+    assert desk.source.deleted == [["2"]]
+
+
+@in_virtual_time
+async def test_no_more_is_received_than_may_be_under_way() -> None:
+    store = HandStore()
+    desk = Desk(store)
+    desk.put(*[b"{}"] * (UNDER_WAY_MAX + 100), project_id="p")
+    await settle(1000)
+    assert len(desk.source.hidden) == UNDER_WAY_MAX
+    store.opened(EMPTY)
+    while store.appends or not desk.consumer.is_settled:
+        if store.appends:
+            store.appended(Committed())
+        await settle()
+    assert desk.node.project("p").log.head == UNDER_WAY_MAX + 100
+    assert desk.source.hidden == {}
+
+
+@in_virtual_time
+async def test_what_waits_for_its_deletion_is_bounded_too() -> None:
+    desk = Desk()
+    desk.source.fails = {"delete"}
+    desk.put(*[b"{}"] * (UNDER_WAY_MAX * 3), project_id="p")
+    await settle(3000)
+    assert len(desk.source.hidden) <= UNDER_WAY_MAX + 10
+    desk.source.fails = set()
+    await asyncio.sleep(60)
+    assert desk.source.hidden == {}
+    assert desk.node.project("p").log.head == UNDER_WAY_MAX * 3
+
+
+@in_virtual_time
+async def test_deletions_are_batched_by_ten() -> None:
+    desk = Desk()
+    desk.put(*[b"{}"] * 25, project_id="p")
+    await settle(200)
+    assert max(len(handles) for handles in desk.source.deleted) <= 10
+    assert sum(len(handles) for handles in desk.source.deleted) == 25
+
+
+@in_virtual_time
+async def test_a_source_that_fails_is_asked_again_with_growing_pauses_and_reported_once() -> None:
+    desk = Desk()
+    desk.source.fails = {"receive"}
+    await asyncio.sleep(120)
+    assert desk.consumer.fault == "receive failed"
+    assert desk.names == ["updates.unavailable"]
+    pauses = [later - earlier for earlier, later in pairwise(desk.source.receives)]
+    assert max(pauses) <= 5
+    assert 20 < len(pauses) < 200
+    desk.source.fails = set()
+    desk.put(b"{}", project_id="p")
+    await asyncio.sleep(10)
+    assert desk.consumer.fault is None
+    assert desk.node.project("p").log.head == 1
+
+
+@in_virtual_time
+async def test_what_is_under_way_stays_hidden_while_the_log_store_is_slow() -> None:
+    store = HandStore()
+    desk = Desk(store)
+    desk.put(*[b"{}"] * 12, project_id="p")
+    await asyncio.sleep(15.5)
+    assert [len(handles) for handles in desk.source.extended] == [10, 2]
+    desk.source.fails = {"extend"}
+    await asyncio.sleep(15)
+    assert desk.names == ["updates.extend_failed"] * 2
+    desk.source.fails = set()
+    await asyncio.sleep(15)
+    assert len(desk.source.extended) == 4
+    store.opened(EMPTY)
+    await settle()
+    store.appended(Committed())
+    await asyncio.sleep(30)
+    assert len(desk.source.extended) == 4, "what is done is hidden no longer"
+
+
+@in_virtual_time
+async def test_when_it_stops_receiving_what_it_took_is_still_published_and_deleted() -> None:
+    store = HandStore()
+    desk = Desk(store)
+    desk.put(b"{}", project_id="p")
+    await settle()
+    desk.consumer.stop_receiving()
+    desk.source.put([Update("later", "", b"{}", "p")])
+    await settle()
+    store.opened(EMPTY)
+    await settle()
+    store.appended(Committed())
+    await asyncio.sleep(60)
+    assert desk.source.deleted == [["1"]]
+    assert desk.consumer.is_settled
+    assert desk.node.project("p").log.head == 1
+    assert not desk.task.done()
+
+
+@in_virtual_time
+async def test_a_consumer_that_was_told_to_stop_before_it_ran_receives_nothing() -> None:
+    desk = Desk()
+    desk.consumer.stop_receiving()
+    desk.put(b"{}", project_id="p")
+    await asyncio.sleep(60)
+    assert desk.source.receives == []

@@ -1,0 +1,216 @@
+"""The opening handshake: every refusal, and what a request may ask for."""
+
+import json
+from base64 import b64encode
+
+import pytest
+from websockets.utils import accept_key
+
+from tests.unit.spec_files import is_valid
+from websocket_handler.net.handshake import (
+    QUERY_FIELDS_MAX,
+    Refused,
+    accepted,
+    read_handshake,
+    refused,
+    wants_upgrade,
+)
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import Position, Subscribe
+
+KEY = b64encode(b"0123456789abcdef").decode()
+USUAL = {
+    "Host": "gateway",
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": KEY,
+}
+
+
+def head(target: str = "/ws", *, first: str = "GET {} HTTP/1.1", more: str = "", **changed: str | None) -> bytes:
+    """A request head; `changed` replaces headers (None leaves one out), `more` adds lines."""
+    headers: dict[str, str | None] = {**USUAL}
+    for name, value in changed.items():
+        headers[name.replace("_", "-")] = value
+    lines = [first.format(target), *(f"{name}: {value}" for name, value in headers.items() if value is not None)]
+    return ("\r\n".join(lines) + "\r\n" + more + "\r\n").encode("latin-1")
+
+
+def asked(target: str = "/ws") -> tuple[Subscribe, ...]:
+    """What a handshake with this target subscribes to."""
+    return read_handshake(head(target), ["/ws"]).subscriptions
+
+
+def refusal(request: bytes) -> Refused:
+    """Why a handshake is refused."""
+    with pytest.raises(Refused) as caught:
+        read_handshake(request, ["/ws"])
+    return caught.value
+
+
+def test_a_usual_handshake() -> None:
+    handshake = read_handshake(head(), ["/ws", "/other"])
+    assert (handshake.path, handshake.key, handshake.subscriptions) == ("/ws", KEY.encode(), ())
+    assert read_handshake(head("/other"), ["/ws", "/other"]).path == "/other"
+
+
+@pytest.mark.parametrize("value", ["keep-alive, Upgrade", "upgrade", "UPGRADE", "Upgrade,keep-alive", " x ,  upgrade "])
+def test_connection_is_a_list_in_any_case(value: str) -> None:
+    assert read_handshake(head(Connection=value), ["/ws"]).path == "/ws"
+
+
+def test_connection_may_stand_in_several_lines() -> None:
+    assert read_handshake(head(Connection="keep-alive", more="connection: upgrade\r\n"), ["/ws"]).path == "/ws"
+
+
+@pytest.mark.parametrize("value", [None, "", "keep-alive", "notupgrade", "upgrade;x"])
+def test_a_connection_header_without_upgrade_is_refused(value: str | None) -> None:
+    assert refusal(head(Connection=value)).fault.code is ErrorCode.INVALID_FIELD
+
+
+@pytest.mark.parametrize("line", ["upgrade: websocket", "UPGRADE:WebSocket", "Upgrade: \t websocket \t"])
+def test_who_wants_a_websocket_is_seen_in_any_spelling(line: str) -> None:
+    assert wants_upgrade(f"GET /ws HTTP/1.1\r\n{line}\r\n\r\n".encode())
+
+
+@pytest.mark.parametrize(
+    "line", ["upgrade: h2c", "x-upgrade: websocket", "upgrade: websockets", "x: upgrade: websocket"]
+)
+def test_everything_else_is_for_the_http_server(line: str) -> None:
+    assert not wants_upgrade(f"GET /ws HTTP/1.1\r\n{line}\r\n\r\n".encode())
+
+
+def test_another_path_is_not_found() -> None:
+    for target in ("/", "/ws/", "/WS", "/wsx", "/w%73", "//ws"):
+        assert refusal(head(target)).fault.code is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "HEAD", "OPTIONS"])
+def test_only_get_becomes_a_websocket(method: str) -> None:
+    assert refusal(head(first=method + " {} HTTP/1.1")).fault.code is ErrorCode.INVALID_FIELD
+
+
+@pytest.mark.parametrize("version", ["1.0", "0.9", "2.0"])
+def test_only_http_1_1_becomes_a_websocket(version: str) -> None:
+    assert refusal(head(first="GET {} HTTP/" + version)).fault.code is ErrorCode.INVALID_FIELD
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [b"\r\n\r\n", b"hello\r\n\r\n", b"GET /ws\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"GET /ws HTTP/1.1\r\nHost: a\r\n"],
+)
+def test_what_is_no_request_is_refused(request_head: bytes) -> None:
+    assert refusal(request_head).fault.code is ErrorCode.INVALID_FIELD
+
+
+def test_exactly_one_host_is_needed() -> None:
+    assert refusal(head(Host=None)).fault.code is ErrorCode.INVALID_FIELD
+    assert refusal(head(more="Host: other\r\n")).fault.code is ErrorCode.INVALID_FIELD
+
+
+@pytest.mark.parametrize("line", ["Content-Length: 0", "Content-Length: 5", "Transfer-Encoding: chunked"])
+def test_a_handshake_has_no_body(line: str) -> None:
+    assert refusal(head(more=line + "\r\n")).fault.code is ErrorCode.INVALID_FIELD
+
+
+@pytest.mark.parametrize("value", [None, "", "8", "12", "14", "13, 8", "013"])
+def test_another_version_is_told_which_one_is_spoken(value: str | None) -> None:
+    fault = refusal(head(Sec_WebSocket_Version=value))
+    assert fault.fault.code is ErrorCode.UPGRADE_REQUIRED
+    assert fault.headers == (("Sec-WebSocket-Version", "13"),)
+    assert refusal(head(more="Sec-WebSocket-Version: 8\r\n")).fault.code is ErrorCode.UPGRADE_REQUIRED
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, "", "x", "!" * 24, b64encode(b"x" * 15).decode(), b64encode(b"x" * 17).decode(), KEY[:-1], "é" + KEY],
+)
+def test_a_key_is_sixteen_bytes_in_base64(value: str | None) -> None:
+    assert refusal(head(Sec_WebSocket_Key=value)).fault.code is ErrorCode.INVALID_FIELD
+
+
+def test_two_keys_are_refused() -> None:
+    assert refusal(head(more=f"Sec-WebSocket-Key: {KEY}\r\n")).fault.code is ErrorCode.INVALID_FIELD
+
+
+def test_the_answer_proves_that_the_key_was_read() -> None:
+    answer = accepted(KEY.encode())
+    assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+    assert f"Sec-WebSocket-Accept: {accept_key(KEY)}\r\n".encode() in answer
+    assert answer.endswith(b"\r\n\r\n")
+    rfc = accepted(b"dGhlIHNhbXBsZSBub25jZQ==")
+    assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in rfc, "the example of RFC 6455 section 1.3"
+
+
+# The query
+
+
+def test_projects_and_positions_belong_together_in_their_order() -> None:
+    assert asked("/ws?project_id=a&project_id=b&since=e:5") == (
+        Subscribe(project_id="a", since=Position("e", 5)),
+        Subscribe(project_id="b"),
+    )
+    assert asked("/ws?since=e:1&project_id=a&since=f%3A2&project_id=b") == (
+        Subscribe(project_id="a", since=Position("e", 1)),
+        Subscribe(project_id="b", since=Position("f", 2)),
+    )
+
+
+@pytest.mark.parametrize("target", ["/ws", "/ws?", "/ws?other=1", "/ws?project=a", "/ws?a&b&&"])
+def test_without_projects_nothing_is_subscribed(target: str) -> None:
+    assert asked(target) == ()
+
+
+def test_project_ids_may_be_percent_encoded() -> None:
+    assert asked("/ws?project_id=a%3Ab%2Ec") == (Subscribe(project_id="a:b.c"),)
+
+
+@pytest.mark.parametrize("value", ["", ".", "..", "%2E%2E", "a%20b", "a+b", "a%2Fb", "%C3%A9", "p" * 129, "a%00"])
+def test_what_is_no_project_id_is_refused(value: str) -> None:
+    assert refusal(head(f"/ws?project_id={value}")).fault.code is ErrorCode.INVALID_PROJECT_ID
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=e:1",
+        "project_id=a&since=e:1&since=e:2",
+        "project_id=a&project_id=a",
+        "project_id=a&since=",
+        "project_id=a&since=5",
+        "project_id=a&since=e:x",
+        "project_id=a&since=e:9007199254740992",
+        "project_id=%FF",
+        "&".join(f"x{number}=1" for number in range(QUERY_FIELDS_MAX + 1)),
+    ],
+)
+def test_queries_that_break_their_form_are_refused(query: str) -> None:
+    assert refusal(head(f"/ws?{query}")).fault.code is ErrorCode.INVALID_FIELD
+
+
+def test_as_many_query_fields_as_allowed() -> None:
+    assert asked("/ws?" + "&".join(["x=1"] * (QUERY_FIELDS_MAX - 1) + ["project_id=a"])) == (Subscribe(project_id="a"),)
+
+
+# The refusing answer
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_a_refusal_is_an_http_answer_with_the_error_object(code: ErrorCode) -> None:
+    fault = CommandError(code, 'text with "quotes"\r\nand lines')
+    answer = refused(fault, [("Sec-WebSocket-Version", "13")])
+    head_of, _, body = answer.partition(b"\r\n\r\n")
+    lines = head_of.decode().split("\r\n")
+    assert lines[0].startswith(f"HTTP/1.1 {fault.status} ")
+    assert f"Content-Length: {len(body)}" in lines
+    assert "Sec-WebSocket-Version: 13" in lines
+    assert "Connection: close" in lines
+    assert any(line.startswith("Retry-After: ") for line in lines) == (fault.status in (429, 503))
+    assert is_valid("server-message.json#/$defs/error", body)
+    assert json.loads(body)["code"] == code.value
+
+
+def test_a_refusal_may_have_another_status() -> None:
+    fault = CommandError(ErrorCode.MESSAGE_TOO_LARGE, "too large")
+    assert refused(fault, status=431).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")

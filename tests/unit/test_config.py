@@ -1,0 +1,129 @@
+"""Settings: every problem at once, every limit at its bound, no secret shown."""
+
+import pytest
+
+from websocket_handler import config
+from websocket_handler.config import ConfigurationError, Settings, describe, from_environment, redacted
+from websocket_handler.protocol.names import Agent
+
+NEEDED = {
+    "SQS_QUEUE_URL_PM": "https://sqs.example/1/pm",
+    "SQS_QUEUE_URL_DEV": "https://sqs.example/1/dev",
+    "SQS_QUEUE_URL_QA": "https://sqs.example/1/qa",
+    "SQS_QUEUE_URL_OPS": "https://sqs.example/1/ops.fifo",
+    "DYNAMODB_TABLE_NAME": "table",
+}
+
+
+def problems(**environment: str) -> dict[str, str]:
+    """What is wrong, by variable."""
+    with pytest.raises(ConfigurationError) as caught:
+        from_environment({**NEEDED, **environment})
+    return {problem.variable: problem.reason for problem in caught.value.problems}
+
+
+def test_the_required_variables_are_enough() -> None:
+    settings = from_environment(NEEDED)
+    assert settings.queue_urls[Agent.OPS] == "https://sqs.example/1/ops.fifo"
+    assert (settings.websocket_port, settings.max_message_bytes, settings.log_store) == (8080, 65536, "")
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        from_environment(
+            {"WEBSOCKET_PORT": "x", "AUTH_MODE": "magic", "SQS_QUEUE_URL_PM": "nonsense", "CONSOLE": "maybe"}
+        )
+    found = [problem.variable for problem in caught.value.problems]
+    assert sorted(found) == sorted({*NEEDED, "WEBSOCKET_PORT", "AUTH_MODE", "CONSOLE"})
+    assert all(variable in str(caught.value) for variable in found)
+
+
+def test_blank_is_unset_and_space_around_a_value_is_no_part_of_it() -> None:
+    settings = from_environment({**NEEDED, "WEBSOCKET_PORT": "  ", "NODE_ID": " n1 ", "MAX_CONNECTIONS": " 5 "})
+    assert (settings.websocket_port, settings.node_id, settings.max_connections) == (8080, "n1", 5)
+
+
+def test_unknown_variables_are_somebody_elses() -> None:
+    assert from_environment({**NEEDED, "PATH": "/bin", "WEBSOCKET_PROT": "1"}) == from_environment(NEEDED)
+
+
+BOUNDED = [row for row in describe({}) if " to " in row.limits]
+
+
+@pytest.mark.parametrize("row", BOUNDED, ids=lambda row: row.variable)
+def test_limits_hold_at_the_bound_and_one_beyond(row: config.Described) -> None:
+    low, high = row.limits.split(" to ")
+    room = {"OUTBOX_BYTES": "67108864"} if row.variable != "OUTBOX_BYTES" else {"MAX_MESSAGE_BYTES": "1024"}
+    for value in (low, high):
+        assert from_environment({**NEEDED, **room, row.variable: value}) is not None
+    for value in (str(float(low) - 1), str(float(high) + 1)):
+        text = value.removesuffix(".0")
+        assert row.variable in problems(**room, **{row.variable: text})
+
+
+@pytest.mark.parametrize("row", [row for row in describe({}) if "at least" in row.limits], ids=lambda row: row.variable)
+def test_lower_limits_hold_at_the_bound_and_one_below(row: config.Described) -> None:
+    low = row.limits.removeprefix("at least ")
+    assert from_environment({**NEEDED, row.variable: low}) is not None
+    assert row.variable in problems(**{row.variable: str(float(low) - 1).removesuffix(".0")})
+
+
+@pytest.mark.parametrize("value", ["", "ftp://host/x", "host", "https://", "http:///path"])
+def test_a_queue_is_named_by_its_url(value: str) -> None:
+    assert "SQS_QUEUE_URL_QA" in problems(SQS_QUEUE_URL_QA=value)
+
+
+def test_an_endpoint_and_an_updates_queue_are_urls_too() -> None:
+    assert set(problems(AWS_ENDPOINT_URL="localhost:1", SQS_QUEUE_URL_UPDATES="q")) == {
+        "AWS_ENDPOINT_URL",
+        "SQS_QUEUE_URL_UPDATES",
+    }
+
+
+def test_an_outbox_has_room_for_two_messages() -> None:
+    message = 65_536
+    least = 2 * (message + config.WRITE_MARGIN_BYTES)
+    assert from_environment({**NEEDED, "OUTBOX_BYTES": str(least)}).outbox_bytes == least
+    assert set(problems(OUTBOX_BYTES=str(least - 1))) == {"OUTBOX_BYTES"}
+    assert set(problems(MAX_MESSAGE_BYTES="1048576")) == {"OUTBOX_BYTES"}
+
+
+def test_numbers_are_not_guessed() -> None:
+    for value in ("0x10", "1_000", "1.5", "true", "ten"):
+        assert "MAX_CONNECTIONS" in problems(MAX_CONNECTIONS=value)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "NaN"])
+def test_a_number_that_is_none_is_no_setting(value: str) -> None:
+    assert "PING_INTERVAL_S" in problems(PING_INTERVAL_S=value)
+    assert "COMMANDS_PER_SECOND" in problems(COMMANDS_PER_SECOND=value)
+
+
+def test_every_setting_is_described_with_its_value_default_unit_and_limits() -> None:
+    rows = {row.variable: row for row in describe({**NEEDED, "WEBSOCKET_PORT": "9000"})}
+    assert set(rows) == {name.upper() for name in Settings.__struct_fields__}
+    port = rows["WEBSOCKET_PORT"]
+    assert (port.value, port.default, port.limits) == ("9000", "8080", "0 to 65535")
+    assert rows["SQS_QUEUE_URL_PM"].default == "required"
+    assert rows["LOG_STORE"].limits == "memory | dynamodb"
+    assert rows["PING_INTERVAL_S"].unit == "s"
+    assert all(row.description for row in rows.values())
+
+
+def test_what_is_described_is_told_even_when_it_cannot_be_used() -> None:
+    rows = {row.variable: row.value for row in describe({"WEBSOCKET_PORT": "x"})}
+    assert (rows["WEBSOCKET_PORT"], rows["SQS_QUEUE_URL_PM"]) == ("x", "")
+
+
+def test_credentials_in_a_url_are_not_shown() -> None:
+    address = "https://user:pass@word@host/path?x=1"
+    assert redacted(address) == "https://***@host/path?x=1"
+    assert redacted("https://host/a@b") == "https://host/a@b"
+    assert redacted("plain") == "plain"
+    shown = {row.variable: row.value for row in describe({"AWS_ENDPOINT_URL": address})}
+    assert "pass" not in shown["AWS_ENDPOINT_URL"]
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = {row.variable: row.value for row in describe({"JWT_SECRETS": "abc", "JWT_PUBLIC_KEYS": "-----BEGIN x"})}
+    assert shown["JWT_SECRETS"] == shown["JWT_PUBLIC_KEYS"] == config.HIDDEN

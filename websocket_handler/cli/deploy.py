@@ -1,0 +1,162 @@
+"""`websocket-handler deploy ENV`: build the image, push it, run it, and see it become healthy."""
+
+import argparse
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from websocket_handler.cli import deploy_image as image
+from websocket_handler.cli.deploy_console import Console
+from websocket_handler.cli.deploy_stack import DeployError, Stack, Watch, find_stack, give_image
+
+ENVIRONMENT: Final = re.compile(r"[a-z][a-z0-9-]{0,15}")
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="websocket-handler deploy", description="Build the image, push it, run it, and see it become healthy."
+    )
+    parser.add_argument("environment", metavar="ENV", help="name of the environment: prod, staging, ...")
+    parser.add_argument("--dry-run", action="store_true", help="print each step; call nothing and change nothing")
+    parser.add_argument("--image-tag", help="run this image of the repository instead of building one (roll back)")
+    parser.add_argument("--stack-name", help="the stack; without it the one that has the environment is found")
+    parser.add_argument("--tool", help=f"container tool; without it the first of {', '.join(image.TOOLS)}")
+    parser.add_argument("--region", help="AWS region; without it that of AWS_REGION or the profile")
+    parser.add_argument("--profile", help="AWS profile; without it that of AWS_PROFILE")
+    parser.add_argument("--timeout-minutes", type=float, default=30, help="for the new tasks (default 30)")
+    return parser
+
+
+def make_client(region: str | None, profile: str | None) -> Callable[[str], Any]:
+    """A maker of AWS clients. Raises DeployError when there is no region."""
+    import os  # noqa: PLC0415 - beside the import that needs it
+
+    from botocore.session import Session  # noqa: PLC0415 - the SDK loads only where it is used
+
+    session = Session(profile=profile)
+    region = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    if not region:
+        raise DeployError("no AWS region: give --region, or set AWS_REGION")
+    return lambda service: session.create_client(service, region_name=region)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One deployment, decided but not begun."""
+
+    environment: str
+    tag: str
+    commit: str
+    now: datetime
+    is_built: bool
+
+
+def deploy(arguments: Sequence[str]) -> int:
+    """Run the command; its exit code: 0 deployed, 1 failed with a reason, 2 not understood."""
+    options = _parser().parse_args(arguments)
+    console = Console()
+    if not ENVIRONMENT.fullmatch(options.environment):
+        console.bad("ENV has 1 to 16 lower-case letters, digits and hyphens, and begins with a letter")
+        return EXIT_USAGE
+    now = datetime.now(UTC)
+    commit = image.revision()
+    plan = Plan(options.environment, options.image_tag or image.tag_of(commit, now), commit, now, not options.image_tag)
+    try:
+        if options.dry_run:
+            _rehearse(plan, options.tool or image.TOOLS[0], console)
+        else:
+            _carry_out(plan, options, console)
+    except DeployError as error:
+        console.bad(str(error))
+        return EXIT_FAILED
+    except Exception as error:
+        if not _is_from_sdk(error):
+            raise
+        console.bad(f"AWS: {error}")
+        return EXIT_FAILED
+    return 0
+
+
+def _is_from_sdk(error: Exception) -> bool:
+    """Whether AWS or its SDK refused something, which the reader can mend."""
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    except ImportError:
+        return False
+    return isinstance(error, BotoCoreError | ClientError)
+
+
+def _rehearse(plan: Plan, tool: str, console: Console) -> None:
+    registry = "ACCOUNT.dkr.ecr.REGION.amazonaws.com"
+    name = f"{registry}/agenticai-websocket-{plan.environment}:{plan.tag}"
+    stack = f"the stack that has the cluster agenticai-cluster-{plan.environment}"
+    steps = [("Check credentials and the stack", ["sts GetCallerIdentity", f"cloudformation DescribeStacks: {stack}"])]
+    if plan.is_built:
+        steps += [
+            ("Log in to ECR", ["ecr GetAuthorizationToken", shlex.join(image.login_command(tool, registry))]),
+            ("Build", [shlex.join(image.build_command(tool, name, "X86_64", plan.commit, plan.now))]),
+            ("Push", [shlex.join(image.push_command(tool, name))]),
+        ]
+    else:
+        steps.append(("Check the image", [f"ecr BatchGetImage {plan.tag}"]))
+    steps += [
+        ("Run it", [f"cloudformation UpdateStack ImageTag={plan.tag}, everything else as it is"]),
+        ("Watch", ["ecs DescribeServices and cloudformation DescribeStacks until old tasks are gone"]),
+        ("Move the alias", [f"ecr PutImage {plan.environment} -> {plan.tag}"]),
+    ]
+    console.line("Dry run: nothing is called and nothing changes.")
+    for title, details in steps:
+        console.step(title)
+        for detail in details:
+            console.line(f"      {detail}")
+
+
+def _carry_out(plan: Plan, options: argparse.Namespace, console: Console) -> None:
+    console.step("Check credentials and the stack")
+    tool = image.container_tool(options.tool) if plan.is_built else ""
+    client = make_client(options.region, options.profile)
+    caller = client("sts").get_caller_identity()
+    console.good(f"account {caller['Account']} as {caller['Arn']}")
+    cloudformation = client("cloudformation")
+    stack = find_stack(cloudformation, plan.environment, options.stack_name)
+    if not stack.status.endswith("_COMPLETE") or "CLEANUP" in stack.status:
+        raise DeployError(f"the stack {stack.name} is {stack.status}; wait for it, or mend it, then deploy again")
+    console.good(f"stack {stack.name} is {stack.status}")
+    if stack.parameters.get("DesiredCount") == "0":
+        console.note("the stack's DesiredCount is 0: no task will run")
+    ecr = client("ecr")
+    repository_uri = stack.outputs["WebSocketRepositoryUri"]
+    _registry, _, repository = repository_uri.partition("/")
+    if plan.is_built:
+        _ship(plan, tool, ecr, f"{repository_uri}:{plan.tag}", stack, console)
+    else:
+        image.require_image(ecr, repository, plan.tag)
+    console.step(f"Run {plan.tag}")
+    if give_image(cloudformation, stack, plan.tag):
+        stack = Watch(cloudformation, client("ecs"), stack, console).until_done(options.timeout_minutes * 60)
+    else:
+        console.note("this image runs already")
+    image.move_alias(ecr, repository, plan.tag, plan.environment)
+    console.good(f"{plan.environment} runs {plan.tag}")
+    url = stack.outputs.get("WebSocketUrl", stack.outputs["WebSocketEndpoint"])
+    console.line(f"\nWebSocket endpoint: {console.coloured(url, 'green')}")
+
+
+def _ship(plan: Plan, tool: str, ecr: Any, name: str, stack: Stack, console: Console) -> None:
+    console.step("Log in to ECR")
+    image.log_in(ecr, tool, name.partition("/")[0])
+    console.step(f"Build {name}")
+    architecture = stack.parameters.get("CpuArchitecture", "X86_64")
+    image.run(image.build_command(tool, name, architecture, plan.commit, plan.now))
+    console.step("Push")
+    image.run(image.push_command(tool, name))
+
+
+if __name__ == "__main__":
+    sys.exit(deploy(sys.argv[1:]))

@@ -1,0 +1,40 @@
+"""What deploy and doctor print: coloured on a terminal, plain anywhere else."""
+
+import os
+import sys
+from typing import TextIO
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "grey": "90"}
+
+
+class Console:
+    """Writes lines to `stream`. Colours only on a terminal and without `NO_COLOR`."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._is_coloured = self._stream.isatty() and "NO_COLOR" not in os.environ
+
+    def coloured(self, text: str, colour: str) -> str:
+        """The text in a colour of `_COLOURS`, where the reader sees colours."""
+        return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if self._is_coloured else text
+
+    def line(self, text: str = "") -> None:
+        """Plain text."""
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def step(self, text: str) -> None:
+        """What begins now."""
+        self.line(self.coloured(f"==> {text}", "blue"))
+
+    def good(self, text: str) -> None:
+        """What went well."""
+        self.line(f"  {self.coloured('ok', 'green')}    {text}")
+
+    def bad(self, text: str) -> None:
+        """What has to be mended."""
+        self.line(f"  {self.coloured('FAIL', 'red')}  {text}")
+
+    def note(self, text: str) -> None:
+        """What the reader should know."""
+        self.line(f"  {self.coloured('note', 'yellow')}  {text}")

@@ -1,0 +1,103 @@
+"""The container image of a deployment: its tag, and the commands that build and push it."""
+
+import base64
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from websocket_handler.cli.deploy_stack import DeployError
+
+CONTEXT: Final = Path(__file__).resolve().parents[1]
+"""The folder with the Dockerfile: the package itself."""
+TOOLS: Final = ("docker", "podman", "finch", "nerdctl")
+PLATFORMS: Final = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
+
+
+def container_tool(named: str | None) -> str:
+    """The tool that was named, or the first that is installed. Raises DeployError."""
+    candidates = [named] if named else TOOLS
+    for candidate in candidates:
+        if shutil.which(candidate):
+            return candidate
+    raise DeployError(f"no container tool found; looked for {', '.join(candidates)}. Install one, or name it: --tool")
+
+
+def revision() -> str:
+    """The commit that is checked out, `-dirty` when files differ from it; `nogit` outside a repository."""
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        changes = _git("status", "--porcelain", "--untracked-files=no", "--", str(CONTEXT))
+    except (OSError, subprocess.CalledProcessError):
+        return "nogit"
+    return f"{commit}-dirty" if changes else commit
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(CONTEXT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
+
+
+def tag_of(commit: str, now: datetime) -> str:
+    """A tag that no other build has: commit and second."""
+    return f"{commit}-{now:%Y%m%dT%H%M%SZ}"
+
+
+def build_command(tool: str, image: str, architecture: str, commit: str, now: datetime) -> list[str]:
+    """Builds `image` for the architecture of the tasks."""
+    facts = {"VERSION": image.rpartition(":")[2], "REVISION": commit, "CREATED": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+    arguments = [part for name, value in facts.items() for part in ("--build-arg", f"{name}={value}")]
+    return [tool, "build", "--platform", PLATFORMS[architecture], *arguments, "--tag", image, str(CONTEXT)]
+
+
+def push_command(tool: str, image: str) -> list[str]:
+    """Pushes `image`."""
+    return [tool, "push", image]
+
+
+def login_command(tool: str, registry: str) -> list[str]:
+    """Logs in to the registry; the password comes on standard input, never on the command line."""
+    return [tool, "login", "--username", "AWS", "--password-stdin", registry]
+
+
+def log_in(ecr: Any, tool: str, registry: str) -> None:
+    """Log the tool in to ECR for the next hours. Raises DeployError, and botocore's errors."""
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    password = base64.b64decode(token).decode().partition(":")[2]
+    run(login_command(tool, registry), text=password)
+
+
+def run(command: Sequence[str], text: str | None = None) -> None:
+    """Run a command, its output going to the terminal. Raises DeployError when it fails."""
+    # An attestation would be a second, untagged image in the repository, which keeps only the last five.
+    environment = {**os.environ, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    try:
+        code = subprocess.run(command, input=text, text=True, check=False, env=environment).returncode  # noqa: S603
+    except OSError as error:
+        raise DeployError(f"{command[0]}: {error.strerror}") from error
+    if code:
+        raise DeployError(f"{' '.join(command[:2])} failed with code {code}")
+
+
+def move_alias(ecr: Any, repository: str, tag: str, alias: str) -> None:
+    """Let the environment's alias name the image that runs. Raises DeployError, and botocore's errors."""
+    answer = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])
+    if not answer["images"]:
+        raise DeployError(f"the repository {repository} has no image {tag}")
+    image = answer["images"][0]
+    manifest = {"imageManifest": image["imageManifest"]}
+    if "imageManifestMediaType" in image:
+        manifest["imageManifestMediaType"] = image["imageManifestMediaType"]
+    try:
+        ecr.put_image(repositoryName=repository, imageTag=alias, **manifest)
+    except ecr.exceptions.ImageAlreadyExistsException:
+        return
+
+
+def require_image(ecr: Any, repository: str, tag: str) -> None:
+    """Raises DeployError when the repository does not have `tag`."""
+    if not ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"]:
+        raise DeployError(f"the repository {repository} has no image {tag}")

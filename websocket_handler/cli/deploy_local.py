@@ -1,0 +1,75 @@
+"""Queues and table for a local system: `python -m websocket_handler.cli.deploy_local`.
+
+Creates what the gateway's settings name at `AWS_ENDPOINT_URL`, an emulator, and leaves alone what exists.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from websocket_handler import config
+
+RECEIVES_BEFORE_DEAD_LETTER: Final = 5
+
+
+def create(environment: Mapping[str, str]) -> list[str]:
+    """Create queues with their dead-letter queues, and the table; what was made sure of, one line each.
+
+    Raises ConfigurationError, and botocore's errors.
+    """
+    from botocore.session import Session  # noqa: PLC0415 - the SDK loads only where it is used
+
+    settings = config.from_environment(environment)
+    if not settings.aws_endpoint_url:
+        problem = config.Problem("AWS_ENDPOINT_URL", "is required: this command is for an emulator, never for AWS")
+        raise config.ConfigurationError([problem])
+    session = Session()
+    where = {"region_name": settings.aws_region, "endpoint_url": settings.aws_endpoint_url}
+    sqs, dynamodb = session.create_client("sqs", **where), session.create_client("dynamodb", **where)
+    urls = [*settings.queue_urls.values(), settings.sqs_queue_url_updates]
+    names = [url.rpartition("/")[2] for url in urls if url]
+    for name in names:
+        _create_queue(sqs, name)
+    _create_table(dynamodb, settings.dynamodb_table_name)
+    return [*(f"queue {name}" for name in names), f"table {settings.dynamodb_table_name}"]
+
+
+def _create_queue(sqs: Any, name: str) -> None:
+    base, dot, fifo = name.partition(".fifo")
+    attributes = {"FifoQueue": "true"} if dot else {}
+    dead = sqs.create_queue(QueueName=f"{base}-dead-letters{dot}{fifo}", Attributes=attributes)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES_BEFORE_DEAD_LETTER})
+    sqs.create_queue(QueueName=name, Attributes={**attributes, "RedrivePolicy": redrive})
+
+
+def _create_table(dynamodb: Any, name: str) -> None:
+    keys = {"PK": "HASH", "SK": "RANGE"}
+    try:
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[{"AttributeName": key, "KeyType": role} for key, role in keys.items()],
+        )
+    except dynamodb.exceptions.ResourceInUseException:
+        return
+    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ttl"})
+
+
+def main() -> int:
+    """The command; exit code 2 when the settings cannot be used."""
+    try:
+        made = create(os.environ)
+    except config.ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write("".join(f"ready: {line}\n" for line in made))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

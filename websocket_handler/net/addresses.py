@@ -1,0 +1,62 @@
+"""Whose connection it is, as far as the network can tell: the address of the peer, or the one that the trusted
+proxies in front say."""
+
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+FORWARDED_MAX: Final = 50
+"""Entries of `X-Forwarded-For` that are looked at, from the right."""
+
+
+def client_address(peer: str, forwarded_for: Sequence[str], trusted_hops: int) -> str:
+    """The client's address. Every trusted proxy appended the address it was called from, so the entry that counts
+    stands `trusted_hops` from the right; what is left of it anybody may have written. Where that entry is missing
+    or is no address, the peer's own counts."""
+    if trusted_hops > 0:
+        entries = [entry.strip() for value in forwarded_for for entry in value[-4096:].split(",")][-FORWARDED_MAX:]
+        if len(entries) >= trusted_hops:
+            return _normal(entries[-trusted_hops]) or peer
+    return _normal(peer) or peer
+
+
+def _normal(text: str) -> str:
+    """An address in one spelling, without a port; IPv6 as its /64, which is one subscriber's. Empty when it is none."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return f"{IPv6Address(int(address) >> 64 << 64)}/64" if not address.is_loopback else str(address)
+    return str(address)
+
+
+class AddressCount:
+    """How many connections each address has. A maximum of 0 means none, and then nothing is counted."""
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._counts: Counter[str] = Counter()
+
+    def is_full(self, address: str) -> bool:
+        """Whether an address has as many as it may."""
+        return 0 < self._maximum <= self._counts[address]
+
+    def enter(self, address: str) -> None:
+        """One more."""
+        if self._maximum:
+            self._counts[address] += 1
+
+    def leave(self, address: str) -> None:
+        """One less."""
+        if self._maximum:
+            self._counts[address] -= 1
+            if self._counts[address] <= 0:
+                del self._counts[address]

@@ -1,0 +1,26 @@
+"""Who holds a token."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.identity import Identity
+
+Authenticated = Callable[[Identity | CommandError], None]
+
+
+class Authenticator(Protocol):
+    """Verifies tokens."""
+
+    is_open: bool
+    """Whether everybody is welcome, and no token is looked at."""
+
+    def authenticate(self, token: str, done: Authenticated) -> None:
+        """Verify a token of any form and length. `done` is called once, from the event loop's thread, before this
+        returns unless a key has to be fetched first: with the token's identity, or with `unauthorized` or
+        `authentication_unavailable`. No answer repeats any part of the token."""
+        ...
+
+    def failure(self) -> str | None:
+        """Why tokens cannot be verified at the moment, for `/ready`; None when they can."""
+        ...
