@@ -142,12 +142,12 @@ async def test_the_console_survives_a_crash_of_the_gateway(
         await screenshot(page, pictures / "console-recovered.png")
         _, body = await asyncio.to_thread(second.get, f"/api/v1/projects/{project_id}/messages?limit=1000")
         offsets = await page.run(f"{shown(project_id)}.map((row) => Number(row.dataset.offset))")
-        counters = [await page.text(f"#{name}") for name in ("lost", "doubled")]
+        counters = [await page.text(f"#{name}") for name in ("lost", "doubled", "resets")]
         await page.until("document.querySelector('#newest').hidden")
         await page.go_to("about:blank")
 
     head = json.loads(body)["offset"]
-    assert counters == ["0", "0"]
+    assert counters == ["0", "0", "0"]
     assert offsets == list(range(1, head + 1))
 
 

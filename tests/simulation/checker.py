@@ -211,7 +211,8 @@ class Checker:
             self._started_fresh(place, asked, before, now, answer)
         elif answer["recovered"]:
             self.counts["recovered"] += 1
-            if (epoch, offset) != (since["epoch"], since["offset"]):
+            was_unwritten = since["offset"] == 0 and since["epoch"] not in self.truth(project).epochs
+            if (epoch, offset) != (since["epoch"], since["offset"]) and not (was_unwritten and offset == 0):
                 self.violation(f"{place}: recovered at another place")
             if offset < before.floor and epoch == before.epoch == now.epoch:
                 self.violation(f"{place}: recovered, but the log reaches back to {before.floor} only")

@@ -15,6 +15,7 @@ from functools import partial
 from websocket_handler.delivery.fan_out import FanOut
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.reader import records_after, unavailable
+from websocket_handler.hub.epochs import begin_epoch
 from websocket_handler.hub.keys import KeyWindow, key_conflict
 from websocket_handler.hub.log import ProjectLog, Publication
 from websocket_handler.ports.clock import Clock, Scheduler
@@ -118,7 +119,8 @@ class Project:
     def _adopt(self, tail: Tail) -> None:
         """Take over the log as the store has it."""
         first = tail.segments[0].first if tail.segments else tail.head + 1
-        self.log = ProjectLog(tail.epoch or self._engine.new_id(), first - 1, self._engine.limits.log)
+        epoch = tail.epoch or begin_epoch(self._engine.clock.wall(), self._engine.new_id())
+        self.log = ProjectLog(epoch, first - 1, self._engine.limits.log)
         self.floor = tail.floor
         for segment in tail.segments:
             self._extend(segment)

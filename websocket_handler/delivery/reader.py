@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from websocket_handler.hub.epochs import was_never_written
 from websocket_handler.hub.log import Publication, Start
 from websocket_handler.ports.log_store import Segment, Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -81,6 +82,8 @@ class Reader:
             done(fault)
             return
         log = self._project.log
+        if since is not None and self._is_beginning(since):
+            since = Position(log.epoch, 0)
         start = log.start(since, rewind, min(self._project.floor, log.first - 1))
         if log.covers(start.offset):
             done(start)
@@ -98,6 +101,19 @@ class Reader:
                 done(Start(self.floor_after(start.offset, tail), recovered=since is None))
 
         self.read(start.offset, verified)
+
+    def _is_beginning(self, since: Position) -> bool:
+        """Whether `since` is the place before the first publication, given out under an epoch that nothing was ever
+        written under: a quiet project, whose node was replaced. Its client missed nothing that is not here."""
+        engine, log = self._engine, self._project.log
+        is_known_whole = engine.store.is_shared and min(self._project.floor, log.first - 1) == 0
+        retention_s = engine.limits.log.seconds
+        return (
+            since.offset == 0
+            and since.epoch != log.epoch
+            and is_known_whole
+            and was_never_written(since.epoch, retention_s, engine.clock.wall())
+        )
 
     def floor_after(self, offset: int, tail: Tail) -> int:
         """Where to go on when nothing follows `offset`: at the store's floor, or where memory begins."""

@@ -76,7 +76,7 @@ def test_a_publication_goes_to_those_who_follow_its_project_and_to_nobody_else()
     here, there, nowhere = desk.connect("a"), desk.connect("b"), desk.connect("c")
     desk.subscribe(here, "p")
     desk.subscribe(there, "q")
-    assert desk.publish("p") == [Position("id2", 1)]
+    assert desk.publish("p") == [Position("f4240-id2", 1)]
     assert client_of(here).offsets == [1]
     assert client_of(there).writes == client_of(nowhere).writes == []
 
@@ -144,8 +144,8 @@ def test_idle_projects_are_closed_after_their_time_and_open_again_where_they_wer
     desk.clock.advance(0.001)
     desk.node.sweep()
     assert list(desk.node.projects) == []
-    assert desk.publish("p", key="k") == [Position("id2", 1)], "keys are known again"
-    assert desk.publish("p") == [Position("id2", 2)]
+    assert desk.publish("p", key="k") == [Position("f4240-id2", 1)], "keys are known again"
+    assert desk.publish("p") == [Position("f4240-id2", 2)]
 
 
 def test_a_followed_project_is_never_closed() -> None:
@@ -250,7 +250,7 @@ def test_subscribing_twice_is_confirmed_again_and_replays_nothing() -> None:
     connection = desk.connect()
     desk.subscribe(connection)
     desk.publish()
-    assert desk.subscribe(connection, since=Position("id2", 0)) == [Confirmed(Position("id2", 1), recovered=True)]
+    assert desk.subscribe(connection, since=Position("f4240-id2", 0)) == [Confirmed(Position("f4240-id2", 1), recovered=True)]
     assert client_of(connection).offsets == [1]
     assert desk.changes == ["c"]
 
@@ -336,7 +336,7 @@ def test_recoveries_are_counted() -> None:
     desk = Desk()
     connection = desk.connect()
     desk.publish("p")
-    desk.subscribe(connection, "p", Position("id2", 0))
+    desk.subscribe(connection, "p", Position("f4240-id2", 0))
     desk.subscribe(connection, "q", Position("other", 0))
     assert desk.engine.counters.recoveries == {"recovered": 1, "lost": 1}
 

@@ -37,7 +37,7 @@ DOWN = Unavailable("down")
 
 def test_a_log_that_nobody_wrote_starts_a_new_epoch_at_zero() -> None:
     bench = opened()
-    assert bench.project.log.position == Position("id1", 0)
+    assert bench.project.log.position == Position("f4240-id1", 0)
 
 
 def test_a_known_log_goes_on_where_the_store_has_it() -> None:
@@ -55,7 +55,7 @@ def test_publications_wait_until_the_log_is_known() -> None:
     assert bench.hand.appends == []
     bench.hand.opened(EMPTY)
     bench.commit()
-    assert answers == [Position("id1", 1)]
+    assert answers == [Position("f4240-id1", 1)]
 
 
 def test_a_store_that_does_not_answer_at_opening_closes_the_project_and_tells_everyone() -> None:
@@ -84,7 +84,7 @@ def test_publications_of_one_turn_are_one_segment() -> None:
     bench.scheduler.settle()
     written = bench.commit()
     assert (written.first, written.last, len(written.records)) == (1, 3, 3)
-    assert [answer for (answer,) in answers] == [Position("id1", offset) for offset in (1, 2, 3)]
+    assert [answer for (answer,) in answers] == [Position("f4240-id1", offset) for offset in (1, 2, 3)]
 
 
 def test_what_arrives_while_a_segment_is_written_is_the_next_one() -> None:
@@ -95,11 +95,11 @@ def test_what_arrives_while_a_segment_is_written_is_the_next_one() -> None:
     bench.scheduler.settle()
     assert len(bench.hand.appends) == 1
     assert bench.hand.appended(Committed()).last == 1
-    assert first == [Position("id1", 1)]
+    assert first == [Position("f4240-id1", 1)]
     assert not any(later)
     bench.scheduler.settle()
     assert len(bench.hand.appended(Committed()).records) == 5
-    assert [answer for (answer,) in later] == [Position("id1", offset) for offset in range(2, 7)]
+    assert [answer for (answer,) in later] == [Position("f4240-id1", offset) for offset in range(2, 7)]
 
 
 def test_a_segment_is_bounded_in_messages() -> None:
@@ -140,7 +140,7 @@ def test_nothing_is_delivered_or_confirmed_before_the_commit() -> None:
     assert bench.project.log.head == 0
     bench.hand.appended(Committed())
     assert client_of(connection).offsets == [1]
-    assert answers == [Position("id1", 1)]
+    assert answers == [Position("f4240-id1", 1)]
 
 
 def test_delivery_comes_before_the_publishers_confirmation() -> None:
@@ -172,7 +172,7 @@ def test_the_same_key_gives_the_first_position_and_delivers_nothing_twice() -> N
     bench.commit()
     second = bench.publish(b'{"a":1}', key="k")
     bench.scheduler.settle()
-    assert first == second == [Position("id1", 1)]
+    assert first == second == [Position("f4240-id1", 1)]
     assert bench.hand.appends == []
     assert client_of(connection).offsets == [1]
 
@@ -192,9 +192,9 @@ def test_a_key_twice_in_one_batch_is_written_once_and_answered_twice() -> None:
     other = bench.publish(b'{"a":2}', key="k")
     last = bench.publish()
     assert len(bench.commit().records) == 2
-    assert answers == [[Position("id1", 1)]] * 3
+    assert answers == [[Position("f4240-id1", 1)]] * 3
     assert code_of(other[0]) is ErrorCode.CONFLICT
-    assert last == [Position("id1", 2)]
+    assert last == [Position("f4240-id1", 2)]
 
 
 def test_a_key_while_its_first_publication_is_being_written_waits_for_it() -> None:
@@ -204,7 +204,7 @@ def test_a_key_while_its_first_publication_is_being_written_waits_for_it() -> No
     second = bench.publish(b'{"a":1}', key="k")
     bench.hand.appended(Committed())
     bench.scheduler.settle()
-    assert first == second == [Position("id1", 1)]
+    assert first == second == [Position("f4240-id1", 1)]
     assert bench.hand.appends == []
 
 
@@ -232,7 +232,7 @@ def test_a_key_is_free_again_after_its_window() -> None:
     bench.clock.advance(10.001)
     again = bench.publish(b'{"a":2}', key="k")
     bench.commit()
-    assert again == [Position("id1", 2)]
+    assert again == [Position("f4240-id1", 2)]
 
 
 # The maxima
@@ -367,4 +367,4 @@ def test_a_publisher_that_publishes_from_its_answer_is_served_in_the_same_turn()
 
     bench.project.publish(b'{"offset":', "", b"", again)
     bench.scheduler.settle()
-    assert answers == [Position("id1", offset) for offset in (1, 2, 3)]
+    assert answers == [Position("f4240-id1", offset) for offset in (1, 2, 3)]

@@ -86,7 +86,7 @@ def test_a_slow_client_catches_up_from_the_store() -> None:
     states = [cursor.state]
     client_of(connection).drain()
     states.append(cursor.state)
-    bench.hand.answer_read(Tail("id1", 10, 0, (segment(2, 8, epoch="id1"),)))
+    bench.hand.answer_read(Tail("f4240-id1", 10, 0, (segment(2, 8, epoch="f4240-id1"),)))
     assert client_of(connection).offsets == list(range(1, 11))
     states.append(cursor.state)
     assert states == [CursorState.BEHIND, CursorState.READING, CursorState.LEVEL]
@@ -97,7 +97,7 @@ def test_clients_at_one_place_share_one_read() -> None:
     for connection in connections:
         client_of(connection).drain()
     assert bench.hand.asked == 1
-    bench.hand.answer_read(Tail("id1", 10, 0, (segment(2, 8, epoch="id1"),)))
+    bench.hand.answer_read(Tail("f4240-id1", 10, 0, (segment(2, 8, epoch="f4240-id1"),)))
     assert all(client_of(connection).offsets == list(range(1, 11)) for connection in connections)
 
 
@@ -113,7 +113,7 @@ def test_a_client_that_fills_up_inside_a_page_of_the_store_goes_on_from_there() 
         client_of(connection).drain()
         if bench.hand.reads:
             after = bench.hand.reads[0][0]
-            bench.hand.answer_read(Tail("id1", 10, 0, (segment(after + 1, 10, epoch="id1"),)))
+            bench.hand.answer_read(Tail("f4240-id1", 10, 0, (segment(after + 1, 10, epoch="f4240-id1"),)))
     assert client_of(connection).offsets == list(range(1, 11))
 
 
@@ -121,10 +121,10 @@ def test_a_cursor_that_fell_out_of_the_log_is_told_and_goes_on() -> None:
     bench, (connection,) = behind_memory()
     client_of(connection).forget()
     client_of(connection).drain()
-    bench.hand.answer_read(Tail("id1", 10, 5, ()))
-    reset = {"type": "subscription_reset", "project_id": "p", "epoch": "id1", "offset": 5, "recovered": False}
+    bench.hand.answer_read(Tail("f4240-id1", 10, 5, ()))
+    reset = {"type": "subscription_reset", "project_id": "p", "epoch": "f4240-id1", "offset": 5, "recovered": False}
     assert client_of(connection).messages == [reset]
-    bench.hand.answer_read(Tail("id1", 10, 5, (segment(6, 10, epoch="id1"),)))
+    bench.hand.answer_read(Tail("f4240-id1", 10, 5, (segment(6, 10, epoch="f4240-id1"),)))
     assert client_of(connection).offsets == [6, 7, 8, 9, 10]
     assert bench.counters.resets == 1
 
@@ -133,7 +133,7 @@ def test_a_store_with_less_than_memory_resets_to_where_memory_begins() -> None:
     bench, (connection,) = behind_memory()
     client_of(connection).forget()
     client_of(connection).drain()
-    bench.hand.answer_read(Tail("id1", 10, 9, ()))
+    bench.hand.answer_read(Tail("f4240-id1", 10, 9, ()))
     assert client_of(connection).messages[0]["offset"] == 7
     assert client_of(connection).offsets == [8, 9, 10]
 
@@ -147,7 +147,7 @@ def test_where_resets_are_not_told_the_cursor_just_goes_on() -> None:
         bench.publish()
         bench.commit()
     client_of(connection).drain()
-    bench.hand.answer_read(Tail("id1", 9, 9, ()))
+    bench.hand.answer_read(Tail("f4240-id1", 9, 9, ()))
     assert [message.get("type") for message in client_of(connection).messages] == [None] * 3
 
 
@@ -159,7 +159,7 @@ def test_a_store_that_fails_is_asked_again_later() -> None:
     bench.scheduler.advance(STORE_RETRY_S - 0.01)
     assert bench.hand.reads == []
     bench.scheduler.advance(0.02)
-    bench.hand.answer_read(Tail("id1", 10, 0, (segment(2, 8, epoch="id1"),)))
+    bench.hand.answer_read(Tail("f4240-id1", 10, 0, (segment(2, 8, epoch="f4240-id1"),)))
     assert client_of(connection).offsets == list(range(1, 11))
 
 
@@ -168,7 +168,7 @@ def test_a_page_that_comes_after_the_client_left_is_dropped() -> None:
     client_of(connection).drain()
     client_of(connection).forget()
     bench.project.fan_out.end_cursor(connection.subscriptions["p"][1])
-    bench.hand.answer_read(Tail("id1", 10, 0, (segment(2, 8, epoch="id1"),)))
+    bench.hand.answer_read(Tail("f4240-id1", 10, 0, (segment(2, 8, epoch="f4240-id1"),)))
     assert client_of(connection).messages == []
 
 
@@ -181,7 +181,7 @@ def test_a_page_of_the_old_log_that_comes_after_a_reset_is_dropped() -> None:
     bench.hand.answer_read(tail(1, 2, epoch="f"))
     bench.hand.opened(tail(1, 2, epoch="f"))
     assert client_of(connection).offsets == [1, 2]
-    old(Tail("id1", 10, 5, (segment(2, 8, epoch="id1"),)))
+    old(Tail("f4240-id1", 10, 5, (segment(2, 8, epoch="f4240-id1"),)))
     assert client_of(connection).offsets == [1, 2]
     assert bench.project.floor == 0, "another log's floor says nothing about this one"
 

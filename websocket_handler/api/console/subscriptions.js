@@ -175,9 +175,10 @@ export class Subscriptions extends EventTarget {
   }
 
   /** The gateway says where the next publication follows; compare it with where we stand. */
-  #place(sub, { epoch, offset }) {
+  #place(sub, { epoch, offset, recovered }) {
     const known = sub.epoch !== null;
-    if (known && (sub.epoch !== epoch || offset < sub.cursor)) {
+    const continued = recovered && offset === sub.cursor; // a quiet log may go on under another epoch
+    if (known && !continued && (sub.epoch !== epoch || offset < sub.cursor)) {
       this.counters.resets += 1;
       this.#note(sub, "The log started afresh: what came between is unknown.");
     } else if (known && offset > Math.max(sub.cursor, sub.high)) {
