@@ -29,11 +29,11 @@ from websocket_handler.api.metrics import make_registry
 from websocket_handler.config import Settings
 from websocket_handler.delivery.access import Access, AccessOptions
 from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
-from websocket_handler.delivery.project import Engine
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.log import LogLimits
@@ -189,7 +189,7 @@ class App:
             settings.slow_client_timeout_s,
             settings.max_connections,
         )
-        factory, _state = http_protocol_factory(application, limits)
+        factory, _state = http_protocol_factory(application, limits, partial(_count, self_counters))
         return factory
 
     # Readiness

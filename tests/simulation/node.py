@@ -16,11 +16,11 @@ from websocket_handler.adapters.dynamodb_state import DynamoDbStateStore
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.adapters.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.sqs_updates import SqsUpdateSource
+from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
-from websocket_handler.delivery.project import Engine
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.log import LogLimits

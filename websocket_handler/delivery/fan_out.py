@@ -6,8 +6,9 @@ or is level and follows. The hot path is `deliver`: one write per level subscrib
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
+from websocket_handler.delivery.engine import Engine, Log
 from websocket_handler.delivery.reader import Reader, after_in, bounded, follows
 from websocket_handler.hub.cursor import Cursor, CursorState
 from websocket_handler.hub.log import Publication, Start
@@ -16,9 +17,6 @@ from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.frames import text_frames
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.replies import subscription_reset
-
-if TYPE_CHECKING:
-    from websocket_handler.delivery.project import Engine, Project
 
 STORE_RETRY_S: Final = 1.0
 """How long a cursor waits before it asks a store again that did not answer."""
@@ -56,7 +54,7 @@ class FanOut:
         "reader",
     )
 
-    def __init__(self, project: "Project", engine: "Engine") -> None:
+    def __init__(self, project: Log, engine: Engine) -> None:
         self.delivered = 0
         """The offset that every level cursor has."""
         self.reader = Reader(project, engine)

@@ -6,8 +6,9 @@ from functools import partial
 from typing import Final
 
 from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.limits import DeliveryLimits
-from websocket_handler.delivery.project import Engine, Project, Published
+from websocket_handler.delivery.project import Project, Published
 from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.log import Start
 from websocket_handler.ports.log_store import LogStore

@@ -8,53 +8,32 @@ is being written form the next one (group commit); those that arrive in one turn
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
+from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.fan_out import FanOut
-from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.reader import records_after, unavailable
 from websocket_handler.hub.epochs import begin_epoch
 from websocket_handler.hub.keys import KeyWindow, key_conflict
 from websocket_handler.hub.log import ProjectLog, Publication
-from websocket_handler.ports.clock import Clock, Scheduler
 from websocket_handler.ports.log_store import (
     SEGMENT_BYTES_MAX,
     SEGMENT_MESSAGES_MAX,
     Behind,
     Committed,
-    LogStore,
     Segment,
     Tail,
     Unavailable,
 )
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
-from websocket_handler.telemetry.counters import Counters
 
 Published = Callable[[Position | CommandError], None]
 """Called once: with the publication's position, or with why it was not published."""
 
 RACES_MAX = 100
 """Lost races in a row after which publishers are told to retry: another node writes faster than we read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """What all projects of a node share."""
-
-    store: LogStore
-    clock: Clock
-    scheduler: Scheduler
-    limits: DeliveryLimits
-    counters: Counters
-    new_id: Callable[[], str]
-    """A fresh id of [A-Za-z0-9_-]: epochs and writers."""
-    finish: Callable[[bytes, int], bytes]
-    """A publication's head and offset to its wire payload."""
-    are_resets_told: bool = True
-    """Whether a cursor that lost its place is told; broadcasts promise nothing, so there it is not."""
 
 
 class _Waiting:

@@ -5,17 +5,14 @@ Reads of the store are shared: a thousand clients that resume from one place cau
 
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING
 
+from websocket_handler.delivery.engine import Engine, Log
 from websocket_handler.hub.epochs import was_never_written
 from websocket_handler.hub.log import Publication, Start
 from websocket_handler.ports.log_store import Segment, Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.replies import HistoryPage
-
-if TYPE_CHECKING:
-    from websocket_handler.delivery.project import Engine, Project
 
 Placed = Callable[[Start | CommandError], None]
 Paged = Callable[[HistoryPage | CommandError], None]
@@ -26,7 +23,7 @@ class Reader:
 
     __slots__ = ("_engine", "_project", "_reads")
 
-    def __init__(self, project: "Project", engine: "Engine") -> None:
+    def __init__(self, project: Log, engine: Engine) -> None:
         self._project = project
         self._engine = engine
         self._reads: dict[int, list[Callable[[Tail | Unavailable], None]]] = {}

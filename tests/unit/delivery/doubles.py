@@ -7,8 +7,9 @@ from itertools import count
 from typing import Any
 
 from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.limits import DeliveryLimits
-from websocket_handler.delivery.project import Engine, Project
+from websocket_handler.delivery.project import Project
 from websocket_handler.hub.log import LogLimits, Publication
 from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode

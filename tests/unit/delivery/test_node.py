@@ -17,9 +17,9 @@ from tests.unit.delivery.doubles import (
 )
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Confirmed, Node
-from websocket_handler.delivery.project import Engine
 from websocket_handler.hub.log import PUBLICATION_OVERHEAD_BYTES
 from websocket_handler.ports.log_store import Committed, LogStore, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -250,7 +250,9 @@ def test_subscribing_twice_is_confirmed_again_and_replays_nothing() -> None:
     connection = desk.connect()
     desk.subscribe(connection)
     desk.publish()
-    assert desk.subscribe(connection, since=Position("f4240-id2", 0)) == [Confirmed(Position("f4240-id2", 1), recovered=True)]
+    assert desk.subscribe(connection, since=Position("f4240-id2", 0)) == [
+        Confirmed(Position("f4240-id2", 1), recovered=True)
+    ]
     assert client_of(connection).offsets == [1]
     assert desk.changes == ["c"]
 

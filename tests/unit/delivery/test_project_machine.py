@@ -16,8 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.unit.delivery.doubles import HandClock, HandScheduler, client_of, connect, messages_in
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.limits import DeliveryLimits
-from websocket_handler.delivery.project import Engine, Project
+from websocket_handler.delivery.project import Project
 from websocket_handler.hub.log import LogLimits, Publication, Start
 from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode

@@ -9,9 +9,9 @@ from typing import Any
 from tests.unit.delivery.doubles import EMPTY, NEVER_OLD, HandClock, HandStore, client_of, connect
 from tests.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryUpdateSource
+from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
-from websocket_handler.delivery.project import Engine
 from websocket_handler.delivery.updates import UNDER_WAY_MAX, UpdateConsumer
 from websocket_handler.ports.log_store import Committed, LogStore, Unavailable
 from websocket_handler.ports.update_source import SourceUnavailable, Update
