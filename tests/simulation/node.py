@@ -216,7 +216,7 @@ class Process(Owner):
         self.links = [known for known in self.links if not known.is_closed]
         self.links.append(link)
         try:
-            self.context.run(link.websocket.begin)
+            self.context.run(link.websocket.begin, b"")
         except CommandError:
             link.is_closed = True
             return False

@@ -61,7 +61,7 @@ class FanOut:
         self._project = project
         self._engine = engine
         self._cursors: dict[Subscriber, Subscription] = {}
-        self._level: dict[Subscriber, Callable[[bytes], object]] = {}
+        self._level: dict[Subscriber, None] = {}
         self._writers: list[Callable[[bytes], object]] | None = None
         self._when_started: dict[Subscription, list[Callable[[], None]]] = {}
         self._holders = 0
@@ -90,7 +90,7 @@ class FanOut:
                 self.delivered += len(chunk)
                 writers = self._writers
                 if writers is None:  # somebody paused, left or caught up since
-                    writers = self._writers = list(self._level.values())
+                    writers = self._writers = [subscriber.write for subscriber in self._level]
                 self._engine.counters.deliveries += len(writers) * len(chunk)
                 for write in writers:
                     write(data)
@@ -168,7 +168,8 @@ class FanOut:
             return
         cursor.state = CursorState.ENDED
         del self._cursors[cursor.owner]
-        if self._level.pop(cursor.owner, None) is not None:
+        if cursor.owner in self._level:
+            del self._level[cursor.owner]
             self._writers = None
 
     def pause(self, cursor: Subscription) -> None:
@@ -191,7 +192,7 @@ class FanOut:
         while not subscriber.is_paused:
             if cursor.offset == self.delivered:
                 cursor.state = CursorState.LEVEL
-                self._level[subscriber] = subscriber.write
+                self._level[subscriber] = None
                 self._writers = None
                 return
             if not log.covers(cursor.offset):

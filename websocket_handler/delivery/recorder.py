@@ -52,7 +52,8 @@ class StateRecorder:
         while True:
             await asyncio.sleep(min(BACKOFF_MAX_S, WRITE_INTERVAL_S * 2 ** min(failures, 5)))
             self._refresh()
-            failures = 0 if await self.write() else failures + 1
+            async with self._writing:
+                failures = 0 if await self._write_gathered() else failures + 1
 
     def _refresh(self) -> None:
         now = self._clock.monotonic()
@@ -64,13 +65,20 @@ class StateRecorder:
         """Write everything gathered; whether that worked. A node that stops calls this beside `run`, and the
         store takes one write at a time."""
         async with self._writing:
-            return await self._write_gathered()
+            while self._changed or self._gone:
+                if not await self._write_gathered():
+                    return False
+        return True
 
     async def _write_gathered(self) -> bool:
-        while self._changed or self._gone:
-            changed = [self._record(connection_id) for connection_id in list(self._changed)[:BATCH_MAX]]
+        """One pass over what is gathered now. What comes meanwhile waits for the next pass, so that clients who
+        come and go cost what is open at one moment of each second, not a write each."""
+        changed_ids, gone_ids = list(self._changed), list(self._gone)
+        for start in range(0, max(len(changed_ids), len(gone_ids)), BATCH_MAX):
+            batch = slice(start, start + BATCH_MAX)
+            changed = [self._record(connection_id) for connection_id in changed_ids[batch]]
             records = [record for record in changed if record is not None]
-            gone = list(self._gone)[:BATCH_MAX]
+            gone = gone_ids[batch]
             self._recorded.update(record.connection_id for record in records)
             try:
                 await self._store.write(records, gone, self._clock.wall())

@@ -16,9 +16,10 @@ class EchoWebSocket(WebSocket):
 
     __slots__ = ()
 
-    def begin(self) -> None:
-        """Watch the socket, and greet nobody."""
+    def begin(self, answer: bytes) -> None:
+        """Answer the handshake, watch the socket, and greet nobody."""
         self.limit_outbox()
+        self._socket.write(answer)
         self._gate.keepalive.add(self)
 
     def _handle_one(self, event: Event, payload: bytes) -> None:
