@@ -7,7 +7,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 STAMP := $(VENV)/.installed
 SEEDS ?= 10000
 
-.PHONY: help install run test check format lint types imports unit simulation browser node-modules lock clean
+.PHONY: help install run test check format format-check lint types imports infra-test image-test container-tools \
+  bench costs proofs simulation browser node-modules lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +47,36 @@ types: $(STAMP) ## mypy, strict
 imports: $(STAMP) ## the direction of imports
 	$(BIN)/lint-imports
 
+infra-test: .venv-infra/.installed ## template, rights, deploy and linters against an extended emulator
+	.venv-infra/bin/python -m pytest tests/infra --ignore tests/infra/test_image.py $(ARGS)
+
+image-test: .venv-infra/.installed container-tools ## build the image for real and run it in 512 MB and a quarter core
+	.venv-infra/bin/python -m pytest tests/infra/test_image.py -s $(ARGS)
+
+.venv-infra/.installed: requirements/infra.txt
+	@test -x .venv-infra/bin/python || $(PYTHON) -m venv .venv-infra
+	@echo "installing the Python packages of requirements/infra.txt"
+	@.venv-infra/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/infra.txt
+	@touch $@
+
+container-tools:
+	@command -v buildah >/dev/null && command -v podman >/dev/null && command -v runc >/dev/null || { \
+	  echo "installing podman, buildah and runc through apt"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends podman buildah runc catatonit containernetworking-plugins \
+	  debootstrap >/dev/null; }
+
+bench: $(STAMP) ## measure ourselves, the peers and the bare limit in one run; ARGS=--quick for a short one
+	$(BIN)/python -m bench $(ARGS)
+
+costs: $(STAMP) ## write the cost sheet anew from its price table
+	$(BIN)/python docs/operations/costs.py
+
+proofs: $(STAMP) ## the delivery proofs at full size, with their figures
+	$(BIN)/python -m tests.proof.kills --rounds 20
+	$(BIN)/python -m tests.proof.rolling --rounds 5
+	$(BIN)/python -m tests.proof.outages --rounds 10
+	$(BIN)/python -m tests.proof.slow --clients 1000
+
 simulation: $(STAMP) ## SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
@@ -67,4 +98,4 @@ lock: ## write the hash-locked requirements anew from requirements/*.in
 	  --no-emit-index-url --no-annotate --no-header -q -o requirements/dev.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-infra .venv-bench tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import install, scenarios, small_container
 from bench.machine import Machine
 from bench.measurement import idle_bytes_per_connection, measure
-from bench.processes import Failed, Running, raise_file_limit
+from bench.processes import Failed, Running, end_children_on_signal, raise_file_limit
 from bench.report import write_report
 from bench.results import Results
 from bench.scenarios import Cell
@@ -36,11 +36,12 @@ def main() -> int:
     parser.add_argument("--note", default="", help="a sentence for the head of the results")
     parser.add_argument("--output", type=Path, default=install.BENCH, help="the folder for RESULTS.md and RESULTS.svg")
     options = parser.parse_args()
-    machine = Machine.look(" ".join(["python -m bench", *sys.argv[1:]]))
+    machine = Machine.look(_command(options))
     if machine.cores < 2:
         print("bench: two cores are needed: one for the server, one for the load", file=sys.stderr)
         return 2
     raise_file_limit()
+    end_children_on_signal()
     try:
         install.compile_programs()
     except install.Unavailable as fault:
@@ -58,6 +59,16 @@ def main() -> int:
     write_report(options.output, results, machine, shown, done, container, options.note)
     print(f"written: {options.output / 'RESULTS.md'}")
     return 0 if not any(server == "gateway" for _, server in results.failures) else 1
+
+
+def _command(options: argparse.Namespace) -> str:
+    """The command as it matters to a reader: what was measured, not where the results went."""
+    words = ["python -m bench"]
+    words += ["--quick"] if options.quick else []
+    words += [f"--rounds {options.rounds}"] if options.rounds else []
+    words += [f"--servers {options.servers}"] if options.servers else []
+    words += [f"--cells {options.cells!r}"] if options.cells else []
+    return " ".join(words)
 
 
 def _prepare(servers: Sequence[Server], results: Results) -> list[Server]:

@@ -9,7 +9,7 @@ from bench.results import Results, deliveries_per_second
 from bench.scenarios import fan_out_key
 from bench.servers import GATEWAY, Server
 
-WIDTH, LEFT, RIGHT, TOP = 900, 330, 70, 78
+WIDTH, LEFT, RIGHT, TOP = 960, 400, 70, 78
 ROW, BAR = 46, 16
 SERIES = ((1, "one message at a time (W=1)", "#7a8ba6"), (16, "sixteen under way (W=16)", "#1f6feb"))
 TICKS = (0.25, 0.5, 1, 2, 5, 10, 20, 50)

@@ -12,7 +12,7 @@ from bench.processes import LOAD_CORE, Failed, Running
 Value = TypeVar("Value")
 
 MARGIN_S = 75.0
-"""Beyond the measured seconds: joining, and waiting until the server is quiet."""
+"""Beyond the measured seconds and the wait until the server is quiet: joining."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Load:
     seconds: float = 1.0
     warm_up_s: float = 0.3
 
+    @property
+    def quiet_s(self) -> float:
+        """How long to wait at most for what joining leaves to the server: the gateway records its connections."""
+        return 5 + (self.connections + self.callers) / 400
+
     def arguments(self) -> list[str]:
         """Its command line, without the server."""
         return [
@@ -42,6 +47,7 @@ class Load:
             f"--rate={self.per_second}",
             f"--seconds={self.seconds}",
             f"--warm-up={self.warm_up_s}",
+            f"--quiet={self.quiet_s}",
         ]
 
 
@@ -95,12 +101,12 @@ def measure(protocol: str, server: Running, load: Load) -> Sample:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=load.seconds + MARGIN_S,
+            timeout=load.seconds + load.quiet_s + MARGIN_S,
             check=False,
         )
     except subprocess.TimeoutExpired as fault:
         raise Failed("the load did not end in time") from fault
-    server.wait_until_quiet()
+    server.wait_until_quiet(load.quiet_s)
     return read(finished.returncode, finished.stdout, finished.stderr, server)
 
 
@@ -134,7 +140,7 @@ def while_idle(protocol: str, server: Running, connections: int, look: Callable[
         _, errors = generator.communicate(timeout=MARGIN_S)  # closes its input, which ends it
     if found is None or generator.returncode:
         raise Failed(errors.strip() or f"the server ended: {server.last_words()}")
-    server.wait_until_quiet()
+    server.wait_until_quiet(load.quiet_s)
     return found
 
 

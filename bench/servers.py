@@ -159,14 +159,12 @@ ABSENT: Mapping[str, str] = {
 
 
 def _gateway_version() -> str:
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    )
+    commit = _said(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"])
     try:
         number = version("websocket-handler")
     except PackageNotFoundError:
         number = "source"
-    return f"{number}, commit {commit.stdout.strip() or 'unknown'}"
+    return f"{number}, commit {commit or 'unknown'}"
 
 
 def _debian_version(package: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.install import compile_programs
 from bench.measurement import Load, Sample, measure, while_idle
-from bench.processes import Failed, Running, raise_file_limit
+from bench.processes import Failed, Running, end_children_on_signal, raise_file_limit
 from bench.servers import Server, gateway, start_sink
 
 CPU = 0.25
@@ -171,6 +171,7 @@ def _climb(
 
 if __name__ == "__main__":
     raise_file_limit()
+    end_children_on_signal()
     compile_programs()
     result = measure_all()
     if result.reason:

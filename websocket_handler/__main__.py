@@ -17,13 +17,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("config", help="list every setting with its value, default, unit and limits")
     minting = commands.add_parser("token", help="mint a token for trying things out, signed with JWT_SECRETS")
     _add_token_arguments(minting)
-    options = parser.parse_args(arguments)
+    commands.add_parser(
+        "deploy", help="build, push and roll out an environment: deploy ENV [--dry-run]", add_help=False
+    )
+    commands.add_parser("doctor", help="check a running stack, or this machine's settings", add_help=False)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["deploy"]:
+        from websocket_handler.cli.deploy import deploy  # noqa: PLC0415 - each command loads its own parts
+
+        return deploy(given[1:])
+    if given[:1] == ["doctor"]:
+        from websocket_handler.cli.doctor import doctor  # noqa: PLC0415
+
+        return doctor(given[1:])
+    options = parser.parse_args(given)
     if options.command == "token":
         from websocket_handler.cli.token import token  # noqa: PLC0415
 
         return token(options.user, options.project, options.right, options.expires_in)
     if options.command == "config":
-        from websocket_handler.cli.show_config import show_config  # noqa: PLC0415 - each command loads its own parts
+        from websocket_handler.cli.show_config import show_config  # noqa: PLC0415
 
         return show_config()
     from websocket_handler.cli.serve import serve  # noqa: PLC0415

@@ -1,60 +1,19 @@
-"""The composition root: builds every concrete part of a node, starts it, and takes it down in order."""
+"""The life of a node: starts what `composition` built, keeps it going, and takes it down in order."""
 
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from random import Random, SystemRandom
 from typing import Final
 
-import msgspec
-
 from websocket_handler.adapters.alb_target import AlbTarget
-from websocket_handler.adapters.anyone import Anyone
-from websocket_handler.adapters.aws import Aws, AwsError, Table
-from websocket_handler.adapters.clock import SystemClock
-from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
-from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
-from websocket_handler.adapters.dynamodb_state import DynamoDbStateStore
+from websocket_handler.adapters.aws import AwsError
 from websocket_handler.adapters.ecs_metadata import own_address
-from websocket_handler.adapters.ids import new_hex_id, new_id
-from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
-from websocket_handler.adapters.process_memory import memory_limit_bytes, resident_bytes
-from websocket_handler.adapters.sqs_forwarder import SqsForwarder
-from websocket_handler.adapters.sqs_updates import SqsUpdateSource
-from websocket_handler.api.application import make_application
-from websocket_handler.api.gateway import Gateway, Reason
-from websocket_handler.api.http_server import HttpLimits, http_protocol_factory
-from websocket_handler.api.metrics import make_registry
+from websocket_handler.api.gateway import Reason
+from websocket_handler.composition import compose
 from websocket_handler.config import Settings
-from websocket_handler.delivery.access import Access, AccessOptions
-from websocket_handler.delivery.connection import Connection
-from websocket_handler.delivery.engine import Engine
-from websocket_handler.delivery.follower import Follower
-from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
-from websocket_handler.delivery.limits import DeliveryLimits
-from websocket_handler.delivery.node import Node
-from websocket_handler.delivery.recorder import StateRecorder
-from websocket_handler.delivery.updates import UpdateConsumer
-from websocket_handler.hub.log import LogLimits
-from websocket_handler.net.admission import Admission, AdmissionOptions
-from websocket_handler.net.drain import DrainResult, hand_over
-from websocket_handler.net.gate import Gate, NetOptions
-from websocket_handler.net.keepalive import Keepalive
-from websocket_handler.net.listener import Listener
-from websocket_handler.ports.authenticator import Authenticator
-from websocket_handler.ports.clock import Clock
-from websocket_handler.ports.log_store import LogStore
-from websocket_handler.ports.peers import Peers
+from websocket_handler.net.drain import hand_over
 from websocket_handler.ports.target import TargetUnknown
-from websocket_handler.protocol.codes import CloseCode
-from websocket_handler.protocol.origins import Origins, origins_of
-from websocket_handler.protocol.publication import finish
-from websocket_handler.protocol.replies import Greeting
-from websocket_handler.protocol.session import SessionLimits
-from websocket_handler.server import ServerOptions, WebSocketServer
 from websocket_handler.telemetry.counters import Counters
-from websocket_handler.telemetry.log import EventLog
 
 SWEEP_INTERVAL_S: Final = 5.0
 PROBE_INTERVAL_S: Final = 3.0
@@ -65,132 +24,15 @@ RESTART_DELAY_S: Final = 1.0
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
-def delivery_limits(settings: Settings) -> DeliveryLimits:
-    """The engine's maxima from the settings."""
-    return DeliveryLimits(
-        log=LogLimits(settings.history_messages, settings.history_bytes, settings.history_seconds),
-        message_bytes=settings.max_message_bytes,
-        log_bytes_total=settings.history_total_bytes,
-        projects=settings.max_projects,
-        write_bytes=settings.outbox_bytes // 2,
-        connections=settings.max_connections,
-        subscriptions=settings.max_subscriptions,
-        history_page_messages=settings.history_messages,
-        history_page_bytes=settings.outbox_bytes,
-    )
-
-
-@dataclass(slots=True)
-class Parts:
-    """What a running node consists of."""
-
-    settings: Settings
-    clock: Clock
-    counters: Counters
-    log: EventLog
-    random: Random
-    aws: Aws
-    store: LogStore
-    node: Node
-    forwarding: Forwarding
-    recorder: StateRecorder
-    follower: Follower
-    updates: UpdateConsumer | None
-    server: WebSocketServer
-    access: Access
-    gate: Gate
-    listener: Listener
-
-
 class App:
     """One node. `start` returns when it accepts connections, `stop` when everything accepted is safe."""
 
     def __init__(self, settings: Settings, counters: Counters, node_id: str) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
-        self.parts = self._build(settings, counters, node_id)
+        self.parts = compose(settings, counters, node_id, self.start_task, self.not_ready)
         self.port = 0
         self._is_stopping_now = asyncio.Event()
-        self._drain: asyncio.Task[DrainResult] | None = None
-
-    def _build(self, settings: Settings, counters: Counters, node_id: str) -> Parts:
-        clock, log, random = SystemClock(), EventLog(), SystemRandom()
-        aws = Aws(settings.aws_region, settings.aws_endpoint_url or None)
-        limits = delivery_limits(settings)
-        table = Table(settings.dynamodb_table_name, aws.call)
-        store = self._log_store(settings, clock, limits, table)
-        loop = asyncio.get_running_loop()
-        engine = Engine(store, clock, loop, limits, counters, new_id, finish)
-        node = Node(engine, MemoryLogStore(clock, limits.log))
-        forwarder = SqsForwarder(settings.queue_urls, settings.forward_body, aws.call)
-        forward_limits = ForwardLimits(timeout_s=settings.forward_timeout_s)
-        forwarding = Forwarding(forwarder, clock, forward_limits, counters, random)
-        recorder = StateRecorder(DynamoDbStateStore(table, clock), node, node_id, clock, log.report)
-        follower = Follower(self._peers(store, table), node, node_id, clock)
-        updates = None
-        if settings.sqs_queue_url_updates:
-            source = SqsUpdateSource(settings.sqs_queue_url_updates, aws.call)
-            updates = UpdateConsumer(source, node, counters, random, log.report)
-        access_options = AccessOptions(settings.auth_timeout_s, settings.connections_per_user)
-        access = Access(self._authenticator(settings, clock), clock, loop, access_options, new_hex_id)
-        access.revoked = node.wake_readers
-        server = WebSocketServer(node, forwarding, clock, _server_options(settings, node_id), new_hex_id, access)
-        server.connection_changed = recorder.changed
-        server.connection_ended = recorder.gone
-        admission = Admission(_admission_options(settings), clock.monotonic, access, resident_bytes)
-        gate = Gate(server, _net_options(settings), clock, log, admission)
-        gate.keepalive = Keepalive(gate)
-        listener = Listener(gate, self._http(settings, gate, forwarding, access))
-        parts = settings, clock, counters, log, random, aws, store, node, forwarding, recorder, follower, updates
-        return Parts(*parts, server, access, gate, listener)
-
-    def _authenticator(self, settings: Settings, clock: Clock) -> Authenticator:
-        if settings.auth_mode == "none":
-            return Anyone()
-        from websocket_handler.adapters import jwt_setup  # noqa: PLC0415 - cryptography loads only where it is used
-
-        return jwt_setup.started(msgspec.structs.asdict(settings), self.start_task, clock.monotonic)
-
-    def _log_store(self, settings: Settings, clock: Clock, limits: DeliveryLimits, table: Table) -> LogStore:
-        if settings.log_store == "memory":
-            return MemoryLogStore(clock, limits.log, settings.history_total_bytes)
-        options = DynamoDbLogOptions(history=limits.log)
-        return DynamoDbLogStore(table, self.start_task, clock, options)
-
-    def _peers(self, store: LogStore, table: Table) -> Peers:
-        return DynamoDbPeers(table) if store.is_shared else MemoryPeers()
-
-    def _http(
-        self, settings: Settings, gate: Gate, forwarding: Forwarding, access: Access
-    ) -> Callable[[], asyncio.Protocol]:
-        node = gate.server.node
-
-        def disconnect(connection: Connection) -> None:
-            connection.transport.close(CloseCode.DISCONNECTED, "disconnected by an operator")
-
-        gateway = Gateway(
-            node=node,
-            clock=node.engine.clock,
-            log=gate.log,
-            body_bytes_max=100 * settings.max_message_bytes,
-            body_timeout_s=settings.handshake_timeout_s,
-            is_draining=lambda: gate.server.is_draining,
-            not_ready=self.not_ready,
-            presence=lambda project_id: self.parts.server.presence(project_id),
-            disconnect=disconnect,
-            access=access,
-        )
-        registry = make_registry(node, lambda: forwarding.waiting)
-        application = make_application(
-            gateway, registry, has_console=settings.console == "on", path=gate.options.path, origins=_origins(settings)
-        )
-        limits = HttpLimits(
-            gate.options.head_bytes,
-            settings.handshake_timeout_s,
-            settings.slow_client_timeout_s,
-            settings.max_connections,
-        )
-        factory, _state = http_protocol_factory(application, limits, partial(_count, self_counters))
-        return factory
+        self._drain: asyncio.Task[None] | None = None
 
     # Readiness
 
@@ -236,6 +78,8 @@ class App:
             self.start_task(self._supervise("target", self._watch_target))
         if parts.updates is not None:
             self.start_task(self._supervise("updates", parts.updates.run))
+        if settings.metrics == "emf":
+            self.start_task(self._supervise("metrics", lambda: parts.metrics.run(settings.metrics_interval_s)))
         self.port = await parts.listener.listen(settings.websocket_host, settings.websocket_port)
         if settings.auth_mode == "none" and settings.websocket_host not in LOOPBACK:
             parts.log.emit("node.insecure", reason="AUTH_MODE=none and not bound to loopback: everyone may connect")
@@ -305,14 +149,19 @@ class App:
             if parts.updates is not None:
                 parts.updates.stop_receiving()
             parts.node.wake_readers()
-            self._drain = asyncio.create_task(hand_over(parts.gate, seconds, parts.random))
-        result = await asyncio.shield(self._drain)
+            self._drain = asyncio.create_task(self._hand_over(seconds))
+        await asyncio.shield(self._drain)
+
+    async def _hand_over(self, seconds: float) -> None:
+        result = await hand_over(self.parts.gate, seconds, self.parts.random)
         self.parts.log.emit("node.drained", told=result.told, left=result.left)
 
     async def stop(self) -> None:
         """Hand clients over, flush what was accepted, and close. `stop_now` cuts it short."""
         await self._until(asyncio.create_task(self.drain("signal")))
         await self._until(asyncio.create_task(self._flush()))
+        if self.parts.settings.metrics == "emf":
+            await self.parts.metrics.emit()
         await self._close()
 
     async def _until(self, task: "asyncio.Task[object] | asyncio.Task[None]") -> None:
@@ -357,42 +206,3 @@ class App:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await parts.aws.close()
         parts.log.emit("node.stopped")
-
-
-def _server_options(settings: Settings, node_id: str) -> ServerOptions:
-    greeting = Greeting(
-        node_id=node_id,
-        ping_interval_s=settings.ping_interval_s,
-        message_bytes=settings.max_message_bytes,
-        subscriptions=settings.max_subscriptions,
-        commands_per_second=int(settings.commands_per_second),
-        history_messages=settings.history_messages,
-    )
-    session = SessionLimits(settings.max_message_bytes, settings.commands_per_second, settings.bytes_per_second)
-    return ServerOptions(greeting, session)
-
-
-def _net_options(settings: Settings) -> NetOptions:
-    return NetOptions(
-        message_bytes=settings.max_message_bytes,
-        handshake_timeout_s=settings.handshake_timeout_s,
-        outbox_bytes=settings.outbox_bytes,
-        ping_interval_s=settings.ping_interval_s,
-        slow_client_timeout_s=settings.slow_client_timeout_s,
-        has_echo=settings.diag_echo == "1",
-    )
-
-
-def _origins(settings: Settings) -> Origins:
-    return origins_of(settings.allowed_origins, is_open=settings.auth_mode == "none")
-
-
-def _admission_options(settings: Settings) -> AdmissionOptions:
-    return AdmissionOptions(
-        handshakes_per_second=settings.handshakes_per_second,
-        connections_per_address=settings.connections_per_address,
-        trusted_proxy_hops=settings.trusted_proxy_hops,
-        memory_limit_bytes=memory_limit_bytes(settings.memory_limit_bytes),
-        is_token_in_query_allowed=settings.allow_token_in_query == "on",  # noqa: S105
-        origins=_origins(settings),
-    )

@@ -95,6 +95,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         134_217_728
     )
     forward_timeout_s: Annotated[float, _setting("until a forward is given up", "s", ge=1, le=600)] = 30
+    metrics: Annotated[Literal["emf", "off"], _setting("metrics for CloudWatch on stdout")] = "off"
+    metrics_interval_s: Annotated[float, _setting("between metric lines", "s", ge=1, le=3600)] = 60
+    environment: Annotated[str, _setting("name of the environment, a metric dimension")] = "local"
     target_group_arn: Annotated[str, _setting("ALB target group to watch for draining; empty: do not watch")] = ""
     target_address: Annotated[str, _setting("this task's address there; empty: ask the ECS metadata endpoint")] = ""
     ecs_container_metadata_uri_v4: Annotated[str, _setting("set by ECS")] = ""

@@ -15,8 +15,6 @@ TIMEOUT_S: Final = 20.0
 KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
 
 Message = dict[str, Any]
-NOTICE: Final[Message] = {"type": "notice"}
-"""What tests broadcast."""
 
 
 class Ended(Exception):
@@ -102,6 +100,8 @@ class Raw:
             name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)
         }
         status = int(lines[0].split(" ")[1])
+        if status == 100:
+            return self.response()
         if status in (101, 204, 304):
             return Response(status, headers, b"")
         if headers.get("transfer-encoding") == "chunked":
@@ -253,7 +253,7 @@ def bystander(port: int, headers: Mapping[str, str]) -> Iterator[Peer]:
         yield peer
         reply = peer.request("publish", project_id=project_id, message={"type": "still here"})
         assert reply["type"] == "publish_confirmed", reply
-        while (publication := peer.next()) == NOTICE:
-            pass  # a broadcast is for everybody
+        while "offset" not in (publication := peer.next()):
+            assert publication.get("type", "notice") == "notice", publication  # broadcasts are for everybody
         assert publication == {"type": "still here", "project_id": project_id, "offset": confirmation["offset"] + 1}
         assert peer.nothing_is_left()

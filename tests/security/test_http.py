@@ -148,3 +148,10 @@ def test_secrets_in_a_bad_request_come_back_nowhere(guarded: Gateway) -> None:
         assert response.status in (401, 404, 426)
         assert secret.encode() not in response.body
         assert not any(secret in value for value in response.headers.values())
+
+
+@pytest.mark.parametrize("path", ["/health/", "/api/v1/connections/", "//evil.example/", "/api/v1/broadcast/"])
+def test_no_path_is_redirected_to_where_the_host_header_says(open_gateway: Gateway, path: str) -> None:
+    response = http(open_gateway.port, "GET", path)
+    assert (response.status, response.code) == (404, "not_found")
+    assert "location" not in response.headers

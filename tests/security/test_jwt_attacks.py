@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 import jwt
 import pytest
@@ -18,14 +17,14 @@ from tests.security.tokens import (
     SECRET,
     claims,
     der,
+    jwk_text,
     part,
     pem,
     signed,
     token,
 )
-from websocket_handler.adapters.jwks import Jwks, fetch_document, is_allowed_url
 from websocket_handler.adapters.jwt import Issuer, JwtAuthenticator, JwtOptions
-from websocket_handler.adapters.jwt_keys import jwks_keys, public_keys, secret_keys
+from websocket_handler.adapters.jwt_keys import public_keys, secret_keys
 from websocket_handler.adapters.jwt_setup import JwtProblem, JwtSettings, make_authenticator
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import Identity
@@ -99,7 +98,7 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "x5u": lambda: signed(HS | {"x5u": "http://127.0.0.1:1/cert"}, claims()),
     "x5c": lambda: signed(HS | {"x5c": ["MIIB"]}, claims()),
     "embedded jwk": lambda: jwt.encode(
-        claims(), OTHER_RSA_KEY, "RS256", headers={"jwk": json.loads(_jwk(OTHER_RSA_KEY))}
+        claims(), OTHER_RSA_KEY, "RS256", headers={"jwk": json.loads(jwk_text(OTHER_RSA_KEY))}
     ),
     "unknown crit": lambda: signed(HS | {"crit": ["exp"]}, claims()),
     "b64 false": lambda: signed(HS | {"b64": False}, claims()),
@@ -156,10 +155,6 @@ ATTACKS: dict[str, Callable[[], str]] = {
 }
 
 
-def _jwk(key: Any) -> str:
-    return json.dumps(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True))
-
-
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
 def test_a_forged_or_broken_token_is_unauthorized_and_not_repeated(attack: Callable[[], str]) -> None:
     text = attack()
@@ -193,177 +188,6 @@ def test_rights_that_nobody_knows_grant_nothing() -> None:
     answer = answer_to(token(rights=["subscribe", "root", "forward:*", "*"]))
     assert isinstance(answer, Identity)
     assert answer.rights == {"subscribe", "forward:pm", "forward:dev", "forward:qa", "forward:ops"}
-
-
-# JWK sets
-
-
-class Fetches:
-    """An issuer's key set without a network, and the work that a node would do in the background."""
-
-    def __init__(self, document: bytes) -> None:
-        self.document: bytes | OSError = document
-        self.count = 0
-        self.now = 1000.0
-        self.work: list[Coroutine[None, None, None]] = []
-        self.jwks = Jwks("https://issuer.example/keys", self.work.append, lambda: self.now, self.fetch)
-
-    def fetch(self, _url: str) -> bytes:
-        self.count += 1
-        if isinstance(self.document, OSError):
-            raise self.document
-        return self.document
-
-    async def settle(self) -> None:
-        while self.work:
-            await self.work.pop(0)
-
-
-def jwk_set(*keys: dict[str, Any]) -> bytes:
-    return json.dumps({"keys": keys}).encode()
-
-
-def jwk_of(key: Any, **more: Any) -> dict[str, Any]:
-    return {**json.loads(_jwk(key)), **more}
-
-
-def jwks_authenticator(*issuers: tuple[str, Jwks]) -> JwtAuthenticator:
-    options = JwtOptions(frozenset({"RS256"}), AUDIENCE)
-    return JwtAuthenticator([Issuer(name, (), jwks) for name, jwks in issuers], options)
-
-
-def rs256(key: Any, kid: str | None, **changes: Any) -> str:
-    return jwt.encode(claims(**changes), key, "RS256", headers={"kid": kid} if kid else None)
-
-
-@pytest.mark.asyncio
-async def test_two_issuers_with_the_same_kid_are_verified_with_their_own_key_only() -> None:
-    first, second = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1"))), Fetches(jwk_set(jwk_of(OTHER_RSA_KEY, kid="k1")))
-    authenticator = jwks_authenticator((ISSUER, first.jwks), ("https://other.example/", second.jwks))
-    authenticator.warm()
-    await first.settle()
-    await second.settle()
-    assert isinstance(answer_to(rs256(RSA_KEY, "k1"), authenticator), Identity)
-    assert isinstance(answer_to(rs256(OTHER_RSA_KEY, "k1", iss="https://other.example/"), authenticator), Identity)
-    for text in (rs256(OTHER_RSA_KEY, "k1"), rs256(RSA_KEY, "k1", iss="https://other.example/")):
-        answer = answer_to(text, authenticator)
-        assert isinstance(answer, CommandError)
-        assert answer.code is ErrorCode.UNAUTHORIZED
-
-
-@pytest.mark.asyncio
-async def test_unknown_kids_cause_one_fetch_per_pause_however_many_come() -> None:
-    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
-    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
-    authenticator.warm()
-    await issuer.settle()
-    issuer.now += 31
-    answers: list[Answer] = []
-    for number in range(100):
-        authenticator.authenticate(rs256(RSA_KEY, f"unknown-{number}"), answers.append)
-        await issuer.settle()
-    assert issuer.count == 2
-    assert len(answers) == 100
-    assert all(isinstance(answer, CommandError) for answer in answers)
-
-
-@pytest.mark.asyncio
-async def test_a_key_that_was_rotated_in_is_fetched_when_a_token_names_it() -> None:
-    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
-    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
-    authenticator.warm()
-    await issuer.settle()
-    issuer.now += 31
-    issuer.document = jwk_set(jwk_of(OTHER_RSA_KEY, kid="k2"))
-    answers: list[Answer] = []
-    authenticator.authenticate(rs256(OTHER_RSA_KEY, "k2"), answers.append)
-    assert not answers
-    await issuer.settle()
-    assert isinstance(answers[0], Identity)
-
-
-@pytest.mark.asyncio
-async def test_an_issuer_that_is_down_from_the_start_is_said_to_be_and_heals() -> None:
-    issuer = Fetches(b"")
-    issuer.document = OSError("refused")
-    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
-    answers: list[Answer] = []
-    authenticator.authenticate(rs256(RSA_KEY, "k1"), answers.append)
-    await issuer.settle()
-    assert isinstance(answers[0], CommandError)
-    assert answers[0].code is ErrorCode.AUTHENTICATION_UNAVAILABLE
-    assert authenticator.failure() is not None
-    issuer.document = jwk_set(jwk_of(RSA_KEY, kid="k1"))
-    issuer.now += 6
-    authenticator.authenticate(rs256(RSA_KEY, "k1"), answers.append)
-    await issuer.settle()
-    assert isinstance(answers[1], Identity)
-    assert authenticator.failure() is None
-
-
-@pytest.mark.asyncio
-async def test_an_issuer_that_goes_down_later_leaves_its_known_keys_in_use() -> None:
-    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
-    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
-    authenticator.warm()
-    await issuer.settle()
-    issuer.document = OSError("refused")
-    issuer.now += 1000
-    assert isinstance(answer_to(rs256(RSA_KEY, "k1"), authenticator), Identity)
-    await issuer.settle()
-    assert isinstance(answer_to(rs256(RSA_KEY, "k1"), authenticator), Identity)
-
-
-@pytest.mark.asyncio
-async def test_tokens_that_wait_for_keys_are_bounded() -> None:
-    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
-    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
-    answers: list[Answer] = []
-    for _ in range(1001):
-        authenticator.authenticate(rs256(RSA_KEY, "k1"), answers.append)
-    assert len(answers) == 1
-    assert isinstance(answers[0], CommandError)
-    assert answers[0].code is ErrorCode.AUTHENTICATION_UNAVAILABLE
-    await issuer.settle()
-    assert issuer.count == 1
-    assert len(answers) == 1001
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"kty": "oct", "k": part(b"x" * 32)},
-        jwk_of(RSA_KEY, use="enc"),
-        jwk_of(RSA_KEY, d="AQAB"),
-        {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
-        {"kty": "unknown"},
-        {"kty": "RSA"},
-        "RSA",
-        7,
-    ],
-    ids=["shared secret", "for encryption", "private", "tiny", "unknown kind", "without numbers", "text", "number"],
-)
-def test_entries_of_a_key_set_that_must_not_verify_are_left_out(entry: Any) -> None:
-    assert [key.kid for key in jwks_keys(jwk_set(entry, jwk_of(RSA_KEY, kid="good")))] == ["good"]
-
-
-@pytest.mark.parametrize(
-    "document", [b"", b"[]", b"{}", b'{"keys":7}', b"[" * 100_000, jwk_set(*[{}] * 101), b"\xff"],
-    ids=["empty", "list", "object", "number", "deep", "too many", "not UTF-8"],
-)  # fmt: skip
-def test_a_document_that_is_no_key_set_is_refused(document: bytes) -> None:
-    with pytest.raises(ValueError, match="JWK set"):
-        jwks_keys(document)
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["http://issuer.example/keys", "file:///etc/passwd", "ftp://127.0.0.1/x", "https://", "", "//x", "gopher://x"],
-)
-def test_a_key_set_comes_over_https_or_from_this_machine_only(url: str) -> None:
-    assert not is_allowed_url(url)
-    with pytest.raises(ValueError, match="https"):
-        fetch_document(url)
 
 
 # Settings

@@ -65,7 +65,7 @@ def test_connections_of_one_address_are_limited_and_counted_down_again(start: St
 
 
 def test_a_spoofed_forwarded_for_buys_no_further_connections(start: Start) -> None:
-    with start(CONNECTIONS_PER_ADDRESS="1", TRUSTED_PROXY_HOPS="1") as gateway:
+    with start(CONNECTIONS_PER_ADDRESS="1", TRUSTED_PROXY_HOPS="1") as gateway:  # noqa: SIM117
         with Peer.connect(gateway.port, x_forwarded_for="1.1.1.1, 9.9.9.9"):
             assert refused(gateway, x_forwarded_for="2.2.2.2, 9.9.9.9").status == 503
             assert refused(gateway, x_forwarded_for="9.9.9.9").status == 503

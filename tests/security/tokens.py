@@ -66,3 +66,8 @@ def signed(header: bytes | dict[str, Any], payload: bytes | dict[str, Any], secr
     """Any header and payload, signed with HMAC-SHA256 whatever the header says."""
     head = f"{part(header)}.{part(payload)}"
     return f"{head}.{part(hmac.new(secret, head.encode(), hashlib.sha256).digest())}"
+
+
+def jwk_text(key: rsa.RSAPrivateKey) -> str:
+    """The public half as a JWK."""
+    return json.dumps(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True))

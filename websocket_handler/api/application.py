@@ -59,8 +59,10 @@ def make_application(
         routes += [Route("/", console.page), Route("/console/{name}", console.asset)]
     refusals = Refusals(gateway)
     handlers = {CommandError: refusals.command, HTTPException: refusals.http, Exception: refusals.bug}
-    middleware = [Middleware(OriginCheck, origins=origins)]
-    return Starlette(routes=routes, exception_handlers=handlers, middleware=middleware)  # type: ignore[arg-type]
+    middleware = [Middleware(OriginCheck, origins=origins, refused=refusals.count)]
+    application = Starlette(routes=routes, exception_handlers=handlers, middleware=middleware)  # type: ignore[arg-type]
+    application.router.redirect_slashes = False  # it would lead to wherever the Host header says
+    return application
 
 
 def _by_method(**endpoints: Endpoint) -> Endpoint:
@@ -79,9 +81,13 @@ class Refusals:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
+    def count(self, fault: CommandError) -> None:
+        """One more error answer."""
+        self._gateway.node.engine.counters.errors[fault.code.value] += 1
+
     async def command(self, _request: Request, fault: CommandError) -> Response:
         """A fault that the protocol names."""
-        self._gateway.node.engine.counters.errors[fault.code.value] += 1
+        self.count(fault)
         return error_response(fault)
 
     async def http(self, request: Request, fault: HTTPException) -> Response:

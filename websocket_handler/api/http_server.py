@@ -13,6 +13,7 @@ from uvicorn.server import ServerState
 
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.telemetry.counters import Counters
 
 KEEP_ALIVE_S: Final = 75
 """Longer than an ALB's idle timeout of 60 s by default, so that the ALB closes first."""
@@ -35,9 +36,10 @@ class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with the deadlines and limits that it leaves out, and with the protocol's error object for
     what is not HTTP. The first request's head was bounded before it came here; later ones are bounded here."""
 
-    def __init__(self, config: Config, state: ServerState, limits: HttpLimits) -> None:
+    def __init__(self, config: Config, state: ServerState, limits: HttpLimits, counters: Counters) -> None:
         super().__init__(config, state, {})
         self._limits = limits
+        self._counters = counters
         self._timer: asyncio.TimerHandle | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
         self._is_in_head = False
@@ -102,6 +104,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, fault: CommandError) -> None:
         """Answer, and hang up."""
         self._is_refused = True
+        self._counters.errors[fault.code.value] += 1
         self._stop_timer()
         body = replies.error(fault)
         lines = [
@@ -116,7 +119,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def http_protocol_factory(
-    application: Starlette, limits: HttpLimits = DEFAULT_LIMITS
+    application: Starlette, limits: HttpLimits = DEFAULT_LIMITS, counters: Counters | None = None
 ) -> tuple[Callable[[], asyncio.Protocol], ServerState]:
     """What makes the protocol of each HTTP socket, and the state they share."""
     config = Config(
@@ -130,5 +133,5 @@ def http_protocol_factory(
         timeout_keep_alive=KEEP_ALIVE_S,
     )
     config.load()
-    state = ServerState()
-    return lambda: HttpProtocol(config, state, limits), state
+    state, counted = ServerState(), counters or Counters()
+    return lambda: HttpProtocol(config, state, limits, counted), state

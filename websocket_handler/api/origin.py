@@ -1,5 +1,7 @@
 """Browsers and their pages: which origins may use the API, and what they may read (CORS, Fetch standard)."""
 
+from collections.abc import Callable
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,9 +19,10 @@ class OriginCheck:
     """Refuses pages of other origins, and tells browsers which may read the answers where the operator named them.
     `/health`, `/ready` and the console's files tell nothing and stay open."""
 
-    def __init__(self, app: ASGIApp, origins: Origins) -> None:
+    def __init__(self, app: ASGIApp, origins: Origins, refused: Callable[[CommandError], None]) -> None:
         self._app = app
         self._origins = origins
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -33,8 +36,9 @@ class OriginCheck:
             await self._app(scope, receive, send)
             return
         if not self._origins.allow(origin, headers.get("host")):
-            refusal = error_response(CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed"))
-            await refusal(scope, receive, send)
+            fault = CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
+            self._refused(fault)
+            await error_response(fault)(scope, receive, send)
             return
         if not self._origins.are_named:
             await self._app(scope, receive, send)

@@ -53,6 +53,8 @@ def make(
         raise ValueError(f"--right: unknown: {', '.join(unknown)}")
     if USER_ID.fullmatch(user) is None:
         raise ValueError("--user: 1 to 128 printable ASCII characters without space")
+    if expires_in_s <= 0:
+        raise ValueError("--expires-in: at least 1 second")
     algorithms = settings.algorithms or DEFAULT_SECRET_ALGORITHMS
     algorithm = next(name for name in algorithms if name in SECRET_BYTES)
     claims: dict[str, object] = {

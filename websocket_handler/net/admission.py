@@ -60,12 +60,13 @@ class Admission:
             raise CommandError(ErrorCode.RATE_LIMITED, "too many handshakes; slow down and come again")
         if self.addresses.is_full(address):
             raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this address has as many connections as one may have")
-        if self._is_memory_short():
+        if self.is_memory_short():
             raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node has no memory for more connections")
         if not self._options.origins.allow(handshake.origin, handshake.host):
             raise CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
 
-    def _is_memory_short(self) -> bool:
+    def is_memory_short(self) -> bool:
+        """Whether the process takes more than it should: no further clients then."""
         if not self._options.memory_limit_bytes:
             return False
         now = self._now()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from websocket_handler.net.websocket import WebSocket
 
 SLOTS: Final = 25
+SHED_PART: Final = 8
+"""One of so many slow clients goes at each tick while memory is short."""
 
 
 class Keepalive:
@@ -76,6 +78,16 @@ class Keepalive:
         self._turn = (self._turn + 1) % SLOTS
         for websocket in list(self._slow):
             self._watch(websocket)
+        if self._slow and self._gate.admission is not None and self._gate.admission.is_memory_short():
+            self._shed()
+
+    def _shed(self) -> None:
+        """Memory is short: those for whom most is waiting go first. They lose nothing: they resume at their place."""
+        fullest = sorted(self._slow, key=lambda websocket: websocket.buffered_bytes(), reverse=True)
+        for websocket in fullest[: max(1, len(fullest) // SHED_PART)]:
+            del self._slow[websocket]
+            websocket.close(CloseCode.SLOW_CLIENT, "slow client: reconnect and resume")
+            websocket.abort()  # it does not read the goodbye either
 
     def _visit(self, websocket: "WebSocket") -> None:
         if websocket.is_closing or websocket in self._slow:

@@ -1,6 +1,8 @@
 """The node's one port: WebSocket handshakes go to the gateway, every other request to the HTTP server."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
@@ -13,6 +15,7 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import ANYONE, Identity
 
 HttpProtocolFactory = Callable[[], asyncio.Protocol]
+UNSENT_BYTES: Final = 131_072
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
@@ -115,8 +118,7 @@ class _Entry(asyncio.Protocol):
         kind = EchoWebSocket if handshake.path == ECHO_PATH else WebSocket
         websocket = kind(self._gate, self._socket, handshake.subscriptions, answer, address)
         self._socket.set_protocol(websocket)
-        self._socket.write(accepted(handshake.key, with_bearer=handshake.offers_bearer))
-        websocket.begin()
+        websocket.begin(accepted(handshake.key, with_bearer=handshake.offers_bearer))
         if was_paused:
             self._socket.resume_reading()
         if self._head:
@@ -194,9 +196,20 @@ class Listener:
             lambda: _Entry(self, self._gate, self._http), host, port, backlog=self._gate.options.backlog
         )
         self._servers.append(server)
+        for listening in server.sockets:
+            _bound_unsent_bytes(listening.fileno())
         return int(server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
         """Accept no more."""
         for server in self._servers:
             server.close()
+
+
+def _bound_unsent_bytes(descriptor: int) -> None:
+    """Let the kernel hold little more for a client than what is on its way: what waits then counts against the
+    client's outbox, not against megabytes of socket buffer that no limit of ours sees. Accepted sockets inherit it."""
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None:
+        with socket.socket(fileno=os.dup(descriptor)) as listening:
+            listening.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)

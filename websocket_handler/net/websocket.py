@@ -6,6 +6,7 @@ connection.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from websocket_handler.delivery.connection import Connection
@@ -18,6 +19,8 @@ from websocket_handler.protocol.messages import Subscribe
 
 CLOSE_TIMEOUT_S: Final = 5.0
 """How long the closing handshake may take before the connection is dropped."""
+GREETING_BYTES_MAX: Final = 4096
+"""What is joined to the handshake's answer; a client that resumes gets the rest in writes of its own."""
 ABNORMAL: Final = 1006
 """What RFC 6455 section 7.1.5 calls a connection that ended without a close frame; never on the wire."""
 
@@ -33,6 +36,7 @@ class WebSocket(asyncio.Protocol):
         "_decoder",
         "_deferred",
         "_gate",
+        "_greeting",
         "_identity",
         "_socket",
         "_subscriptions",
@@ -61,20 +65,39 @@ class WebSocket(asyncio.Protocol):
         self._decoder = FrameDecoder(gate.options.message_bytes)
         self._deferred: deque[tuple[Event, bytes]] | None = None
         self._close_timer: asyncio.TimerHandle | None = None
-        self.write = socket.write
+        self.write: Callable[[bytes], None] = socket.write
+        self._greeting = b""
         self.connection: Connection | None = None
         self.heard = True
         """Whether anything arrived since the last ping."""
         self.is_closing = False
         self.close_code = ABNORMAL
 
-    def begin(self) -> None:
-        """The handshake was answered: from here on frames flow. Raises CommandError when the node is full."""
+    def begin(self, answer: bytes) -> None:
+        """Answer the handshake: from here on frames flow. The answer, the greeting and the confirmations leave in
+        one write. Raises CommandError when the node is full."""
         self.limit_outbox()
+        self._greeting = answer
+        self.write = self._write_greeting
         self.connection = self._gate.server.register_connection(self, self._identity)
         self._gate.keepalive.add(self)
         self._gate.server.begin(self.connection, self._subscriptions)
         self._subscriptions = ()
+        self._greet()
+
+    def _write_greeting(self, data: bytes) -> None:
+        self._greeting += data
+        if len(self._greeting) > GREETING_BYTES_MAX:
+            self._greet()
+
+    def _greet(self) -> None:
+        """Send what was joined; from here on every write is the socket's own."""
+        if self._greeting:
+            self.write = self._socket.write
+            if self.connection is not None:
+                self.connection.write = self.write
+            greeting, self._greeting = self._greeting, b""
+            self.write(greeting)
 
     def limit_outbox(self) -> None:
         """Half of the outbox is the high-water mark, the other half room for the write that crosses it."""
@@ -179,6 +202,7 @@ class WebSocket(asyncio.Protocol):
         """Send a close frame behind what was written, and wait for the client's, a few seconds at most."""
         if self.is_closing:
             return
+        self._greet()
         self._start_closing(code)
         self._socket.write(close_frame(code, reason))
 

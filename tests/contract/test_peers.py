@@ -1,0 +1,59 @@
+"""The contract of `ports.peers`, for memory and for the table."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+
+from websocket_handler.adapters.aws import Aws, Table
+from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
+from websocket_handler.adapters.ids import new_id
+from websocket_handler.adapters.memory import MemoryPeers
+from websocket_handler.ports.peers import PEER_LIFETIME_S, Peers, PeersUnavailable
+
+NOW = 1_800_000_000.0
+Make = Callable[[], Awaitable[Peers]]
+
+
+@pytest_asyncio.fixture(params=["memory", "dynamodb"])
+async def peers(request: pytest.FixtureRequest, aws: Aws, table_name: str) -> Peers:
+    """Nodes that share one table, or one process."""
+    return MemoryPeers() if request.param == "memory" else DynamoDbPeers(Table(table_name, aws.call))
+
+
+@pytest.mark.asyncio
+async def test_nodes_learn_of_each_other_and_of_leaving(peers: Peers) -> None:
+    """Each announcement tells the others, never oneself."""
+    one, two = f"one-{new_id()}", f"two-{new_id()}"
+
+    assert two not in await peers.announce(one, NOW)
+    seen = await peers.announce(two, NOW + 1)
+    assert one in seen
+    assert two not in seen
+    assert two in await peers.announce(one, NOW + 2)
+
+    await peers.leave(two)
+    await peers.leave(two)
+
+    assert two not in await peers.announce(one, NOW + 3)
+
+
+@pytest.mark.asyncio
+async def test_a_node_that_fell_silent_is_forgotten(peers: Peers) -> None:
+    """A crash leaves no farewell."""
+    one, two = f"one-{new_id()}", f"two-{new_id()}"
+    await peers.announce(two, NOW)
+
+    assert two in await peers.announce(one, NOW + PEER_LIFETIME_S - 1)
+    assert two not in await peers.announce(one, NOW + PEER_LIFETIME_S + 1)
+
+
+@pytest.mark.asyncio
+async def test_a_table_that_is_gone_is_said_so(aws: Aws) -> None:
+    """Nobody can be asked then."""
+    absent = DynamoDbPeers(Table("no-such-table", aws.call, timeout_s=1))
+
+    with pytest.raises(PeersUnavailable):
+        await absent.announce("one", NOW)
+    with pytest.raises(PeersUnavailable):
+        await absent.leave("one")

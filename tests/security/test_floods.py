@@ -1,0 +1,174 @@
+"""Floods of sockets that say nothing, little, or never read, while a bystander still gets its answers.
+
+`python -m tests.security.test_floods` runs them with 2,000 sockets each and prints the memory that each took.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from demo.resources import create_resources
+from demo.testing import running_emulator
+from tests.e2e.gateway import Gateway, running_gateway
+from tests.security.conftest import Start
+from tests.security.peers import Peer, Raw, bystander, frame, handshake_head, http
+
+SOCKETS: Final = 500
+LONG_SOCKETS: Final = 2000
+BYTES_PER_SOCKET: Final = 40_000
+"""What a socket that only waits may take: its buffers and objects."""
+OUTBOX_BYTES: Final = 262_144
+Flood = Callable[[Gateway, ExitStack, int], int]
+
+
+def resident_bytes(gateway: Gateway) -> int:
+    """What the gateway takes."""
+    pages = int(Path(f"/proc/{gateway.process.pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def silent(gateway: Gateway, stack: ExitStack, count: int) -> int:
+    """Connect, and say nothing."""
+    for _ in range(count):
+        stack.enter_context(Raw(gateway.port))
+    return count * BYTES_PER_SOCKET
+
+
+def slow_handshakes(gateway: Gateway, stack: ExitStack, count: int) -> int:
+    """One byte of a request head at a time."""
+    raws = [stack.enter_context(Raw(gateway.port)) for _ in range(count)]
+    for byte in handshake_head()[:12]:
+        for raw in raws:
+            try:
+                raw.send(bytes((byte,)))
+            except ConnectionError:
+                continue  # dropped already
+    return count * BYTES_PER_SOCKET
+
+
+def fat_heads(gateway: Gateway, stack: ExitStack, count: int) -> int:
+    """15 KiB of a head that never ends."""
+    for _ in range(count):
+        stack.enter_context(Raw(gateway.port)).send(b"GET / HTTP/1.1\r\nX: " + b"a" * 15_000)
+    return count * (BYTES_PER_SOCKET + 16_384)
+
+
+def unfinished_messages(gateway: Gateway, stack: ExitStack, count: int) -> int:
+    """Open WebSockets, each with 60 KB of a message that never ends."""
+    for _ in range(count):
+        raw = stack.enter_context(Raw(gateway.port))
+        raw.send(handshake_head())
+        assert raw.response().status == 101
+        raw.send(frame(1, b"x" * 65_000)[:60_000])
+    return count * (BYTES_PER_SOCKET + 65_536)
+
+
+def slow_readers(gateway: Gateway, stack: ExitStack, count: int) -> int:
+    """Followers of a busy project that never read."""
+    project_id = f"flood-{os.urandom(4).hex()}"
+    for _ in range(count):
+        raw = stack.enter_context(_with_small_buffer(gateway))
+        raw.send(handshake_head(f"/ws?project_id={project_id}"))
+        assert raw.response().status == 101
+    body = json.dumps({"text": "x" * 30_000}).encode()
+    for _ in range(40 if count > 200 else 200):
+        path = f"/api/v1/projects/{project_id}/messages"
+        assert http(gateway.port, "POST", path, body).status == 200
+    return count * (BYTES_PER_SOCKET + OUTBOX_BYTES)
+
+
+def _with_small_buffer(gateway: Gateway) -> Raw:
+    raw = Raw(gateway.port)
+    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return raw
+
+
+FLOODS: Final[dict[str, Flood]] = {
+    "silent": silent,
+    "slow handshakes": slow_handshakes,
+    "fat heads": fat_heads,
+    "unfinished messages": unfinished_messages,
+    "slow readers": slow_readers,
+}
+
+
+@contextmanager
+def flooded(gateway: Gateway, flood: Flood, count: int) -> Iterator[int]:
+    """The flood stands while the block runs; the bytes that the gateway took more, within the flood's bound."""
+    before = resident_bytes(gateway)
+    with bystander(gateway.port, {}) as witness, ExitStack() as stack:
+        bound = flood(gateway, stack, count)
+        for _ in range(20):
+            assert witness.request("ping")["type"] == "pong"
+        with Peer.connect(gateway.port) as newcomer:
+            assert newcomer.request("ping")["type"] == "pong"
+        grown = resident_bytes(gateway) - before
+        assert grown < bound, f"{grown} bytes for {count} sockets"
+        yield grown
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS.keys())
+def test_a_flood_leaves_the_bystander_its_answers_and_the_node_its_bounds(start: Start, flood: Flood) -> None:
+    with start() as gateway, flooded(gateway, flood, SOCKETS):
+        pass
+
+
+def test_slow_handshakes_are_dropped_at_their_deadline_and_leave_no_descriptor(start: Start) -> None:
+    with start(HANDSHAKE_TIMEOUT_S="1") as gateway:
+        descriptors = Path(f"/proc/{gateway.process.pid}/fd")
+        before = len(os.listdir(descriptors))
+        with ExitStack() as stack:
+            slow_handshakes(gateway, stack, SOCKETS)
+            gateway.until(lambda: len(os.listdir(descriptors)) <= before)
+
+
+def test_when_memory_is_short_those_who_do_not_read_go_first_and_the_others_stay(start: Start) -> None:
+    with start() as idle:
+        limit = resident_bytes(idle) + 8_000_000
+    more = {"MEMORY_LIMIT_BYTES": str(limit), "OUTBOX_BYTES": "4194304", "PING_INTERVAL_S": "5"}
+    with start(**more) as gateway, bystander(gateway.port, {}) as witness, ExitStack() as stack:
+        slow_readers(gateway, stack, 100)
+        gateway.until(lambda: _closed(gateway, 4000) > 0)
+        assert witness.request("ping")["type"] == "pong"
+
+
+def _closed(gateway: Gateway, code: int) -> int:
+    return len([record for record in gateway.records("connection.closed") if record["close_code"] == code])
+
+
+def main() -> int:
+    """The long run, with the figures."""
+    with running_emulator() as emulator:
+        resources = create_resources(emulator.url)
+        for name, flood in FLOODS.items():
+            with running_gateway(resources, LOG_STORE="memory", MAX_CONNECTIONS="20000") as gateway:
+                start = time.monotonic()
+                with flooded(gateway, flood, LONG_SOCKETS) as grown:
+                    latencies = sorted(_ping_s(gateway) for _ in range(200))
+                    p99_ms = latencies[197] * 1000
+                    print(  # noqa: T201
+                        f"{name:20} {LONG_SOCKETS} sockets  +{grown / 1e6:6.1f} MB  "
+                        f"bystander p99 {p99_ms:6.2f} ms  {time.monotonic() - start:5.1f} s"
+                    )
+    return 0
+
+
+def _ping_s(gateway: Gateway) -> float:
+    with Peer.connect(gateway.port) as peer:
+        start = time.monotonic()
+        peer.request("ping")
+        return time.monotonic() - start
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Tickets and revocations as rules: once, soon, bounded, and forgotten."""
+
+from __future__ import annotations
+
+import pytest
+
+from websocket_handler.hub.revocations import REVOCATION_SECONDS, REVOCATIONS_MAX, Revocations
+from websocket_handler.hub.tickets import TICKET_SECONDS, TICKETS_MAX, TICKETS_PER_USER_MAX, Tickets
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.identity import Identity
+
+
+def user(name: str, issued_at: float | None = None) -> Identity:
+    return Identity(name, None, ("*",), frozenset(), issued_at)
+
+
+def test_a_ticket_is_good_once_and_until_its_last_moment() -> None:
+    tickets = Tickets()
+    tickets.issue("a", user("ada"), 0.0)
+    tickets.issue("b", user("ada"), 0.0)
+    assert tickets.redeem("a", TICKET_SECONDS - 0.001) == user("ada")
+    assert tickets.redeem("a", TICKET_SECONDS - 0.001) is None
+    assert tickets.redeem("b", TICKET_SECONDS) is None
+    assert len(tickets) == 0
+
+
+def test_the_nodes_tickets_are_bounded_and_room_comes_back_with_time() -> None:
+    tickets = Tickets()
+    for number in range(TICKETS_MAX):
+        tickets.issue(str(number), user(str(number)), 0.0)
+    with pytest.raises(CommandError) as refusal:
+        tickets.issue("more", user("more"), 1.0)
+    assert refusal.value.code is ErrorCode.OVERLOADED
+    tickets.issue("later", user("more"), float(TICKET_SECONDS))
+    assert len(tickets) == 1
+
+
+def test_one_user_cannot_take_the_others_room() -> None:
+    tickets = Tickets()
+    for number in range(TICKETS_PER_USER_MAX + 1):
+        tickets.issue(str(number), user("ada"), 0.0)
+    assert len(tickets) == TICKETS_PER_USER_MAX
+    assert tickets.redeem("0", 1.0) is None
+    assert tickets.redeem("1", 1.0) == user("ada")
+
+
+def test_a_revoked_users_tickets_are_gone_and_the_others_stay() -> None:
+    tickets = Tickets()
+    tickets.issue("a", user("ada"), 0.0)
+    tickets.issue("e", user("eve"), 0.0)
+    tickets.revoke("eve")
+    tickets.revoke("nobody")
+    assert tickets.redeem("e", 1.0) is None
+    assert tickets.redeem("a", 1.0) == user("ada")
+
+
+def test_a_revocation_holds_for_what_was_issued_before_it_and_for_a_day() -> None:
+    revocations = Revocations()
+    revocations.revoke("eve", 1000.0)
+    assert revocations.is_revoked(user("eve", 999.0), 1001.0)
+    assert revocations.is_revoked(user("eve", 1000.0), 1001.0)
+    assert revocations.is_revoked(user("eve"), 1001.0)
+    assert not revocations.is_revoked(user("eve", 1001.0), 1001.0)
+    assert not revocations.is_revoked(user("ada", 1.0), 1001.0)
+    assert not revocations.is_revoked(user("eve", 999.0), 1000.0 + REVOCATION_SECONDS + 1)
+
+
+def test_revocations_are_bounded_and_the_oldest_is_forgotten_first() -> None:
+    revocations = Revocations()
+    for number in range(REVOCATIONS_MAX + 1):
+        revocations.revoke(str(number), float(number))
+    assert not revocations.is_revoked(user("0", 0.0), 0.0)
+    assert revocations.is_revoked(user("1", 1.0), 1.0)
