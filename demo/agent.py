@@ -155,9 +155,7 @@ class Agent:
         try:
             self._do(Task.from_message(message))
         except ValueError as error:
-            log.warning(
-                "%s: message %s is left to the redrive policy: %s", self._name, message["MessageId"], error
-            )
+            log.warning("%s: message %s is left to the redrive policy: %s", self._name, message["MessageId"], error)
         except (BotoCoreError, ClientError) as error:
             log.warning("%s: message %s will be delivered again: %s", self._name, message["MessageId"], error)
         finally:

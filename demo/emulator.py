@@ -80,9 +80,7 @@ def _stop_at_once(*_: object) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT. Returns 1 when the port cannot be used."""
-    parser = argparse.ArgumentParser(
-        prog="python -m demo.emulator", description="SQS and DynamoDB in memory."
-    )
+    parser = argparse.ArgumentParser(prog="python -m demo.emulator", description="SQS and DynamoDB in memory.")
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 lets the system choose")
     parser.add_argument("--ready-file", type=Path, help="gets the URL as soon as requests are answered")
     options = parser.parse_args(arguments)

@@ -49,9 +49,7 @@ def _pm(subject: str, chance: random.Random) -> list[Update]:
     return [
         Update("pm_progress", "Reading the request and earlier decisions"),
         Update("pm_progress", f"Splitting the work into {len(steps)} steps"),
-        Update(
-            "pm_plan", f"Plan for “{subject}”: {len(steps)} steps", {"plan": steps, "estimate_days": days}
-        ),
+        Update("pm_plan", f"Plan for “{subject}”: {len(steps)} steps", {"plan": steps, "estimate_days": days}),
     ]
 
 
@@ -83,9 +81,7 @@ def _ops(subject: str, chance: random.Random) -> list[Update]:
         Update("ops_progress", f"Built image {version}", {"version": version}),
         Update("ops_progress", "Replacing tasks: 1 of 2"),
         Update("ops_progress", "Replacing tasks: 2 of 2"),
-        Update(
-            "ops_result", f"Version {version} is live: “{subject}”", {"version": version, "healthy": True}
-        ),
+        Update("ops_result", f"Version {version} is live: “{subject}”", {"version": version, "healthy": True}),
     ]
 
 

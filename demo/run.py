@@ -109,9 +109,7 @@ class Demo:
             self._wait_until(ready.exists, "the emulator did not start")
             return ready.read_text(encoding="utf-8")
 
-    def _launch(
-        self, name: str, command: list[str], environment: dict[str, str], stop_timeout_s: float
-    ) -> None:
+    def _launch(self, name: str, command: list[str], environment: dict[str, str], stop_timeout_s: float) -> None:
         # A session of its own: Ctrl-C reaches this process only, which then stops the parts in order.
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
@@ -216,9 +214,7 @@ def _wait_or_kill(part: Part) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the demo until it is stopped. Returns 1 when it could not start or a part died."""
-    parser = argparse.ArgumentParser(
-        prog="python -m demo.run", description="Gateway, agents and AWS, locally."
-    )
+    parser = argparse.ArgumentParser(prog="python -m demo.run", description="Gateway, agents and AWS, locally.")
     parser.add_argument("--host", default="127.0.0.1", help="where the gateway listens (default 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="the gateway's port (default 8080)")
     options = parser.parse_args(arguments)

@@ -111,11 +111,7 @@ class _QueueAttributes(Mapping[str, Any]):
 def _visible_messages(queue: Any) -> Iterator[Any]:
     """Lazy, because a receive takes ten messages and need not look at the thousands behind them."""
     now_ms = unix_time_millis()
-    return (
-        message
-        for message in queue._messages
-        if message.visible_at < now_ms and message.delayed_until <= now_ms
-    )
+    return (message for message in queue._messages if message.visible_at < now_ms and message.delayed_until <= now_ms)
 
 
 def _delete_message(queue: Any, receipt_handle: str) -> None:
@@ -179,8 +175,7 @@ def _check_text(text: str, place: str) -> None:
 def _check_attributes(attributes: Mapping[str, Any]) -> None:
     if len(attributes) > MESSAGE_ATTRIBUTES_MAX:
         raise InvalidParameterValue(
-            f"Number of message attributes [{len(attributes)}] exceeds the allowed maximum "
-            f"[{MESSAGE_ATTRIBUTES_MAX}]."
+            f"Number of message attributes [{len(attributes)}] exceeds the allowed maximum [{MESSAGE_ATTRIBUTES_MAX}]."
         )
     for name, attribute in attributes.items():
         models.Message.validate_attribute_name(name)
@@ -190,15 +185,12 @@ def _check_attributes(attributes: Mapping[str, Any]) -> None:
             )
         if not (attribute.get("StringValue") or attribute.get("BinaryValue")):
             raise InvalidParameterValue(
-                f"Message (user) attribute '{name}' must contain a non-empty value of type "
-                f"'{attribute['DataType']}'."
+                f"Message (user) attribute '{name}' must contain a non-empty value of type '{attribute['DataType']}'."
             )
         _check_text(attribute.get("StringValue") or "", "message attribute value")
 
 
-def _check_message(
-    queue: Any, body: str, attributes: Mapping[str, Any], ids: Mapping[str, str | None]
-) -> None:
+def _check_message(queue: Any, body: str, attributes: Mapping[str, Any], ids: Mapping[str, str | None]) -> None:
     if not body:
         raise MissingParameter("MessageBody")
     _check_text(body, "message body")
@@ -332,9 +324,7 @@ def _send_message_batch(
                 group_id=entry.get("MessageGroupId"),
             )
         except SQSException as error:
-            failed.append(
-                {"Id": entry["Id"], "SenderFault": True, "Code": error.code, "Message": error.message}
-            )
+            failed.append({"Id": entry["Id"], "SenderFault": True, "Code": error.code, "Message": error.message})
         else:
             message.user_id = entry["Id"]
             messages.append(message)

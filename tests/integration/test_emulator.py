@@ -120,9 +120,7 @@ class TestWhatSqsRefuses:
         """Ten are accepted, eleven are not."""
         sqs.send_message(QueueUrl=queue_url, MessageBody="x", MessageAttributes=_attributes(10))
 
-        code = _error_code(
-            sqs.send_message, QueueUrl=queue_url, MessageBody="x", MessageAttributes=_attributes(11)
-        )
+        code = _error_code(sqs.send_message, QueueUrl=queue_url, MessageBody="x", MessageAttributes=_attributes(11))
 
         assert code == "InvalidParameterValue"
         assert _depth(sqs, queue_url) == 1
@@ -230,8 +228,7 @@ class TestManyCallers:
         """Seven waiting callers leave the eighth free to send, and one of them gets the message."""
         with ThreadPoolExecutor(CALLERS) as pool:
             polls = [
-                pool.submit(sqs.receive_message, QueueUrl=queue_url, WaitTimeSeconds=3)
-                for _ in range(CALLERS - 1)
+                pool.submit(sqs.receive_message, QueueUrl=queue_url, WaitTimeSeconds=3) for _ in range(CALLERS - 1)
             ]
             started_at = time.monotonic()
             sqs.send_message(QueueUrl=queue_url, MessageBody="x")
@@ -241,9 +238,7 @@ class TestManyCallers:
         assert send_s < 2.0
         assert sorted(len(messages) for messages in answers) == [0] * (CALLERS - 2) + [1]
 
-    def test_a_client_that_left_takes_no_message_with_it(
-        self, sqs: Any, emulator: Emulator, queue_url: str
-    ) -> None:
+    def test_a_client_that_left_takes_no_message_with_it(self, sqs: Any, emulator: Emulator, queue_url: str) -> None:
         """A restarted worker finds the work that arrived while its old long poll was still open."""
         connection = http.client.HTTPConnection(emulator.url.removeprefix("http://"))
         body = json.dumps({"QueueUrl": queue_url, "WaitTimeSeconds": 20})
@@ -281,9 +276,7 @@ class TestManyCallers:
 
 
 class TestFaults:
-    def test_an_error_fault_answers_500_and_stores_nothing(
-        self, sqs: Any, queue_url: str, emulator: Emulator
-    ) -> None:
+    def test_an_error_fault_answers_500_and_stores_nothing(self, sqs: Any, queue_url: str, emulator: Emulator) -> None:
         """It hits its own operation only, and ends by itself after the requests it was made for."""
         emulator.add_fault("sqs", "error", operation="SendMessage", for_requests=1)
 
@@ -296,9 +289,7 @@ class TestFaults:
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
         assert _drain(sqs, queue_url) == ["stored"]
 
-    def test_throttling_speaks_the_language_of_each_service(
-        self, sqs: Any, dynamodb: Any, emulator: Emulator
-    ) -> None:
+    def test_throttling_speaks_the_language_of_each_service(self, sqs: Any, dynamodb: Any, emulator: Emulator) -> None:
         """SQS throttles requests, DynamoDB the throughput of a table."""
         for service in ("sqs", "dynamodb"):
             emulator.add_fault(service, "throttle")
@@ -329,9 +320,7 @@ class TestFaults:
 
         assert call.exception() is None
 
-    def test_a_partial_fault_fails_some_entries_of_a_batch(
-        self, sqs: Any, queue_url: str, emulator: Emulator
-    ) -> None:
+    def test_a_partial_fault_fails_some_entries_of_a_batch(self, sqs: Any, queue_url: str, emulator: Emulator) -> None:
         """Failed entries are the service's fault and are not stored; the others are."""
         emulator.add_fault("sqs", "partial", operation="SendMessageBatch", seed=7)
 
@@ -363,9 +352,7 @@ class TestFaults:
         assert runs[0] == runs[1]
         assert set(runs[0]) == {True, False}
 
-    @pytest.mark.parametrize(
-        "wrong", [{"service": "s3"}, {"mode": "explode"}, {"probability": 2}, {"for_requests": 0}]
-    )
+    @pytest.mark.parametrize("wrong", [{"service": "s3"}, {"mode": "explode"}, {"probability": 2}, {"for_requests": 0}])
     def test_a_wrong_fault_is_refused(self, emulator: Emulator, wrong: dict[str, Any]) -> None:
         """The answer says what is wrong."""
         with pytest.raises(ValueError, match="must be"):

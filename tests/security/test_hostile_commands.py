@@ -162,15 +162,14 @@ def test_a_ping_flood_that_is_never_read_stays_bounded(start: Start) -> None:
         assert raw.response().status == 101
         raw.socket.setblocking(False)
         pings = frame(9, b"x" * 125) * 400
-        sent = 0
         before = _resident_bytes(gateway)
-        for _ in range(3000):
+        stalls = 0
+        while stalls < 50:  # by then the gateway reads no more: what it would answer has no way out
             try:
-                sent += raw.socket.send(pings)
+                raw.socket.send(pings)
             except BlockingIOError:
+                stalls += 1
                 assert witness.request("ping")["type"] == "pong"
-                if sent > 8_000_000:
-                    break
         assert _resident_bytes(gateway) - before < 16_000_000
         assert witness.request("ping")["type"] == "pong"
 
