@@ -20,7 +20,7 @@ RARE = {
     "resuming skips one": 2,
     "a slow client is written to all the same": 1,
     "an epoch is used again after a loss": 5,
-    "cursors stay after a new epoch": 224,
+    "cursors stay after a new epoch": 414,
     "an update is deleted before the commit": 1,
     "a cursor overtakes the commit": 1,
     "the last words of a node are missed": 113,
