@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SEEDS ?= 10000
 
 .PHONY: help install run test check format format-check lint types imports infra-test image-test container-tools \
-  bench costs proofs simulation browser node-modules lock clean
+  bench costs fuzz floods proofs simulation browser node-modules lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,12 @@ bench: $(STAMP) ## measure ourselves, the peers and the bare limit in one run; A
 
 costs: $(STAMP) ## write the cost sheet anew from its price table
 	$(BIN)/python docs/operations/costs.py
+
+fuzz: $(STAMP) ## MINUTES=n of fuzzing handshake, frames, commands and HTTP
+	$(BIN)/python -m tests.security.fuzz --minutes $(or $(MINUTES),10)
+
+floods: $(STAMP) ## 2,000 hostile sockets at a time, and what they cost
+	$(BIN)/python -m tests.security.test_floods
 
 proofs: $(STAMP) ## the delivery proofs at full size, with their figures
 	$(BIN)/python -m tests.proof.kills --rounds 20

@@ -131,6 +131,11 @@ def _queue_policy(resource: Plain) -> None:
         backend.set_queue_attributes(url.rpartition("/")[2], {"Policy": document})
 
 
+def _secret(resource: Plain) -> None:
+    """A secret is referred to by its ARN, which ends in six characters of chance."""
+    resource.name = f"arn:aws:secretsmanager:{resource.region}:{resource.account}:secret:{resource.name}-AbCdEf"
+
+
 def _egress(resource: Plain) -> None:
     wanted = resource.properties
     ec2_backends[resource.account][resource.region].authorize_security_group_egress(
@@ -155,6 +160,7 @@ UNKNOWN_TO_MOTO = [
     _type("AWS::EC2::SecurityGroupEgress", _egress),
     _type("AWS::Logs::MetricFilter", _metric_filter),
     _type("AWS::SQS::QueuePolicy", _queue_policy),
+    _type("AWS::SecretsManager::Secret", _secret, "Name"),
     _type("AWS::WAFv2::WebACL"),
     _type("AWS::WAFv2::WebACLAssociation"),
 ]

@@ -12,7 +12,8 @@ from tests.infra.account import REPOSITORY, Account
 from tests.infra.deployed import Deployed
 from tests.infra.test_rights import calls_in_source
 from websocket_handler import app
-from websocket_handler.config import Settings, from_environment
+from websocket_handler.cli.doctor import task_settings
+from websocket_handler.config import Settings
 from websocket_handler.net import drain
 
 FARGATE_STOP_TIMEOUT_MAX_S = 120
@@ -36,14 +37,14 @@ def container(deployed: Deployed) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def settings(container: dict[str, Any]) -> Settings:
     """What the gateway makes of the task's environment."""
-    return from_environment({item["name"]: item["value"] for item in container["environment"]})
+    return task_settings(container)
 
 
 def test_every_variable_of_the_task_is_a_setting(container: dict[str, Any]) -> None:
     """A variable that nobody reads would be a mistake that nobody sees."""
     known = {field.name.upper() for field in msgspec.structs.fields(Settings)}
     given = {item["name"] for item in container["environment"]}
-    assert given <= known | {"METRICS", "METRICS_INTERVAL_S", "ENVIRONMENT"}
+    assert given <= known
 
 
 def test_pings_come_well_within_the_idle_timeout(deployed: Deployed, settings: Settings) -> None:

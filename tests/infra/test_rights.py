@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import jwt
 import pytest
 from botocore import xform_name
 from botocore.session import Session
@@ -35,6 +36,8 @@ ONLY_UNDER_LOAD = {"sqs:ChangeMessageVisibility"}
 """Made when the log store is so slow that a message would come back meanwhile."""
 
 
+TOKEN_KEY = "0123456789abcdef" * 4
+RIGHTS = ["subscribe", "publish", "presence", "forward:*"]
 IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 """Services whose rights have another name than their client."""
 
@@ -146,9 +149,10 @@ def test_only_ecs_of_this_account_takes_the_roles(deployed: Deployed) -> None:
 
 
 def task_environment(deployed: Deployed) -> dict[str, str]:
-    """The variables of the deployed task."""
+    """The variables of the deployed task, with a key where ECS would read a secret."""
     (container,) = deployed.task_definition()["containerDefinitions"]
-    return {item["name"]: item["value"] for item in container["environment"]}
+    secrets = {item["name"]: TOKEN_KEY for item in container.get("secrets", [])}
+    return {item["name"]: item["value"] for item in container["environment"]} | secrets
 
 
 @contextmanager
@@ -205,7 +209,12 @@ def test_a_running_gateway_calls_only_what_it_may(deployed: Deployed) -> None:
     sqs.send_message(QueueUrl=deployed.outputs["UpdatesQueueUrl"], MessageBody=update)
     task = task_environment(deployed)
     deployed.account.forget_requests()
-    with running_gateway(deployed, task) as address, connect(f"ws://{address}/ws") as client:
+    claims = {"sub": "tester", "exp": time.time() + 600, "projects": ["*"], "rights": RIGHTS}
+    bearer = {"Authorization": f"Bearer {jwt.encode(claims, TOKEN_KEY)}"}
+    with (
+        running_gateway(deployed, task) as address,
+        connect(f"ws://{address}/ws", additional_headers=bearer) as client,
+    ):
 
         def ask(command: dict[str, Any], answer: str) -> dict[str, Any]:
             client.send(json.dumps(command))

@@ -12,6 +12,7 @@ from tests.infra.deployed import Deployed
 
 AGENTS = ("pm", "dev", "qa", "ops")
 QUEUES = (*AGENTS, "updates")
+EXISTING_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"  # noqa: S105 - an ARN
 TOPIC = "arn:aws:sns:us-east-1:123456789012:operators"
 
 
@@ -143,6 +144,30 @@ def test_the_task_is_small_and_locked_down(environment: str, architecture: str, 
     assert container["healthCheck"]["command"][0] == "CMD", "no shell"
     assert container["image"].endswith(f"/agenticai-websocket-{environment}:abc-1")
     assert container["logConfiguration"]["options"]["awslogs-group"] == f"/ecs/agenticai-websocket-{environment}"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "secret"),
+    [
+        ({}, "arn:aws:secretsmanager:us-east-1:123456789012:secret:agenticai-websocket-{environment}/jwt-AbCdEf"),
+        ({"JwtSecretArn": EXISTING_SECRET}, EXISTING_SECRET),
+        ({"JwtJwksUrl": "https://issuer.example/jwks.json", "JwtIssuer": "https://issuer.example/"}, None),
+        ({"AuthMode": "none"}, None),
+    ],
+)
+def test_tokens_are_checked_unless_it_is_said_otherwise(
+    account: Account, parameters: dict[str, str], secret: str | None
+) -> None:
+    """A secret of our own, an existing one, or an issuer's key set; the load balancer is the one trusted proxy."""
+    environment = f"auth{len(str(parameters))}"
+    (container,) = Deployed(account, environment, **parameters).task_definition()["containerDefinitions"]
+    task = {item["name"]: item["value"] for item in container["environment"]}
+    secrets = [(item["name"], item["valueFrom"]) for item in container.get("secrets", [])]
+
+    assert task["AUTH_MODE"] == parameters.get("AuthMode", "jwt")
+    assert task["JWT_JWKS_URL"] == parameters.get("JwtJwksUrl", "")
+    assert task["TRUSTED_PROXY_HOPS"] == "1"
+    assert secrets == ([("JWT_SECRETS", secret.format(environment=environment))] if secret else [])
 
 
 def test_the_service_overlaps_tasks_and_rolls_back(plain: Deployed, full: Deployed) -> None:
@@ -312,7 +337,7 @@ def test_private_tasks_have_no_public_address(full: Deployed, plain: Deployed) -
         Filters=[{"Name": "vpc-id", "Values": [full.resource("Vpc")]}]
     )["VpcEndpoints"]
     services = {endpoint["ServiceName"].rpartition("us-east-1.")[2] for endpoint in endpoints}
-    assert services == {"sqs", "logs", "elasticloadbalancing", "ecr.api", "ecr.dkr", "s3", "dynamodb"}
+    assert services == {"sqs", "logs", "elasticloadbalancing", "secretsmanager", "ecr.api", "ecr.dkr", "s3", "dynamodb"}
 
 
 def test_each_switch_can_be_turned_on_and_off_on_a_stack_that_lives(account: Account) -> None:

@@ -18,6 +18,8 @@ from websocket_handler.cli.doctor_round_trip import round_trip
 
 EXIT_SICK = 1
 EXIT_USAGE = 2
+SECRET_STAND_IN = "read-by-ecs-" * 6
+"""As long as any key has to be."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,6 +124,13 @@ def _container_of(client: Callable[[str], Any], stack: Stack) -> dict[str, Any]:
     return container
 
 
+def task_settings(container: Mapping[str, Any]) -> config.Settings:
+    """The settings of a deployed task. ECS puts secrets in place of their names; here a stand-in takes that place.
+    Raises ConfigurationError."""
+    stand_ins = {item["name"]: SECRET_STAND_IN for item in container.get("secrets", ())}
+    return config.from_environment(stand_ins | {item["name"]: item["value"] for item in container["environment"]})
+
+
 def doctor(arguments: Sequence[str]) -> int:
     """Run the command; its exit code: 0 all well, 1 something has to be mended, 2 not understood."""
     options = _parser().parse_args(arguments)
@@ -152,7 +161,7 @@ def _examine(options: argparse.Namespace, console: Console) -> int:
             container = _container_of(client, stack)
         except (BotoCoreError, ClientError) as error:
             raise DeployError(f"AWS: {error}") from error
-        settings = config.from_environment({item["name"]: item["value"] for item in container["environment"]})
+        settings = task_settings(container)
         person.examine(settings, has_round_trip=has_round_trip)
         person.examine_stack(stack, container, settings)
     console.line()
