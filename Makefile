@@ -86,9 +86,10 @@ proofs: $(STAMP) ## the delivery proofs at full size, with their figures
 simulation: $(STAMP) ## SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
-browser: ## a real Chromium for the browser tests, through apt where it is missing
-	@command -v chromium >/dev/null || { echo "installing chromium through apt"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+browser: ## a real Chromium, and strace for the cost guard, through apt where they are missing
+	@command -v chromium >/dev/null && command -v strace >/dev/null || { echo "installing chromium and strace through apt"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends chromium strace >/dev/null; }
 
 node-modules: tests/e2e/node_modules/.package-lock.json
 
