@@ -10,6 +10,7 @@ import msgspec
 
 from websocket_handler.adapters.anyone import Anyone
 from websocket_handler.adapters.aws import Aws, Table
+from websocket_handler.adapters.aws_wire import AwsWire
 from websocket_handler.adapters.clock import SystemClock
 from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
@@ -109,7 +110,7 @@ def compose(
     loop = asyncio.get_running_loop()
     engine = Engine(store, clock, loop, limits, counters, new_id, finish)
     node = Node(engine, MemoryLogStore(clock, limits.log))
-    forwarder = SqsForwarder(settings.queue_urls, settings.forward_body, aws.call)
+    forwarder = SqsForwarder(settings.queue_urls, settings.forward_body, AwsWire(aws).call)
     forward_limits = ForwardLimits(timeout_s=settings.forward_timeout_s)
     forwarding = Forwarding(forwarder, clock, forward_limits, counters, random)
     recorder = StateRecorder(DynamoDbStateStore(table, clock), node, node_id, clock, log.report)

@@ -12,7 +12,7 @@ from websocket_handler.adapters.aws import Aws, AwsError, Backoff, Fault, retrie
 
 
 def test_the_sdk_is_not_imported_before_it_is_needed() -> None:
-    modules = ("aws", "sqs_forwarder", "sqs_updates", "dynamodb_log", "dynamodb_state")
+    modules = ("aws", "aws_wire", "sqs_forwarder", "sqs_updates", "dynamodb_log", "dynamodb_state")
     lines = [f"import websocket_handler.adapters.{name}" for name in modules]
     lines += ["import sys", "print([m for m in ('aiobotocore', 'botocore', 'aiohttp') if m in sys.modules])"]
     command = [sys.executable, "-c", "\n".join(lines)]

@@ -1,7 +1,7 @@
 """What every forwarder promises, and what SQS gets from ours."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from demo.testing import Emulator
-from websocket_handler.adapters.aws import Aws
+from websocket_handler.adapters.aws import Aws, AwsCall
+from websocket_handler.adapters.aws_wire import AwsWire
 from websocket_handler.adapters.memory import MemoryForwarder
 from websocket_handler.adapters.sqs_forwarder import MESSAGE_BYTES_MAX, BodyFormat, SqsForwarder
 from websocket_handler.ports.forwarder import Accepted, Forwarder, QueueUnavailable, Refused
@@ -28,8 +29,23 @@ def task(data: bytes = b"{}", *, message_id: str = "m-1", project_id: str | None
     return ForwardTask(Agent.DEV, message_id, data, NOW, "c-7f3a", project_id)
 
 
-def forwarder(url: str, aws: Aws, body_format: BodyFormat = "envelope", timeout_s: float = 5.0) -> SqsForwarder:
-    return SqsForwarder(dict.fromkeys(Agent, url), body_format, aws.call, timeout_s=timeout_s)
+CallOf = Callable[[Aws], AwsCall]
+CLIENTS: dict[str, CallOf] = {"sdk": lambda aws: aws.call, "wire": lambda aws: AwsWire(aws).call}
+
+
+@pytest.fixture(params=CLIENTS)
+def call_of(request: pytest.FixtureRequest) -> CallOf:
+    """Both clients keep the contract: the SDK, and the light one beside it."""
+    return CLIENTS[request.param]
+
+
+@pytest.fixture
+def call(call_of: CallOf, aws: Aws) -> AwsCall:
+    return call_of(aws)
+
+
+def forwarder(url: str, call: AwsCall, body_format: BodyFormat = "envelope", timeout_s: float = 5.0) -> SqsForwarder:
+    return SqsForwarder(dict.fromkeys(Agent, url), body_format, call, timeout_s=timeout_s)
 
 
 def received(sqs: Any, url: str, count: int) -> list[dict[str, Any]]:
@@ -53,8 +69,8 @@ def attributes(message: dict[str, Any]) -> dict[str, str]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", ["memory", "sqs"])
-async def test_every_task_is_answered_in_order(kind: str, aws: Aws, queue_url: str) -> None:
-    port: Forwarder = MemoryForwarder() if kind == "memory" else forwarder(queue_url, aws)
+async def test_every_task_is_answered_in_order(kind: str, call: AwsCall, queue_url: str) -> None:
+    port: Forwarder = MemoryForwarder() if kind == "memory" else forwarder(queue_url, call)
     tasks = [task(b"%d" % index, message_id=f"m-{index}") for index in range(port.batch_messages_max)]
     for one in tasks:
         port.check(one)
@@ -68,7 +84,9 @@ async def test_every_task_is_answered_in_order(kind: str, aws: Aws, queue_url: s
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
-async def test_the_vectors_of_the_specification(vector: dict[str, Any], aws: Aws, sqs: Any, queue_url: str) -> None:
+async def test_the_vectors_of_the_specification(
+    vector: dict[str, Any], call: AwsCall, sqs: Any, queue_url: str
+) -> None:
     command = decode_command(vector["command"].encode())
     assert isinstance(command, Forward)
     agent = agent_named(command.type)
@@ -82,7 +100,7 @@ async def test_the_vectors_of_the_specification(vector: dict[str, Any], aws: Aws
         vector["connection_id"],
         project_id,
     )
-    port = forwarder(queue_url, aws, vector["body_format"])
+    port = forwarder(queue_url, call, vector["body_format"])
     port.check(made)
     [answer] = await port.send(agent, [made])
     [message] = received(sqs, queue_url, 1)
@@ -95,9 +113,9 @@ async def test_the_vectors_of_the_specification(vector: dict[str, Any], aws: Aws
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("project_id", "group"), [("proj_123", "proj_123"), (None, "dev")])
 async def test_fifo_has_group_and_deduplication(
-    project_id: str | None, group: str, aws: Aws, sqs: Any, fifo_url: str
+    project_id: str | None, group: str, call: AwsCall, sqs: Any, fifo_url: str
 ) -> None:
-    port = forwarder(fifo_url, aws)
+    port = forwarder(fifo_url, call)
     assert port.keeps_order(Agent.DEV)
     again = task(project_id=project_id)
     [first] = await port.send(Agent.DEV, [again])
@@ -110,8 +128,8 @@ async def test_fifo_has_group_and_deduplication(
 
 
 @pytest.mark.asyncio
-async def test_a_project_keeps_its_order_in_a_fifo_queue(aws: Aws, sqs: Any, fifo_url: str) -> None:
-    port = forwarder(fifo_url, aws, "data")
+async def test_a_project_keeps_its_order_in_a_fifo_queue(call: AwsCall, sqs: Any, fifo_url: str) -> None:
+    port = forwarder(fifo_url, call, "data")
     for batch in range(3):
         numbers = range(batch * 10, batch * 10 + 10)
         await port.send(Agent.DEV, [task(b"%d" % number, message_id=f"m-{number}") for number in numbers])
@@ -131,17 +149,17 @@ async def test_a_project_keeps_its_order_in_a_fifo_queue(aws: Aws, sqs: Any, fif
     ],
 )
 @pytest.mark.parametrize("body_format", ["envelope", "data"])
-async def test_characters_that_sqs_refuses(aws: Aws, queue_url: str, body_format: BodyFormat, data: bytes) -> None:
+async def test_characters_that_sqs_refuses(call: AwsCall, queue_url: str, body_format: BodyFormat, data: bytes) -> None:
     with pytest.raises(CommandError) as refusal:
-        forwarder(queue_url, aws, body_format).check(task(data))
+        forwarder(queue_url, call, body_format).check(task(data))
     assert refusal.value.code is ErrorCode.INVALID_CHARACTERS
 
 
 @pytest.mark.asyncio
-async def test_every_other_character_arrives(aws: Aws, sqs: Any, queue_url: str) -> None:
+async def test_every_other_character_arrives(call: AwsCall, sqs: Any, queue_url: str) -> None:
     text = "\t\n\r\x20\x7f\x80\x85\ud7ff\ue000\ufffd\U00010000\U0010ffff\u2028😀"
     data = text.encode()
-    port = forwarder(queue_url, aws, "data")
+    port = forwarder(queue_url, call, "data")
     port.check(task(data))
     await port.send(Agent.DEV, [task(data)])
     assert received(sqs, queue_url, 1)[0]["Body"] == text
@@ -160,9 +178,9 @@ async def test_every_other_character_arrives(aws: Aws, sqs: Any, queue_url: str)
         (ForwardTask(Agent.DEV, "m", b"{}", NOW, "c\ud800"), ErrorCode.INVALID_CHARACTERS),
     ],
 )
-async def test_names_that_sqs_refuses(aws: Aws, queue_url: str, wrong: ForwardTask, code: ErrorCode) -> None:
+async def test_names_that_sqs_refuses(call: AwsCall, queue_url: str, wrong: ForwardTask, code: ErrorCode) -> None:
     with pytest.raises(CommandError) as refusal:
-        forwarder(queue_url, aws, "data").check(wrong)
+        forwarder(queue_url, call, "data").check(wrong)
     assert refusal.value.code is code
 
 
@@ -170,9 +188,9 @@ async def test_names_that_sqs_refuses(aws: Aws, queue_url: str, wrong: ForwardTa
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # aiohttp, above 1 MiB of JSON
 @pytest.mark.parametrize("body_format", ["envelope", "data"])
 async def test_the_largest_message_and_one_byte_more(
-    aws: Aws, sqs: Any, queue_url: str, body_format: BodyFormat
+    call: AwsCall, sqs: Any, queue_url: str, body_format: BodyFormat
 ) -> None:
-    port = forwarder(queue_url, aws, body_format)
+    port = forwarder(queue_url, call, body_format)
     room = MESSAGE_BYTES_MAX - port.size(task(b'""'))
     largest = task(b'"%b"' % (b"x" * room))
     assert port.size(largest) == MESSAGE_BYTES_MAX
@@ -186,8 +204,8 @@ async def test_the_largest_message_and_one_byte_more(
 
 
 @pytest.mark.asyncio
-async def test_one_bad_message_does_not_take_the_others_with_it(aws: Aws, sqs: Any, queue_url: str) -> None:
-    port = forwarder(queue_url, aws, "data")
+async def test_one_bad_message_does_not_take_the_others_with_it(call: AwsCall, sqs: Any, queue_url: str) -> None:
+    port = forwarder(queue_url, call, "data")
     tasks = [task(b'"good"'), task('"\ufffe"'.encode(), message_id="m-2"), task(b'"too"', message_id="m-3")]
     first, second, third = await port.send(Agent.DEV, tasks)  # unchecked
     assert isinstance(first, Accepted)
@@ -199,8 +217,10 @@ async def test_one_bad_message_does_not_take_the_others_with_it(aws: Aws, sqs: A
 
 
 @pytest.mark.asyncio
-async def test_what_sqs_failed_on_may_be_sent_again(aws: Aws, sqs: Any, queue_url: str, emulator: Emulator) -> None:
-    port = forwarder(queue_url, aws, "data")
+async def test_what_sqs_failed_on_may_be_sent_again(
+    call: AwsCall, sqs: Any, queue_url: str, emulator: Emulator
+) -> None:
+    port = forwarder(queue_url, call, "data")
     emulator.add_fault("sqs", "partial", probability=1.0, seed=7, for_requests=1)
     tasks = [task(b"%d" % index, message_id=f"m-{index}") for index in range(10)]
     answers = await port.send(Agent.DEV, tasks)
@@ -219,9 +239,9 @@ def _all_accepted(answers: Sequence[Accepted | Refused]) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ["error", "throttle", "stall"])
 async def test_an_outage_fails_the_whole_call_and_heals(
-    aws: Aws, queue_url: str, emulator: Emulator, mode: str
+    call: AwsCall, queue_url: str, emulator: Emulator, mode: str
 ) -> None:
-    port = forwarder(queue_url, aws, timeout_s=0.5)
+    port = forwarder(queue_url, call, timeout_s=0.5)
     emulator.add_fault("sqs", mode, stall_s=5)
     with pytest.raises(QueueUnavailable):
         await port.send(Agent.DEV, [task()])
@@ -230,15 +250,17 @@ async def test_an_outage_fails_the_whole_call_and_heals(
 
 
 @pytest.mark.asyncio
-async def test_a_queue_or_a_host_that_is_not_there(aws: Aws, queue_url: str, emulator: Emulator) -> None:
+async def test_a_queue_or_a_host_that_is_not_there(
+    call: AwsCall, call_of: CallOf, queue_url: str, emulator: Emulator
+) -> None:
     with pytest.raises(QueueUnavailable, match="NonExistentQueue"):
-        await forwarder(queue_url + "-gone", aws).send(Agent.DEV, [task()])
+        await forwarder(queue_url + "-gone", call).send(Agent.DEV, [task()])
     async with Aws("us-east-1", "http://127.0.0.1:1") as nowhere:
         with pytest.raises(QueueUnavailable):
-            await forwarder(queue_url, nowhere).send(Agent.DEV, [task()])
+            await forwarder(queue_url, call_of(nowhere)).send(Agent.DEV, [task()])
 
 
 @pytest.mark.asyncio
-async def test_every_agent_needs_a_queue(aws: Aws) -> None:
+async def test_every_agent_needs_a_queue(call: AwsCall) -> None:
     with pytest.raises(ValueError, match="no queue URL for: qa, ops"):
-        SqsForwarder({Agent.PM: "u", Agent.DEV: "u", Agent.QA: ""}, "data", aws.call)
+        SqsForwarder({Agent.PM: "u", Agent.DEV: "u", Agent.QA: ""}, "data", call)

@@ -9,91 +9,41 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from random import Random
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar, cast
+from typing import Any, Protocol, Self, TypeVar, cast
+from urllib.parse import urlsplit
+
+from websocket_handler.adapters.aws_errors import AwsError, Fault, meaning_of_exception
+from websocket_handler.adapters.aws_sigv4 import Credentials
+
+__all__ = [
+    "Aws",
+    "AwsCall",
+    "AwsClient",
+    "AwsError",
+    "Backoff",
+    "Fault",
+    "Place",
+    "Table",
+    "item_key",
+    "range_query",
+    "retried",
+]
 
 Answer = TypeVar("Answer")
 
-REASON_CHARACTERS_MAX: Final = 300
-_TRANSIENT_CODES: Final = frozenset(
-    {
-        "EC2ThrottledException",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "KMS.ThrottlingException",
-        "KmsThrottled",
-        "LimitExceededException",
-        "OverLimit",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestExpired",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionInProgressException",
-    }
-)
-_GONE_CODES: Final = frozenset(
-    {
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "AWS.SimpleQueueService.QueueDeletedRecently",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-    }
-)
-_DENIED_CODES: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSecurity",
-        "InvalidSignatureException",
-        "KmsAccessDenied",
-        "MissingAuthenticationToken",
-        "OptInRequired",
-        "SignatureDoesNotMatch",
-        "UnauthorizedOperation",
-        "UnrecognizedClientException",
-    }
-)
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the SDK sends a service's requests."""
 
-class Fault(Enum):
-    """What an AWS error means for the one who called."""
-
-    TRANSIENT = auto()
-    """Throttled, timed out, cut off or failed inside AWS: the same call may succeed soon."""
-    GONE = auto()
-    """The queue or table does not exist (any more): an operator has to act."""
-    DENIED = auto()
-    """Credentials or rights are missing: an operator has to act."""
-    REFUSED = auto()
-    """The sender's fault: the same call will be refused again."""
-
-
-class AwsError(Exception):
-    """A failed AWS call. `code` is AWS's word for it, `response` the parsed error answer if there was one."""
-
-    def __init__(self, fault: Fault, code: str, message: str, response: Mapping[str, Any] | None = None) -> None:
-        super().__init__(f"{code}: {message}"[:REASON_CHARACTERS_MAX])
-        self.fault = fault
-        self.code = code
-        self.response: Mapping[str, Any] = response or {}
+    endpoint_url: str
+    region: str
+    """The one that requests are signed for."""
+    certificates: str | None
+    """The file of the authorities to trust; None: the system's."""
+    has_proxy: bool
 
 
 class AwsClient(Protocol):
@@ -187,6 +137,36 @@ class Aws:
         self._clients[service] = cast("AwsClient", client)
         return self._clients[service]
 
+    def at_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have `close` awaited when these clients are closed."""
+        self._stack.push_async_callback(close)
+
+    async def place(self, service: str) -> Place:
+        """Where a service is, for who speaks to it without the SDK. Raises AwsError."""
+        client: Any = await self.open(service)
+        from botocore.utils import get_environ_proxies  # noqa: PLC0415  (see the module's docstring)
+
+        url = str(client.meta.endpoint_url)
+        has_proxy = urlsplit(url).scheme in get_environ_proxies(url)
+        return Place(url, client.meta.region_name, self._session.get_config_variable("ca_bundle"), has_proxy)
+
+    async def credentials(self) -> Credentials:
+        """What the SDK signs with now; it refreshes what expires, ten minutes before or earlier. Raises AwsError."""
+        await self.open("sqs")
+        try:
+            known = await self._session.get_credentials()
+            found = await known.get_frozen_credentials() if known is not None else None
+        except RuntimeError as error:  # the SDK's word for new credentials that have expired already
+            raise AwsError(Fault.TRANSIENT, "ExpiredToken", str(error)) from None
+        except Exception as error:
+            fault = meaning_of_exception(error)
+            if fault is None:
+                raise
+            raise fault from None
+        if found is None:
+            raise AwsError(Fault.DENIED, "NoCredentialsError", "Unable to locate credentials")
+        return Credentials(found.access_key, found.secret_key, found.token or "")
+
     async def call(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
         """One attempt of one operation, answered within `timeout_s` seconds. Raises AwsError. Safe to cancel:
         the connection of a cancelled call is not used again."""
@@ -198,7 +178,7 @@ class Aws:
         except TimeoutError:
             raise AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s") from None
         except Exception as error:
-            known = _meaning(error)
+            known = meaning_of_exception(error)
             if known is None:
                 raise
             raise known from None
@@ -208,40 +188,6 @@ def _new_session() -> Any:
     from aiobotocore.session import get_session  # noqa: PLC0415  (see the module's docstring)
 
     return get_session()
-
-
-def _meaning(error: Exception) -> AwsError | None:
-    """What an exception of the SDK means; None for one that is not the SDK's."""
-    from botocore.exceptions import (  # noqa: PLC0415
-        BotoCoreError,
-        ClientError,
-        NoCredentialsError,
-        NoRegionError,
-        PartialCredentialsError,
-    )
-
-    if isinstance(error, ClientError):
-        return _meaning_of_answer(error.response)
-    if isinstance(error, NoCredentialsError | NoRegionError | PartialCredentialsError):
-        return AwsError(Fault.DENIED, type(error).__name__, str(error))
-    if isinstance(error, BotoCoreError | OSError):
-        return AwsError(Fault.TRANSIENT, type(error).__name__, str(error))
-    return None
-
-
-def _meaning_of_answer(response: Mapping[str, Any]) -> AwsError:
-    details = response.get("Error", {})
-    code = str(details.get("Code", "Unknown"))
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _GONE_CODES:
-        fault = Fault.GONE
-    elif code in _TRANSIENT_CODES or status >= 500 or status == 429:
-        fault = Fault.TRANSIENT
-    elif code in _DENIED_CODES or status in {401, 403}:
-        fault = Fault.DENIED
-    else:
-        fault = Fault.REFUSED
-    return AwsError(fault, code, str(details.get("Message", "")), response)
 
 
 @dataclass(frozen=True, slots=True)

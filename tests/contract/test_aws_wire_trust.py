@@ -1,0 +1,186 @@
+"""The light client beside the SDK: its clock, its credentials, whom it trusts, and what errors mean to both."""
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from demo.resources import DUMMY_CREDENTIALS
+from tests.contract.scripted_server import TAKEN, Deed, http_answer, scripted_server
+from tests.contract.wire_testing import EVER_S, PATIENT, RECEIPT, PlainAws, fault_of, send, wire_to
+from websocket_handler.adapters.aws import Aws, AwsError, Fault, Place
+from websocket_handler.adapters.aws_sigv4 import Credentials
+from websocket_handler.adapters.aws_wire import AwsWire
+from websocket_handler.adapters.http_connections import ConnectionLimits
+
+# Clocks and credentials
+
+
+def aws_fault(code: str, **headers: str) -> bytes:
+    return http_answer(b'{"__type":"com.amazon.coral.service#%b","message":"no"}' % code.encode(), 403, **headers)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "RequestTimeTooSkewed", "InvalidSignatureException"])
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_wrong_clock_is_set_by_the_answer(code: str, hours: int) -> None:
+    theirs = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
+    refusal = aws_fault(code, Date=format_datetime(theirs, usegmt=True))
+    async with scripted_server([refusal], [TAKEN]) as server, PlainAws(server.url) as aws:
+        wire = AwsWire(aws, PATIENT, lambda: (theirs - timedelta(hours=hours)).timestamp())
+        assert await send(wire) == RECEIPT
+        assert await send(wire) == RECEIPT
+        dates = [request.headers["x-amz-date"] for request in server.requests]
+    assert dates[1:] == [theirs.strftime("%Y%m%dT%H%M%SZ")] * 2
+    assert dates[0] != dates[1]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("has_date", [True, False])
+async def test_a_wrong_secret_is_no_wrong_clock(has_date: bool) -> None:
+    headers = {"Date": format_datetime(datetime.now(UTC), usegmt=True)} if has_date else {"Date": "yesterday"}
+    async with scripted_server([aws_fault("SignatureDoesNotMatch", **headers)]) as server, wire_to(server.url) as wire:
+        assert (await fault_of(wire)).fault is Fault.DENIED
+        assert len(server.requests) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_clock_that_cannot_be_set_right_is_tried_once() -> None:
+    theirs = datetime.now(UTC) + timedelta(days=1)
+    refusal = aws_fault("RequestTimeTooSkewed", Date=format_datetime(theirs, usegmt=True))
+    async with scripted_server([refusal]) as server, wire_to(server.url) as wire:
+        assert (await fault_of(wire)).code == "RequestTimeTooSkewed"
+        assert len(server.requests) == 2
+
+
+@pytest.mark.asyncio
+async def test_expired_credentials_are_asked_for_again() -> None:
+    async with scripted_server([aws_fault("ExpiredToken")], [TAKEN]) as server, PlainAws(server.url) as aws:
+        aws.tokens = ["token-1", "token-2"]
+        wire = AwsWire(aws, PATIENT)
+        assert (await fault_of(wire)).fault is Fault.TRANSIENT
+        await send(wire)
+        assert [request.headers["x-amz-security-token"] for request in server.requests] == ["token-1", "token-2"]
+
+
+# Beside the SDK
+
+
+@pytest.mark.asyncio
+async def test_everything_unusual_is_the_sdks() -> None:
+    async with PlainAws("http://127.0.0.1:1") as aws:
+        wire = AwsWire(aws)
+        await wire.call("sqs", "receive_message", 1.0)
+        await wire.call("dynamodb", "send_message_batch", 1.0)
+        assert aws.passed_on == ["receive_message", "send_message_batch"]
+    for url, has_proxy in [("http://127.0.0.1:1/path", False), ("ftp://x", False), ("https://sqs.example", True)]:
+        async with PlainAws(url, has_proxy=has_proxy) as aws:
+            await send(AwsWire(aws))
+            assert aws.passed_on == ["send_message_batch"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "act",
+    [
+        http_answer(b'{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"gone"}', 400,
+                    x_amzn_query_error="AWS.SimpleQueueService.NonExistentQueue;Sender", x_amzn_RequestId="r-1"),
+        http_answer(b'{"__type":"InvalidParameterValue:http://x","Message":"no"}', 400),
+        http_answer(b'{"__type":"a#Odd","message":"no"}', 400, x_amzn_query_error="without a kind"),
+        http_answer(b'{"__type":"a#Throttling"}', 400),
+        http_answer(b'{"__type":"AccessDeniedException","message":"no"}', 400),
+        http_answer(b'{"__type":"Unknown","message":"no"}', 403),
+        http_answer(b"{}", 429),
+        http_answer(b"", 400),
+        http_answer(b"", 503),
+        http_answer(b" <html>busy</html>", 500),
+        http_answer(b"busy", 500),
+        http_answer(b'{"__type":"InternalFailure","message":"no"}', 500),
+    ],
+)  # fmt: skip
+async def test_errors_mean_what_they_mean_through_the_sdk(act: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in DUMMY_CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    entries = [{"Id": "0", "MessageBody": "x"}]
+    found = []
+    async with scripted_server([act]) as server, Aws("us-east-1", server.url) as aws:
+        for call in (aws.call, AwsWire(aws).call):
+            with pytest.raises(AwsError) as raised:
+                await call("sqs", "send_message_batch", EVER_S, QueueUrl=server.url, Entries=entries)
+            error = raised.value
+            metadata = error.response["ResponseMetadata"]
+            identity = metadata.get("RequestId"), metadata["HTTPStatusCode"]
+            found.append((error.fault, error.code, str(error), error.response["Error"], identity))
+    by_the_sdk, by_the_wire = found
+    assert by_the_wire == by_the_sdk
+
+
+@pytest.mark.asyncio
+async def test_the_sdk_says_where_and_with_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**DUMMY_CREDENTIALS, "AWS_SESSION_TOKEN": "token"}.items():
+        monkeypatch.setenv(name, value)
+    async with Aws("cn-north-1") as aws:
+        assert await aws.place("sqs") == Place("https://sqs.cn-north-1.amazonaws.com.cn", "cn-north-1", None, False)
+        assert await aws.credentials() == Credentials("local", "local", "token")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/authorities.pem")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://sqs.example")
+    async with Aws("eu-central-1") as aws:
+        assert await aws.place("sqs") == Place("https://sqs.example", "eu-central-1", "/authorities.pem", True)
+
+
+def certificate(folder: Path) -> tuple[str, ssl.SSLContext]:
+    """The file of an authority, and a server of `localhost` that it vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, encoding = folder / "localhost.pem", serialization.Encoding.PEM
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem.write_bytes(private + made.public_bytes(encoding))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    authority = folder / "authority.pem"
+    authority.write_bytes(made.public_bytes(encoding))
+    return str(authority), context
+
+
+@pytest.mark.asyncio
+async def test_tls_speaks_only_to_whom_the_authorities_vouch_for(tmp_path: Path) -> None:
+    authority, context = certificate(tmp_path)
+    async with scripted_server([TAKEN], [TAKEN], [Deed.CLOSE], [TAKEN], tls=context) as server:
+        async with wire_to(server.url, certificates=authority) as wire:
+            for _ in range(3):
+                assert await send(wire) == RECEIPT
+            assert [request.connection for request in server.requests] == [0, 0, 0, 1]
+        async with wire_to(server.url) as wire:
+            fault = await fault_of(wire)
+            assert (fault.fault, fault.code) == (Fault.TRANSIENT, "SSLCertVerificationError")
+        assert len(server.requests) == 4
+
+
+@pytest.mark.asyncio
+async def test_a_handshake_that_does_not_end_has_a_deadline_of_its_own() -> None:
+    async with scripted_server() as server:
+        url, limits = server.url.replace("http", "https"), ConnectionLimits(connect_timeout_s=0.05)
+        async with wire_to(url, limits) as wire:
+            fault = await fault_of(wire)
+        await server.ended.acquire()
+    assert (fault.fault, fault.code) == (Fault.TRANSIENT, "ConnectionFault")

@@ -1,0 +1,202 @@
+"""`SendMessageBatch` without the SDK's layers, which cost ten times what the request costs.
+
+The SDK still says where SQS is, for which region to sign, with which credentials, and whom to trust. Every other
+operation is the SDK's, and so is this one where its way is not plain: behind a proxy, or at an endpoint with a path.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http.client import responses
+from typing import Any, Final, NotRequired, TypedDict
+from urllib.parse import urlsplit
+
+import msgspec
+
+from websocket_handler.adapters.aws import Aws, Place
+from websocket_handler.adapters.aws_credentials import CredentialsAtHand
+from websocket_handler.adapters.aws_errors import AwsError, Fault, meaning_of_answer
+from websocket_handler.adapters.aws_sigv4 import Signer
+from websocket_handler.adapters.http_connections import Answer, ConnectionLimits, HttpConnections
+
+SERVICE: Final = "sqs"
+OPERATION: Final = "send_message_batch"
+TARGET: Final = "AmazonSQS.SendMessageBatch"
+SKEW_S_MIN: Final = 60.0
+"""AWS bears minutes: a clock that is nearer than this is not what was wrong."""
+_CLOCK_CODES: Final = frozenset(
+    {
+        "InvalidSignatureException",
+        "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    }
+)
+_STALE_CODES: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class _Taken(TypedDict):
+    Id: str
+    MessageId: str
+
+
+class _Failed(TypedDict):
+    Id: str
+    Code: NotRequired[str]
+    Message: NotRequired[str | None]
+    SenderFault: NotRequired[bool]
+
+
+class _Result(TypedDict):
+    Successful: NotRequired[list[_Taken] | None]
+    Failed: NotRequired[list[_Failed] | None]
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode_result: Final = msgspec.json.Decoder(_Result).decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The plain way to SQS."""
+
+    signer: Signer
+    connections: HttpConnections
+
+
+class AwsWire:
+    """An `AwsCall` beside `Aws.call`. It is closed with `aws`. `now` gives seconds since the epoch."""
+
+    def __init__(self, aws: Aws, limits: ConnectionLimits | None = None, now: Callable[[], float] = time.time) -> None:
+        self._aws = aws
+        self._limits = limits or ConnectionLimits()
+        self._now = now
+        self._skew_s = 0.0
+        """What AWS's clock is ahead of ours."""
+        self._credentials = CredentialsAtHand(aws.credentials, time.monotonic)
+        self._way: _Way | None = None
+        self._is_plain = True
+        self._opening = asyncio.Lock()
+        self._is_closed = False
+
+    async def call(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
+        """One attempt of one operation, answered within `timeout_s` seconds. Raises AwsError. Safe to cancel:
+        the connection of a cancelled call is not used again."""
+        if service != SERVICE or operation != OPERATION:
+            return await self._aws.call(service, operation, timeout_s, **parameters)
+        way = self._way or await self._open()
+        if way is None:
+            return await self._aws.call(service, operation, timeout_s, **parameters)
+        body = _encode(parameters)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._send(way, body)
+        except TimeoutError:
+            raise AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s") from None
+        except OSError as error:
+            raise AwsError(Fault.TRANSIENT, type(error).__name__, str(error)) from None
+        except msgspec.DecodeError as error:
+            raise AwsError(Fault.TRANSIENT, "ResponseParserError", str(error)) from None
+
+    async def close(self) -> None:
+        """End every connection. `Aws.close` does it."""
+        self._is_closed = True
+        if self._way is not None:
+            self._way.connections.close()
+            self._way = None
+        await self._credentials.close()
+
+    async def _open(self) -> _Way | None:
+        """The way to SQS, or None where it is the SDK's. Raises AwsError."""
+        async with self._opening:
+            if self._is_closed:
+                raise AwsError(Fault.TRANSIENT, "Closed", "the gateway is stopping")
+            if self._way is None and self._is_plain:
+                place = await self._aws.place(SERVICE)
+                self._is_plain = _is_plain(place)
+                if self._is_plain:
+                    self._way = await self._way_to(place)
+                    self._aws.at_close(self.close)
+            return self._way
+
+    async def _way_to(self, place: Place) -> _Way:
+        parts = urlsplit(place.endpoint_url)
+        host = parts.hostname or ""
+        port = parts.port or _PORTS[parts.scheme]
+        name = f"[{host}]" if ":" in host else host
+        if port != _PORTS[parts.scheme]:
+            name = f"{name}:{port}"
+        tls = None
+        if parts.scheme == "https":  # reading the authorities takes milliseconds
+            tls = await asyncio.to_thread(ssl.create_default_context, cafile=place.certificates)
+        return _Way(Signer(name, place.region, SERVICE, TARGET), HttpConnections(host, port, tls, self._limits))
+
+    async def _send(self, way: _Way, body: bytes) -> dict[str, Any]:
+        skew_s = self._skew_s
+        answer = await self._ask(way, body, skew_s)
+        if answer.status >= 300:
+            fault = meaning_of_answer(_error(answer))
+            if fault.code in _STALE_CODES:
+                self._credentials.forget()
+            if fault.code not in _CLOCK_CODES or not self._has_set_clock(answer, skew_s):
+                raise fault
+            answer = await self._ask(way, body, self._skew_s)  # it was refused unread: it can be sent again
+            if answer.status >= 300:
+                raise meaning_of_answer(_error(answer))
+        result = _decode_result(answer.body)
+        return {name: entries for name, entries in result.items() if entries}
+
+    async def _ask(self, way: _Way, body: bytes, skew_s: float) -> Answer:
+        credentials = self._credentials.at_hand() or await self._credentials.get()
+        return await way.connections.ask(way.signer.request(body, credentials, self._now() + skew_s))
+
+    def _has_set_clock(self, answer: Answer, skew_s: float) -> bool:
+        """Whether a request that was signed `skew_s` ahead had the wrong time; if so, the right one is known now."""
+        try:
+            date = parsedate_to_datetime(answer.headers.get(b"date", b"").decode("ascii")).timestamp()
+        except ValueError:
+            return False
+        found_s = date - self._now()
+        if abs(found_s - skew_s) < SKEW_S_MIN:
+            return False
+        self._skew_s = found_s
+        return True
+
+
+def _is_plain(place: Place) -> bool:
+    parts = urlsplit(place.endpoint_url)
+    is_direct = not place.has_proxy and parts.scheme in _PORTS and bool(parts.hostname)
+    return is_direct and parts.path in {"", "/"} and not parts.query
+
+
+def _error(answer: Answer) -> dict[str, Any]:
+    """An error answer as the SDK gives it."""
+    metadata: dict[str, Any] = {"HTTPStatusCode": answer.status}
+    if request_id := answer.headers.get(b"x-amzn-requestid"):
+        metadata["RequestId"] = request_id.decode("latin-1")
+    text = answer.body.strip()
+    if answer.status >= 500 and (not text or text.startswith(b"<html>")):
+        error = {"Code": str(answer.status), "Message": responses.get(answer.status, "")}
+        return {"Error": error, "ResponseMetadata": metadata}
+    details = _details(text)
+    code = str(details.get("__type", answer.status)).split(":", 1)[0].rsplit("#", 1)[-1]
+    error = {"Code": code, "Message": str(details.get("message", details.get("Message", "")))}
+    query_code, separator, kind = answer.headers.get(b"x-amzn-query-error", b"").decode("latin-1").partition(";")
+    if query_code and separator and ";" not in kind:
+        error |= {"Code": query_code, "QueryErrorCode": code, "Type": kind}
+    return {"Error": error, "ResponseMetadata": metadata}
+
+
+def _details(text: bytes) -> Mapping[str, Any]:
+    if not text:
+        return {}
+    try:
+        details = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {"message": text.decode("utf-8", "replace")}
+    return details if isinstance(details, dict) else {}

@@ -1,0 +1,249 @@
+"""HTTP/1.1 connections to one address: kept alive, bounded in number, one request at a time on each.
+
+A request is written once. It is written a second time only where the first cannot have been carried out, as far as
+the wire tells: the connection had been idle, it ended as soon as it was used, and not one byte of an answer came.
+That is what a server looks like that closes an idle connection at the moment of its use. A server that dies right
+after it took a request looks the same, so whoever calls has to bear that a request is carried out twice, rarely.
+"""
+
+import asyncio
+import select
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import httptools
+
+
+class ConnectionFault(OSError):
+    """No whole answer came, and none will."""
+
+
+class Answer(NamedTuple):
+    """What a server answered. Header names are in lower case."""
+
+    status: int
+    headers: dict[bytes, bytes]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """The maxima of one pool."""
+
+    connections: int = 64
+    idle_s: float = 15.0
+    """AWS closes idle connections after about 20 s: ours are gone before."""
+    at_once_s: float = 0.05
+    """A connection that lived longer than this after a request was written may have carried it."""
+    connect_timeout_s: float = 2.0
+    answer_bytes: int = 1_048_576
+    """Head and body together."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection. `ended` is called once, when it is gone."""
+
+    def __init__(self, answer_bytes_max: int, ended: "Callable[[Connection], None]") -> None:
+        self.is_open = False
+        self.idle_since = 0.0
+        self.answer_bytes = 0
+        """How much came since the last request."""
+        self._answer_bytes_max = answer_bytes_max
+        self._ended = ended
+        self._transport: asyncio.Transport
+        self._quiet = select.poll()
+        self._answer: asyncio.Future[Answer] | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+
+    # Its user's side
+
+    def ask(self, request: bytes) -> "asyncio.Future[Answer]":
+        """Write a request to an open connection. The future raises ConnectionFault. Abort the connection when it
+        fails or is cancelled."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers, self._body, self.answer_bytes = {}, [], 0
+        self._transport.write(request)
+        return self._answer
+
+    def is_usable(self) -> bool:
+        """Whether an idle connection is still what it was: an end or bytes that wait to be read say that it is not."""
+        return self.is_open and not self._quiet.poll(0)
+
+    def abort(self) -> None:
+        """End it now. What was not answered fails."""
+        self.is_open = False
+        self._transport.abort()
+
+    # The event loop's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self._quiet.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self.is_open = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_open = False
+        self._ended(self)
+        self._answer_fault(f"the connection ended: {exc or 'closed by the server'}")
+
+    def data_received(self, data: bytes) -> None:
+        self.answer_bytes += len(data)
+        if self._parser is None:
+            self.abort()  # nobody asked
+            return
+        if self.answer_bytes > self._answer_bytes_max:
+            self._fail("the answer is too long")
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as fault:
+            self._fail(f"the answer is not HTTP: {fault}")
+
+    def _fail(self, reason: str) -> None:
+        self._answer_fault(reason)
+        self.abort()
+
+    def _answer_fault(self, reason: str) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionFault(reason))
+
+    # The parser's side
+
+    def on_message_begin(self) -> None:
+        """A second answer to one request leaves the connection out of step."""
+        if self._parser is None:
+            self.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of the head."""
+        self._headers[name.lower()] = value
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """The whole answer is here."""
+        parser = self._parser
+        if parser is None:
+            return
+        status = parser.get_status_code()
+        if status < 200:  # an interim answer; the real one follows
+            self._headers, self._body = {}, []
+            return
+        self._parser = None
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(Answer(status, self._headers, b"".join(self._body)))
+        if not parser.should_keep_alive() or self._transport.get_write_buffer_size():
+            self.abort()
+
+
+class HttpConnections:
+    """The connections to one address. `tls` None means plain text."""
+
+    def __init__(
+        self, host: str, port: int, tls: ssl.SSLContext | None, limits: ConnectionLimits | None = None
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._limits = limits or ConnectionLimits()
+        self._free = asyncio.Semaphore(self._limits.connections)
+        self._all: set[Connection] = set()
+        self._idle: deque[Connection] = deque()
+        """The one used last is at the right, and is used first."""
+        self._sweep: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    @property
+    def count(self) -> int:
+        """How many connections are open."""
+        return len(self._all)
+
+    async def ask(self, request: bytes) -> Answer:
+        """One request, one answer. Raises OSError. Safe to cancel: the connection is closed, not used again."""
+        async with self._free:
+            connection = self._take()
+            if connection is None:
+                return await self._ask_on(await self._connect(), request)
+            loop = asyncio.get_running_loop()
+            asked_at = loop.time()
+            try:
+                return await self._ask_on(connection, request)
+            except ConnectionFault:
+                if self._is_closed or connection.answer_bytes or loop.time() - asked_at > self._limits.at_once_s:
+                    raise
+            return await self._ask_on(await self._connect(), request)
+
+    def close(self) -> None:
+        """End every connection. Requests that are under way fail, and later ones too."""
+        self._is_closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        for connection in list(self._all):
+            connection.abort()
+        self._idle.clear()
+
+    async def _ask_on(self, connection: Connection, request: bytes) -> Answer:
+        try:
+            answer = await connection.ask(request)
+        except BaseException:
+            connection.abort()
+            raise
+        if connection.is_open:
+            connection.idle_since = asyncio.get_running_loop().time()
+            self._idle.append(connection)
+            self._start_sweep()
+        return answer
+
+    def _take(self) -> Connection | None:
+        """An idle connection that can be used."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable():
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self) -> Connection:
+        if self._is_closed:
+            raise ConnectionFault("the connections are closed")
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout_s):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._limits.answer_bytes, self._ended), self._host, self._port, ssl=self._tls
+                )
+        except TimeoutError:
+            raise ConnectionFault(f"no connection to {self._host} in {self._limits.connect_timeout_s:g} s") from None
+        if self._is_closed:
+            connection.abort()
+        if not connection.is_open:
+            raise ConnectionFault("the connection ended before it was used")
+        self._all.add(connection)
+        return connection
+
+    def _ended(self, connection: Connection) -> None:
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def _start_sweep(self) -> None:
+        if self._sweep is None and self._idle:
+            loop = asyncio.get_running_loop()
+            self._sweep = loop.call_at(self._idle[0].idle_since + self._limits.idle_s, self._close_idle)
+
+    def _close_idle(self) -> None:
+        """The oldest are at the left."""
+        self._sweep = None
+        oldest = asyncio.get_running_loop().time() - self._limits.idle_s
+        while self._idle and self._idle[0].idle_since <= oldest:
+            self._idle.popleft().abort()
+        self._start_sweep()
