@@ -9,9 +9,14 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Self
 
+from tests.e2e.gateway import Gateway
+
 TIMEOUT_S: Final = 20.0
+LISTENING: Final = "0A"
+"""The state of a listening socket in the kernel's table (include/net/tcp_states.h)."""
 KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
 
 Message = dict[str, Any]
@@ -257,3 +262,12 @@ def bystander(port: int, headers: Mapping[str, str]) -> Iterator[Peer]:
             assert publication.get("type", "notice") == "notice", publication  # broadcasts are for everybody
         assert publication == {"type": "still here", "project_id": project_id, "offset": confirmation["offset"] + 1}
         assert peer.nothing_is_left()
+
+
+def client_sockets(gateway: Gateway) -> int:
+    """How many sockets of clients the gateway's process holds open: rows of its port in the kernel's table, the
+    listening one and those that no process holds (inode 0) left out. Its own connections to AWS do not count."""
+    rows = Path(f"/proc/{gateway.process.pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    fields = [row.split() for row in rows]
+    mine = [row for row in fields if int(row[1].rpartition(":")[2], 16) == gateway.port]
+    return sum(row[3] != LISTENING and row[9] != "0" for row in mine)
