@@ -3,11 +3,14 @@ proxies in front say."""
 
 from collections import Counter
 from collections.abc import Sequence
-from ipaddress import IPv6Address, ip_address
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final
 
 FORWARDED_MAX: Final = 50
 """Entries of `X-Forwarded-For` that are looked at, from the right."""
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+"""What an IPv4 address has in front of it when it is written as one of IPv6 (RFC 4291 section 2.5.5.2)."""
+_LOOPBACK: Final = bytes(15) + b"\x01"
 
 
 def client_address(peer: str, forwarded_for: Sequence[str], trusted_hops: int) -> str:
@@ -28,14 +31,16 @@ def _normal(text: str) -> str:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ip_address(text)
-    except ValueError:
+        return inet_ntop(AF_INET, inet_pton(AF_INET, text))
+    except (OSError, ValueError):
+        pass
+    try:
+        packed = inet_pton(AF_INET6, text)
+    except (OSError, ValueError):
         return ""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return f"{IPv6Address(int(address) >> 64 << 64)}/64" if not address.is_loopback else str(address)
-    return str(address)
+    if packed.startswith(_MAPPED):
+        return inet_ntop(AF_INET, packed[len(_MAPPED) :])
+    return inet_ntop(AF_INET6, packed) if packed == _LOOPBACK else inet_ntop(AF_INET6, packed[:8] + bytes(8)) + "/64"
 
 
 class AddressCount:

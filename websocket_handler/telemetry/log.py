@@ -1,35 +1,38 @@
 """Structured logs: one JSON line per event on stdout, or readable text on a terminal.
 
 A line is built from values only, each escaped to ASCII and cut to `VALUE_CHARACTERS_MAX`, so no client can forge
-one or flood it. Writing happens in a thread behind a bounded queue: a blocked pipe never blocks the event loop;
-what does not fit is counted.
+one or flood it. `lines` writes them: a blocked pipe never blocks the event loop, and what is lost is counted.
 """
 
-import contextlib
 import json
 import logging
-import queue
-import sys
+import os
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from logging.handlers import QueueHandler, QueueListener
-from typing import Final, TextIO
+from math import isfinite
+from typing import Final
 
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.events import EVENTS
+from websocket_handler.telemetry.lines import LineWriter
 
 VALUE_CHARACTERS_MAX: Final = 1000
-QUEUE_RECORDS_MAX: Final = 10_000
-STOP_TIMEOUT_S: Final = 2.0
-"""How long the end of the process waits for lines that nobody reads."""
+STDOUT: Final = 1
 _LOGGER: Final = "websocket_handler"
+_LINES: Final = "websocket_handler.lines"
+"""Where those log who have a whole line already."""
 _FIELDS: Final = "fields"
+_PLAIN: Final = (bool, int, type(None))
+
+_encode: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, default=str).encode
 
 
 def _shown(value: object) -> object:
-    if isinstance(value, bool | int | float | None):
+    if isinstance(value, _PLAIN):
         return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
     if isinstance(value, list | tuple):
         return [_shown(item) for item in value[:100]]
     text = str(value)
@@ -56,13 +59,14 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = {
+        line: dict[str, object] = {
             "time": time.replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "node_id": self._node_id,
         }
-        shown = {name: _shown(value) for name, value in _fields(record).items()}
-        return json.dumps({**line, **shown}, ensure_ascii=True, allow_nan=False, default=str)
+        for name, value in _fields(record).items():
+            line[name] = _shown(value)
+        return _encode(line)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -72,41 +76,28 @@ class ConsoleFormatter(logging.Formatter):
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S.%f")[:-3]
         fields = _fields(record)
         event = fields.pop("event")
-        shown = " ".join(f"{name}={json.dumps(_shown(value), default=str)}" for name, value in fields.items())
+        shown = " ".join(f"{name}={_encode(_shown(value))}" for name, value in fields.items())
         return f"{time} {record.levelname.lower():7} {event}  {shown}"
 
 
-class _BoundedHandler(QueueHandler):
-    """Hands records to the writing thread, and counts those that do not fit."""
+class _Output(logging.Handler):
+    """Makes records to lines, at once: what waits is bounded in bytes, and no value changes any more."""
 
-    def __init__(self, records: "queue.Queue[logging.LogRecord | None]", counters: Counters) -> None:
-        super().__init__(records)
-        self._counters = counters
+    def __init__(self, writer: LineWriter, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self._writer = writer
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        return record  # the formatter runs in the writing thread, on values that nobody changes
+    def createLock(self) -> None:  # noqa: N802 - logging's name
+        self.lock = None  # the writer has its own
 
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         try:
-            self.queue.put_nowait(record)
-        except queue.Full:
-            self._counters.log_records_dropped += 1
-
-
-class _Listener(QueueListener):
-    """Writes records in its thread, and ends in bounded time: also with a full queue or a pipe that nobody reads."""
-
-    def __init__(self, records: "queue.Queue[logging.LogRecord | None]", output: logging.Handler) -> None:
-        super().__init__(records, output)
-        self._records = records
-
-    def stop(self) -> None:
-        if self._thread is None:
+            line = record.getMessage() if record.name == _LINES else self.format(record)
+        except Exception:  # noqa: BLE001 - a record that cannot be shown must not fail whoever logs it
+            self._writer.count_lost()
             return
-        with contextlib.suppress(queue.Full):
-            self._records.put(None, timeout=STOP_TIMEOUT_S)  # the end, behind everything that waits
-        self._thread.join(STOP_TIMEOUT_S)
-        self._thread = None
+        self._writer.put(line)
 
 
 class EventLog:
@@ -119,7 +110,10 @@ class EventLog:
         """Log an event of `EVENTS` with these fields. No field may carry a secret or a payload."""
         level = EVENTS[event]
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, event, extra={_FIELDS: fields})
+            # not `Logger.log`: it would walk the stack for the line of code, which no event shows
+            record = logging.LogRecord(_LOGGER, level, "", 0, event, (), None)
+            record.__dict__[_FIELDS] = fields
+            self._logger.handle(record)
 
     def report(self, event: str, fields: dict[str, object]) -> None:
         """`emit` for parts that hand over a dict."""
@@ -131,29 +125,29 @@ class EventLog:
         self.emit(event, error=type(fault).__name__, trace=trace, **fields)
 
 
+def log_line(line: str) -> None:
+    """Leave a line that is whole already, and ASCII, between the others, whatever the level is."""
+    logging.getLogger(_LINES).critical("%s", line)
+
+
 def start_logging(
-    node_id: str, level: str, style: str, counters: Counters, stream: TextIO = sys.stdout
+    node_id: str, level: str, style: str, counters: Counters, descriptor: int = STDOUT
 ) -> Callable[[], None]:
-    """Send all logs of the process to `stream`; what to call at the end, which writes what is left.
+    """Send all logs of the process to `descriptor`; what to call at the end, which writes what is left.
 
     `style` is `json` or `console`; `auto` takes console on a terminal.
     """
-    is_console = style == "console" or (style == "auto" and stream.isatty())
-    output = logging.StreamHandler(stream)
-    output.setFormatter(ConsoleFormatter() if is_console else JsonFormatter(node_id))
-    records: queue.Queue[logging.LogRecord | None] = queue.Queue(QUEUE_RECORDS_MAX)
-    handler = _BoundedHandler(records, counters)
+    is_console = style == "console" or (style == "auto" and os.isatty(descriptor))
+    writer = LineWriter(descriptor, counters)
     root = logging.getLogger()
     before, level_before = root.handlers[:], root.level
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_Output(writer, ConsoleFormatter() if is_console else JsonFormatter(node_id))]
     root.setLevel(logging.WARNING)
     logging.getLogger(_LOGGER).setLevel(level)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every bad request
-    listener = _Listener(records, output)
-    listener.start()
 
     def stop() -> None:
-        listener.stop()
+        writer.stop()
         root.handlers[:] = before
         root.setLevel(level_before)
 
