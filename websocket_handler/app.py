@@ -5,14 +5,14 @@ import gc
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
-from websocket_handler.adapters.alb_target import AlbTarget
+from websocket_handler.adapters.alb_target import AlbTarget, TargetUnknown
 from websocket_handler.adapters.aws import AwsError
 from websocket_handler.adapters.ecs_metadata import own_address
 from websocket_handler.api.gateway import Reason
 from websocket_handler.composition import compose
 from websocket_handler.config import Settings
+from websocket_handler.delivery.flush import flush
 from websocket_handler.net.drain import hand_over
-from websocket_handler.ports.target import TargetUnknown
 from websocket_handler.telemetry.counters import Counters
 
 SWEEP_INTERVAL_S: Final = 5.0
@@ -76,6 +76,8 @@ class App:
             self.start_task(self._supervise("follower", parts.follower.run))
         if settings.target_group_arn:
             self.start_task(self._supervise("target", self._watch_target))
+        if settings.scale_in_protection_connections:
+            self.start_task(self._supervise("scale-in", parts.scale_in.run))
         if parts.updates is not None:
             self.start_task(self._supervise("updates", parts.updates.run))
         if settings.metrics == "emf":
@@ -100,7 +102,7 @@ class App:
         while True:
             try:
                 await work()
-            except Exception as fault:
+            except Exception as fault:  # our own bug must not end what the node cannot do without
                 self.parts.log.exception("task.failed", fault, task=name)
             await asyncio.sleep(RESTART_DELAY_S)
 
@@ -153,19 +155,26 @@ class App:
         await asyncio.shield(self._drain)
 
     async def _hand_over(self, seconds: float) -> None:
+        released = asyncio.create_task(self.parts.scale_in.end())  # from now on ECS may end this task
         result = await hand_over(self.parts.gate, seconds, self.parts.random)
         self.parts.log.emit("node.drained", told=result.told, left=result.left)
+        await released
 
     async def stop(self) -> None:
         """Hand clients over, flush what was accepted, and close. `stop_now` cuts it short."""
-        await self._until(asyncio.create_task(self.drain("signal")))
-        await self._until(asyncio.create_task(self._flush()))
-        if self.parts.settings.metrics == "emf":
-            await self.parts.metrics.emit()
+        parts = self.parts
+        await self._unless_stopped_now(self.drain("signal"))
+        await self._unless_stopped_now(
+            flush(parts.node, parts.forwarding, parts.updates, parts.recorder, parts.follower, FLUSH_MARGIN_S)
+        )
+        if parts.settings.metrics == "emf":
+            parts.metrics.emit()
         await self._close()
 
-    async def _until(self, task: "asyncio.Task[object] | asyncio.Task[None]") -> None:
-        """Wait for a task, or until there is no more time for it."""
+    async def _unless_stopped_now(self, work: Coroutine[None, None, None]) -> None:
+        """Do it, or what there is time for. A failure of it is logged, and the stop goes on."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._task_ended)
         now = asyncio.create_task(self._is_stopping_now.wait())
         await asyncio.wait({task, now}, return_when=asyncio.FIRST_COMPLETED)
         now.cancel()
@@ -177,23 +186,6 @@ class App:
         """Wait for nothing any more."""
         self.parts.log.emit("node.stopping_now")
         self._is_stopping_now.set()
-
-    async def _flush(self) -> None:
-        """Until every accepted publication and forward is answered, within its margin."""
-        parts = self.parts
-        try:
-            async with asyncio.timeout(FLUSH_MARGIN_S):
-                while not (  # noqa: ASYNC110 - three parts settle on their own; looking is simpler than three events
-                    parts.node.is_settled
-                    and parts.forwarding.is_settled
-                    and (parts.updates is None or parts.updates.is_settled)
-                ):
-                    await asyncio.sleep(0.01)
-                await parts.recorder.write()
-                if parts.store.is_shared:
-                    await parts.follower.leave()
-        except TimeoutError:
-            return
 
     async def _close(self) -> None:
         parts = self.parts

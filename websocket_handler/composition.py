@@ -15,6 +15,7 @@ from websocket_handler.adapters.clock import SystemClock
 from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.dynamodb_state import DynamoDbStateStore
+from websocket_handler.adapters.ecs_protection import EcsTaskProtection
 from websocket_handler.adapters.ids import new_hex_id, new_id
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.adapters.process_memory import memory_limit_bytes, resident_bytes
@@ -33,6 +34,7 @@ from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.recorder import StateRecorder
+from websocket_handler.delivery.scale_in import ScaleInProtection
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.net.admission import Admission, AdmissionOptions
@@ -92,6 +94,7 @@ class Parts:
     gate: Gate
     listener: Listener
     metrics: EmbeddedMetrics
+    scale_in: ScaleInProtection
 
 
 def compose(
@@ -131,7 +134,16 @@ def compose(
     listener = Listener(gate, _http(settings, gate, server, forwarding, access, not_ready))
     metrics = EmbeddedMetrics(counters, partial(_gauges, server), clock.wall, settings.environment)
     parts = settings, clock, counters, log, random, aws, store, node, forwarding, recorder, follower, updates
-    return Parts(*parts, server, access, gate, listener, metrics)
+    protection = ScaleInProtection(
+        EcsTaskProtection(settings.ecs_agent_uri),
+        settings.scale_in_protection_connections,
+        lambda: len(node.connections),
+        lambda: bool(follower.others),
+        clock,
+        counters,
+        log.report,
+    )
+    return Parts(*parts, server, access, gate, listener, metrics, protection)
 
 
 def _gauges(server: WebSocketServer) -> Gauges:
@@ -174,6 +186,8 @@ def _http(
     def disconnect(connection: Connection) -> None:
         connection.transport.close(CloseCode.DISCONNECTED, "disconnected by an operator")
 
+    assert gate.admission is not None, "compose gave it one"
+    take_place = gate.admission.take_place
     gateway = Gateway(
         node=node,
         clock=node.engine.clock,
@@ -185,6 +199,7 @@ def _http(
         presence=server.presence,
         disconnect=disconnect,
         access=access,
+        take_place=take_place,
     )
     registry = make_registry(node, lambda: forwarding.waiting)
     application = make_application(
@@ -221,6 +236,7 @@ def _net_options(settings: Settings) -> NetOptions:
         ping_interval_s=settings.ping_interval_s,
         slow_client_timeout_s=settings.slow_client_timeout_s,
         has_echo=settings.diag_echo == "1",
+        has_compression=settings.compression == "on",
     )
 
 

@@ -74,9 +74,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_message_bytes: Annotated[int, _setting("one client message", "bytes", ge=1024, le=1_048_576)] = 65_536
     max_connections: Annotated[int, _setting("clients of this node; 0: no limit", "", ge=0)] = 10_000
     connections_per_address: Annotated[
-        int, _setting("clients of one address (IPv6: one /64); 0: no limit", "", ge=0)
+        int, _setting("clients and streams of one address (IPv6: one /64); 0: no limit", "", ge=0)
     ] = 0
-    connections_per_user: Annotated[int, _setting("clients of one user; 0: no limit", "", ge=0)] = 0
+    connections_per_user: Annotated[int, _setting("clients and streams of one user; 0: no limit", "", ge=0)] = 0
     handshakes_per_second: Annotated[float, _setting("of this node; 0: no limit", "1/s", ge=0)] = 0
     memory_limit_bytes: Annotated[
         int, _setting("beyond it no new clients; 0: no limit; -1: nine tenths of the container's", "bytes", ge=-1)
@@ -101,7 +101,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     target_group_arn: Annotated[str, _setting("ALB target group to watch for draining; empty: do not watch")] = ""
     target_address: Annotated[str, _setting("this task's address there; empty: ask the ECS metadata endpoint")] = ""
     ecs_container_metadata_uri_v4: Annotated[str, _setting("set by ECS")] = ""
+    scale_in_protection_connections: Annotated[
+        int, _setting("clients from which on ECS may not end this task to have fewer; 0: off", "", ge=0)
+    ] = 0
+    ecs_agent_uri: Annotated[str, _setting("set by ECS")] = ""
     console: Annotated[Switch, _setting("the console page at /")] = "on"
+    compression: Annotated[Switch, _setting("permessage-deflate with the clients that offer it")] = "off"
     diag_echo: Annotated[Literal["0", "1"], _setting("1: echo everything at /__echo, for conformance suites")] = "0"
 
     @property
@@ -124,10 +129,10 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """The settings cannot be used; `problems` has one entry per variable."""
+    """The settings cannot be used; `problems` has one entry per variable, the text one line."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(f"{problem.variable}: {problem.reason}" for problem in problems))
+        super().__init__("\n".join(f"{problem.variable}: {problem.reason}" for problem in problems))
         self.problems = problems
 
 

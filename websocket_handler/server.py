@@ -5,14 +5,13 @@ transport -> `handle_client_message` -> `Session.receive` -> one method per comm
 `Connection.push` -> transport.
 """
 
-if __name__ == "__main__":  # `python server.py`, as the service was always started
+if __name__ == "__main__":  # `python server.py`, as the service was always started, is `python -m websocket_handler`
+    import runpy
     import sys
     from pathlib import Path
 
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    from websocket_handler.__main__ import main
-
-    sys.exit(main(["serve"]))
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)  # not this folder: its modules are the package's
+    runpy.run_module("websocket_handler", run_name="__main__")  # ends the process
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import msgspec
 from msgspec import UNSET
 
 from websocket_handler.delivery.access import Access, check_command, unauthorized
+from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.node import Confirmed, Node
@@ -63,7 +63,7 @@ class ServerOptions:
 
 
 class WebSocketServer:
-    """One node of the gateway. It builds nothing: `app.py` gives it its parts.
+    """One node of the gateway. It builds nothing: `composition.py` gives it its parts.
 
     All methods are to be called from the event loop's thread. None of them blocks.
     """
@@ -87,6 +87,7 @@ class WebSocketServer:
         self.connection_ended: Callable[[Connection], None] = lambda _connection: None
         self._clock = clock
         self._new_id = new_id
+        self._confirmations = Confirmations(node.engine.scheduler)
         node.subscription_changed = lambda connection: self.connection_changed(connection)
 
     # Connections
@@ -113,6 +114,7 @@ class WebSocketServer:
     def unregister_connection(self, connection: Connection) -> None:
         """Let a client go, with its subscriptions. Doing it twice changes nothing."""
         if connection.is_open:
+            self._confirmations.send_now(connection)
             self.node.unregister(connection)
             if self.access is not None:
                 self.access.leave(connection)
@@ -215,7 +217,8 @@ class WebSocketServer:
             if isinstance(answer, CommandError):
                 self._refuse_command(connection, command, answer)
             else:
-                connection.push(replies.forward_confirmed(task.message_id, agent, answer, _id(command)))
+                confirmation = replies.forward_confirmed(task.message_id, agent, answer, _id(command))
+                self._confirmations.push(connection, confirmation)
 
         self._begin(connection, lambda: self.forwarding.forward(sender, task, done))
 
@@ -227,7 +230,8 @@ class WebSocketServer:
             if isinstance(answer, CommandError):
                 self._refuse_command(connection, command, answer)
             else:
-                connection.push(replies.publish_confirmed(command.project_id, answer, _id(command)))
+                confirmation = replies.publish_confirmed(command.project_id, answer, _id(command))
+                self._confirmations.push(connection, confirmation)
 
         payload = bytes(command.message)
         self._begin(connection, lambda: self.node.publish(command.project_id, payload, key, done))

@@ -1,7 +1,8 @@
 """What the contract tests share: a clock that stands still, answers as awaitables, calls that get lost."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final, TypeVar
@@ -111,10 +112,21 @@ class LossyCall:
         return answer
 
 
-def quick_table(name: str, call: AwsCall, *, timeout_s: float = 5.0) -> Table:
-    """A table whose retries do not keep a test waiting."""
+def quick_table(name: str, call: AwsCall) -> Table:
+    """A table whose retries do not keep a test waiting, and whose deadlines are long enough for any machine."""
     backoff = Backoff(base_s=0.001, max_s=0.02, random=Random(1))
-    return Table(name, call, timeout_s=timeout_s, attempt_timeout_s=min(2.0, timeout_s / 2), backoff=backoff)
+    return Table(name, call, timeout_s=60.0, attempt_timeout_s=60.0, backoff=backoff)
+
+
+@contextmanager
+def impatience(table: Table) -> Iterator[None]:
+    """For the length of the block the table's calls give up soon: they are meant to fail."""
+    patience = table.timeout_s, table.attempt_timeout_s
+    table.timeout_s, table.attempt_timeout_s = 0.3, 0.1
+    try:
+        yield
+    finally:
+        table.timeout_s, table.attempt_timeout_s = patience
 
 
 def dynamodb_log(table: Table, clock: StandingClock, tasks: Tasks, options: DynamoDbLogOptions | None = None) -> Asked:

@@ -8,6 +8,8 @@ from random import Random
 import pytest
 
 from demo.testing import Emulator
+from tests.contract.wire_testing import EVER_S
+from tests.virtual_time import in_virtual_time
 from websocket_handler.adapters.aws import Aws, AwsError, Backoff, Fault, retried
 
 
@@ -33,7 +35,7 @@ async def test_clients_are_opened_once_and_closed(aws: Aws) -> None:
 async def test_what_errors_mean(aws: Aws, queue_url: str, emulator: Emulator) -> None:
     async def fault(url: str, **parameters: object) -> Fault:
         with pytest.raises(AwsError) as raised:
-            await aws.call("sqs", "send_message", 2.0, QueueUrl=url, MessageBody="x", **parameters)
+            await aws.call("sqs", "send_message", EVER_S, QueueUrl=url, MessageBody="x", **parameters)
         return raised.value.fault
 
     assert await fault(queue_url + "-gone") is Fault.GONE
@@ -45,7 +47,7 @@ async def test_what_errors_mean(aws: Aws, queue_url: str, emulator: Emulator) ->
 
 @pytest.mark.asyncio
 async def test_a_call_ends_at_its_deadline(aws: Aws, queue_url: str, emulator: Emulator) -> None:
-    emulator.add_fault("sqs", "stall", stall_s=10)
+    emulator.add_fault("sqs", "stall", stall_s=300)
     with pytest.raises(AwsError, match="Timeout") as raised:
         await aws.call("sqs", "send_message", 0.2, QueueUrl=queue_url, MessageBody="x")
     assert raised.value.fault is Fault.TRANSIENT
@@ -60,11 +62,11 @@ async def test_missing_credentials_are_the_operators(emulator: Emulator, monkeyp
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     async with Aws("us-east-1", emulator.url) as aws:
         with pytest.raises(AwsError) as raised:
-            await aws.call("sqs", "list_queues", 2.0)
+            await aws.call("sqs", "list_queues", EVER_S)
         assert raised.value.fault is Fault.DENIED
 
 
-@pytest.mark.asyncio
+@in_virtual_time
 async def test_retries_end_at_their_deadline_with_the_last_fault() -> None:
     attempts = 0
 
@@ -73,12 +75,15 @@ async def test_retries_end_at_their_deadline_with_the_last_fault() -> None:
         attempts += 1
         raise AwsError(Fault.TRANSIENT, "Throttling", f"attempt {attempts}")
 
-    with pytest.raises(AwsError, match="attempt"):
-        await retried(fails, 0.1, Backoff(base_s=0.001, max_s=0.01, random=Random(1)))
+    begin = asyncio.get_running_loop().time()
+    with pytest.raises(AwsError) as raised:
+        await retried(fails, 5.0, Backoff(base_s=0.05, max_s=1.0, random=Random(1)))
+    assert asyncio.get_running_loop().time() == pytest.approx(begin + 5.0)
     assert attempts > 3
+    assert raised.value.args == (f"Throttling: attempt {attempts}",)
 
 
-@pytest.mark.asyncio
+@in_virtual_time
 async def test_what_cannot_get_better_is_not_repeated() -> None:
     attempts = 0
 

@@ -123,12 +123,13 @@ async def test_a_connection_that_is_out_of_step_is_not_used_again(act: bytes) ->
 
 @pytest.mark.asyncio
 async def test_a_stalled_call_ends_at_its_deadline_and_takes_its_connection_with_it() -> None:
-    async with scripted_server(STALL, [TAKEN]) as server, wire_to(server.url) as wire:
+    async with scripted_server([TAKEN], STALL, [TAKEN]) as server, wire_to(server.url) as wire:
+        await send(wire)
         fault = await fault_of(wire, 0.05)
         assert (fault.fault, fault.code) == (Fault.TRANSIENT, "Timeout")
         await until_gone(server)
         assert await send(wire) == RECEIPT
-        assert server.requests[1].connection == 1
+        assert [request.connection for request in server.requests] == [0, 0, 1]
 
 
 @pytest.mark.asyncio

@@ -1,7 +1,5 @@
 """The contract of `ports.peers`, for memory and for the table."""
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 import pytest_asyncio
 
@@ -12,7 +10,6 @@ from websocket_handler.adapters.memory import MemoryPeers
 from websocket_handler.ports.peers import PEER_LIFETIME_S, Peers, PeersUnavailable
 
 NOW = 1_800_000_000.0
-Make = Callable[[], Awaitable[Peers]]
 
 
 @pytest_asyncio.fixture(params=["memory", "dynamodb"])

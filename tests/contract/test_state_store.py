@@ -1,5 +1,6 @@
 """What every state store promises: what was written last is what others see."""
 
+import asyncio
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from demo.resources import TABLE_NAME
 from demo.testing import Emulator
-from tests.contract.ports_testing import BEGIN, LossyCall, StandingClock, quick_table
+from tests.contract.ports_testing import BEGIN, LossyCall, StandingClock, impatience, quick_table
 from websocket_handler.adapters.aws import Aws
 from websocket_handler.adapters.dynamodb_state import TTL_S, DynamoDbStateStore
 from websocket_handler.adapters.memory import MemoryStateStore
@@ -169,40 +170,51 @@ async def test_throttled_items_are_written_again(aws: Aws, clock: StandingClock,
     assert not items(dynamodb, f"WS#CONN#{one}")
 
 
+async def end_outage(emulator: Emulator) -> None:
+    """And let what it held up be done."""
+    emulator.clear_faults()
+    await asyncio.to_thread(emulator.wait_until_under_way, 0, "dynamodb", "BatchWriteItem")
+
+
 @pytest.mark.parametrize("mode", ["error", "throttle", "stall"])
 async def test_an_outage_is_told_and_repeating_heals(
     aws: Aws, clock: StandingClock, dynamodb: Any, emulator: Emulator, mode: str
 ) -> None:
-    store = DynamoDbStateStore(quick_table(TABLE_NAME, aws.call, timeout_s=0.5), clock)
+    table = quick_table(TABLE_NAME, aws.call)
+    store = DynamoDbStateStore(table, clock)
     one, old, new = new_id(), new_id(), new_id()
     await store.write([record(one, old)], [], BEGIN)
-    emulator.add_fault("dynamodb", mode, stall_s=5)
-    with pytest.raises(StateUnavailable):
+    emulator.add_fault("dynamodb", mode, stall_s=300)
+    with pytest.raises(StateUnavailable), impatience(table):
         await store.write([record(one, new)], [], BEGIN)
-    emulator.clear_faults()
+    await end_outage(emulator)
     await store.write([record(one, new)], [], BEGIN)
     assert set(items(dynamodb, f"WS#CONN#{one}")) == {"META", f"SUB#{new}"}
     assert not items(dynamodb, f"WS#PROJECT#{old}")
-    emulator.add_fault("dynamodb", mode, stall_s=5)
-    with pytest.raises(StateUnavailable):
+    emulator.add_fault("dynamodb", mode, stall_s=300)
+    with pytest.raises(StateUnavailable), impatience(table):
         await store.write([], [one], BEGIN)
-    emulator.clear_faults()
+    await end_outage(emulator)
     await store.write([], [one], BEGIN)
     assert not items(dynamodb, f"WS#CONN#{one}")
     assert not items(dynamodb, f"WS#PROJECT#{new}")
 
 
-async def test_what_was_written_though_it_failed_is_deleted(aws: Aws, clock: StandingClock, dynamodb: Any) -> None:
+async def test_what_was_written_though_it_failed_is_deleted(
+    aws: Aws, clock: StandingClock, dynamodb: Any, emulator: Emulator
+) -> None:
     """The answer was lost, and by the next write the subscription, or the connection, is gone."""
     lossy = LossyCall(aws.call, Random(1))
-    store = DynamoDbStateStore(quick_table(TABLE_NAME, lossy, timeout_s=0.3), clock)
+    table = quick_table(TABLE_NAME, lossy)
+    store = DynamoDbStateStore(table, clock)
     one, other, project = new_id(), new_id(), new_id()
     await store.write([record(one)], [], BEGIN)
     lossy.after = 1.0
     for connection_id in (one, other):
-        with pytest.raises(StateUnavailable):
+        with pytest.raises(StateUnavailable), impatience(table):
             await store.write([record(connection_id, project)], [], BEGIN)
     lossy.after = 0.0
+    await end_outage(emulator)
     await store.write([record(one)], [other], BEGIN)
     assert set(items(dynamodb, f"WS#CONN#{one}")) == {"META"}
     assert not items(dynamodb, f"WS#CONN#{other}")

@@ -129,6 +129,25 @@ def test_slow_handshakes_are_dropped_at_their_deadline_and_leave_no_descriptor(s
         gateway.until(lambda: client_sockets(gateway) == 0)
 
 
+def test_peers_that_never_answer_a_ping_are_closed_with_4001_and_leave_no_descriptor(start: Start) -> None:
+    """That it takes two intervals at most is a test in virtual time: `tests/unit/net/test_keepalive.py`."""
+    with start(PING_INTERVAL_S="1") as gateway, bystander(gateway.port, {}) as witness, ExitStack() as stack:
+        raws = [stack.enter_context(Raw(gateway.port)) for _ in range(100)]
+        for raw in raws:
+            raw.send(handshake_head())
+            assert raw.response().status == 101
+
+        def is_over() -> bool:
+            assert witness.request("ping")["type"] == "pong"  # and it answers its own pings by reading
+            return client_sockets(gateway) == 1
+
+        gateway.until(is_over)
+        gateway.until(lambda: _closed(gateway, 4001) == len(raws))
+        assert raws[0].frame()[0] == 1
+        assert raws[0].frame() == (9, b"")
+        assert raws[0].frame() == (8, (4001).to_bytes(2) + b"no pong")
+
+
 def test_when_memory_is_short_those_who_do_not_read_go_first_and_the_others_stay(start: Start) -> None:
     with start() as idle:
         limit = resident_bytes(idle) + 8_000_000

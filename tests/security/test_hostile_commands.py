@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.gateway import Gateway
 from tests.security.conftest import Start
-from tests.security.peers import Peer, Raw, frame, handshake_head
+from tests.security.peers import Peer, Raw, bystander, frame, handshake_head
 
 LIMIT = 65_536
 
@@ -156,12 +156,12 @@ def test_a_command_flood_gets_rate_errors_and_the_bystander_its_answers(guarded:
         assert witness.request("ping")["type"] == "pong"
 
 
-def test_a_ping_flood_that_is_never_read_stays_bounded(start: Start) -> None:
-    with start() as gateway, Peer.connect(gateway.port) as witness, Raw(gateway.port) as raw:
+def test_commands_whose_answers_are_never_read_are_not_read_either(start: Start) -> None:
+    with start(COMMANDS_PER_SECOND="0") as gateway, bystander(gateway.port, {}) as witness, Raw(gateway.port) as raw:
         raw.send(handshake_head())
         assert raw.response().status == 101
         raw.socket.setblocking(False)
-        pings = frame(9, b"x" * 125) * 400
+        pings = frame(1, b'{"action":"ping"}') * 2000
         before = _resident_bytes(gateway)
         stalls = 0
         while stalls < 50:  # by then the gateway reads no more: what it would answer has no way out
@@ -171,7 +171,37 @@ def test_a_ping_flood_that_is_never_read_stays_bounded(start: Start) -> None:
                 stalls += 1
                 assert witness.request("ping")["type"] == "pong"
         assert _resident_bytes(gateway) - before < 16_000_000
-        assert witness.request("ping")["type"] == "pong"
+
+
+def test_a_flood_of_125_byte_pings_gets_the_latest_answered_once_a_second(start: Start) -> None:
+    with start() as gateway, bystander(gateway.port, {}) as witness, Peer.connect(gateway.port) as peer:
+        payloads = [b"%0125d" % number for number in range(50_000)]
+        before = _resident_bytes(gateway)
+        for first in range(0, len(payloads), 5000):
+            peer.raw.send(b"".join(frame(9, payload) for payload in payloads[first : first + 5000]))
+            assert witness.request("ping")["type"] == "pong"
+        answered = [peer.raw.frame()]
+        while answered[-1] != (10, payloads[-1]):
+            answered.append(peer.raw.frame())
+        assert answered[:1000] == [(10, payload) for payload in payloads[:1000]], "the burst that everybody may have"
+        assert len(answered) < 10_000
+        assert answered == sorted(answered)
+        assert _resident_bytes(gateway) - before < 16_000_000
+        metrics = gateway.get("/metrics")[1].decode()
+        deferred = float(metrics.partition("\nwebsocket_handler_pings_deferred_total ")[2].partition("\n")[0])
+        assert deferred > 40_000
+        assert peer.request("ping")["type"] == "pong", "the connection stays"
+
+
+def test_a_flood_of_pings_that_never_reads_stays_bounded(start: Start) -> None:
+    with start() as gateway, bystander(gateway.port, {}) as witness, Raw(gateway.port) as raw:
+        raw.send(handshake_head())
+        assert raw.response().status == 101
+        before = _resident_bytes(gateway)
+        for _ in range(100):
+            raw.send(frame(9, b"x" * 125) * 1000)
+            assert witness.request("ping")["type"] == "pong"
+        assert _resident_bytes(gateway) - before < 16_000_000
 
 
 def _resident_bytes(gateway: Gateway) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.gateway import Gateway
 from tests.security.conftest import GUARDED, Start
-from tests.security.peers import Ended, Peer, Raw, Response, handshake_head
+from tests.security.peers import Ended, Peer, Raw, Response, bystander, handshake_head
 from tests.security.tokens import token
 from websocket_handler.net.addresses import AddressCount, client_address
 
@@ -33,7 +33,11 @@ def counted(gateway: Gateway, code: str) -> int:
 
 
 def test_handshakes_beyond_the_rate_are_told_to_come_again(start: Start) -> None:
-    with start(HANDSHAKES_PER_SECOND="2") as gateway, contextlib.ExitStack() as stack:
+    with (
+        start(HANDSHAKES_PER_SECOND="2.5") as gateway,
+        bystander(gateway.port, {}),
+        contextlib.ExitStack() as stack,
+    ):
         statuses = []
         for _ in range(12):
             raw = stack.enter_context(Raw(gateway.port))
@@ -49,23 +53,33 @@ def test_handshakes_beyond_the_rate_are_told_to_come_again(start: Start) -> None
         gateway.until(lambda: _can_connect(gateway))
 
 
-def _can_connect(gateway: Gateway) -> bool:
+def _can_connect(gateway: Gateway, **headers: str) -> bool:
     with Raw(gateway.port) as raw:
-        raw.send(handshake_head())
+        raw.send(handshake_head(**headers))
         return raw.response().status == 101
 
 
 def test_connections_of_one_address_are_limited_and_counted_down_again(start: Start) -> None:
-    with start(CONNECTIONS_PER_ADDRESS="2") as gateway:
-        with Peer.connect(gateway.port), Peer.connect(gateway.port):
-            response = refused(gateway)
-            assert (response.status, response.code) == (503, "too_many_connections")
+    mine = {"x_forwarded_for": "1.1.1.1"}
+    with start(CONNECTIONS_PER_ADDRESS="2", TRUSTED_PROXY_HOPS="1") as gateway:
+        with (
+            bystander(gateway.port, {"x_forwarded_for": "9.9.9.9"}),
+            Peer.connect(gateway.port, **mine),
+            Peer.connect(gateway.port, **mine),
+        ):
+            response = refused(gateway, **mine)
+            assert (response.status, response.code, response.headers["retry-after"]) == (
+                503,
+                "too_many_connections",
+                "1",
+            )
             assert counted(gateway, "too_many_connections") == 1
-        gateway.until(lambda: _can_connect(gateway))
+        gateway.until(lambda: _can_connect(gateway, **mine))
 
 
 def test_a_spoofed_forwarded_for_buys_no_further_connections(start: Start) -> None:
-    with start(CONNECTIONS_PER_ADDRESS="1", TRUSTED_PROXY_HOPS="1") as gateway:  # noqa: SIM117
+    other = {"x_forwarded_for": "7.7.7.7"}
+    with start(CONNECTIONS_PER_ADDRESS="1", TRUSTED_PROXY_HOPS="1") as gateway, bystander(gateway.port, other):  # noqa: SIM117
         with Peer.connect(gateway.port, x_forwarded_for="1.1.1.1, 9.9.9.9"):
             assert refused(gateway, x_forwarded_for="2.2.2.2, 9.9.9.9").status == 503
             assert refused(gateway, x_forwarded_for="9.9.9.9").status == 503
@@ -82,7 +96,8 @@ def test_forwarded_for_is_not_believed_without_a_trusted_proxy(start: Start) -> 
 
 
 def test_connections_of_one_user_are_limited_whichever_way_they_come(start: Start) -> None:
-    with start(**GUARDED, CONNECTIONS_PER_USER="1") as gateway:
+    other = {"authorization": f"Bearer {token(sub='bob')}"}
+    with start(**GUARDED, CONNECTIONS_PER_USER="1") as gateway, bystander(gateway.port, other):
         bearer = {"authorization": f"Bearer {token()}"}
         with Peer.connect(gateway.port, **bearer), Peer.connect(gateway.port) as second:
             response = refused(gateway, **bearer)
@@ -98,8 +113,8 @@ def test_near_the_memory_limit_new_connections_are_refused_and_old_ones_served(s
         response = refused(gateway)
         assert (response.status, response.code) == (503, "too_many_connections")
         assert gateway.get("/health") == (200, b"OK")
-    with start(MEMORY_LIMIT_BYTES=str(used * 4)) as gateway, Peer.connect(gateway.port) as peer:
-        assert peer.request("ping")["type"] == "pong"
+    with start(MEMORY_LIMIT_BYTES=str(used * 4)) as gateway, bystander(gateway.port, {}):
+        assert _can_connect(gateway)
 
 
 def test_a_full_node_refuses_and_recovers(start: Start) -> None:

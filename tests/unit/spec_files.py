@@ -1,6 +1,7 @@
 """What `spec/` says, for the tests that hold the code against it."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,16 @@ _REGISTRY: Any = Registry().with_resources(
 )
 
 
+@cache
+def _validator(schema: str) -> Any:
+    return Draft202012Validator({"$ref": _BASE + schema}, registry=_REGISTRY)
+
+
 def is_valid(schema: str, text: bytes) -> bool:
     """Whether JSON text has the form of `file.json` or `file.json#/$defs/name`."""
-    validator = Draft202012Validator({"$ref": _BASE + schema}, registry=_REGISTRY)
-    return bool(validator.is_valid(json.loads(text)))
+    return allows(schema, json.loads(text))
+
+
+def allows(schema: str, value: object) -> bool:
+    """Whether a value has the form of `file.json` or `file.json#/$defs/name`."""
+    return bool(_validator(schema).is_valid(value))

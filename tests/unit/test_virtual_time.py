@@ -49,15 +49,17 @@ def test_waiting_for_what_nobody_does_is_an_error_at_once() -> None:
         run(forever())
 
 
-def test_waiting_among_periodic_timers_ends_at_the_horizon() -> None:
-    async def forever() -> None:
-        async def tick() -> None:
-            while True:  # noqa: ASYNC110 - what is tested
-                await asyncio.sleep(3600)
+def test_waiting_among_periodic_timers_ends_at_the_horizon_and_leaves_no_task() -> None:
+    tasks: list[asyncio.Task[None]] = []
 
-        task = asyncio.create_task(tick())
+    async def tick() -> None:
+        while True:  # noqa: ASYNC110 - what is tested
+            await asyncio.sleep(3600)
+
+    async def forever() -> None:
+        tasks.append(asyncio.create_task(tick()))
         await asyncio.get_running_loop().create_future()
-        task.cancel()
 
     with pytest.raises(DeadlockError):
         run(forever())
+    assert [task.cancelled() for task in tasks] == [True]

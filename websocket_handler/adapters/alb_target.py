@@ -1,13 +1,18 @@
 """This node's state in an ALB target group, by `elasticloadbalancing:DescribeTargetHealth`."""
 
-from websocket_handler.adapters.aws import AwsCall, AwsError
-from websocket_handler.ports.target import TargetUnknown
+from typing import Final
 
-TIMEOUT_S = 3.0
+from websocket_handler.adapters.aws import AwsCall, AwsError
+
+TIMEOUT_S: Final = 3.0
+
+
+class TargetUnknown(Exception):
+    """The load balancer did not say; nothing follows from that."""
 
 
 class AlbTarget:
-    """See the port. `address` is the IP address under which the task is registered."""
+    """This node as a target of its load balancer, registered under the IP address `address`."""
 
     def __init__(self, call: AwsCall, target_group_arn: str, address: str, port: int) -> None:
         self._call = call
@@ -15,6 +20,8 @@ class AlbTarget:
         self._target = {"Id": address, "Port": port}
 
     async def is_draining(self) -> bool:
+        """Whether no further connections are sent here because the node is to go away; on ECS that is so before
+        SIGTERM. Raises TargetUnknown."""
         try:
             answer = await self._call(
                 "elbv2",

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
-from websocket_handler.adapters.aws_errors import AwsError, Fault, meaning_of_exception
+from websocket_handler.adapters.aws_errors import AwsError, Fault, meaning_of_exception, sdk_errors
 from websocket_handler.adapters.aws_sigv4 import Credentials
 
 __all__ = [
@@ -158,11 +158,8 @@ class Aws:
             found = await known.get_frozen_credentials() if known is not None else None
         except RuntimeError as error:  # the SDK's word for new credentials that have expired already
             raise AwsError(Fault.TRANSIENT, "ExpiredToken", str(error)) from None
-        except Exception as error:
-            fault = meaning_of_exception(error)
-            if fault is None:
-                raise
-            raise fault from None
+        except sdk_errors() as error:
+            raise meaning_of_exception(error) from None
         if found is None:
             raise AwsError(Fault.DENIED, "NoCredentialsError", "Unable to locate credentials")
         return Credentials(found.access_key, found.secret_key, found.token or "")
@@ -177,11 +174,8 @@ class Aws:
                 return answer
         except TimeoutError:
             raise AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s") from None
-        except Exception as error:
-            known = meaning_of_exception(error)
-            if known is None:
-                raise
-            raise known from None
+        except sdk_errors() as error:
+            raise meaning_of_exception(error) from None
 
 
 def _new_session() -> Any:
@@ -244,8 +238,8 @@ class Table:
     ) -> None:
         self.name = name
         self._call_aws = call_aws
-        self._timeout_s = timeout_s
-        self._attempt_timeout_s = attempt_timeout_s
+        self.timeout_s = timeout_s
+        self.attempt_timeout_s = attempt_timeout_s
         self._calls = asyncio.Semaphore(calls_max)
         self._backoff = backoff or Backoff()
 
@@ -255,7 +249,7 @@ class Table:
 
     async def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """An operation on this table, tried again while its fault is transient. Raises AwsError."""
-        return await retried(lambda: self.attempt(operation, **parameters), self._timeout_s, self._backoff)
+        return await retried(lambda: self.attempt(operation, **parameters), self.timeout_s, self._backoff)
 
     async def write_batch(self, requests: Sequence[Mapping[str, Any]]) -> None:
         """Puts and deletions, at most 25, until DynamoDB has taken all of them. Raises AwsError."""
@@ -268,11 +262,11 @@ class Table:
             if pending:
                 raise AwsError(Fault.TRANSIENT, "UnprocessedItems", f"{len(pending)} items were not written")
 
-        await retried(attempt, self._timeout_s, self._backoff)
+        await retried(attempt, self.timeout_s, self._backoff)
 
     async def _once(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         async with self._calls:
-            return await self._call_aws("dynamodb", operation, self._attempt_timeout_s, **parameters)
+            return await self._call_aws("dynamodb", operation, self.attempt_timeout_s, **parameters)
 
 
 def item_key(partition: str, sort: str) -> dict[str, dict[str, str]]:

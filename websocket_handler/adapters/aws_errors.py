@@ -84,10 +84,17 @@ class AwsError(Exception):
         self.response: Mapping[str, Any] = response or {}
 
 
-def meaning_of_exception(error: Exception) -> AwsError | None:
-    """What an exception of the SDK means; None for one that is not the SDK's."""
-    from botocore.exceptions import (  # noqa: PLC0415 - the SDK loads when it is first used
-        BotoCoreError,
+def sdk_errors() -> tuple[type[Exception], ...]:
+    """What the SDK raises when a call fails. To be named in an `except`, which looks it up only when something was
+    raised: the SDK loads when it is first used."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    return BotoCoreError, ClientError, OSError
+
+
+def meaning_of_exception(error: Exception) -> AwsError:
+    """What one of `sdk_errors` means."""
+    from botocore.exceptions import (  # noqa: PLC0415 - as above
         ClientError,
         NoCredentialsError,
         NoRegionError,
@@ -96,11 +103,8 @@ def meaning_of_exception(error: Exception) -> AwsError | None:
 
     if isinstance(error, ClientError):
         return meaning_of_answer(error.response)
-    if isinstance(error, NoCredentialsError | NoRegionError | PartialCredentialsError):
-        return AwsError(Fault.DENIED, type(error).__name__, str(error))
-    if isinstance(error, BotoCoreError | OSError):
-        return AwsError(Fault.TRANSIENT, type(error).__name__, str(error))
-    return None
+    is_denied = isinstance(error, NoCredentialsError | NoRegionError | PartialCredentialsError)
+    return AwsError(Fault.DENIED if is_denied else Fault.TRANSIENT, type(error).__name__, str(error))
 
 
 def meaning_of_answer(response: Mapping[str, Any]) -> AwsError:

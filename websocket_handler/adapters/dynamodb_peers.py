@@ -1,6 +1,6 @@
 """Nodes announce themselves in the table: one item per node under `WS#NODES`, gone by its TTL when the node is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from websocket_handler.adapters.aws import AwsError, Table, item_key
@@ -29,7 +29,7 @@ class DynamoDbPeers:
             answer = await self._table.call("query", **_QUERY)
         except AwsError as error:
             raise PeersUnavailable(str(error)) from error
-        live = [item["SK"]["S"] for item in answer["Items"] if int(item["ttl"]["N"]) > now]
+        live = [item["SK"]["S"] for item in answer["Items"] if _ttl(item) > now]
         return [peer for peer in live if peer != node_id]
 
     async def leave(self, node_id: str) -> None:
@@ -37,3 +37,11 @@ class DynamoDbPeers:
             await self._table.call("delete_item", Key=item_key(PARTITION, node_id))
         except AwsError as error:
             raise PeersUnavailable(str(error)) from error
+
+
+def _ttl(item: Mapping[str, Mapping[str, str]]) -> int:
+    """When an announcement ends. One of a form that no node of this version writes ended long ago."""
+    try:
+        return int(item["ttl"]["N"])
+    except (KeyError, ValueError):
+        return 0

@@ -1,4 +1,4 @@
-"""Every port in memory: the product for local use without AWS, and the other side of the contract tests."""
+"""The ports to SQS, DynamoDB and ECS in memory: for local use without AWS, and the other side of the contract tests."""
 
 import asyncio
 from collections import OrderedDict
@@ -7,7 +7,7 @@ from itertools import count
 
 from websocket_handler.hub.log import LogLimits, ProjectLog
 from websocket_handler.ports.clock import Clock
-from websocket_handler.ports.forwarder import Accepted, Refused
+from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.ports.log_store import (
     SEGMENT_MESSAGES_MAX,
     Behind,
@@ -107,17 +107,14 @@ class MemoryForwarder:
         self.queues: dict[Agent, list[ForwardTask]] = {agent: [] for agent in Agent}
         self._receipts = count(1)
 
-    def check(self, task: ForwardTask) -> None:
-        """Everything fits."""
-
-    def size(self, task: ForwardTask) -> int:
-        return len(task.data)
+    def prepare(self, task: ForwardTask) -> Prepared:
+        return Prepared(task, len(task.data))
 
     def keeps_order(self, agent: Agent) -> bool:
         return False
 
-    async def send(self, agent: Agent, tasks: Sequence[ForwardTask]) -> Sequence[Accepted | Refused]:
-        self.queues[agent].extend(tasks)
+    async def send(self, agent: Agent, tasks: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
+        self.queues[agent].extend(task.message for task in tasks)
         return [Accepted(f"receipt-{next(self._receipts)}") for _ in tasks]
 
 
@@ -193,11 +190,18 @@ class MemoryPeers:
         self._seen.pop(node_id, None)
 
 
-class MemoryTarget:
-    """A load balancer's word, set by hand."""
+class MemoryTaskProtection:
+    """Protection that this process alone knows of."""
 
-    def __init__(self) -> None:
-        self.draining = False
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until: float | None = None
 
-    async def is_draining(self) -> bool:
-        return self.draining
+    async def protect(self, minutes: int) -> None:
+        self._until = self._clock.monotonic() + 60 * minutes
+
+    async def release(self) -> None:
+        self._until = None
+
+    async def is_protected(self) -> bool:
+        return self._until is not None and self._clock.monotonic() < self._until

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from websocket_handler.adapters.aws import AwsCall, AwsError
-from websocket_handler.ports.forwarder import Accepted, QueueUnavailable, Refused
+from websocket_handler.ports.forwarder import Accepted, Prepared, QueueUnavailable, Refused
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import ForwardTask
 from websocket_handler.protocol.names import MESSAGE_ID, Agent, is_project_id
@@ -45,7 +45,6 @@ class SqsForwarder:
 
     name = "sqs"
     batch_messages_max = 10
-    batch_bytes_max = MESSAGE_BYTES_MAX
 
     def __init__(
         self,
@@ -64,35 +63,34 @@ class SqsForwarder:
         self._call = call
         self._timeout_s = timeout_s
 
-    def check(self, task: ForwardTask) -> None:
-        """Refuse what SQS would refuse: see the port."""
+    def prepare(self, task: ForwardTask) -> Prepared:
+        """An entry of a batch, without its id: see the port."""
         if task.project_id is not None and not is_project_id(task.project_id):
             raise CommandError(ErrorCode.INVALID_PROJECT_ID, "project_id has a form that no project has")
         if MESSAGE_ID.fullmatch(task.message_id) is None:
             raise CommandError(ErrorCode.INVALID_CHARACTERS, "message_id has a form that no message has")
         body = self._body(task)
         attributes = _attributes(task)
-        texts = [body, *(value.encode("utf-8", "surrogatepass") for value in attributes.values())]
-        if not all(map(_is_allowed, texts)):
+        names = "".join(attributes.values()).encode("utf-8", "surrogatepass")
+        if not (_is_allowed(body) and _is_allowed(names)):
             raise CommandError(ErrorCode.INVALID_CHARACTERS, "the message has characters that SQS does not carry")
-        if _size(body, attributes) > MESSAGE_BYTES_MAX:
+        # what SQS counts: the body, and the attributes' names, types and values
+        size = len(body) + len(names) + sum(map(len, attributes)) + len(attributes) * len(_ATTRIBUTE_TYPE)
+        if size > MESSAGE_BYTES_MAX:
             raise CommandError(
                 ErrorCode.MESSAGE_TOO_LARGE, f"a forwarded message has at most {MESSAGE_BYTES_MAX} bytes"
             )
-
-    def size(self, task: ForwardTask) -> int:
-        """The bytes of the body, and of the attributes' names, types and values: what SQS counts."""
-        return _size(self._body(task), _attributes(task))
+        return Prepared(self._entry(task, body.decode(), attributes), size)
 
     def keeps_order(self, agent: Agent) -> bool:
         """Whether the agent's queue is FIFO."""
         return agent in self._fifo
 
-    async def send(self, agent: Agent, tasks: Sequence[ForwardTask]) -> Sequence[Accepted | Refused]:
+    async def send(self, agent: Agent, tasks: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
         """One `SendMessageBatch`: see the port."""
         if not tasks:
             return []
-        entries = [self._entry(str(index), task) for index, task in enumerate(tasks)]
+        entries = [{"Id": str(index), **task.message} for index, task in enumerate(tasks)]
         try:
             answer = await self._call(
                 "sqs",
@@ -121,12 +119,11 @@ class SqsForwarder:
             )
         )
 
-    def _entry(self, entry_id: str, task: ForwardTask) -> dict[str, Any]:
+    def _entry(self, task: ForwardTask, body: str, attributes: Mapping[str, str]) -> dict[str, Any]:
         entry: dict[str, Any] = {
-            "Id": entry_id,
-            "MessageBody": self._body(task).decode(),
+            "MessageBody": body,
             "MessageAttributes": {
-                name: {"DataType": _ATTRIBUTE_TYPE, "StringValue": value} for name, value in _attributes(task).items()
+                name: {"DataType": _ATTRIBUTE_TYPE, "StringValue": value} for name, value in attributes.items()
             },
         }
         if task.agent in self._fifo:
@@ -148,13 +145,6 @@ def _attributes(task: ForwardTask) -> dict[str, str]:
         "UserId": task.user_id,
     }
     return {name: value for name, value in attributes.items() if value}  # SQS refuses empty ones
-
-
-def _size(body: bytes, attributes: Mapping[str, str]) -> int:
-    return len(body) + sum(
-        len(name) + len(_ATTRIBUTE_TYPE) + len(value.encode("utf-8", "surrogatepass"))
-        for name, value in attributes.items()
-    )
 
 
 def _is_allowed(text: bytes) -> bool:

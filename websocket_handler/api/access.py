@@ -83,6 +83,6 @@ async def identify(request: Request, gateway: Gateway) -> Visitor:
     if scheme.lower() != "bearer":
         raise unauthorized("a bearer token is needed")
     waiter = Waiter()
-    access.authenticate(token.strip(), waiter.done)
+    access.authenticate(token.strip(" "), waiter.done)
     identity = await waiter.result(Identity)
     return Visitor(identity, access.ends_at(identity))

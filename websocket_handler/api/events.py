@@ -6,18 +6,19 @@ reader pulls: a client that does not read holds one page and nothing else.
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
 
 from websocket_handler.api.access import Visitor, is_over, patience_s, visitor_of
-from websocket_handler.api.gateway import Gateway, Waiter
+from websocket_handler.api.gateway import Gateway, Waiter, parameter
 from websocket_handler.api.projects import project_id_of
+from websocket_handler.api.streams import HeldStream, place_taken
 from websocket_handler.delivery.project import Project
 from websocket_handler.hub.log import Start
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codec import read_position
-from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.names import OFFSET_MAX
 from websocket_handler.protocol.replies import HistoryPage
@@ -34,48 +35,42 @@ class EventRoutes:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def events(self, request: Request) -> StreamingResponse:
+    async def events(self, request: Request) -> HeldStream:
         """Follow a project as a stream of events. Faults are answered before the stream begins."""
         project_id = project_id_of(request)
-        resume = request.headers.get("last-event-id") or request.query_params.get("since")
-        since = read_position(resume) if resume else None
-        project = self._gateway.node.project(project_id)
-        project.fan_out.hold()
-        try:
+        since = _since(request)
+        with ExitStack() as held:
+            held.enter_context(place_taken(request, self._gateway))
+            project = self._gateway.node.project(project_id)
+            project.fan_out.hold()
+            held.callback(project.fan_out.release)
             waiter = Waiter()
             project.fan_out.reader.place(since, None, waiter.done)
             start = await waiter.result(Start)
-        except BaseException:
-            project.fan_out.release()
-            raise
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(
-            self._stream(project, start, visitor_of(request)), media_type="text/event-stream", headers=headers
-        )
+            stream = self._stream(project, start, visitor_of(request))
+            headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            return HeldStream(stream, headers=headers).hold(held.pop_all())
 
     async def _stream(self, project: Project, start: Start, visitor: Visitor) -> AsyncIterator[bytes]:
-        try:
-            position = Position(project.log.epoch, start.offset)
-            confirmation = replies.subscription_confirmed(project.project_id, position, recovered=start.recovered)
-            yield b"retry: %d\n" % RETRY_MS + _event(confirmation, position, "subscription_confirmed")
-            while not self._gateway.is_draining():
-                page = await self._next_page(project, position, patience_s(visitor, self._gateway, HEARTBEAT_S))
-                if is_over(visitor, self._gateway):
-                    return  # the client comes back, and is told why it may not
-                if page is None:
-                    yield b": still here\n\n"
-                    continue
-                first = page.position.offset - len(page.payloads)
-                if page.position.epoch != position.epoch or not page.recovered:
-                    position = Position(page.position.epoch, first)
-                    reset = replies.subscription_reset(project.project_id, position)
-                    yield _event(reset, position, "subscription_reset")
-                for offset, payload in enumerate(page.payloads, first + 1):
-                    yield _event(payload, Position(page.position.epoch, offset))
-                position = page.position
-            yield _event(replies.reconnect("draining", RETRY_MS), None, "reconnect")
-        finally:
-            project.fan_out.release()
+        position = Position(project.log.epoch, start.offset)
+        confirmation = replies.subscription_confirmed(project.project_id, position, recovered=start.recovered)
+        yield b"retry: %d\n" % RETRY_MS + _event(confirmation, position, "subscription_confirmed")
+        while not self._gateway.is_draining():
+            page = await self._next_page(project, position, patience_s(visitor, self._gateway, HEARTBEAT_S))
+            if is_over(visitor, self._gateway):
+                return  # the client comes back, and is told why it may not
+            if page is None:
+                yield b": still here\n\n"
+                continue
+            first = page.position.offset - len(page.payloads)
+            if page.position.epoch != position.epoch or not page.recovered:
+                position = Position(page.position.epoch, first)
+                reset = replies.subscription_reset(project.project_id, position)
+                yield _event(reset, position, "subscription_reset")
+            for offset, payload in enumerate(page.payloads, first + 1):
+                yield _event(payload, Position(page.position.epoch, offset))
+            position = page.position
+        yield _event(replies.reconnect("draining", RETRY_MS), None, "reconnect")
 
     async def _next_page(self, project: Project, position: Position, wait_s: float) -> HistoryPage | None:
         """What follows `position`, as soon as there is something; None when it is time for a heartbeat."""
@@ -103,6 +98,16 @@ class EventRoutes:
             await asyncio.sleep(1)  # the store does not answer: the place is kept, and asked for again
             return None
         return page if page.payloads or not page.recovered else None
+
+
+def _since(request: Request) -> Position | None:
+    """Where to resume: `Last-Event-ID` wins over `since`; an empty one says that there was no event yet.
+    Raises CommandError with `invalid_field`."""
+    asked, ids = parameter(request, "since"), request.headers.getlist("last-event-id")
+    since = None if asked is None else read_position(asked)
+    if len(ids) > 1:
+        raise CommandError(ErrorCode.INVALID_FIELD, "Last-Event-ID stands once")
+    return read_position(ids[0]) if ids and ids[0] else since
 
 
 def _event(data: bytes, position: Position | None, kind: str | None = None) -> bytes:

@@ -1,7 +1,7 @@
 """What the HTTP API asks of the node, and how its answers look."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,9 +14,11 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.ports.clock import Clock
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.identity import Identity
 from websocket_handler.telemetry.log import EventLog
 
 RETRY_AFTER_S = "1"
+LIMIT_DEFAULT = 100
 Answer = TypeVar("Answer")
 
 
@@ -26,6 +28,15 @@ class Reason:
 
     dependency: str
     reason: str
+
+
+TakePlace = Callable[[str, Sequence[str], Identity], Callable[[], None]]
+"""Take one more place for a peer's address, the values of `X-Forwarded-For` and an identity; what gives it back.
+Raises CommandError: `too_many_connections`."""
+
+
+def _anybody(_peer: str, _forwarded_for: Sequence[str], _identity: Identity) -> Callable[[], None]:
+    return lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,7 @@ class Gateway:
     disconnect: Callable[[Connection], None]
     access: Access | None = None
     """Without it everybody may do everything."""
+    take_place: TakePlace = _anybody
 
 
 def json_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -108,11 +120,31 @@ async def _collect(request: Request, bytes_max: int) -> bytes:
     return b"".join(chunks)
 
 
+def parameter(request: Request, name: str) -> str | None:
+    """A query parameter, None when it is not there. Raises CommandError with `invalid_field` when it is there twice."""
+    values = request.query_params.getlist(name)
+    if len(values) > 1:
+        raise CommandError(ErrorCode.INVALID_FIELD, f"{name} stands once")
+    return values[0] if values else None
+
+
 def whole_number(request: Request, name: str, default: int, low: int, high: int) -> int:
     """An integer query parameter. Raises CommandError with `invalid_field`."""
-    text = request.query_params.get(name)
+    text = parameter(request, name)
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= 16 and low <= int(text) <= high):
         raise CommandError(ErrorCode.INVALID_FIELD, f"{name} must be an integer from {low} to {high}")
     return int(text)
+
+
+def page_limit(request: Request, most: int) -> int:
+    """The query parameter `limit`: 100 where it is missing, and `most` where it is higher, however high.
+    Raises CommandError with `invalid_field`."""
+    text = parameter(request, "limit")
+    if text is None:
+        return min(LIMIT_DEFAULT, most)
+    digits = text.lstrip("0")
+    if not (digits and digits.isascii() and digits.isdigit()):
+        raise CommandError(ErrorCode.INVALID_FIELD, "limit must be an integer of at least 1")
+    return min(int(digits[:10]), most)

@@ -31,16 +31,21 @@ class NodeCollector(Collector):
         yield _labelled("connections_closed", "Connections ended, by close code", ("code",), closes)
         refused = {(code,): count for code, count in counters.handshakes_refused.items()}
         yield _labelled("handshakes_refused", "Handshakes refused, by error code", ("code",), refused)
+        refused = {(code,): count for code, count in counters.streams_refused.items()}
+        yield _labelled("streams_refused", "Event streams and waiting polls refused, by code", ("code",), refused)
         recoveries = {(outcome,): count for outcome, count in counters.recoveries.items()}
         yield _labelled("recoveries", "Resumed subscriptions by outcome", ("outcome",), recoveries)
         yield _labelled("forwards", "Forwards by agent and outcome", ("agent", "outcome"), counters.forwards)
         updates = {(outcome,): count for outcome, count in counters.updates.items()}
+        protections = {(outcome,): count for outcome, count in counters.protections.items()}
+        yield _labelled("scale_in_protections", "Protection from scale-in by outcome", ("outcome",), protections)
         yield _labelled("updates", "Messages of the updates queue by outcome", ("outcome",), updates)
 
     def _gauges(self) -> Iterator[Metric]:
         node = self._node
         buffered = sum(connection.transport.buffered_bytes() for connection in node.connections.values())
         yield _gauge("connections", "Live connections", len(node.connections))
+        yield _gauge("streams", "Event streams and polls that wait", node.engine.counters.streams)
         yield _gauge("subscriptions", "Subscriptions", sum(len(project.fan_out) for project in node.projects))
         yield _gauge("projects", "Open projects", sum(1 for _ in node.projects))
         yield _gauge("retained_bytes", "Bytes of retained publications in memory", node.retained_bytes)
@@ -62,7 +67,8 @@ class NodeCollector(Collector):
             ("subscription_resets", "Cursors moved because the log no longer reached them", counters.resets),
             ("forward_retries", "Forwards tried again", counters.forward_retries),
             ("forward_seconds", "Time from command to receipt, summed", counters.forward_seconds),
-            ("log_records_dropped", "Log records that found the queue full", counters.log_records_dropped),
+            ("pings_deferred", "Pings beyond the rate: only the latest is answered, later", counters.pings_deferred),
+            ("log_records_dropped", "Log lines lost: stdout blocked, or its disk full", counters.log_records_dropped),
         ):
             yield CounterMetricFamily(f"{PREFIX}{name}", documentation, value)
 

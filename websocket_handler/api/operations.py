@@ -1,6 +1,7 @@
 """Routes of the node itself: health, readiness, metrics, connections."""
 
 import bisect
+import re
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -9,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from websocket_handler.api.access import visitor_of
-from websocket_handler.api.gateway import Gateway, json_response, whole_number
+from websocket_handler.api.gateway import Gateway, json_response, page_limit, parameter
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.hub.tickets import TICKET_SECONDS
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import USER_ID
 
 CONNECTIONS_LISTED_MAX = 1000
+_CONNECTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 class OperationRoutes:
@@ -41,11 +43,13 @@ class OperationRoutes:
 
     async def connections(self, request: Request) -> Response:
         """The node's connections by id, a page of them after `after`."""
-        limit = min(whole_number(request, "limit", 100, 1, 10**9), CONNECTIONS_LISTED_MAX)
-        after = request.query_params.get("after", "")
+        limit = page_limit(request, CONNECTIONS_LISTED_MAX)
+        after = parameter(request, "after")
+        if after is not None and _CONNECTION_ID.fullmatch(after) is None:
+            raise CommandError(ErrorCode.INVALID_FIELD, "after must be a connection_id")
         connections = self._gateway.node.connections
         ids = sorted(connections)
-        page = ids[bisect.bisect_right(ids, after) :][:limit]
+        page = ids[bisect.bisect_right(ids, after or "") :][:limit]
         listed = [
             {
                 "connection_id": connection_id,

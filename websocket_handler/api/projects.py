@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -9,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from websocket_handler.api.access import Visitor, check_still, is_over, patience_s, visitor_of
-from websocket_handler.api.gateway import Gateway, Waiter, json_response, read_body, whole_number
+from websocket_handler.api.gateway import Gateway, Waiter, json_response, page_limit, parameter, read_body, whole_number
+from websocket_handler.api.streams import place_taken, unless_gone
 from websocket_handler.delivery.project import Project
 from websocket_handler.protocol import json_text, publication, replies
 from websocket_handler.protocol.codec import invalid_project_id
@@ -19,8 +21,9 @@ from websocket_handler.protocol.names import EPOCH, IDEMPOTENCY_KEY, OFFSET_MAX,
 from websocket_handler.protocol.replies import HistoryPage
 
 BATCH_MAX = 100
-LIMIT_MAX = 10**9
 WAIT_MAX_S = 60.0
+_SECONDS = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
+"""A number as JSON and OpenAPI write it; Python's own reading is laxer."""
 
 
 class ProjectRoutes:
@@ -77,8 +80,7 @@ class ProjectRoutes:
         """GET messages: a page of the log; with `wait`, once there is one."""
         project_id = project_id_of(request)
         after = whole_number(request, "after", 0, 0, OFFSET_MAX)
-        limits = self._gateway.node.limits
-        count = min(whole_number(request, "limit", 100, 1, LIMIT_MAX), limits.history_page_messages)
+        count = page_limit(request, self._gateway.node.limits.history_page_messages)
         visitor = visitor_of(request)
         wait_s, epoch = patience_s(visitor, self._gateway, _wait_s(request)), _epoch(request)
         project = self._gateway.node.project(project_id)
@@ -86,7 +88,8 @@ class ProjectRoutes:
         try:
             page = await self._page(project, after, count, epoch)
             if not page.payloads and page.recovered and wait_s:
-                await self._grown(project, page.position.offset, wait_s, visitor)
+                with place_taken(request, self._gateway):
+                    await unless_gone(request, self._grown(project, page.position.offset, wait_s, visitor))
                 check_still(visitor, self._gateway)
                 page = await self._page(project, after, count, epoch)
         finally:
@@ -172,18 +175,17 @@ async def _all(waiters: Sequence[Waiter]) -> list[Position]:
 
 
 def _wait_s(request: Request) -> float:
-    text = request.query_params.get("wait", "0")
-    try:
-        wait_s = float(text)
-    except ValueError:
-        wait_s = math.nan
+    text = parameter(request, "wait")
+    if text is None:
+        return 0.0
+    wait_s = float(text) if _SECONDS.fullmatch(text) else math.nan
     if not 0 <= wait_s <= WAIT_MAX_S:
         raise CommandError(ErrorCode.INVALID_FIELD, f"wait must be a number of seconds from 0 to {WAIT_MAX_S:.0f}")
     return wait_s
 
 
 def _epoch(request: Request) -> str | None:
-    epoch = request.query_params.get("epoch")
+    epoch = parameter(request, "epoch")
     if epoch is not None and EPOCH.fullmatch(epoch) is None:
         raise CommandError(ErrorCode.INVALID_FIELD, "epoch must be one that the gateway gave")
     return epoch

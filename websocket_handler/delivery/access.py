@@ -4,6 +4,7 @@ Expiry is counted on the monotonic clock from the moment a token was verified: a
 nobody.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -112,6 +113,8 @@ class Access:
         self._tickets = Tickets()
         self._revocations = Revocations()
         self._users: dict[str, dict[Connection, None]] = {}
+        self._places: Counter[str] = Counter()
+        """What users take beside their connections: event streams, and requests that wait."""
 
     def failure(self) -> str | None:
         """Why tokens cannot be verified at the moment, for `/ready`."""
@@ -150,8 +153,24 @@ class Access:
     def check_room(self, identity: Identity) -> None:
         """Whether this user may have one more connection. Raises CommandError with `too_many_connections`."""
         maximum = self._options.connections_per_user
-        if identity is not ANYONE and 0 < maximum <= len(self._users.get(identity.user_id, ())):
+        if identity is ANYONE or not maximum:
+            return
+        if maximum <= len(self._users.get(identity.user_id, ())) + self._places[identity.user_id]:
             raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this user has as many connections as one may have")
+
+    def take_place(self, identity: Identity) -> Callable[[], None]:
+        """Count something of a user's like a connection; what to call once, at its end. Raises CommandError with
+        `too_many_connections`."""
+        self.check_room(identity)
+        user_id = identity.user_id
+        self._places[user_id] += 1
+
+        def leave() -> None:
+            self._places[user_id] -= 1
+            if not self._places[user_id]:
+                del self._places[user_id]
+
+        return leave
 
     def begin(self, connection: Connection) -> None:
         """Watch a new connection: for its authentication, or for its end."""

@@ -6,7 +6,7 @@ from websocket_handler.delivery.fan_out import Subscription
 from websocket_handler.delivery.project import Project
 from websocket_handler.ports.clock import Timer
 from websocket_handler.ports.transport import Transport
-from websocket_handler.protocol.frames import text_frame
+from websocket_handler.protocol.frames import PLAIN, Framing
 from websocket_handler.protocol.identity import ANYONE, Identity
 from websocket_handler.protocol.messages import Subscribe
 from websocket_handler.protocol.session import Session
@@ -19,6 +19,7 @@ class Connection:
         "broadcasts",
         "connected_at",
         "connection_id",
+        "framing",
         "identity",
         "in_flight",
         "is_authenticating",
@@ -47,6 +48,8 @@ class Connection:
         self.connection_id = connection_id
         self.transport = transport
         self.write: Callable[[bytes], object] = transport.write
+        self.framing: Framing = PLAIN
+        """How its messages become frames: set before anything is delivered, and then for good."""
         self.session = session
         self.opened_at = now
         self.connected_at = wall
@@ -70,7 +73,12 @@ class Connection:
     def push(self, payload: bytes) -> None:
         """Send one frame with this payload. A reply to a closed connection is dropped."""
         if self.is_open:
-            self.write(text_frame(payload))
+            self.write(self.framing.text(payload))
+
+    def push_all(self, payloads: Sequence[bytes]) -> None:
+        """`push` for several, in one write."""
+        if self.is_open:
+            self.write(b"".join(map(self.framing.text, payloads)))
 
     def pause(self, now: float) -> None:
         """The outbox is over its high-water mark: nothing more is written until it drained."""

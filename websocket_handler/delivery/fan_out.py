@@ -4,6 +4,7 @@ Live delivery, resuming, a late joiner and a slow client are one thing: a cursor
 or is level and follows. The hot path is `deliver`: one write per level subscriber, no task, no lock, no await.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
@@ -14,7 +15,7 @@ from websocket_handler.hub.cursor import Cursor, CursorState
 from websocket_handler.hub.log import Publication, Start
 from websocket_handler.ports.log_store import Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError
-from websocket_handler.protocol.frames import text_frames
+from websocket_handler.protocol.frames import Framing
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.replies import subscription_reset
 
@@ -27,6 +28,7 @@ class Subscriber(Protocol):
     """What follows a project: a connection that takes frames and says when it is full."""
 
     write: Callable[[bytes], object]
+    framing: Framing
     is_paused: bool
 
     def push(self, payload: bytes) -> None:
@@ -44,12 +46,12 @@ class FanOut:
     __slots__ = (
         "_cursors",
         "_engine",
+        "_groups",
         "_holders",
         "_level",
         "_project",
         "_wakes",
         "_when_started",
-        "_writers",
         "delivered",
         "reader",
     )
@@ -62,7 +64,7 @@ class FanOut:
         self._engine = engine
         self._cursors: dict[Subscriber, Subscription] = {}
         self._level: dict[Subscriber, None] = {}
-        self._writers: list[Callable[[bytes], object]] | None = None
+        self._groups: list[tuple[Framing, list[Callable[[bytes], object]]]] | None = None
         self._when_started: dict[Subscription, list[Callable[[], None]]] = {}
         self._holders = 0
         self._wakes: dict[object, Callable[[], None]] = {}
@@ -86,18 +88,27 @@ class FanOut:
         """Send publications, which are in the log already, to every level cursor, and wake the readers."""
         if self._level:
             for chunk in self._chunks(publications):
-                data = text_frames([publication.payload for publication in chunk])
+                groups = self._groups
+                if groups is None:  # somebody paused, left or caught up since
+                    groups = self._groups = self._grouped()
+                payloads = [publication.payload for publication in chunk]
+                sent = [(framing.texts(payloads), writers) for framing, writers in groups]
                 self.delivered += len(chunk)
-                writers = self._writers
-                if writers is None:  # somebody paused, left or caught up since
-                    writers = self._writers = [subscriber.write for subscriber in self._level]
-                self._engine.counters.deliveries += len(writers) * len(chunk)
-                for write in writers:
-                    write(data)
+                self._engine.counters.deliveries += len(self._level) * len(chunk)
+                for data, writers in sent:
+                    for write in writers:
+                        write(data)
         else:
             self.delivered += len(publications)
         if self._wakes:
             self.wake()
+
+    def _grouped(self) -> list[tuple[Framing, list[Callable[[bytes], object]]]]:
+        """The level cursors' writes, by the bytes that they take: nearly always all in one group."""
+        groups: defaultdict[Framing, list[Callable[[bytes], object]]] = defaultdict(list)
+        for subscriber in self._level:
+            groups[subscriber.framing].append(subscriber.write)
+        return list(groups.items())
 
     def _chunks(self, publications: Sequence[Publication]) -> list[Sequence[Publication]]:
         """Cut what one write may carry, so that an outbox is never exceeded by more than one chunk."""
@@ -170,7 +181,7 @@ class FanOut:
         del self._cursors[cursor.owner]
         if cursor.owner in self._level:
             del self._level[cursor.owner]
-            self._writers = None
+            self._groups = None
 
     def pause(self, cursor: Subscription) -> None:
         """The subscriber's outbox is full: it was sent everything up to here, the rest waits in the log."""
@@ -178,7 +189,7 @@ class FanOut:
             cursor.offset = self.delivered
             cursor.state = CursorState.BEHIND
             del self._level[cursor.owner]
-            self._writers = None
+            self._groups = None
 
     def resume(self, cursor: Subscription) -> None:
         """The subscriber's outbox drained."""
@@ -193,7 +204,7 @@ class FanOut:
             if cursor.offset == self.delivered:
                 cursor.state = CursorState.LEVEL
                 self._level[subscriber] = None
-                self._writers = None
+                self._groups = None
                 return
             if not log.covers(cursor.offset):
                 cursor.state = CursorState.READING
@@ -205,7 +216,7 @@ class FanOut:
     def _send_page(self, cursor: Subscription, page: Sequence[Publication]) -> None:
         cursor.offset += len(page)
         self._engine.counters.deliveries += len(page)
-        cursor.owner.write(text_frames([publication.payload for publication in page]))
+        cursor.owner.write(cursor.owner.framing.texts([publication.payload for publication in page]))
 
     def _page_read(self, cursor: Subscription, asked: int, tail: Tail | Unavailable) -> None:
         """A page of the store for a cursor that memory no longer reaches."""
@@ -238,7 +249,7 @@ class FanOut:
         """The log is another one now: every cursor goes on from its beginning."""
         self.delivered = self._project.log.head
         self._level.clear()
-        self._writers = None
+        self._groups = None
         beginning = min(self._project.floor, self._project.log.first - 1)
         moved = [cursor for cursor in self._cursors.values() if cursor.state is not CursorState.STARTING]
         for cursor in moved:

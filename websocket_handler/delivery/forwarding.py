@@ -15,7 +15,7 @@ from random import Random
 from typing import Final
 
 from websocket_handler.ports.clock import Clock
-from websocket_handler.ports.forwarder import Accepted, Forwarder, QueueUnavailable, Refused
+from websocket_handler.ports.forwarder import Accepted, Forwarder, Prepared, QueueUnavailable, Refused
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import ForwardTask
 from websocket_handler.protocol.names import Agent
@@ -58,15 +58,16 @@ class _Receipt:
 class _Waiting:
     """A task before its confirmation."""
 
-    __slots__ = ("attempts", "deadline", "dones", "size", "started_at", "task")
+    __slots__ = ("data_digest", "deadline", "dones", "prepared", "started_at")
 
-    def __init__(self, task: ForwardTask, size: int, now: float, deadline: float, done: Forwarded) -> None:
-        self.task = task
-        self.size = size
+    def __init__(
+        self, prepared: Prepared, data_digest: bytes, now: float, deadline: float, dones: list[Forwarded]
+    ) -> None:
+        self.prepared = prepared
+        self.data_digest = data_digest
         self.started_at = now
         self.deadline = deadline
-        self.attempts = 0
-        self.dones = [done]
+        self.dones = dones
 
 
 class Forwarding:
@@ -86,29 +87,28 @@ class Forwarding:
         """Hand a task over. `sender` is whose message ids these are: the same id of the same sender within the
         window is the same task, and gets the first one's receipt. Raises CommandError when it is refused."""
         identity = (sender, f"{task.agent.value} {task.message_id}")
+        digest = blake2b(task.data, digest_size=8).digest()
         known = self._receipts.get(identity)
         if known is not None and known.expires_at > self._clock.monotonic():
-            _check_same(known.data_digest, task)
+            _check_same(known.data_digest, digest)
             done(known.receipt)
             return
         same = self._under_way.get(identity)
         if same is not None:
-            _check_same(_digest(same.task), task)
+            _check_same(same.data_digest, digest)
             same.dones.append(done)
             return
-        self._forwarder.check(task)
-        queue = self._queues[task.agent]
-        remember = partial(self._answered, identity, task)
-        self._under_way[identity] = waiting = queue.add(task, remember)
-        waiting.dones.append(done)
+        prepared = self._forwarder.prepare(task)
+        remember = partial(self._answered, identity, digest)
+        self._under_way[identity] = self._queues[task.agent].add(prepared, digest, [remember, done])
 
-    def _answered(self, identity: tuple[str, str], task: ForwardTask, answer: str | CommandError) -> None:
+    def _answered(self, identity: tuple[str, str], digest: bytes, answer: str | CommandError) -> None:
         del self._under_way[identity]
         if isinstance(answer, CommandError):
             return
         now = self._clock.monotonic()
         self._receipts.pop(identity, None)
-        self._receipts[identity] = _Receipt(answer, _digest(task), now + self._limits.receipt_seconds)
+        self._receipts[identity] = _Receipt(answer, digest, now + self._limits.receipt_seconds)
         while len(self._receipts) > self._limits.receipts or next(iter(self._receipts.values())).expires_at < now:
             self._receipts.popitem(last=False)
 
@@ -159,14 +159,15 @@ class _AgentQueue:
         self._failures = 0
         self._is_start_planned = False
 
-    def add(self, task: ForwardTask, done: Forwarded) -> _Waiting:
-        size = self._forwarder.size(task)
+    def add(self, prepared: Prepared, data_digest: bytes, dones: list[Forwarded]) -> _Waiting:
+        """Let a task wait for its batch. Raises CommandError: `overloaded`."""
+        size = prepared.size
         limits = self._limits
         if self.count >= limits.waiting_messages or self._bytes + size > limits.waiting_bytes:
             self._counters.forwards[self._agent.value, "overloaded"] += 1
             raise CommandError(ErrorCode.OVERLOADED, f"too much work waits for the {self._agent.value} queue")
         now = self._clock.monotonic()
-        waiting = _Waiting(task, size, now, now + limits.timeout_s, done)
+        waiting = _Waiting(prepared, data_digest, now, now + limits.timeout_s, dones)
         self._waiting.append(waiting)
         self.count += 1
         self._bytes += size
@@ -209,7 +210,7 @@ class _AgentQueue:
         batch: list[_Waiting] = []
         size = 0
         while self._waiting and len(batch) < self._forwarder.batch_messages_max:
-            size += self._waiting[0].size
+            size += self._waiting[0].prepared.size
             if batch and size > BATCH_BYTES_MAX:
                 break
             batch.append(self._waiting.popleft())
@@ -231,7 +232,7 @@ class _AgentQueue:
     async def _attempt(self, batch: Sequence[_Waiting]) -> Sequence[Accepted | Refused]:
         try:
             async with asyncio.timeout(self._limits.attempt_timeout_s):
-                answers = await self._forwarder.send(self._agent, [waiting.task for waiting in batch])
+                answers = await self._forwarder.send(self._agent, [waiting.prepared for waiting in batch])
         except (QueueUnavailable, TimeoutError) as fault:
             self.fault = str(fault) or "no answer in time"
             return [Refused(self.fault, is_senders_fault=False)] * len(batch)
@@ -240,7 +241,6 @@ class _AgentQueue:
 
     def _is_open(self, waiting: _Waiting, answer: Accepted | Refused) -> bool:
         """Answer a task if it can be; whether it has to be tried again."""
-        waiting.attempts += 1
         if isinstance(answer, Accepted):
             self._answer(waiting, answer.receipt, "confirmed")
         elif answer.is_senders_fault:
@@ -258,7 +258,7 @@ class _AgentQueue:
 
     def _answer(self, waiting: _Waiting, answer: str | CommandError, outcome: str) -> None:
         self.count -= 1
-        self._bytes -= waiting.size
+        self._bytes -= waiting.prepared.size
         self._counters.forwards[self._agent.value, outcome] += 1
         self._counters.forward_seconds += self._clock.monotonic() - waiting.started_at
         dones, waiting.dones = waiting.dones, []
@@ -280,12 +280,8 @@ class _AgentQueue:
         await asyncio.gather(*batches, return_exceptions=True)
 
 
-def _digest(task: ForwardTask) -> bytes:
-    return blake2b(task.data, digest_size=8).digest()
-
-
-def _check_same(digest: bytes, task: ForwardTask) -> None:
-    if digest != _digest(task):
+def _check_same(known: bytes, digest: bytes) -> None:
+    if known != digest:
         raise CommandError(ErrorCode.CONFLICT, "this message_id already stands for other work")
 
 

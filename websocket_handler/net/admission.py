@@ -1,6 +1,6 @@
 """Who gets past the door: the rules that a handshake has to pass, cheapest first, each with its typed answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,12 +58,30 @@ class Admission:
         """Whether a handshake may go on. Raises CommandError: `rate_limited`, `too_many_connections`, `forbidden`."""
         if not self._handshakes.allows(self._now()):
             raise CommandError(ErrorCode.RATE_LIMITED, "too many handshakes; slow down and come again")
+        self._check_room(address)
+        if not self._options.origins.allow(handshake.origin, handshake.host):
+            raise CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
+
+    def _check_room(self, address: str) -> None:
         if self.addresses.is_full(address):
             raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this address has as many connections as one may have")
         if self.is_memory_short():
             raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node has no memory for more connections")
-        if not self._options.origins.allow(handshake.origin, handshake.host):
-            raise CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
+
+    def take_place(self, peer: str, forwarded_for: Sequence[str], identity: Identity) -> Callable[[], None]:
+        """Count an event stream, or a request that waits, like a connection; what to call once, at its end. Raises
+        CommandError: `too_many_connections`."""
+        address = client_address(peer, forwarded_for, self._options.trusted_proxy_hops)
+        self._check_room(address)
+        leave_user = self._access.take_place(identity) if self._access is not None else None
+        self.addresses.enter(address)
+
+        def leave() -> None:
+            self.addresses.leave(address)
+            if leave_user is not None:
+                leave_user()
+
+        return leave
 
     def is_memory_short(self) -> bool:
         """Whether the process takes more than it should: no further clients then."""

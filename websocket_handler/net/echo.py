@@ -6,7 +6,6 @@ from typing import Final
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.protocol.frame_decoder import Event
-from websocket_handler.protocol.frames import binary_frame, text_frame
 
 ECHO_PATH: Final = "/__echo"
 
@@ -28,7 +27,7 @@ class EchoWebSocket(WebSocket):
         elif event is Event.OVERSIZE:
             self.close(CloseCode.TOO_BIG, "message too big")
         else:
-            self.write(text_frame(payload) if event is Event.TEXT else binary_frame(payload))
+            self.write(self._framing.text(payload) if event is Event.TEXT else self._framing.binary(payload))
 
     def pause_writing(self) -> None:
         self._gate.keepalive.add_slow(self)

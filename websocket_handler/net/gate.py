@@ -8,6 +8,8 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.deflate import DeflateFraming
+from websocket_handler.protocol.frames import PLAIN, Framing
 from websocket_handler.protocol.identity import ANYONE, Identity
 from websocket_handler.protocol.messages import Subscribe
 from websocket_handler.telemetry.log import EventLog
@@ -35,6 +37,8 @@ class NetOptions:
     """Sockets whose first request is not complete; beyond it the oldest of them is dropped."""
     has_echo: bool = False
     """Whether conformance suites may use `/__echo`."""
+    has_compression: bool = False
+    """Whether permessage-deflate is agreed on with clients that offer it."""
 
 
 class Server(Protocol):
@@ -81,7 +85,12 @@ class Gate:
         self.log = log
         self.now = clock.monotonic
         self.handle_message = server.handle_client_message
+        self.deflate = DeflateFraming() if options.has_compression else None
         self.keepalive: Keepalive
+
+    def framing(self, extensions: str) -> Framing:
+        """How a connection is framed that agreed on these extensions."""
+        return self.deflate if self.deflate is not None and extensions else PLAIN
 
     def ended(self, connection: Connection, close_code: int) -> None:
         """A socket is gone: let its connection go and write its canonical line."""

@@ -17,6 +17,7 @@ import httptools
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codec import invalid_project_id, read_position
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.extensions import agreed_extensions
 from websocket_handler.protocol.messages import Position, Subscribe
 from websocket_handler.protocol.names import is_project_id
 
@@ -24,6 +25,8 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
 QUERY_FIELDS_MAX: Final = 1000
 BEARER: Final = "bearer"
+OWS: Final = " \t"
+"""White space around a value (RFC 9110 section 5.6.3). Latin-1 has more of it, which belongs to the value."""
 
 
 class Refused(Exception):
@@ -59,6 +62,7 @@ class Handshake:
     """A request to become a WebSocket. `key` is the client's, `subscriptions` what its URL asks for.
 
     `forwarded_for` are the values of `X-Forwarded-For`. `offers_bearer`: `bearer` is among its subprotocols.
+    `extensions` is the answer to its offers; empty: none is agreed on.
     """
 
     path: str
@@ -69,6 +73,7 @@ class Handshake:
     host: str = ""
     forwarded_for: tuple[str, ...] = ()
     offers_bearer: bool = False
+    extensions: str = ""
 
 
 def wants_upgrade(head: bytes) -> bool:
@@ -88,14 +93,15 @@ class _Head:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip())
+        self.headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(OWS))
 
     def on_headers_complete(self) -> None:
         self.is_complete = True
 
 
-def read_handshake(head: bytes, paths: Sequence[str]) -> Handshake:
-    """Judge a complete request head (up to and including the empty line). Raises Refused."""
+def read_handshake(head: bytes, paths: Sequence[str], *, has_compression: bool = False) -> Handshake:
+    """Judge a complete request head (up to and including the empty line). Without compression no extension is
+    agreed on, and what is offered is not looked at. Raises Refused."""
     request = _Head()
     parser = httptools.HttpRequestParser(request)
     try:
@@ -123,18 +129,19 @@ def read_handshake(head: bytes, paths: Sequence[str]) -> Handshake:
         host=headers["host"][0],
         forwarded_for=tuple(headers.get("x-forwarded-for", ())),
         offers_bearer=BEARER in _protocols(headers),
+        extensions=_extensions(headers) if has_compression else "",
     )
 
 
 def _protocols(headers: dict[str, list[str]]) -> list[str]:
-    return [entry.strip() for value in headers.get("sec-websocket-protocol", ()) for entry in value.split(",")]
+    return [entry.strip(OWS) for value in headers.get("sec-websocket-protocol", ()) for entry in value.split(",")]
 
 
 def _credentials(headers: dict[str, list[str]], fields: Sequence[tuple[str, str]]) -> Iterator[Credential]:
     """Every credential that the request carries, wherever it stands."""
     for value in headers.get("authorization", ()):
         scheme, _, text = value.partition(" ")
-        yield Credential(Kind.TOKEN if scheme.lower() == BEARER else Kind.UNKNOWN, text.strip())
+        yield Credential(Kind.TOKEN if scheme.lower() == BEARER else Kind.UNKNOWN, text.strip(OWS))
     protocols = _protocols(headers)
     for name, following in pairwise(protocols):
         if name == BEARER:
@@ -144,6 +151,13 @@ def _credentials(headers: dict[str, list[str]], fields: Sequence[tuple[str, str]
             yield Credential(Kind.TICKET, value)
         elif name == "access_token":
             yield Credential(Kind.QUERY_TOKEN, value)
+
+
+def _extensions(headers: dict[str, list[str]]) -> str:
+    try:
+        return agreed_extensions(offered) if (offered := headers.get("sec-websocket-extensions")) else ""
+    except ValueError:
+        raise _bad("Sec-WebSocket-Extensions cannot be read") from None
 
 
 def _check_headers(headers: dict[str, list[str]], http_version: str) -> None:
@@ -159,7 +173,7 @@ def _check_headers(headers: dict[str, list[str]], http_version: str) -> None:
 
 
 def _tokens(headers: dict[str, list[str]], name: str) -> set[str]:
-    return {token.strip().lower() for value in headers.get(name, ()) for token in value.split(",")}
+    return {token.strip(OWS).lower() for value in headers.get(name, ()) for token in value.split(",")}
 
 
 def _key(headers: dict[str, list[str]]) -> bytes:
@@ -206,9 +220,9 @@ def _bad(reason: str) -> Refused:
     return Refused(CommandError(ErrorCode.INVALID_FIELD, reason))
 
 
-def accepted(key: bytes, *, with_bearer: bool = False) -> bytes:
+def accepted(key: bytes, *, with_bearer: bool = False, extensions: str = "") -> bytes:
     """The answer that makes the connection a WebSocket (section 4.2.2). `with_bearer` selects the subprotocol
-    `bearer`, without which a browser that offered it would hang up."""
+    `bearer`, without which a browser that offered it would hang up; `extensions` is what is agreed on."""
     accept = b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
     return (
         b"HTTP/1.1 101 Switching Protocols\r\n"
@@ -217,6 +231,7 @@ def accepted(key: bytes, *, with_bearer: bool = False) -> bytes:
         b"Sec-WebSocket-Accept: "
         + accept
         + (b"\r\nSec-WebSocket-Protocol: bearer" if with_bearer else b"")
+        + (b"\r\nSec-WebSocket-Extensions: " + extensions.encode() if extensions else b"")
         + b"\r\n\r\n"
     )
 

@@ -79,7 +79,8 @@ class _Entry(asyncio.Protocol):
 
     def _become_websocket(self, head: bytes, rest: bytes) -> None:
         try:
-            handshake = read_handshake(head, self._listener.paths)
+            has_compression = self._gate.deflate is not None
+            handshake = read_handshake(head, self._listener.paths, has_compression=has_compression)
             address = self._listener.admit(handshake, self._peer())
         except Refused as refusal:
             self._refuse(refusal.fault, *refusal.headers)
@@ -116,9 +117,10 @@ class _Entry(asyncio.Protocol):
             return
         self._leave()
         kind = EchoWebSocket if handshake.path == ECHO_PATH else WebSocket
-        websocket = kind(self._gate, self._socket, handshake.subscriptions, answer, address)
+        framing = self._gate.framing(handshake.extensions)
+        websocket = kind(self._gate, self._socket, handshake.subscriptions, answer, address, framing)
         self._socket.set_protocol(websocket)
-        websocket.begin(accepted(handshake.key, with_bearer=handshake.offers_bearer))
+        websocket.begin(accepted(handshake.key, with_bearer=handshake.offers_bearer, extensions=handshake.extensions))
         if was_paused:
             self._socket.resume_reading()
         if self._head:

@@ -11,9 +11,11 @@ from typing import Final
 
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.net.gate import Gate
+from websocket_handler.net.pongs import Pongs
 from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
+from websocket_handler.protocol.deflate import inflated
 from websocket_handler.protocol.frame_decoder import Event, FrameDecoder, ProtocolViolation
-from websocket_handler.protocol.frames import close_frame, ping_frame, pong_frame
+from websocket_handler.protocol.frames import PLAIN, Framing, close_frame, ping_frame
 from websocket_handler.protocol.identity import ANYONE, Identity
 from websocket_handler.protocol.messages import Subscribe
 
@@ -35,9 +37,11 @@ class WebSocket(asyncio.Protocol):
         "_close_timer",
         "_decoder",
         "_deferred",
+        "_framing",
         "_gate",
         "_greeting",
         "_identity",
+        "_pongs",
         "_socket",
         "_subscriptions",
         "address",
@@ -55,16 +59,20 @@ class WebSocket(asyncio.Protocol):
         subscriptions: tuple[Subscribe, ...],
         identity: Identity | None = ANYONE,
         address: str | None = None,
+        framing: Framing = PLAIN,
     ) -> None:
+        """`framing` is what the handshake agreed on."""
         self._gate = gate
         self._identity = identity
         self.address = address
         """What it is counted under; None when it is not counted."""
         self._socket = socket
         self._subscriptions = subscriptions
-        self._decoder = FrameDecoder(gate.options.message_bytes)
+        self._decoder = FrameDecoder(gate.options.message_bytes, inflates=framing is not PLAIN)
+        self._framing = framing
         self._deferred: deque[tuple[Event, bytes]] | None = None
         self._close_timer: asyncio.TimerHandle | None = None
+        self._pongs: Pongs | None = None
         self.write: Callable[[bytes], None] = socket.write
         self._greeting = b""
         self.connection: Connection | None = None
@@ -80,6 +88,7 @@ class WebSocket(asyncio.Protocol):
         self._greeting = answer
         self.write = self._write_greeting
         self.connection = self._gate.server.register_connection(self, self._identity)
+        self.connection.framing = self._framing  # the greeting, which is nobody else's, went as it is
         self._gate.keepalive.add(self)
         self._gate.server.begin(self.connection, self._subscriptions)
         self._subscriptions = ()
@@ -139,16 +148,39 @@ class WebSocket(asyncio.Protocol):
         elif self.is_closing:
             return  # RFC 6455 section 1.4: after a close frame nothing further is processed
         elif event is Event.PING:
-            self.write(pong_frame(payload))
+            self._answer_ping(payload)
+        elif event is Event.TEXT:
+            if self.connection is not None:
+                self._handle_text(self.connection, payload)
+        elif event is Event.DEFLATED_TEXT or event is Event.DEFLATED_BINARY:
+            self._handle_deflated(event, payload)
         elif self.connection is None:
             return
-        elif event is Event.TEXT:
-            self._handle_text(self.connection, payload)
         elif event is Event.BINARY:
             fault = CommandError(ErrorCode.BINARY_NOT_SUPPORTED, "binary messages are not supported; send text")
             self._gate.server.refuse(self.connection, fault)
         elif event is Event.OVERSIZE:
             self._gate.server.refuse(self.connection, self.connection.session.too_large())
+
+    def _handle_deflated(self, event: Event, payload: bytes) -> None:
+        """Unpack a message now that it is its turn, unless its sender is over its rate anyway."""
+        try:
+            if self.connection is not None:
+                self.connection.session.check_rate(self._gate.now())
+            message = inflated(event, payload, self._gate.options.message_bytes)
+        except CommandError as fault:
+            assert self.connection is not None
+            self._gate.server.refuse(self.connection, fault)
+        except ProtocolViolation as violation:
+            self.close(violation.close_code, violation.reason)
+        else:
+            self._handle_one(*message)
+
+    def _answer_ping(self, payload: bytes) -> None:
+        if self._pongs is None:
+            self._pongs = Pongs(self._gate.now())
+        if not self._pongs.answer(self, payload, self._gate.now()):
+            self._gate.server.node.engine.counters.pings_deferred += 1
 
     def _handle_text(self, connection: Connection, payload: bytes) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from websocket_handler.protocol.messages import ForwardTask
 from websocket_handler.protocol.names import Agent
@@ -23,6 +23,15 @@ class Refused:
     is_senders_fault: bool
 
 
+@dataclass(slots=True)
+class Prepared:
+    """A task in the queue's own form, made once and sent at every attempt. `size`: how many bytes of the queue's
+    batch limit it uses."""
+
+    message: Any
+    size: int
+
+
 class QueueUnavailable(Exception):
     """The whole call failed: it is unknown whether any of its messages arrived."""
 
@@ -36,22 +45,18 @@ class Forwarder(Protocol):
     batch_messages_max: int
     """How many tasks one `send` may carry."""
 
-    def check(self, task: ForwardTask) -> None:
-        """Refuse before anything is queued what the queue would refuse.
+    def prepare(self, task: ForwardTask) -> Prepared:
+        """Bring a task into the queue's form, and refuse before anything is queued what the queue would refuse.
 
         Raises CommandError: `message_too_large`, `invalid_characters`, `invalid_project_id`.
         """
-        ...
-
-    def size(self, task: ForwardTask) -> int:
-        """How many bytes of the queue's batch limit the task uses."""
         ...
 
     def keeps_order(self, agent: Agent) -> bool:
         """Whether this agent's queue delivers in order (FIFO): then one batch is under way at a time."""
         ...
 
-    async def send(self, agent: Agent, tasks: Sequence[ForwardTask]) -> Sequence[Accepted | Refused]:
+    async def send(self, agent: Agent, tasks: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
         """One attempt; an answer per task, in order. Raises QueueUnavailable. Safe to cancel: the tasks may
         or may not have arrived, and carry the same ids when they are sent again."""
         ...

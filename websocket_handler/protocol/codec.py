@@ -23,7 +23,7 @@ from websocket_handler.protocol.names import (
     agent_named,
 )
 
-_POSITION: Final = re.compile(rf"({EPOCH.pattern}):([0-9]{{1,16}})", re.ASCII)
+_POSITION: Final = re.compile(rf"({EPOCH.pattern}):(0|[1-9][0-9]{{0,15}})", re.ASCII)
 _decode: Final[Callable[[bytes], AnyCommand]] = msgspec.json.Decoder(AnyCommand).decode
 
 

@@ -1,7 +1,8 @@
 """Client-to-server WebSocket frames: bytes in, events out, as RFC 6455 section 5 demands and no laxer.
 
 One decoder per connection; between frames it holds nothing. A message that is too large is read past, not
-stored, so that the stream stays in step and the client can be told.
+stored, so that the stream stays in step and the client can be told. Compressed messages (RFC 7692) come out as they
+are: `deflate.inflated` unpacks one when it is its turn, so that a packet full of them never takes more than one's room.
 """
 
 import codecs
@@ -14,8 +15,11 @@ MESSAGE_FRAMES_MAX: Final = 1024
 """Fragments of one message; beyond it the connection ends with 1008."""
 DISCARD_BYTES_MAX: Final = 16_777_216
 """The largest message that is read past; beyond it the connection ends with 1009."""
+DEFLATE_EXTRA_BYTES: Final = 64
+"""A compressed message may be larger than the limit by an eighth and this, so that incompressible ones at it pass."""
 
-_FIN, _MASK = 0x80, 0x80
+_FIN, _MASK, _RESERVED, _RSV1 = 0x80, 0x80, 0x70, 0x40
+_KIND: Final = _RSV1 | 0x0F
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _CLOSE_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015)))
 _Utf8Decoder: Final = codecs.getincrementaldecoder("utf-8")
@@ -28,6 +32,9 @@ class Event(Enum):
     """A whole message; the payload is valid UTF-8."""
     BINARY = auto()
     """A whole binary message."""
+    DEFLATED_TEXT = auto()
+    """A whole compressed text; nothing in its payload was looked at."""
+    DEFLATED_BINARY = auto()
     OVERSIZE = auto()
     """A message beyond the limit began; the rest of it is read past."""
     PING = auto()
@@ -36,7 +43,12 @@ class Event(Enum):
     """The payload is the close frame's: empty, or two bytes of code and a reason. Nothing follows."""
 
 
-_KINDS: Final = {_TEXT: Event.TEXT, _BINARY: Event.BINARY}
+_KINDS: Final = {
+    _TEXT: Event.TEXT,
+    _BINARY: Event.BINARY,
+    _TEXT | _RSV1: Event.DEFLATED_TEXT,
+    _BINARY | _RSV1: Event.DEFLATED_BINARY,
+}
 
 
 class ProtocolViolation(Exception):
@@ -58,6 +70,7 @@ class FrameDecoder:
     __slots__ = (
         "_frames",
         "_held",
+        "_inflates",
         "_is_discarding",
         "_message_bytes_max",
         "_needed",
@@ -68,12 +81,14 @@ class FrameDecoder:
         "_utf8",
     )
 
-    def __init__(self, message_bytes_max: int) -> None:
+    def __init__(self, message_bytes_max: int, *, inflates: bool = False) -> None:
+        """`inflates`: permessage-deflate was agreed on."""
         self._message_bytes_max = message_bytes_max
+        self._inflates = inflates
         self._held: bytearray | None = None  # an incomplete frame
         self._needed = 0
         self._skip = 0  # bytes still to read past
-        self._opcode = _CONTINUATION  # of the message in progress; 0 between messages
+        self._opcode = _CONTINUATION  # of the message in progress, with RSV1 if compressed; 0 between messages
         self._parts: list[bytes] | None = None
         self._size = 0
         self._frames = 0
@@ -122,7 +137,11 @@ class FrameDecoder:
             return 0
         if length >= 126:
             length = _extended_length(data[position + 2 : position + header - 4])
-        if opcode < _CLOSE and (self._is_discarding or self._size + length > self._message_bytes_max):
+        if (
+            opcode < _CLOSE
+            and (self._is_discarding or self._size + length > self._message_bytes_max)
+            and self._is_beyond(first, length)
+        ):
             self._discard(opcode, length, first >= _FIN, events)
             taken = min(available, header + length)
             self._skip = header + length - taken
@@ -135,12 +154,12 @@ class FrameDecoder:
         if opcode >= _CLOSE:
             events.append(_control(opcode, payload))
         else:
-            self._data(opcode, payload, first >= _FIN, events)
+            self._data(first & _KIND, payload, first >= _FIN, events)
         return header + length
 
     def _check_header(self, first: int, second: int, opcode: int, length: int) -> None:
-        if first & 0x70:
-            raise _violation("reserved bits are set without an extension")  # section 5.2
+        if first & _RESERVED:
+            self._check_reserved(first, opcode)
         if second < _MASK:
             raise _violation("client frames must be masked")  # section 5.1
         if opcode >= _CLOSE:
@@ -152,6 +171,19 @@ class FrameDecoder:
             raise _violation("unknown opcode")
         elif (opcode == _CONTINUATION) != (self._opcode != _CONTINUATION):
             raise _violation("a continuation without a message, or a message inside another")  # section 5.4
+
+    def _check_reserved(self, first: int, opcode: int) -> None:
+        """RFC 6455 section 5.2, RFC 7692 section 6: only RSV1, and only where a message begins."""
+        if not self._inflates or first & _RESERVED != _RSV1:
+            raise _violation("reserved bits are set without an extension")
+        if opcode not in (_TEXT, _BINARY):
+            raise _violation("only the first frame of a message says that it is compressed")
+
+    def _is_beyond(self, first: int, length: int) -> bool:
+        """Whether a frame makes its message too large. What cannot be compressed grows a little by it."""
+        if self._is_discarding or not (first | self._opcode) & _RSV1:
+            return True
+        return self._size + length > self._message_bytes_max + self._message_bytes_max // 8 + DEFLATE_EXTRA_BYTES
 
     def _count(self, length: int) -> None:
         self._frames += 1
@@ -182,7 +214,7 @@ class FrameDecoder:
     def _data(self, opcode: int, payload: bytes, is_final: bool, events: list[tuple[Event, bytes]]) -> None:
         if is_final and opcode != _CONTINUATION:  # one frame, one message: nearly always
             if opcode == _TEXT:
-                _check_utf8(payload)
+                check_utf8(payload)
             events.append((_KINDS[opcode], payload))
             return
         self._count(len(payload))
@@ -217,7 +249,8 @@ def _unmask(mask: bytes, payload: bytes) -> bytes:
     return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(length, "little")
 
 
-def _check_utf8(payload: bytes) -> None:
+def check_utf8(payload: bytes) -> None:
+    """Raises ProtocolViolation with 1007 (RFC 6455 section 8.1)."""
     try:
         payload.decode()
     except UnicodeDecodeError:
@@ -235,7 +268,7 @@ def _control(opcode: int, payload: bytes) -> tuple[Event, bytes]:
         code = int.from_bytes(payload[:2])
         if code not in _CLOSE_CODES and not 3000 <= code <= 4999:
             raise _violation("a close code that must not be sent")  # section 7.4
-        _check_utf8(payload[2:])
+        check_utf8(payload[2:])
     return (Event.CLOSE, payload)
 
 

@@ -1,9 +1,11 @@
 """Server-to-client WebSocket frames as bytes, made once and sent to everyone (RFC 6455 section 5.2)."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 FRAME_HEADER_MAX_BYTES: Final = 10
+RSV1: Final = 0x40
+"""Set on the first frame of a compressed message (RFC 7692 section 6)."""
 _TEXT: Final = 0x81  # FIN and opcode 1
 _BINARY: Final = 0x82
 _CLOSE: Final = 0x88
@@ -28,6 +30,12 @@ def binary_frame(payload: bytes) -> bytes:
     """One unfragmented, unmasked binary frame."""
     header = _text_header(len(payload))
     return bytes((_BINARY,)) + header[1:] + payload
+
+
+def deflated_frame(payload: bytes, *, is_binary: bool = False) -> bytes:
+    """One unfragmented, unmasked frame of a compressed message; `payload` is what RFC 7692 section 7.2.1 makes."""
+    header = _text_header(len(payload))
+    return bytes(((_BINARY if is_binary else _TEXT) | RSV1,)) + header[1:] + payload
 
 
 def text_frames(payloads: Sequence[bytes]) -> bytes:
@@ -55,3 +63,31 @@ def ping_frame(payload: bytes = b"") -> bytes:
 def pong_frame(payload: bytes = b"") -> bytes:
     """A pong frame; `payload` is at most 125 bytes."""
     return bytes((_PONG, len(payload))) + payload
+
+
+class Framing(Protocol):
+    """How the messages for a connection become frames: what was agreed on in its handshake. Shared by all
+    connections that agreed on the same."""
+
+    def text(self, payload: bytes) -> bytes:
+        """One frame for one connection."""
+        ...
+
+    def texts(self, payloads: Sequence[bytes]) -> bytes:
+        """The frames of publications, which other connections get as well."""
+        ...
+
+    def binary(self, payload: bytes) -> bytes:
+        """One binary frame for one connection."""
+        ...
+
+
+class _PlainFraming:
+    __slots__ = ()
+    text = staticmethod(text_frame)
+    texts = staticmethod(text_frames)
+    binary = staticmethod(binary_frame)
+
+
+PLAIN: Final[Framing] = _PlainFraming()
+"""No extension was agreed on."""

@@ -12,14 +12,20 @@ class TokenBucket:
         self._tokens = burst
         self._at = now
 
-    def allows(self, now: float, amount: float = 1.0) -> bool:
-        """Take `amount` if it is there. `now` is monotonic seconds; time that stands still refills nothing."""
+    def has(self, now: float, amount: float = 1.0) -> bool:
+        """Whether `amount` is there. `now` is monotonic seconds; time that stands still refills nothing."""
         if not self._per_second:
             return True
         if now > self._at:
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
             self._at = now
-        if self._tokens < amount:
+        return self._tokens >= amount
+
+    def allows(self, now: float, amount: float = 1.0) -> bool:
+        """Take `amount` if it is there."""
+        if not self._per_second:
+            return True
+        if not self.has(now, amount):
             return False
         self._tokens -= amount
         return True

@@ -40,11 +40,21 @@ class Session:
         Raises CommandError: `rate_limited`, `message_too_large`, or what `decode_command` finds.
         """
         if not (self._commands.allows(now) and self._bytes.allows(now, len(text))):
-            raise CommandError(ErrorCode.RATE_LIMITED, "too many commands or bytes; slow down and send it again")
+            raise _rate_limited()
         if len(text) > self._limits.message_bytes:
             raise self.too_large()
         return decode_command(text)
 
+    def check_rate(self, now: float) -> None:
+        """Whether a further command would be looked at: what is to be unpacked first need not be otherwise. Raises
+        CommandError: `rate_limited`."""
+        if not (self._commands.has(now) and self._bytes.has(now)):
+            raise _rate_limited()
+
     def too_large(self) -> CommandError:
         """The answer to a message beyond the limit; the connection stays where the stream is in step."""
         return CommandError(ErrorCode.MESSAGE_TOO_LARGE, f"a message has at most {self._limits.message_bytes} bytes")
+
+
+def _rate_limited() -> CommandError:
+    return CommandError(ErrorCode.RATE_LIMITED, "too many commands or bytes; slow down and send it again")

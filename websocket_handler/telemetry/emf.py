@@ -8,22 +8,22 @@ the sum, always is). A latency is written only for an interval that had forwards
 
 import asyncio
 import json
-import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from websocket_handler.protocol.codes import ErrorCode
 from websocket_handler.protocol.names import Agent
 from websocket_handler.telemetry.counters import Counters
+from websocket_handler.telemetry.log import log_line
 
 NAMESPACE: Final = "AgenticAI/WebSocket"
 SERVICE: Final = "websocket-handler"
 FORWARD_OUTCOMES: Final = ("confirmed", "failed", "rejected", "overloaded")
 RECOVERY_OUTCOMES: Final = ("recovered", "lost")
 LINE_BYTES_MAX: Final = 4096
-"""What one write to a pipe carries unbroken, whoever else writes: a line is always shorter."""
+"""No line is longer, however many metrics and codes there are."""
 
 _COMMON: Final = ["Service", "Environment"]
 _COUNT: Final = "Count"
@@ -64,8 +64,7 @@ class _Totals:
 class EmbeddedMetrics:
     """Writes a node's metrics. `wall` tells the time in seconds since 1970, `environment` is a dimension.
 
-    `write` takes one line without its end; the default writes it to stdout in a thread, so that a reader that
-    stands still does not hold up the event loop.
+    `write` takes one line without its end. By default it goes where the log goes, in its turn and without a wait.
     """
 
     def __init__(
@@ -74,25 +73,25 @@ class EmbeddedMetrics:
         gauges: Callable[[], Gauges],
         wall: Callable[[], float],
         environment: str,
-        write: Callable[[str], Awaitable[None]] | None = None,
+        write: Callable[[str], None] = log_line,
     ) -> None:
         self._counters = counters
         self._gauges = gauges
         self._wall = wall
         self._environment = environment
-        self._write = write or _write_to_stdout
+        self._write = write
         self._before = _Totals.of(Counters())
 
     async def run(self, interval_s: float) -> None:
         """Write at once and then every `interval_s` seconds, until cancelled."""
         while True:
-            await self.emit()
+            self.emit()
             await asyncio.sleep(interval_s)
 
-    async def emit(self) -> None:
-        """Write what happened since the last time. Raises OSError when stdout is closed."""
+    def emit(self) -> None:
+        """Write what happened since the last time."""
         for line in self.lines():
-            await self._write(line)
+            self._write(line)
 
     def lines(self) -> list[str]:
         """What happened since the last call, as lines of JSON; no line is longer than `LINE_BYTES_MAX`."""
@@ -154,7 +153,3 @@ class EmbeddedMetrics:
             **{name: value for name, (value, _) in metrics.items()},
         }
         return json.dumps(document, separators=(",", ":"))
-
-
-async def _write_to_stdout(line: str) -> None:
-    await asyncio.to_thread(os.write, 1, f"{line}\n".encode())

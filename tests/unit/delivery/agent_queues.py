@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
-from websocket_handler.ports.forwarder import Accepted, Refused
+from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import ForwardTask
 from websocket_handler.protocol.names import Agent
@@ -50,17 +50,16 @@ class Queue:
         """Take everything."""
         return [Accepted(f"receipt of {task.message_id}") for task in tasks]
 
-    def check(self, task: ForwardTask) -> None:
+    def prepare(self, task: ForwardTask) -> Prepared:
         if self.refusal is not None:
             raise self.refusal
-
-    def size(self, task: ForwardTask) -> int:
-        return len(task.data)
+        return Prepared(task, len(task.data))
 
     def keeps_order(self, agent: Agent) -> bool:
         return self.is_fifo
 
-    async def send(self, agent: Agent, tasks: Sequence[ForwardTask]) -> Sequence[Accepted | Refused]:
+    async def send(self, agent: Agent, prepared: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
+        tasks: list[ForwardTask] = [one.message for one in prepared]
         self.sent.append((asyncio.get_running_loop().time(), [task.message_id for task in tasks]))
         self.under_way += 1
         self.under_way_most = max(self.under_way_most, self.under_way)

@@ -1,7 +1,8 @@
 """The world around the engine, driven by hand: it answers when told."""
 
 import json
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -13,12 +14,16 @@ from websocket_handler.delivery.project import Project
 from websocket_handler.hub.log import LogLimits, Publication
 from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.frames import RSV1
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.publication import digest, finish, publication_head
 from websocket_handler.protocol.session import Session, SessionLimits
 from websocket_handler.telemetry.counters import Counters
 
 NEVER_OLD = LogLimits(messages=1000, bytes=1_000_000, seconds=1e9)
+SHORT = DeliveryLimits(log=LogLimits(messages=3, bytes=1_000_000, seconds=1e9))
+"""A node whose memory reaches three publications back."""
+DOWN = Unavailable("down")
 
 
 class HandClock:
@@ -171,16 +176,19 @@ def tail(first: int, head: int, *, floor: int | None = None, epoch: str = "e") -
 
 
 def messages_in(data: bytes) -> list[dict[str, Any]]:
-    """The JSON texts of server frames."""
+    """The JSON texts of server frames, compressed or not."""
     found: list[dict[str, Any]] = []
     while data:
-        assert data[0] == 0x81, "one whole unmasked text frame"
+        assert data[0] in (0x81, 0x81 | RSV1), "one whole unmasked text frame"
         length, header = data[1], 2
         if length == 126:
             length, header = int.from_bytes(data[2:4]), 4
         elif length == 127:
             length, header = int.from_bytes(data[2:10]), 10
-        found.append(json.loads(data[header : header + length]))
+        payload = data[header : header + length]
+        if data[0] & RSV1:
+            payload = zlib.decompressobj(-15).decompress(payload + b"\0\0\xff\xff")
+        found.append(json.loads(payload))
         data = data[header + length :]
     return found
 
@@ -308,11 +316,6 @@ def code_of(answer: object) -> ErrorCode:
     """The code of a refusal."""
     assert isinstance(answer, CommandError), answer
     return answer.code
-
-
-def offsets_of(publications: Sequence[Publication]) -> list[int]:
-    """The offsets inside payloads."""
-    return [json.loads(publication.payload)["offset"] for publication in publications]
 
 
 def opened(at: Tail = EMPTY, limits: DeliveryLimits | None = None) -> Bench:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.unit.delivery.doubles import (
+    DOWN,
     NEVER_OLD,
     Bench,
     client_of,
@@ -13,14 +14,10 @@ from tests.unit.delivery.doubles import (
 )
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.hub.cursor import CursorState
-from websocket_handler.hub.log import LogLimits, Start
-from websocket_handler.ports.log_store import Tail, Unavailable
+from websocket_handler.hub.log import Start
+from websocket_handler.ports.log_store import Tail
 from websocket_handler.protocol.codes import ErrorCode
 from websocket_handler.protocol.messages import Position
-
-DOWN = Unavailable("down")
-SHORT = DeliveryLimits(log=LogLimits(messages=3, bytes=1_000_000, seconds=1e9))
-
 
 # The hot path
 

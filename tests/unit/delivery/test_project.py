@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.unit.delivery.doubles import (
+    DOWN,
     EMPTY,
     NEVER_OLD,
     Bench,
@@ -24,13 +25,9 @@ from websocket_handler.ports.log_store import (
     Committed,
     Segment,
     Tail,
-    Unavailable,
 )
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
-
-DOWN = Unavailable("down")
-
 
 # Opening
 

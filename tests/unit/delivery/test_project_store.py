@@ -3,6 +3,7 @@
 import pytest
 
 from tests.unit.delivery.doubles import (
+    DOWN,
     client_of,
     code_of,
     opened,
@@ -14,13 +15,9 @@ from websocket_handler.ports.log_store import (
     Behind,
     Segment,
     Tail,
-    Unavailable,
 )
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
-
-DOWN = Unavailable("down")
-
 
 # The store answers Behind
 

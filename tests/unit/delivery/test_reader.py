@@ -3,7 +3,9 @@
 from typing import Any
 
 from tests.unit.delivery.doubles import (
+    DOWN,
     EMPTY,
+    SHORT,
     Bench,
     client_of,
     code_of,
@@ -14,14 +16,10 @@ from tests.unit.delivery.doubles import (
 from websocket_handler.delivery.fan_out import STORE_RETRY_S
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.hub.cursor import CursorState
-from websocket_handler.hub.log import LogLimits, Start
-from websocket_handler.ports.log_store import Tail, Unavailable
+from websocket_handler.hub.log import Start
+from websocket_handler.ports.log_store import Tail
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
-
-DOWN = Unavailable("down")
-SHORT = DeliveryLimits(log=LogLimits(messages=3, bytes=1_000_000, seconds=1e9))
-
 
 # Further back than memory
 

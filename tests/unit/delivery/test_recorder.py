@@ -8,6 +8,7 @@ from tests.unit.delivery.agent_queues import LoopClock
 from tests.unit.delivery.test_node import Desk as NodeDesk
 from tests.virtual_time import in_virtual_time
 from websocket_handler.adapters.memory import MemoryStateStore
+from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.recorder import BATCH_MAX, REFRESH_INTERVAL_S, StateRecorder
 from websocket_handler.ports.state_store import ConnectionRecord, StateUnavailable
 
@@ -43,17 +44,22 @@ class Desk(NodeDesk):
         )
         self.node.subscription_changed = self.recorder.changed
 
-    def run(self) -> asyncio.Task[None]:
-        """Record from now on."""
-        return asyncio.create_task(self.recorder.run())
+    def run(self) -> None:
+        """Record from now on, until the test ends."""
+        self.running = asyncio.create_task(self.recorder.run())
+
+    def arrive(self, name: str = "c") -> Connection:
+        """A connection that the recorder knows of."""
+        connection = self.connect(name)
+        self.recorder.changed(connection)
+        return connection
 
 
 @in_virtual_time
 async def test_connections_and_their_subscriptions_are_written_within_a_second() -> None:
     desk = Desk()
-    task = desk.run()
-    connection = desk.connect("c")
-    desk.recorder.changed(connection)
+    desk.run()
+    connection = desk.arrive()
     desk.subscribe(connection, "p")
     await asyncio.sleep(1.1)
     record = desk.state.records["c"]
@@ -62,38 +68,33 @@ async def test_connections_and_their_subscriptions_are_written_within_a_second()
     desk.node.unsubscribe(connection, "p", lambda: None)
     await asyncio.sleep(1)
     assert desk.state.records["c"].subscriptions == {}
-    task.cancel()
 
 
 @in_virtual_time
 async def test_nothing_is_written_while_nothing_changes() -> None:
     desk = Desk()
-    task = desk.run()
+    desk.run()
     await asyncio.sleep(100)
     assert desk.state.tries == []
-    task.cancel()
 
 
 @in_virtual_time
 async def test_a_connection_that_ended_is_forgotten() -> None:
     desk = Desk()
-    task = desk.run()
-    connection = desk.connect("c")
-    desk.recorder.changed(connection)
+    desk.run()
+    connection = desk.arrive()
     await asyncio.sleep(1.1)
     desk.node.unregister(connection)
     desk.recorder.gone(connection)
     desk.recorder.changed(connection)
     await asyncio.sleep(1)
     assert desk.state.records == {}
-    task.cancel()
 
 
 @in_virtual_time
 async def test_a_connection_that_ended_before_it_was_written_is_never_written() -> None:
     desk = Desk()
-    connection = desk.connect("c")
-    desk.recorder.changed(connection)
+    connection = desk.arrive()
     desk.node.unregister(connection)
     desk.recorder.gone(connection)
     assert await desk.recorder.write()
@@ -103,8 +104,7 @@ async def test_a_connection_that_ended_before_it_was_written_is_never_written() 
 @in_virtual_time
 async def test_a_connection_that_the_node_let_go_of_is_skipped() -> None:
     desk = Desk()
-    connection = desk.connect("c")
-    desk.recorder.changed(connection)
+    connection = desk.arrive()
     desk.node.unregister(connection)
     assert await desk.recorder.write()
     assert desk.state.records == {}
@@ -114,7 +114,7 @@ async def test_a_connection_that_the_node_let_go_of_is_skipped() -> None:
 async def test_writes_are_batched_and_everything_is_written() -> None:
     desk = Desk()
     for number in range(BATCH_MAX + 50):
-        desk.recorder.changed(desk.connect(f"c{number}"))
+        desk.arrive(f"c{number}")
     assert await desk.recorder.write()
     assert desk.state.writes == [(BATCH_MAX, 0), (50, 0)]
 
@@ -122,8 +122,7 @@ async def test_writes_are_batched_and_everything_is_written() -> None:
 @in_virtual_time
 async def test_what_changes_while_it_is_written_is_written_again() -> None:
     desk = Desk()
-    connection = desk.connect("c")
-    desk.recorder.changed(connection)
+    connection = desk.arrive()
     changes = iter([lambda: desk.subscribe(connection, "p")])
     desk.state.before_write = lambda: next(changes, list)() and None
     assert await desk.recorder.write()
@@ -133,9 +132,9 @@ async def test_what_changes_while_it_is_written_is_written_again() -> None:
 @in_virtual_time
 async def test_a_store_that_fails_is_tried_again_ever_less_often_and_reported_once() -> None:
     desk = Desk()
-    task = desk.run()
+    desk.run()
     desk.state.is_down = True
-    desk.recorder.changed(desk.connect("c"))
+    desk.arrive()
     await asyncio.sleep(300)
     pauses = [later - earlier for earlier, later in pairwise(desk.state.tries)]
     assert max(pauses) <= 30.1
@@ -146,15 +145,13 @@ async def test_a_store_that_fails_is_tried_again_ever_less_often_and_reported_on
     await asyncio.sleep(31)
     assert desk.recorder.fault is None
     assert list(desk.state.records) == ["c"]
-    task.cancel()
 
 
 @in_virtual_time
 async def test_a_connection_that_ends_while_the_store_fails_is_forgotten_once_it_answers() -> None:
     """A write without an answer may have happened."""
     desk = Desk()
-    connection = desk.connect("c")
-    desk.recorder.changed(connection)
+    connection = desk.arrive()
     desk.state.is_down = True
     assert not await desk.recorder.write()
     desk.node.unregister(connection)
@@ -167,8 +164,7 @@ async def test_a_connection_that_ends_while_the_store_fails_is_forgotten_once_it
 @in_virtual_time
 async def test_the_records_of_live_connections_are_written_again_before_they_expire() -> None:
     desk = Desk()
-    task = desk.run()
-    desk.recorder.changed(desk.connect("c"))
+    desk.run()
+    desk.arrive()
     await asyncio.sleep(REFRESH_INTERVAL_S + 10)
     assert desk.state.writes == [(1, 0), (1, 0)]
-    task.cancel()

@@ -78,6 +78,17 @@ class Desk:
         return [event for event, _ in self.events]
 
 
+async def one_under_way() -> tuple[Desk, HandStore]:
+    """A consumer that took one update, and the store that was told to write it."""
+    store = HandStore()
+    desk = Desk(store)
+    desk.put(b"{}", project_id="p")
+    await settle()
+    store.opened(EMPTY)
+    await settle()
+    return desk, store
+
+
 @in_virtual_time
 async def test_an_update_is_published_to_the_project_that_it_names_and_deleted() -> None:
     desk = Desk()
@@ -115,12 +126,7 @@ async def test_without_a_project_it_is_a_broadcast() -> None:
 
 @in_virtual_time
 async def test_nothing_is_deleted_before_the_log_store_has_it() -> None:
-    store = HandStore()
-    desk = Desk(store)
-    desk.put(b"{}", project_id="p")
-    await settle()
-    store.opened(EMPTY)
-    await settle()
+    desk, store = await one_under_way()
     assert desk.source.deleted == []
     assert not desk.consumer.is_settled
     store.appended(Committed())
@@ -158,12 +164,7 @@ async def test_malformed_updates_stay_in_the_queue_and_do_not_stop_the_others() 
 
 @in_virtual_time
 async def test_a_store_that_fails_leaves_the_update_to_come_again() -> None:
-    store = HandStore()
-    desk = Desk(store)
-    desk.put(b"{}", project_id="p")
-    await settle()
-    store.opened(EMPTY)
-    await settle()
+    desk, store = await one_under_way()
     store.appended(Unavailable("down"))
     await settle()
     assert desk.names == ["update.failed"]
@@ -253,14 +254,9 @@ async def test_what_is_under_way_stays_hidden_while_the_log_store_is_slow() -> N
 
 @in_virtual_time
 async def test_when_it_stops_receiving_what_it_took_is_still_published_and_deleted() -> None:
-    store = HandStore()
-    desk = Desk(store)
-    desk.put(b"{}", project_id="p")
-    await settle()
+    desk, store = await one_under_way()
     desk.consumer.stop_receiving()
     desk.source.put([Update("later", "", b"{}", "p")])
-    await settle()
-    store.opened(EMPTY)
     await settle()
     store.appended(Committed())
     await asyncio.sleep(60)

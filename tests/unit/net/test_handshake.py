@@ -143,6 +143,34 @@ def test_the_answer_proves_that_the_key_was_read() -> None:
     assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in rfc, "the example of RFC 6455 section 1.3"
 
 
+# Extensions
+
+DEFLATE = "permessage-deflate; client_max_window_bits"
+
+
+def test_compression_is_agreed_on_where_it_is_switched_on() -> None:
+    request = head(Sec_WebSocket_Extensions=DEFLATE)
+    assert read_handshake(request, ["/ws"]).extensions == ""
+    agreed = read_handshake(request, ["/ws"], has_compression=True).extensions
+    assert agreed == "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+    assert read_handshake(head(), ["/ws"], has_compression=True).extensions == ""
+    assert f"\r\nSec-WebSocket-Extensions: {agreed}\r\n".encode() in accepted(KEY.encode(), extensions=agreed)
+    assert b"Extensions" not in accepted(KEY.encode())
+
+
+def test_offers_may_stand_in_several_lines() -> None:
+    request = head(Sec_WebSocket_Extensions="x-other", more=f"sec-websocket-extensions: {DEFLATE}\r\n")
+    assert read_handshake(request, ["/ws"], has_compression=True).extensions
+
+
+def test_offers_that_cannot_be_read_are_refused_where_they_are_read() -> None:
+    request = head(Sec_WebSocket_Extensions="permessage-deflate;")
+    with pytest.raises(Refused) as caught:
+        read_handshake(request, ["/ws"], has_compression=True)
+    assert caught.value.fault.code is ErrorCode.INVALID_FIELD
+    assert read_handshake(request, ["/ws"]).extensions == ""
+
+
 # The query
 
 

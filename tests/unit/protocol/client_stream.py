@@ -1,8 +1,10 @@
 """What a client sends, byte by byte: frames as RFC 6455 section 5.2 draws them, right and wrong."""
 
+import zlib
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from websocket_handler.protocol.deflate import inflated
 from websocket_handler.protocol.frame_decoder import Event, FrameDecoder, ProtocolViolation
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -31,17 +33,32 @@ def client_frame(
     return head + extended + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
 
 
-def outcomes(chunks: Iterable[bytes], message_bytes_max: int = 65536) -> list[Outcome]:
-    """What the decoder makes of a stream, up to its end."""
-    decoder = FrameDecoder(message_bytes_max)
+def deflated(payload: bytes, *, level: int = 9, window_bits: int = 15) -> bytes:
+    """The payload of a compressed message (RFC 7692 section 7.2.1)."""
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -window_bits)
+    return (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\0\0\xff\xff")
+
+
+def outcomes(chunks: Iterable[bytes], message_bytes_max: int = 65536, *, inflates: bool = False) -> list[Outcome]:
+    """What the decoder makes of a stream, up to its end; compressed messages are unpacked in their turn."""
+    decoder = FrameDecoder(message_bytes_max, inflates=inflates)
     found: list[Outcome] = []
     for chunk in chunks:
+        end: list[Outcome] = []
         try:
-            found += decoder.receive(chunk)
+            events = decoder.receive(chunk)
         except ProtocolViolation as violation:
-            return [*found, *violation.events, int(violation.close_code)]
-        if found and isinstance(last := found[-1], tuple) and last[0] is Event.CLOSE:
-            return found
+            events, end = violation.events, [int(violation.close_code)]
+        for event, payload in events:
+            if event in (Event.DEFLATED_TEXT, Event.DEFLATED_BINARY):
+                try:
+                    found.append(inflated(event, payload, message_bytes_max))
+                except ProtocolViolation as violation:
+                    return [*found, int(violation.close_code)]
+            else:
+                found.append((event, payload))
+        if end or (events and events[-1][0] is Event.CLOSE):
+            return [*found, *end]
     return found
 
 

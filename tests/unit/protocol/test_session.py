@@ -87,3 +87,25 @@ def test_a_rate_of_zero_is_no_limit() -> None:
     session = Session(SessionLimits(commands_per_second=0, bytes_per_second=0), now=0.0)
     for _ in range(10_000):
         session.receive(PING, 0.0)
+
+
+def test_whether_a_further_command_would_be_looked_at_is_told_without_taking_anything() -> None:
+    session = Session(SessionLimits(commands_per_second=1), now=0.0)
+    for _ in range(10):
+        session.check_rate(0.0)
+    session.receive(PING, 0.0)
+    session.check_rate(0.0)
+    session.receive(PING, 0.0)
+    with pytest.raises(CommandError) as caught:
+        session.check_rate(0.0)
+    assert caught.value.code is ErrorCode.RATE_LIMITED
+    session.check_rate(1.0)
+
+
+def test_a_byte_rate_that_is_used_up_counts_there_too() -> None:
+    session = Session(SessionLimits(message_bytes=100, commands_per_second=0, bytes_per_second=100), now=0.0)
+    session.receive(padded(100), 0.0)
+    session.check_rate(0.0)
+    session.receive(padded(100), 0.0)
+    with pytest.raises(CommandError):
+        session.check_rate(0.0)

@@ -1,17 +1,16 @@
 """Logs: one line per event whatever a client sends, and never a wait."""
 
-import io
 import json
 import logging
-from collections.abc import Iterator
-from queue import Queue
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from websocket_handler.telemetry import log
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.events import EVENTS
-from websocket_handler.telemetry.log import VALUE_CHARACTERS_MAX, EventLog, start_logging
+from websocket_handler.telemetry.log import VALUE_CHARACTERS_MAX, EventLog, log_line, start_logging
 
 HOSTILE = [
     'x\n{"level":"error","event":"node.failed"}',
@@ -37,23 +36,18 @@ def _untouched_loggers() -> Iterator[None]:
         logging.getLogger(name).setLevel(level)
 
 
-class Terminal(io.StringIO):
-    """A stream that a person looks at."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def written(style: str, emit: object, *, level: str = "DEBUG", stream: io.StringIO | None = None) -> list[str]:
+def written(
+    style: str, emit: Callable[[], object], *, level: str = "DEBUG", counters: Counters | None = None
+) -> list[str]:
     """The lines that `emit` leaves."""
-    stream = stream or io.StringIO()
-    stop = start_logging("n1", level, style, Counters(), stream)
-    try:
-        assert callable(emit)
-        emit()
-    finally:
-        stop()
-    return stream.getvalue().removesuffix("\n").split("\n")
+    with tempfile.TemporaryFile() as file:
+        stop = start_logging("n1", level, style, counters or Counters(), file.fileno())
+        try:
+            emit()
+        finally:
+            stop()
+        file.seek(0)
+        return file.read().decode("ascii").removesuffix("\n").split("\n")
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
@@ -93,11 +87,43 @@ def test_a_line_is_one_json_object_with_time_level_node_and_fields() -> None:
     }
 
 
-def test_a_person_reads_the_event_and_its_fields() -> None:
-    (line,) = written("auto", lambda: EventLog().report("node.listening", {"port": 8080}), stream=Terminal())
-    assert line.endswith("info    node.listening  port=8080")
-    (other,) = written("auto", lambda: EventLog().emit("node.listening", port=8080))
-    assert json.loads(other)["port"] == 8080
+def test_a_person_reads_the_event_and_its_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = written("auto", lambda: EventLog().emit("node.listening", port=8080))
+    assert json.loads(line)["port"] == 8080
+    monkeypatch.setattr(os, "isatty", lambda _descriptor: True)
+    (shown,) = written("auto", lambda: EventLog().report("node.listening", {"port": 8080}))
+    assert shown.endswith("info    node.listening  port=8080")
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_line_that_is_whole_stays_as_it_is_and_in_its_turn_whatever_the_level(style: str) -> None:
+    def emit() -> None:
+        EventLog().emit("node.failed", reason="first")
+        log_line('{"a":"%s"}')
+        EventLog().emit("node.failed", reason="last")
+
+    first, line, last = written(style, emit, level="ERROR")
+    assert "first" in first
+    assert line == '{"a":"%s"}'
+    assert "last" in last
+
+
+class _Unspeakable:
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+def test_a_record_that_cannot_be_shown_is_counted_and_costs_nobody_else_anything() -> None:
+    counters = Counters()
+
+    def emit() -> None:
+        EventLog().emit("library", message=_Unspeakable())
+        logging.getLogger("library").error("%d", "no number")
+        EventLog().emit("library", message=float("nan"))
+
+    (line,) = written("json", emit, counters=counters)
+    assert json.loads(line)["message"] == "nan"
+    assert counters.log_records_dropped == 2
 
 
 def test_long_values_are_cut_and_say_so() -> None:
@@ -123,51 +149,6 @@ def test_an_exception_is_logged_with_the_end_of_its_trace() -> None:
     assert (own["error"], own["task"], own["level"]) == ("ValueError", "sweep", "error")
     assert "ValueError: x\ny" in own["trace"]
     assert "ValueError" in librarys["trace"]
-
-
-class _Stuck(io.StringIO):
-    """A pipe that nobody reads until it is let go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.begun = Queue[int]()
-        self.released = Queue[int]()
-
-    def write(self, text: str) -> int:
-        if text.strip() and not self.begun.qsize():
-            self.begun.put(1)
-            self.released.get()
-        return super().write(text)
-
-
-def test_a_blocked_pipe_costs_lines_that_are_counted_and_never_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "QUEUE_RECORDS_MAX", 10)
-    counters, stream = Counters(), _Stuck()
-    stop = start_logging("n1", "INFO", "json", counters, stream)
-    events = EventLog()
-    events.emit("node.listening", port=0)
-    stream.begun.get()
-    stream.begun.put(1)
-    for port in range(1, 26):
-        events.emit("node.listening", port=port)
-    assert counters.log_records_dropped == 15
-    stream.released.put(1)
-    stop()
-    assert [json.loads(line)["port"] for line in stream.getvalue().splitlines()] == list(range(11))
-
-
-def test_a_pipe_that_nobody_reads_does_not_hold_up_the_end_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "QUEUE_RECORDS_MAX", 1)
-    monkeypatch.setattr(log, "STOP_TIMEOUT_S", 0.01)
-    stream = _Stuck()
-    stop = start_logging("n1", "INFO", "json", Counters(), stream)
-    EventLog().emit("node.listening")
-    stream.begun.get()
-    stream.begun.put(1)
-    EventLog().emit("node.listening")
-    stop()
-    stop()
-    stream.released.put(1)
 
 
 def test_stopping_gives_the_process_its_loggers_back() -> None:

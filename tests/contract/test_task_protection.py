@@ -1,0 +1,136 @@
+"""The contract of `ports.task_protection`, for memory and for the ECS agent's endpoint over real HTTP."""
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract.ecs_agent import EcsAgent, running_ecs_agent
+from tests.contract.ports_testing import StandingClock
+from websocket_handler.adapters.ecs_protection import EcsTaskProtection
+from websocket_handler.adapters.memory import MemoryTaskProtection
+from websocket_handler.ports.task_protection import ProtectionUnavailable, TaskProtection
+
+MINUTE_S = 60
+
+
+@pytest.fixture
+def agent(clock: StandingClock) -> Iterator[EcsAgent]:
+    """The endpoint; its protections expire by the test's clock."""
+    with running_ecs_agent(clock.monotonic) as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "ecs"])
+def protection(request: pytest.FixtureRequest, clock: StandingClock, agent: EcsAgent) -> TaskProtection:
+    """A task that nobody has protected yet."""
+    return MemoryTaskProtection(clock) if request.param == "memory" else EcsTaskProtection(agent.uri)
+
+
+@pytest.mark.asyncio
+async def test_a_task_is_protected_from_its_asking_until_its_release(protection: TaskProtection) -> None:
+    """Releasing is idempotent, also for a task that never was protected."""
+    assert not await protection.is_protected()
+    await protection.release()
+    await protection.protect(10)
+    assert await protection.is_protected()
+    await protection.release()
+    await protection.release()
+    assert not await protection.is_protected()
+
+
+@pytest.mark.asyncio
+async def test_protection_expires_on_its_own(protection: TaskProtection, clock: StandingClock) -> None:
+    """A task that hangs is not protected for ever."""
+    await protection.protect(10)
+    clock.now += 10 * MINUTE_S - 1
+    assert await protection.is_protected()
+    clock.now += 1
+    assert not await protection.is_protected()
+
+
+@pytest.mark.asyncio
+async def test_asking_again_begins_the_time_anew(protection: TaskProtection, clock: StandingClock) -> None:
+    """Renewing neither adds to the time that is left nor keeps the old end."""
+    await protection.protect(10)
+    clock.now += 9 * MINUTE_S
+    await protection.protect(10)
+    clock.now += 9 * MINUTE_S
+    assert await protection.is_protected()
+    clock.now += MINUTE_S
+    assert not await protection.is_protected()
+
+
+@pytest.mark.asyncio
+async def test_the_endpoint_gets_what_its_documentation_asks_for(agent: EcsAgent) -> None:
+    """No field but those two, which the agent would refuse; a release names no time."""
+    protection = EcsTaskProtection(agent.uri)
+    await protection.protect(10)
+    await protection.release()
+    await protection.is_protected()
+    assert agent.requests == [
+        ("PUT", {"ProtectionEnabled": True, "ExpiresInMinutes": 10}),
+        ("PUT", {"ProtectionEnabled": False}),
+        ("GET", None),
+    ]
+
+
+REFUSALS = {
+    "DEPLOYMENT_BLOCKED": (200, {"failure": {"Arn": "a", "Detail": None, "Reason": "DEPLOYMENT_BLOCKED"}}),
+    "AccessDeniedException: not authorized": (
+        400,
+        {"requestID": "r", "error": {"Arn": "a", "Code": "AccessDeniedException", "Message": "not authorized"}},
+    ),
+    "status 503": (503, {}),
+    "ProtectionEnabled is neither": (200, {"protection": {"ProtectionEnabled": "true"}}),
+    "KeyError": (200, {"protection": {}}),
+    "TypeError": (200, []),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("reason", REFUSALS)
+async def test_a_refusal_is_told_with_its_reason(agent: EcsAgent, reason: str) -> None:
+    """ECS's refusals come with the status 200; what is not understood is one, too."""
+    status, said = REFUSALS[reason]
+    agent.answer = status, json.dumps(said).encode()
+    with pytest.raises(ProtectionUnavailable, match=reason):
+        await EcsTaskProtection(agent.uri).protect(10)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_wanted", [True, False])
+async def test_an_answer_that_says_the_opposite_is_a_refusal(agent: EcsAgent, is_wanted: bool) -> None:
+    """What was asked for does not hold."""
+    agent.answer = 200, json.dumps({"protection": {"ProtectionEnabled": not is_wanted}}).encode()
+    protection = EcsTaskProtection(agent.uri)
+    with pytest.raises(ProtectionUnavailable, match="asked for"):
+        await (protection.protect(1) if is_wanted else protection.release())
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("body", [b"", b"not JSON", b"\xff", b"x" * 100_000])
+async def test_a_body_that_is_no_answer_is_a_refusal(agent: EcsAgent, body: bytes) -> None:
+    """Empty, no JSON, no text, or too long."""
+    agent.answer = 200, body
+    with pytest.raises(ProtectionUnavailable):
+        await EcsTaskProtection(agent.uri).is_protected()
+
+
+@pytest.mark.asyncio
+async def test_an_agent_that_does_not_answer_is_not_waited_for(agent: EcsAgent) -> None:
+    """It took the request; after the deadline it is given up."""
+    agent.is_silent = True
+    with pytest.raises(ProtectionUnavailable, match="did not answer"):
+        await EcsTaskProtection(agent.uri, timeout_s=0.01).protect(10)
+
+
+@pytest.mark.asyncio
+async def test_a_place_without_an_agent_is_said_so() -> None:
+    """Nothing listens; or the address is none, as outside of ECS."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    for uri in (f"http://127.0.0.1:{port}/api/x", "", "https://agent", "http://", "http://host:port/"):
+        with pytest.raises(ProtectionUnavailable):
+            await EcsTaskProtection(uri).protect(10)

@@ -1,0 +1,140 @@
+"""Event streams and polls that wait take places like WebSockets: limited per address and per user, counted, given
+back, also by who hangs up without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from tests.e2e.gateway import Gateway
+from tests.security.conftest import GUARDED, Start
+from tests.security.peers import Message, Peer, Raw, Response, bystander, client_sockets, handshake_head, http
+from tests.security.tokens import token
+
+EVENTS = "/api/v1/projects/team-a/events"
+POLL = "/api/v1/projects/team-a/messages?after=0&wait=60"
+OTHER = {"x_forwarded_for": "9.9.9.9"}
+"""Another client behind the same proxy."""
+
+
+def ask(raw: Raw, path: str, **headers: str) -> None:
+    """Send a GET request, and leave its answer to come."""
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    raw.send("\r\n".join([f"GET {path} HTTP/1.1", "Host: gateway.example", *lines]).encode() + b"\r\n\r\n")
+
+
+@contextmanager
+def stream(gateway: Gateway, **headers: str) -> Iterator[Raw]:
+    """An event stream that has begun."""
+    with Raw(gateway.port) as raw:
+        ask(raw, EVENTS, **headers)
+        assert raw.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        raw.read_until(b"event: subscription_confirmed\n")
+        yield raw
+
+
+@contextmanager
+def poll(gateway: Gateway, **headers: str) -> Iterator[Raw]:
+    """A long poll that waits."""
+    before = metric(gateway, "streams")
+    with Raw(gateway.port) as raw:
+        ask(raw, POLL, **headers)
+        gateway.until(lambda: metric(gateway, "streams") == before + 1)
+        yield raw
+
+
+def websocket(gateway: Gateway, **headers: str | None) -> Peer:
+    """A client."""
+    return Peer.connect(gateway.port, **headers)
+
+
+LONG: dict[str, Callable[..., AbstractContextManager[Any]]] = {"stream": stream, "poll": poll, "websocket": websocket}
+
+
+def metric(gateway: Gateway, name: str) -> int:
+    """A sample of `/metrics`, 0 where it is not there."""
+    admin = {"authorization": f"Bearer {token(sub='operator', rights=['admin'])}"}
+    lines = http(gateway.port, "GET", "/metrics", **admin).body.decode().splitlines()
+    name = f"websocket_handler_{name} "
+    return int(float(next((line for line in lines if line.startswith(name)), f"{name}0").removeprefix(name)))
+
+
+def refused(gateway: Gateway, path: str, **headers: str) -> Response:
+    """What a stream or a poll gets that is one too many."""
+    response = http(gateway.port, "GET", path, **headers)
+    assert (response.status, response.code, response.headers["retry-after"]) == (503, "too_many_connections", "1")
+    return response
+
+
+@pytest.mark.parametrize("first", LONG)
+def test_streams_polls_and_sockets_of_one_address_are_limited_together(start: Start, first: str) -> None:
+    with start(CONNECTIONS_PER_ADDRESS="1", TRUSTED_PROXY_HOPS="1") as gateway:
+        mine = {"x_forwarded_for": "1.1.1.1"}
+        with bystander(gateway.port, OTHER) as witness, LONG[first](gateway, **mine):
+            refused(gateway, EVENTS, **mine)
+            refused(gateway, POLL, **mine)
+            with Raw(gateway.port) as raw:
+                raw.send(handshake_head(**mine))
+                assert raw.response().code == "too_many_connections"
+            with stream(gateway, x_forwarded_for="2.2.2.2"):
+                assert witness.request("ping")["type"] == "pong"
+            assert metric(gateway, 'streams_refused_total{code="too_many_connections"}') == 2
+        gateway.until(lambda: metric(gateway, "streams") == 0)
+        for long in LONG.values():
+            with long(gateway, **mine):
+                pass
+            gateway.until(lambda: metric(gateway, "streams") + metric(gateway, "connections") == 0)
+
+
+@pytest.mark.parametrize("first", LONG)
+def test_streams_polls_and_sockets_of_one_user_are_limited_together(start: Start, first: str) -> None:
+    with start(**GUARDED, CONNECTIONS_PER_USER="1") as gateway:
+        mine, other = ({"authorization": f"Bearer {token(sub=user)}"} for user in ("alice", "bob"))
+        with (
+            bystander(gateway.port, other) as witness,
+            LONG[first](gateway, **mine),
+            Peer.connect(gateway.port) as late,
+        ):
+            refused(gateway, EVENTS, **mine)
+            refused(gateway, POLL, **mine)
+            assert late.request("authenticate", token=token(sub="alice"))["code"] == "too_many_connections"
+            assert witness.request("ping")["type"] == "pong"
+        gateway.until(lambda: metric(gateway, "streams") + metric(gateway, "connections") == 0)
+        with stream(gateway, **mine):
+            pass
+
+
+def test_a_poll_whose_client_hangs_up_ends_and_a_flood_of_them_leaves_nothing(start: Start) -> None:
+    with start() as gateway, bystander(gateway.port, {}) as witness:
+        for _ in range(5):
+            with ExitStack() as stack:
+                for _ in range(100):
+                    raw = stack.enter_context(Raw(gateway.port))
+                    ask(raw, POLL)
+                gateway.until(lambda: metric(gateway, "streams") == 100)
+                assert witness.request("ping")["type"] == "pong"
+            gateway.until(lambda: metric(gateway, "streams") == 0)
+        gateway.until(lambda: client_sockets(gateway) == 1)
+
+
+def test_a_poll_that_is_answered_gives_its_place_back(start: Start) -> None:
+    with start(CONNECTIONS_PER_ADDRESS="1") as gateway:
+        for offset in (1, 2, 3):
+            with Raw(gateway.port) as raw:
+                ask(raw, POLL.replace("after=0", f"after={offset - 1}"))
+                gateway.until(lambda: metric(gateway, "streams") == 1)
+                http(gateway.port, "POST", "/api/v1/projects/team-a/messages", b'{"n":%d}' % offset)
+                page: Message = raw.response().json()
+                assert [message["n"] for message in page["messages"]] == [offset]
+            gateway.until(lambda: metric(gateway, "streams") == 0)
+
+
+def test_near_the_memory_limit_streams_are_refused_and_short_requests_answered(start: Start) -> None:
+    with start(MEMORY_LIMIT_BYTES="1000000") as gateway:
+        refused(gateway, EVENTS)
+        refused(gateway, POLL)
+        assert http(gateway.port, "GET", POLL.removesuffix("&wait=60")).status == 200
+        assert http(gateway.port, "GET", "/health").body == b"OK"

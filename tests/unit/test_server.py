@@ -1,0 +1,132 @@
+"""`WebSocketServer` as a library: what a program that embeds it can do, in virtual time."""
+
+import asyncio
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.unit.delivery.agent_queues import LoopClock
+from tests.unit.delivery.doubles import NEVER_OLD, Client, client_of
+from tests.virtual_time import in_virtual_time, settle
+from websocket_handler.adapters.memory import MemoryForwarder, MemoryLogStore
+from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.engine import Engine
+from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
+from websocket_handler.delivery.limits import DeliveryLimits
+from websocket_handler.delivery.node import Node
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import Subscribe
+from websocket_handler.protocol.names import Agent
+from websocket_handler.protocol.publication import finish
+from websocket_handler.protocol.replies import Greeting
+from websocket_handler.protocol.session import SessionLimits
+from websocket_handler.server import ServerOptions, WebSocketServer
+from websocket_handler.telemetry.counters import Counters
+
+
+class Desk:
+    """A server over memory, and its queues."""
+
+    def __init__(self) -> None:
+        clock, counters = LoopClock(), Counters()
+        ids = iter(range(1, 1000))
+        limits = DeliveryLimits(log=NEVER_OLD)
+        loop: Any = asyncio.get_running_loop()
+        store = MemoryLogStore(clock, NEVER_OLD)
+        engine = Engine(store, clock, loop, limits, counters, lambda: f"epoch{next(ids)}", finish)
+        self.queues = MemoryForwarder()
+        forwarding = Forwarding(self.queues, clock, ForwardLimits(), counters, Random(1))
+        options = ServerOptions(Greeting("node", 25, 65536, 256, 100, 1000), SessionLimits())
+        node = Node(engine, MemoryLogStore(clock, NEVER_OLD))
+        self.server = WebSocketServer(node, forwarding, clock, options, lambda: f"id{next(ids)}")
+
+    def arrive(self, *projects: str) -> Connection:
+        """A client that follows projects; it has read what it was told up to now."""
+        client = Client()
+        subscriptions = [Subscribe(project_id=project_id) for project_id in projects]
+        client.connection = self.server.connection_handler(client, subscriptions)
+        return client.connection
+
+
+@in_virtual_time
+async def test_a_client_is_greeted_and_follows_what_it_came_for() -> None:
+    client = client_of(Desk().arrive("p", "q"))
+    await settle()
+    assert [message["type"] for message in client.messages] == ["connected"] + ["subscription_confirmed"] * 2
+
+
+@in_virtual_time
+async def test_what_is_sent_to_a_project_reaches_who_follows_it_and_nobody_else() -> None:
+    desk = Desk()
+    follower, other = desk.arrive("p"), desk.arrive("q")
+    await settle()
+    for connection in (follower, other):
+        client_of(connection).forget()
+    answers: list[object] = []
+    desk.server.send_to_project("p", {"type": "hello"}, done=answers.append)
+    await settle()
+    assert client_of(follower).messages == [{"type": "hello", "project_id": "p", "offset": 1}]
+    assert client_of(other).messages == []
+    assert answers == [desk.server.node.project("p").log.position]
+
+
+@in_virtual_time
+async def test_a_key_makes_sending_again_harmless() -> None:
+    desk = Desk()
+    follower = desk.arrive("p")
+    answers: list[object] = []
+    for _ in range(2):
+        desk.server.send_to_project("p", {"n": 1}, key="once", done=answers.append)
+        await settle()
+    assert client_of(follower).offsets == [1]
+    assert answers[0] == answers[1]
+
+
+@in_virtual_time
+async def test_what_cannot_be_a_publication_is_refused_at_once() -> None:
+    with pytest.raises(CommandError) as refused:
+        Desk().server.send_to_project("p", {"offset": 7})
+    assert refused.value.code is ErrorCode.RESERVED_FIELD
+
+
+@in_virtual_time
+async def test_a_broadcast_reaches_every_connection() -> None:
+    desk = Desk()
+    connections = [desk.arrive(), desk.arrive("p")]
+    await settle()
+    for connection in connections:
+        client_of(connection).forget()
+    assert desk.server.broadcast_message({"type": "notice"}) == 2
+    await settle()
+    assert [client_of(connection).messages for connection in connections] == [[{"type": "notice"}]] * 2
+
+
+@in_virtual_time
+async def test_forwarded_work_is_in_its_agents_queue_under_the_id_that_was_told() -> None:
+    desk = Desk()
+    answers: list[object] = []
+    message_id = desk.server.forward_to_sqs("code", {"task": "fix"}, project_id="p", done=answers.append)
+    await settle()
+    (task,) = desk.queues.queues[Agent.DEV]
+    assert (task.message_id, task.project_id, task.data) == (message_id, "p", b'{"task":"fix"}')
+    assert answers == ["receipt-1"]
+
+
+@in_virtual_time
+async def test_work_for_an_unknown_agent_is_refused_at_once() -> None:
+    with pytest.raises(CommandError) as refused:
+        Desk().server.forward_to_sqs("cook", {})
+    assert refused.value.code is ErrorCode.UNKNOWN_AGENT_TYPE
+
+
+@in_virtual_time
+async def test_a_connection_can_be_let_go_of_twice() -> None:
+    desk = Desk()
+    ended: list[Connection] = []
+    desk.server.connection_ended = ended.append
+    connection = desk.arrive("p")
+    desk.server.unregister_connection(connection)
+    desk.server.unregister_connection(connection)
+    assert ended == [connection]
+    assert desk.server.broadcast_message({"type": "notice"}) == 0

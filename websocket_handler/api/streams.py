@@ -1,0 +1,67 @@
+"""What takes long over HTTP, an event stream or a poll that waits, takes a place as a WebSocket does: it counts
+towards the limits of its address and of its user, and gives its place back when it ends or its client is gone."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from websocket_handler.api.access import visitor_of
+from websocket_handler.api.gateway import Gateway
+from websocket_handler.protocol.codes import CommandError
+
+
+@contextmanager
+def place_taken(request: Request, gateway: Gateway) -> Iterator[None]:
+    """A place for as long as the block runs. Raises CommandError: `too_many_connections`."""
+    counters = gateway.node.engine.counters
+    peer = request.client.host if request.client else ""
+    try:
+        leave = gateway.take_place(peer, request.headers.getlist("x-forwarded-for"), visitor_of(request).identity)
+    except CommandError as fault:
+        counters.streams_refused[fault.code.value] += 1
+        raise
+    counters.streams += 1
+    try:
+        yield
+    finally:
+        counters.streams -= 1
+        leave()
+
+
+class HeldStream(StreamingResponse):
+    """A stream that lets go of what it holds at its end, also when it never began."""
+
+    media_type = "text/event-stream"
+
+    def hold(self, held: ExitStack) -> "HeldStream":
+        """Let go of this at the end."""
+        self._held = held
+        return self
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await super().__call__(scope, receive, send)
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, None]) -> None:
+    """Do it, until it is done or its client has hung up."""
+    working, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        if not working.done():
+            working.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+    if not working.cancelled():
+        working.result()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

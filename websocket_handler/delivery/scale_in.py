@@ -1,0 +1,127 @@
+"""Keeps this node from being ended for the sake of fewer nodes while many clients are on it.
+
+Protection also holds up deployments: ECS waits for a protected task. So a node gives it up as soon as another node
+is there, which with one steady node means that a deployment is under way; the hand-over at the drain then does what
+protection did. It is short and renewed, so that a node that hangs loses it; and somebody who takes it away by hand
+is not contradicted until the node has become quiet once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.task_protection import ProtectionUnavailable, TaskProtection
+from websocket_handler.telemetry.counters import Counters
+
+LOOK_INTERVAL_S: Final = 5.0
+PROTECTION_MINUTES: Final = 10
+RENEW_AFTER_S: Final = 180.0
+"""Several renewals may fail before the protection expires."""
+RELEASE_SHARE: Final = 0.8
+"""Below this share of the threshold it ends, so that a count that sways about the threshold does not sway it."""
+DEPENDENCY: Final = "ecs task protection"
+
+
+class ScaleInProtection:
+    """Protects from `threshold` connections on; 0 means never. `has_peers` tells whether another node is there."""
+
+    def __init__(
+        self,
+        protection: TaskProtection,
+        threshold: int,
+        connections: Callable[[], int],
+        has_peers: Callable[[], bool],
+        clock: Clock,
+        counters: Counters,
+        report: Callable[[str, dict[str, object]], None],
+    ) -> None:
+        self._protection = protection
+        self._threshold = threshold
+        self._connections = connections
+        self._has_peers = has_peers
+        self._clock = clock
+        self._counters = counters
+        self._report = report
+        self._turn = asyncio.Lock()
+        self._may_hold = False
+        """Asked for, and not given back: true as well when the answer was lost."""
+        self._expires_at: float | None = None
+        """When what is known to hold ends on its own."""
+        self._renew_at = 0.0
+        self._is_waived = False
+        self._is_over = False
+        self._is_down = False
+
+    async def run(self) -> None:
+        """Protect and release as the connections come and go, until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_INTERVAL_S)
+
+    async def look(self) -> None:
+        """Do what the connections ask for. A failure is reported once, counted, and tried again at the next look."""
+        async with self._turn:
+            if not self._threshold:
+                return
+            try:
+                if self._is_wanted():
+                    await self._hold()
+                elif self._may_hold:
+                    await self._release()
+            except ProtectionUnavailable as fault:
+                self._counters.protections["failed"] += 1
+                self._tell_state(is_down=True, reason=str(fault))
+            else:
+                self._tell_state(is_down=False, reason="")
+
+    async def end(self) -> None:
+        """The node is going away: release, and never protect again. Takes as long as one call takes at most, and
+        another that may be under way."""
+        self._is_over = True
+        await self.look()
+
+    def _is_wanted(self) -> bool:
+        connections = self._connections()
+        lowest = RELEASE_SHARE * self._threshold
+        if connections < lowest:
+            self._is_waived = False
+        if self._is_over or self._is_waived or self._has_peers():
+            return False
+        return connections >= (lowest if self._may_hold else self._threshold)
+
+    async def _hold(self) -> None:
+        now = self._clock.monotonic()
+        is_new = self._expires_at is None or now >= self._expires_at
+        if not is_new:
+            if now < self._renew_at:
+                return
+            if not await self._protection.is_protected():
+                self._waive()
+                return
+        self._may_hold = True
+        await self._protection.protect(PROTECTION_MINUTES)
+        self._expires_at = now + 60 * PROTECTION_MINUTES
+        self._renew_at = now + RENEW_AFTER_S
+        self._counters.protections["protected" if is_new else "renewed"] += 1
+        if is_new:
+            self._report("scale_in.protected", {"connections": self._connections()})
+
+    def _waive(self) -> None:
+        """Somebody took the protection away before its time."""
+        self._may_hold, self._expires_at, self._is_waived = False, None, True
+        self._counters.protections["waived"] += 1
+        self._report("scale_in.waived", {"connections": self._connections()})
+
+    async def _release(self) -> None:
+        await self._protection.release()
+        self._may_hold, self._expires_at = False, None
+        self._counters.protections["released"] += 1
+        self._report("scale_in.released", {"connections": self._connections()})
+
+    def _tell_state(self, *, is_down: bool, reason: str) -> None:
+        if is_down != self._is_down:
+            self._is_down = is_down
+            self._report(
+                "dependency.down" if is_down else "dependency.up", {"dependency": DEPENDENCY, "reason": reason}
+            )
