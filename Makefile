@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SEEDS ?= 10000
 
 .PHONY: help install run test check format format-check lint types imports infra-test image-test container-tools \
-  bench costs fuzz floods proofs simulation browser node-modules lock clean
+  audit sbom sbom-test bench costs fuzz fuzz-coverage fuzz-api floods proofs simulation browser node-modules lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,11 +47,11 @@ types: $(STAMP) ## mypy, strict
 imports: $(STAMP) ## the direction of imports
 	$(BIN)/lint-imports
 
-infra-test: .venv-infra/.installed ## template, rights, deploy and linters against an extended emulator
-	.venv-infra/bin/python -m pytest tests/infra --ignore tests/infra/test_image.py $(ARGS)
+infra-test: .venv-infra/.installed .venv-sam/.installed .venv-checkov/.installed ## template, rights, deploy, SAM and linters against an extended emulator
+	.venv-infra/bin/python -m pytest tests/infra --ignore-glob '*/test_image*.py' $(ARGS)
 
-image-test: .venv-infra/.installed container-tools ## build the image for real and run it in 512 MB and a quarter core
-	.venv-infra/bin/python -m pytest tests/infra/test_image.py -s $(ARGS)
+image-test: .venv-infra/.installed .venv-sbom/.installed container-tools ## build the image for real and run it in 512 MB and a quarter core; the whole compose file
+	.venv-infra/bin/python -m pytest tests/infra/test_image.py tests/infra/test_image_compose.py -s $(ARGS)
 
 .venv-infra/.installed: requirements/infra.txt
 	@test -x .venv-infra/bin/python || $(PYTHON) -m venv .venv-infra
@@ -59,11 +59,40 @@ image-test: .venv-infra/.installed container-tools ## build the image for real a
 	@.venv-infra/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/infra.txt
 	@touch $@
 
+.venv-sam/.installed .venv-checkov/.installed: .venv-%/.installed: requirements/infra-%.txt
+	@test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	@echo "installing the Python packages of $<"
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
 container-tools:
-	@command -v buildah >/dev/null && command -v podman >/dev/null && command -v runc >/dev/null || { \
-	  echo "installing podman, buildah and runc through apt"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	  apt-get install -y -qq --no-install-recommends podman buildah runc catatonit containernetworking-plugins \
-	  debootstrap >/dev/null; }
+	@command -v buildah >/dev/null && command -v podman >/dev/null && command -v runc >/dev/null \
+	  && command -v docker-compose >/dev/null && test -x /usr/lib/podman/aardvark-dns || { \
+	  echo "installing podman, buildah, runc and docker-compose through apt"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends podman buildah \
+	  runc catatonit containernetworking-plugins netavark aardvark-dns docker-compose debootstrap >/dev/null; }
+
+audit: $(STAMP) ## known vulnerabilities of every locked package; Error 1: there are some, Error 2: could not run
+	$(BIN)/python -m supply_chain $(ARGS)
+
+sbom: .venv-sbom/.installed ## write dist/sbom.cdx.json, what the image is made of (CycloneDX), and check it
+	@mkdir -p dist
+	@.venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check --dry-run --ignore-installed --no-deps \
+	  --only-binary=:all: --require-hashes --report dist/pip-report.json -r websocket_handler/requirements.txt
+	@.venv-sbom/bin/python -I websocket_handler/image/sbom.py --lock websocket_handler/requirements.txt \
+	  --report dist/pip-report.json --packages "$$(.venv-sbom/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+	  --version "$$(git describe --always --dirty)" --created "$$(date -u +%Y-%m-%dT%H:%M:%SZ)" --output dist/sbom.cdx.json
+	@rm dist/pip-report.json
+	.venv-sbom/bin/python -m supply_chain.check_sbom dist/sbom.cdx.json websocket_handler/requirements.txt
+
+sbom-test: .venv-sbom/.installed ## the bill of materials against its lock and the CycloneDX schema
+	.venv-sbom/bin/python -m pytest tests/supply_chain/test_sbom.py tests/supply_chain/test_check_sbom.py $(ARGS)
+
+.venv-sbom/.installed: requirements/sbom.txt
+	@test -x .venv-sbom/bin/python || $(PYTHON) -m venv .venv-sbom
+	@echo "installing the Python packages of requirements/sbom.txt"
+	@.venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sbom.txt
+	@touch $@
 
 bench: $(STAMP) ## measure ourselves, the peers and the bare limit in one run; ARGS=--quick for a short one
 	$(BIN)/python -m bench $(ARGS)
@@ -73,6 +102,18 @@ costs: $(STAMP) ## write the cost sheet anew from its price table
 
 fuzz: $(STAMP) ## MINUTES=n of fuzzing handshake, frames, commands and HTTP
 	$(BIN)/python -m tests.security.fuzz --minutes $(or $(MINUTES),10)
+
+fuzz-coverage: .venv-fuzz/.installed ## MINUTES=n of coverage-guided fuzzing of the pure parts, with atheris
+	.venv-fuzz/bin/python -m tests.security.coverage_fuzz --minutes $(or $(MINUTES),10)
+
+fuzz-api: $(STAMP) ## EXAMPLES=n random requests for each operation of the HTTP API, as users with different rights
+	$(BIN)/python -m tests.security.api_fuzz --examples $(or $(EXAMPLES),1000)
+
+.venv-fuzz/.installed: requirements/fuzz.txt
+	@test -x .venv-fuzz/bin/python || $(PYTHON) -m venv .venv-fuzz
+	@echo "installing the Python packages of requirements/fuzz.txt"
+	@.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@touch $@
 
 floods: $(STAMP) ## 2,000 hostile sockets at a time, and what they cost
 	$(BIN)/python -m tests.security.test_floods
@@ -103,6 +144,10 @@ lock: ## write the hash-locked requirements anew from requirements/*.in
 	  --no-emit-index-url --no-annotate --no-header -q -o websocket_handler/requirements.txt
 	$(BIN)/uv pip compile requirements/dev.in --python-version 3.11 --universal --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header -q -o requirements/dev.txt
+	$(BIN)/uv pip compile requirements/sbom.in --python-version 3.11 --universal --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header -q -o requirements/sbom.txt
+	$(BIN)/uv pip compile requirements/fuzz.in --python-version 3.11 --universal --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header -q -o requirements/fuzz.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-infra .venv-bench tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-infra .venv-sam .venv-checkov .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

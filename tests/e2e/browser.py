@@ -86,8 +86,9 @@ class Page:
         return str(await self.run(f"document.querySelector({json.dumps(selector)}).textContent"))
 
     async def fill(self, selector: str, value: str) -> None:
-        """Type into a field."""
-        await self.run(f"document.querySelector({json.dumps(selector)}).focus()")
+        """Type into a field, in the place of what it holds."""
+        field = f"document.querySelector({json.dumps(selector)})"
+        await self.run(f"{field}.focus(), {field}.select()")
         await self.call("Input.insertText", text=value)
 
     async def click(self, selector: str) -> None:
@@ -98,6 +99,18 @@ class Page:
         )
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, x=where[0], y=where[1], button="left", clickCount=1)
+
+    async def before_its_scripts(self, source: str) -> None:
+        """Run a script in every document of this tab before the document's own."""
+        await self.call("Page.addScriptToEvaluateOnNewDocument", source=source)
+
+    async def look(self, width: int = 1280, height: int = 900, scheme: str = "light") -> None:
+        """Show the page in a window of this size, to somebody who prefers `light` or `dark`."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
+        )
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        await self.call("Emulation.setEmulatedMedia", features=[feature])
 
     async def screenshot(self) -> bytes:
         """What is to be seen, as a PNG."""

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import Http, Open, check_error
-from tests.e2e.gateway import Gateway, running_gateway
+from tests.e2e.gateway import ANSWER_TIMEOUT_S, Gateway, running_gateway
 from tests.e2e.links import new_project
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -242,8 +242,8 @@ async def test_connections_are_listed_page_by_page(api: Http, open_python: Open)
     clients = [await open_python() for _ in range(3)]
     listed: list[str] = []
     while True:
-        after = listed[-1] if listed else ""
-        page = await api.json("GET", f"/api/v1/connections?limit=2&after={after}")
+        after = f"&after={listed[-1]}" if listed else ""
+        page = await api.json("GET", f"/api/v1/connections?limit=2{after}")
         if not page["connections"]:
             break
         listed += [connection["connection_id"] for connection in page["connections"]]
@@ -311,7 +311,7 @@ async def raw(gateway: Gateway, request: bytes, *, eof: bool = False) -> bytes:
     if eof:
         writer.write_eof()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
             return await reader.read()
     finally:
         writer.close()
@@ -334,7 +334,7 @@ async def test_a_body_shorter_than_announced_publishes_nothing(
     await raw(gateway, post(project_id, b'{"n":1}', 20), eof=True)
     assert (await api.json("GET", messages_of(project_id)))["offset"] == 0
 
-    with running_gateway({**settings, "LOG_STORE": "memory", "HANDSHAKE_TIMEOUT_S": "0.3"}) as hasty:
+    with running_gateway({**settings, "LOG_STORE": "memory", "HANDSHAKE_TIMEOUT_S": "1"}) as hasty:
         answer = await raw(hasty, post(project_id, b'{"n":1}', 20))
         slow_head = await raw(hasty, b"GET /health HTTP/1.1\r\nHost")
         silent = await raw(hasty, b"")

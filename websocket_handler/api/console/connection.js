@@ -1,14 +1,23 @@
 /**
  * One WebSocket to the gateway that comes back by itself. No DOM in here.
  *
+ * It is live once the gateway let it in: with the token in the first message, or, without a
+ * token, when a command that changes nothing is answered. Where a token is needed and there is
+ * none that the gateway takes, it is locked until `connect` is called again.
+ *
  * Events (CustomEvent; the value is in `detail`):
- *   state    {name, connectionId, retryAtMs, reason, stopped}; name is
- *            connecting | live | reconnecting | offline; retryAtMs is on the
- *            clock of Date.now(), or null
- *   live     {limits} after the gateway's `connected` frame
+ *   state    {name, connectionId, identity, retryAtMs, reason, code, stopped}; name is
+ *            connecting | live | reconnecting | offline | locked; identity is {userId,
+ *            expiresAt} or null where nobody asks; retryAtMs is on the clock of Date.now(), or
+ *            null; code is the close code or the error code behind the reason, or null
+ *   live     {limits} after the gateway let the page in
+ *   expiring {expiresAt} the token ends soon: call `renew`, or the connection ends with 4002
+ *   renewed  identity; a new token holds on the same connection
  *   message  {message, text} every object that answers no request
  *   latency  round trip of a ping in milliseconds
  */
+import { closeText, errorText } from "./reasons.js";
+
 const BACKOFF_FLOOR_MS = 500;
 const BACKOFF_FIRST_CEILING_MS = 1000;
 const BACKOFF_CEILING_MS = 20_000;
@@ -20,6 +29,10 @@ const STABLE_AFTER_MS = 5_000;
 const LONGEST_ORDERED_PAUSE_MS = 120_000;
 const PACE_MS = 50;
 const STOP_CODES = { first: 4500, last: 4999 };
+const TOKEN_CODES = new Set([4002, 4003]);
+
+/** Changes nothing on a connection that watches nothing, and only those who were let in may send it. */
+const PROBE = { action: "unsubscribe", project_id: "console" };
 
 const REPLY_TYPES = new Set([
   "subscription_confirmed", "unsubscription_confirmed", "forward_confirmed", "publish_confirmed",
@@ -52,6 +65,11 @@ export function isPublication(message) {
   return Number.isSafeInteger(message.offset) && !Object.hasOwn(message, "epoch");
 }
 
+/** Whom the gateway took the page for; null where it asks nobody. */
+function identityOf({ user_id: userId, expires_at: expiresAt }) {
+  return typeof userId === "string" ? { userId, expiresAt: String(expiresAt ?? "") } : null;
+}
+
 /** `dataText` is JSON already and goes in untouched, so that big numbers keep every digit. */
 export function frameText(fields, dataText) {
   const text = JSON.stringify(fields);
@@ -60,6 +78,7 @@ export function frameText(fields, dataText) {
 
 export class Connection extends EventTarget {
   #url;
+  #token;
   #WebSocket;
   #random;
   #socket = null;
@@ -75,11 +94,13 @@ export class Connection extends EventTarget {
   #idCount = 0;
 
   limits = {};
-  state = { name: "offline", connectionId: null, retryAtMs: null, reason: "", stopped: false };
+  state = { name: "offline", connectionId: null, identity: null, retryAtMs: null, reason: "", code: null, stopped: false };
 
-  constructor(url, { WebSocket = globalThis.WebSocket, random = Math.random } = {}) {
+  /** @param {string} url @param {() => string | null} token what to say who this is with, asked on every connection */
+  constructor(url, token, { WebSocket = globalThis.WebSocket, random = Math.random } = {}) {
     super();
     this.#url = url;
+    this.#token = token;
     this.#WebSocket = WebSocket;
     this.#random = random;
   }
@@ -88,7 +109,7 @@ export class Connection extends EventTarget {
     return this.state.name === "live";
   }
 
-  /** Connects now, also after a stop; does nothing while a socket exists. */
+  /** Connects now, also after a stop or when locked; does nothing while a socket exists. */
   connect() {
     if (this.#socket) return;
     this.#cancel("retry");
@@ -103,7 +124,7 @@ export class Connection extends EventTarget {
     this.#socket = socket;
     socket.addEventListener("message", (event) => this.#ifCurrent(socket, () => this.#receive(event.data)));
     socket.addEventListener("close", (event) =>
-      this.#ifCurrent(socket, () => this.#lost(event.code, event.reason || `closed with ${event.code}`)));
+      this.#ifCurrent(socket, () => this.#lost(event.code, closeText(event.code))));
     this.#after("opening", OPENING_TIMEOUT_MS, () => this.#lost(1006, "no answer from the gateway"));
   }
 
@@ -111,7 +132,7 @@ export class Connection extends EventTarget {
   networkChanged(up) {
     this.#networkUp = up;
     if (this.live) this.#ping();
-    else if (up && !this.state.stopped) this.connect();
+    else if (up && !this.state.stopped && this.state.name !== "locked") this.connect();
     else if (this.state.retryAtMs !== null) this.#setState("offline", { ...this.state });
   }
 
@@ -131,6 +152,27 @@ export class Connection extends EventTarget {
    */
   request(fields, { dataText, timeoutMs = REPLY_TIMEOUT_MS, urgent = false } = {}) {
     if (!this.live) return Promise.reject(new RequestError("connection_lost", "not connected", true));
+    return this.#ask(fields, { dataText, timeoutMs, urgent });
+  }
+
+  /**
+   * Puts a new token in the place of the one in use, on the same connection.
+   *
+   * @throws {RequestError} the old token still holds then; a token of another user also ends the connection (4501)
+   */
+  async renew(token) {
+    const identity = identityOf(await this.request({ action: "authenticate", token }, { urgent: true }));
+    this.#setState("live", { ...this.state, identity });
+    this.#emit("renewed", identity);
+  }
+
+  /** Ends the connection and waits for a token. */
+  lock() {
+    this.#release("signed out");
+    this.#setState("locked");
+  }
+
+  #ask(fields, { dataText, timeoutMs = REPLY_TIMEOUT_MS, urgent = true } = {}) {
     const id = `${this.#idPrefix}-${++this.#idCount}`;
     const text = frameText({ ...fields, id }, dataText);
     const size = new TextEncoder().encode(text).length;
@@ -158,22 +200,43 @@ export class Connection extends EventTarget {
     }
     if (message === null || typeof message !== "object" || Array.isArray(message)) return;
     if (!isPublication(message)) {
-      if (message.type === "connected" && !this.live) return this.#opened(message);
+      if (message.type === "connected" && this.#timers.has("opening")) return void this.#opened(message);
       if (message.type === "reconnect") return this.#sentAway(message);
+      if (message.type === "token_expiring") return this.#emit("expiring", { expiresAt: String(message.expires_at ?? "") });
       if (REPLY_TYPES.has(message.type) && this.#settle(message)) return;
     }
     this.#emit("message", { message, text });
   }
 
-  #opened(message) {
+  async #opened(message) {
     this.#cancel("opening");
+    this.#returnAtMs = null;
+    const socket = this.#socket;
+    const token = this.#token();
     this.limits = message.limits ?? {};
+    try {
+      const command = token === null ? PROBE : { action: "authenticate", token };
+      const reply = await this.#ask(command, { timeoutMs: OPENING_TIMEOUT_MS });
+      if (socket === this.#socket) this.#letIn(String(message.connection_id ?? ""), token === null ? null : identityOf(reply));
+    } catch (error) {
+      if (socket === this.#socket) this.#keptOut(error);
+    }
+  }
+
+  #letIn(connectionId, identity) {
     this.#tokens = this.#rate();
     this.#tokensAtMs = Date.now();
     this.#after("stable", STABLE_AFTER_MS, () => (this.#attempt = 0));
-    this.#setState("live", { connectionId: String(message.connection_id ?? "") });
+    this.#setState("live", { connectionId, identity });
     this.#emit("live", { limits: this.limits });
     this.#ping();
+  }
+
+  /** A refused token helps no better the next time; a gateway that cannot check it at the moment may later. */
+  #keptOut(error) {
+    if (error.retryable) return this.#lost(1006, errorText(error));
+    this.#release(error.message);
+    this.#setState("locked", { reason: error.message, code: error.code });
   }
 
   /** The gateway closes by itself after this push; the pause is its choice, so no jitter is added. */
@@ -199,16 +262,16 @@ export class Connection extends EventTarget {
 
   #lost(code, reason) {
     this.#release(reason);
+    if (TOKEN_CODES.has(code)) return this.#setState("locked", { reason, code });
     if (code >= STOP_CODES.first && code <= STOP_CODES.last) {
-      this.#setState("offline", { reason, stopped: true });
-      return;
+      return this.#setState("offline", { reason, code, stopped: true });
     }
     const delayMs = this.#returnAtMs === null
       ? backoffMs(this.#attempt++, this.#random)
       : Math.max(0, this.#returnAtMs - Date.now());
     this.#returnAtMs = null;
     this.#after("retry", delayMs, () => this.connect());
-    this.#setState(this.#networkUp ? "reconnecting" : "offline", { reason, retryAtMs: Date.now() + delayMs });
+    this.#setState(this.#networkUp ? "reconnecting" : "offline", { reason, code, retryAtMs: Date.now() + delayMs });
   }
 
   /** Lets go of the socket without waiting: on a dead network the close event may take a minute. */
@@ -259,8 +322,8 @@ export class Connection extends EventTarget {
     if (this.#queue.length > 0) this.#after("pace", PACE_MS, () => this.#drainQueue());
   }
 
-  #setState(name, { connectionId = null, retryAtMs = null, reason = "", stopped = false } = {}) {
-    this.state = { name, connectionId, retryAtMs, reason, stopped };
+  #setState(name, { connectionId = null, identity = null, retryAtMs = null, reason = "", code = null, stopped = false } = {}) {
+    this.state = { name, connectionId, identity, retryAtMs, reason, code, stopped };
     this.#emit("state", this.state);
   }
 

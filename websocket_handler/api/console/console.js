@@ -1,9 +1,12 @@
 /** The console page: joins the connection, the subscriptions and the forwards to the document. */
 import { Connection, isPublication } from "./connection.js";
+import { Credential } from "./credential.js";
 import { Forwards } from "./forwards.js";
 import { ForwardsView } from "./forwards_view.js";
-import { readTask, summaryOf } from "./message_text.js";
+import { readTask, summaryOf, visibleName } from "./message_text.js";
 import { ProjectsView } from "./projects_view.js";
+import { SignIn } from "./sign_in.js";
+import { SignInView } from "./sign_in_view.js";
 import { Subscriptions } from "./subscriptions.js";
 import { TabStore, openTabStorage } from "./tab_store.js";
 import { UpdatesView, element, rawDetails } from "./updates_view.js";
@@ -27,7 +30,8 @@ function socketUrl() {
 }
 
 const store = new TabStore(openTabStorage());
-const connection = new Connection(socketUrl());
+const credential = new Credential(store);
+const connection = new Connection(socketUrl(), () => credential.token);
 const subscriptions = new Subscriptions(connection, store);
 const forwards = new Forwards(connection, store);
 const projectsView = new ProjectsView({ list: byId("projects"), choices: byId("forward-project") }, unsubscribe);
@@ -35,6 +39,22 @@ const forwardsView = new ForwardsView({ list: byId("forwards"), empty: byId("for
   (messageId) => forwards.retry(messageId));
 const updatesView = new UpdatesView({ list: byId("updates"), newest: byId("newest"), empty: byId("empty") },
   (projectId, epoch, offset) => subscriptions.removed(projectId, epoch, offset));
+
+/* Who this is */
+
+function showFacts(facts) {
+  byId("token-open").hidden = facts === null;
+  byId("user").textContent = facts === null ? "" : visibleName(facts.userId);
+  byId("token-ends").textContent = facts === null ? "" : facts.endsAt;
+}
+
+const signInView = new SignInView({
+  panel: byId("sign-in"), form: byId("token-form"), title: byId("sign-in-title"), why: byId("sign-in-why"),
+  input: byId("token"), show: byId("token-show"), send: byId("token-send"), remember: byId("token-remember"),
+  forget: byId("token-forget"), close: byId("token-close"), problem: byId("token-problem"),
+}, { onToken: (text, remember) => signIn.enter(text, remember), onForget: () => signIn.forget() });
+const signIn = new SignIn(connection, credential, signInView, showFacts);
+byId("token-open").addEventListener("click", () => signIn.toggle());
 
 /* Connection */
 
@@ -44,7 +64,9 @@ let announced = "";
 function stateText({ name, retryAtMs, stopped }) {
   const seconds = retryAtMs === null ? 0 : Math.max(1, Math.ceil((retryAtMs - Date.now()) / 1000));
   if (name === "reconnecting") return `reconnecting in ${seconds} s`;
-  if (name === "offline" && !stopped && retryAtMs !== null) return `offline, next try in ${seconds} s`;
+  if (name === "locked") return "token needed";
+  if (name === "offline" && stopped) return "ended";
+  if (name === "offline" && retryAtMs !== null) return `offline, next try in ${seconds} s`;
   return name;
 }
 
@@ -54,13 +76,14 @@ function showState() {
   node.dataset.state = state.name;
   node.textContent = stateText(state);
   byId("connection-id").textContent = state.connectionId || "–";
-  byId("reason").textContent = state.reason;
-  byId("connect").hidden = state.name === "live" || state.name === "connecting";
+  byId("reason").textContent = state.name === "locked" && state.code === "unauthorized" ? "" : visibleName(state.reason);
+  byId("reason").classList.toggle("problem", state.stopped);
+  byId("connect").hidden = ["live", "connecting", "locked"].includes(state.name);
   if (!connection.live) byId("latency").textContent = "–";
   clearInterval(countdown);
   if (state.retryAtMs !== null) countdown = setInterval(() => (node.textContent = stateText(connection.state)), 500);
   // The countdown itself is not read out, only the change of state.
-  if (state.name !== announced) byId("announcement").textContent = `Connection: ${state.name}`;
+  if (state.name !== announced) byId("announcement").textContent = `Connection: ${stateText(state)}`;
   announced = state.name;
 }
 
@@ -105,7 +128,7 @@ function unsubscribe(projectId) {
 }
 
 function projectIds(text) {
-  return [...new Set(text.split(/[\s,]+/).filter((part) => part !== ""))];
+  return [...new Set(text.split(/[ ,\t\r\n\u00a0]+/).filter((part) => part !== ""))];
 }
 
 subscriptions.addEventListener("change", () => (drawTimer ??= setTimeout(draw, DRAW_EVERY_MS)));
@@ -156,10 +179,10 @@ forwards.addEventListener("change", ({ detail }) => forwardsView.show(detail));
 function showBar(place, title, text, raw) {
   const bar = element("div", "bar");
   const body = element("div", "bar-body");
-  body.append(element("strong", "", title), " ", element("span", "summary", text), rawDetails(raw));
+  body.append(element("strong", "title", visibleName(title)), " ", element("span", "summary", text), rawDetails(raw));
   const dismiss = element("button", "leave", "×");
   dismiss.type = "button";
-  dismiss.setAttribute("aria-label", `Dismiss: ${title}`);
+  dismiss.setAttribute("aria-label", `Dismiss: ${visibleName(title)}`);
   dismiss.addEventListener("click", () => bar.remove());
   bar.append(body, dismiss);
   place.prepend(bar);
@@ -168,7 +191,7 @@ function showBar(place, title, text, raw) {
 
 connection.addEventListener("message", ({ detail: { message, text } }) => {
   if (isPublication(message)) return;
-  if (message.type === "error") showBar(byId("problems"), String(message.code ?? "error"), String(message.message ?? ""), text);
+  if (message.type === "error") showBar(byId("problems"), String(message.code ?? "error"), visibleName(String(message.message ?? "")), text);
   else if (!PROTOCOL_TYPES.has(message.type)) {
     const title = typeof message.type === "string" ? `Broadcast: ${message.type}` : "Broadcast";
     showBar(byId("broadcasts"), title, summaryOf(message), text);

@@ -1,4 +1,6 @@
 /** The list of sent work, newest first, each with its receipt or its error and a retry button. */
+import { legibleProse, visibleName } from "./message_text.js";
+import { errorText } from "./reasons.js";
 import { agentBadge, element, rawDetails } from "./updates_view.js";
 
 const ROWS_MAX = 50;
@@ -8,12 +10,13 @@ function outcomeText({ status, receipt, problem }) {
   if (status === "sending") return "Sending…";
   if (status === "confirmed") return `Confirmed. Receipt ${receipt}`;
   const advice = problem.retryable ? "" : " A retry is unlikely to help.";
-  return `${problem.code}: ${problem.message.replace(/\.$/, "")}.${advice}`;
+  const text = errorText(problem, "the token does not allow this agent, or this project");
+  return visibleName(`${text.replace(/\.$/, "")}.${advice}`);
 }
 
 function titleOf(dataText) {
   const data = JSON.parse(dataText);
-  return typeof data?.task === "string" ? data.task : dataText;
+  return legibleProse(typeof data?.task === "string" ? data.task : dataText);
 }
 
 export class ForwardsView {
@@ -44,7 +47,7 @@ export class ForwardsView {
     item.tabIndex = -1;
     Object.assign(item.dataset, { messageId: forward.messageId, agent: forward.agent });
     const line = element("p", "line");
-    line.append(agentBadge(forward.agent), element("span", "project", forward.projectId ?? ""));
+    line.append(agentBadge(forward.agent), element("span", "project", visibleName(forward.projectId ?? "")));
     const clock = element("time", "muted", new Date(forward.sentAtMs).toLocaleTimeString());
     clock.dateTime = new Date(forward.sentAtMs).toISOString();
     line.append(clock);

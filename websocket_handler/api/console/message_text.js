@@ -23,6 +23,24 @@ export function agentOf(message) {
   return null;
 }
 
+const escapeUnits = (found) =>
+  Array.from({ length: found.length }, (_, index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, "0")}`).join("");
+
+/** A name with everything in it that cannot be seen, or that reorders what can, written out: no name looks like another. */
+export function visibleName(text) {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escapeUnits);
+}
+
+/** Prose with what would reorder it or break its line written out; joiners and marks of scripts and emoji stay. */
+export function legibleProse(text) {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, escapeUnits);
+}
+
+/** JSON text that means the same, with everything unseen in its strings as escapes. */
+export function visibleJson(text) {
+  return text.replace(/(?![\n\r\t])[\p{C}\p{Zl}\p{Zp}]/gu, escapeUnits);
+}
+
 function shorten(text) {
   return text.length > SUMMARY_CHARACTERS ? `${text.slice(0, SUMMARY_CHARACTERS)}…` : text;
 }
@@ -30,10 +48,10 @@ function shorten(text) {
 /** One line that says what a message is about. */
 export function summaryOf(message) {
   for (const field of SUMMARY_FIELDS) {
-    if (typeof message[field] === "string" && message[field].trim() !== "") return shorten(message[field]);
+    if (typeof message[field] === "string" && message[field].trim() !== "") return legibleProse(shorten(message[field]));
   }
   const rest = Object.entries(message).filter(([name]) => !ENVELOPE_FIELDS.has(name));
-  return shorten(rest.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", "));
+  return legibleProse(shorten(rest.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ")));
 }
 
 /**

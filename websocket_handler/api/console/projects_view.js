@@ -1,4 +1,5 @@
 /** The watched projects as chips, and the same projects as choices for a forward. */
+import { visibleName } from "./message_text.js";
 import { element } from "./updates_view.js";
 
 export class ProjectsView {
@@ -40,11 +41,11 @@ export class ProjectsView {
     const leave = element("button", "leave", "×");
     leave.type = "button";
     leave.title = "Unsubscribe";
-    leave.setAttribute("aria-label", `Unsubscribe from ${projectId}`);
+    leave.setAttribute("aria-label", `Unsubscribe from ${visibleName(projectId)}`);
     leave.addEventListener("click", () => this.#onUnsubscribe(projectId));
-    item.append(element("span", "project", projectId), watching, position, problem, leave);
+    item.append(element("span", "project", visibleName(projectId)), watching, position, problem, leave);
     this.#list.append(item);
-    this.#chips.set(projectId, { item, presence, position, problem });
+    this.#chips.set(projectId, { item, watching, presence, position, problem });
   }
 
   #remove(projectId) {
@@ -56,18 +57,19 @@ export class ProjectsView {
     if (focused) (next?.querySelector("button") ?? document.getElementById("project-input")).focus();
   }
 
-  #update({ item, presence, position, problem }, sub) {
+  #update({ item, watching, presence, position, problem }, sub) {
     item.dataset.status = sub.status;
+    watching.hidden = sub.status === "refused";
     presence.textContent = sub.presence === null ? "–" : String(sub.presence);
     position.textContent = sub.epoch === null ? "" : `#${Math.max(sub.cursor, sub.high)}`;
     position.title = "Last offset seen";
-    problem.textContent = sub.problem;
+    problem.textContent = visibleName(sub.problem);
   }
 
   #rebuildChoices(subs) {
     const chosen = this.#choices.value;
     const wasEmpty = this.#choices.options.length <= 1;
-    const options = subs.map(({ projectId }) => new Option(projectId, projectId));
+    const options = subs.map(({ projectId }) => new Option(visibleName(projectId), projectId));
     this.#choices.replaceChildren(new Option("none", ""), ...options);
     this.#choices.value = wasEmpty && subs.length > 0 ? subs[0].projectId : chosen;
     if (this.#choices.selectedIndex < 0) this.#choices.value = "";

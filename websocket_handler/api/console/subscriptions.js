@@ -7,6 +7,7 @@
  *   note         {projectId, text} something that a reader of the list should know
  */
 import { isPublication } from "./connection.js";
+import { errorText } from "./reasons.js";
 
 const REWIND = 50;
 const SAVE_AFTER_MS = 250;
@@ -20,6 +21,7 @@ function newSubscription(projectId) {
     status: "joining",
     problem: "",
     presence: null,
+    presenceRefused: false, // the token does not allow to ask
     epoch: null, // null until the first confirmation: then there is nothing to resume
     cursor: 0, // the last offset handed on by this page
     high: 0, // the last offset that this tab ever showed; ahead of the cursor only after a reload
@@ -55,6 +57,7 @@ export class Subscriptions extends EventTarget {
     this.#connection = connection;
     this.#store = store;
     connection.addEventListener("live", () => this.#joinAll());
+    connection.addEventListener("renewed", () => this.#rightsChanged());
     connection.addEventListener("state", () => this.#connectionChanged());
     connection.addEventListener("message", ({ detail }) => this.#receive(detail));
   }
@@ -127,9 +130,18 @@ export class Subscriptions extends EventTarget {
     for (const sub of this.watched) this.#join(sub);
   }
 
+  /** A new token may allow what the old one did not. */
+  #rightsChanged() {
+    for (const sub of this.watched) {
+      sub.presenceRefused = false;
+      if (sub.status === "refused") this.#join(sub);
+    }
+    this.#presenceIn(PRESENCE_SOON_MS);
+  }
+
   async #join(sub) {
     sub.ticket += 1;
-    Object.assign(sub, { status: "joining", problem: "" });
+    Object.assign(sub, { status: "joining", problem: "", presenceRefused: false });
     this.#changed();
     if (!this.#connection.live) return;
     const ticket = sub.ticket;
@@ -152,7 +164,7 @@ export class Subscriptions extends EventTarget {
 
   #joinFailed(sub, error) {
     if (error.code === "connection_lost") return; // the next connection joins again
-    Object.assign(sub, { status: error.retryable ? "joining" : "refused", problem: `${error.code}: ${error.message}` });
+    Object.assign(sub, { status: error.retryable ? "joining" : "refused", problem: errorText(error, "the token does not permit this project") });
     this.#changed();
     if (!error.retryable) return;
     const ticket = sub.ticket;
@@ -170,8 +182,16 @@ export class Subscriptions extends EventTarget {
   #receive({ message, text }) {
     const sub = this.#subs.get(message.project_id);
     if (!sub || sub.status !== "live") return;
-    if (message.type === "subscription_reset" && typeof message.epoch === "string") this.#place(sub, message);
+    if (message.type === "unsubscription_confirmed") this.#taken(sub);
+    else if (message.type === "subscription_reset" && typeof message.epoch === "string") this.#place(sub, message);
     else if (isPublication(message)) this.#publication(sub, message, text);
+  }
+
+  /** Nobody here asked for it: a new token no longer permits the project. */
+  #taken(sub) {
+    const problem = "forbidden: the new token does not permit this project";
+    Object.assign(sub, { status: "refused", presence: null, problem, ticket: sub.ticket + 1 });
+    this.#changed();
   }
 
   /** The gateway says where the next publication follows; compare it with where we stand. */
@@ -232,12 +252,14 @@ export class Subscriptions extends EventTarget {
   }
 
   async #askPresence() {
-    const asked = this.watched.filter((sub) => sub.status === "live").map(async (sub) => {
+    const allowed = this.watched.filter((sub) => sub.status === "live" && !sub.presenceRefused);
+    const asked = allowed.map(async (sub) => {
       try {
         const reply = await this.#connection.request({ action: "presence", project_id: sub.projectId });
         sub.presence = Number.isSafeInteger(reply.count) ? reply.count : null;
-      } catch {
+      } catch (error) {
         sub.presence = null;
+        sub.presenceRefused = error.code === "forbidden";
       }
     });
     this.#presenceIn(PRESENCE_EVERY_MS);

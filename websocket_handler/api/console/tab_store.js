@@ -33,6 +33,15 @@ export class TabStore {
       return false;
     }
   }
+
+  /** Lets go of what is kept under `name`. */
+  remove(name) {
+    try {
+      this.#storage?.removeItem(PREFIX + name);
+    } catch {
+      // A storage that cannot be used keeps nothing either.
+    }
+  }
 }
 
 /** The tab's session storage, or null where the browser forbids it. */

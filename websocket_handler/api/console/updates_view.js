@@ -2,7 +2,7 @@
  * The list of updates: newest at the bottom, bounded, following unless scrolled up.
  * Whatever came from the network goes in as text, never as markup.
  */
-import { agentOf, indentJson, summaryOf, timeOf } from "./message_text.js";
+import { agentOf, indentJson, summaryOf, timeOf, visibleJson, visibleName } from "./message_text.js";
 
 const ROWS_MAX = 500;
 const FLUSH_EVERY_MS = 30;
@@ -19,10 +19,11 @@ export function element(name, className, text) {
 /** A details element with a message's JSON as it was sent; it is indented when opened. */
 export function rawDetails(text) {
   const details = element("details", "raw");
-  const body = element("pre", "", text);
+  const shown = visibleJson(text);
+  const body = element("pre", "", shown);
   body.tabIndex = 0;
   details.append(element("summary", "", "Raw JSON"), body);
-  details.addEventListener("toggle", () => (body.textContent = indentJson(text)), { once: true });
+  details.addEventListener("toggle", () => (body.textContent = indentJson(shown)), { once: true });
   return details;
 }
 
@@ -42,7 +43,7 @@ function updateRow({ projectId, epoch, offset, message, text, receivedAtMs }) {
   clock.dateTime = time.toISOString();
   clock.title = time.toLocaleString();
   const type = typeof message.type === "string" ? message.type : "";
-  line.append(agentBadge(agent), element("span", "type", type), element("span", "project", projectId));
+  line.append(agentBadge(agent), element("span", "type", visibleName(type)), element("span", "project", visibleName(projectId)));
   line.append(element("span", "offset", `#${offset}`), clock);
   row.append(line);
   const summary = summaryOf(message);
@@ -88,7 +89,7 @@ export class UpdatesView {
 
   /** Adds a remark about a project between its updates. */
   note({ projectId, text }) {
-    this.#enqueue({ note: `${projectId}: ${text}`, receivedAtMs: Date.now() });
+    this.#enqueue({ note: `${visibleName(projectId)}: ${text}`, receivedAtMs: Date.now() });
   }
 
   /** Rows are drawn in batches, so that a burst costs one layout. */

@@ -1,0 +1,1 @@
+"""What the project is made of: known vulnerabilities of every locked package."""

@@ -1,0 +1,142 @@
+"""The console page as a person uses it: where things are, and what to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from tests.e2e.browser import Browser, Page
+from tests.e2e.gateway import Gateway
+from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
+
+GUARDED: Final = {
+    "AUTH_MODE": "jwt",
+    "JWT_SECRETS": SECRET,
+    "JWT_ISSUER": ISSUER,
+    "JWT_AUDIENCE": AUDIENCE,
+    "LOG_STORE": "memory",
+    "SQS_QUEUE_URL_UPDATES": "",
+}
+ADMIN: Final = {
+    "Content-Type": "application/json",
+    "Authorization": f"Bearer {token(sub='root', projects=['*'], exp=4_000_000_000)}",
+}
+SOCKETS: Final = """
+globalThis.sockets = [];
+globalThis.WebSocket = class extends WebSocket {
+  constructor(...given) { super(...given); sockets.push(this); }
+};
+"""
+"""Lets a test end the page's newest socket with a close code that a browser never gets by itself."""
+
+
+class Console:
+    """The page of one gateway."""
+
+    def __init__(self, page: Page, gateway: Gateway, pictures: Path) -> None:
+        self.page = page
+        self.gateway = gateway
+        self._pictures = pictures
+
+    async def open(self, query: str = "") -> None:
+        """Load the page anew."""
+        await self.page.go_to("about:blank")
+        await self.page.go_to(f"{self.gateway.base_url}/{query}")
+
+    async def state(self, name: str) -> None:
+        """Wait until the connection is live, locked, …"""
+        await self.page.until(f"document.querySelector('#state').dataset.state === '{name}'")
+
+    async def panel(self, purpose: str) -> None:
+        """Wait until a token is asked for, and why."""
+        await self.page.until(
+            f"document.querySelector('#sign-in:not([hidden])')?.dataset.purpose === {json.dumps(purpose)}"
+        )
+
+    async def no_panel(self) -> None:
+        """Wait until no token is asked for."""
+        await self.page.until("document.querySelector('#sign-in').hidden")
+
+    async def enter(self, text: str, *, remember: bool = False) -> None:
+        """Type a token and send it."""
+        await self.page.fill("#token", text)
+        if remember != await self.page.run("document.querySelector('#token-remember').checked"):
+            await self.page.click("#token-remember")
+        await self.page.click("#token-send")
+
+    async def says(self, selector: str, words: str) -> None:
+        """Wait until an element shows these words."""
+        await self.page.until(
+            f"document.querySelector({json.dumps(selector)}).textContent.includes({json.dumps(words)})"
+        )
+
+    async def chip(self, project_id: str, status: str) -> None:
+        """Wait until a watched project is live, refused, …"""
+        found = f"document.querySelector('#projects [data-project={json.dumps(json.dumps(project_id))[1:-1]}]')"
+        await self.page.until(f"{found}?.dataset.status === '{status}'")
+
+    async def text(self, selector: str) -> str:
+        """What an element shows."""
+        return await self.page.text(selector)
+
+    async def updates(self, project_id: str, count: int) -> list[str]:
+        """The texts of a project's updates, once there are so many."""
+        of_project = f"(row) => row.dataset.project === {json.dumps(project_id)}"
+        rows = f"[...document.querySelectorAll('#updates .update')].filter({of_project})"
+        await self.page.until(f"{rows}.length >= {count}")
+        texts: list[str] = await self.page.run(f"{rows}.map((row) => row.textContent)")
+        assert len(texts) == count
+        return texts
+
+    async def ask(self, method: str, path: str, body: Any = None) -> int:
+        """A request of somebody who may do everything, its text as UTF-8 and not as escapes; the status."""
+        data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        timeout = aiohttp.ClientTimeout(total=20)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+            session.request(method, f"{self.gateway.base_url}{path}", data=data, headers=ADMIN) as response,
+        ):
+            return response.status
+
+    async def publish(self, project_id: str, body: dict[str, Any]) -> None:
+        """As an agent does."""
+        assert await self.ask("POST", f"/api/v1/projects/{project_id}/messages", body) == 200
+
+    async def stored(self) -> str:
+        """Everything that the page keeps, and its address."""
+        return str(
+            await self.page.run(
+                "JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie, location.href])"
+            )
+        )
+
+    async def picture(self, name: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> None:
+        """Keep what is to be seen."""
+        await self.page.look(width, height, scheme)
+        await asyncio.to_thread((self._pictures / f"{name}.png").write_bytes, await self.page.screenshot())
+
+
+def pictures(folder: Path) -> Path:
+    """Where pictures go: the folder of the variable E2E_SCREENSHOTS, else one that pytest keeps for a while."""
+    chosen = Path(os.environ.get("E2E_SCREENSHOTS") or folder)
+    chosen.mkdir(parents=True, exist_ok=True)
+    return chosen
+
+
+@asynccontextmanager
+async def opened(browser: Browser, gateway: Gateway, folder: Path) -> AsyncIterator[Console]:
+    """The console in a new tab, which breaks no policy and throws nothing."""
+    page = await browser.new_page()
+    await page.before_its_scripts(SOCKETS)
+    await page.look()
+    yield Console(page, gateway, pictures(folder))
+    await page.go_to("about:blank")
+    assert page.problems == []
+    await page.call("Page.close")

@@ -1,0 +1,31 @@
+/** Why a connection ended and why a command was refused, for people. Pure; no DOM in here. */
+
+const CLOSES = {
+  1000: "The gateway closed the connection.",
+  1002: "The gateway saw a protocol error.",
+  1006: "The connection broke.",
+  1008: "The gateway's policy does not allow this connection.",
+  1009: "A message was too large.",
+  1011: "The gateway had a fault.",
+  1012: "The gateway restarts.",
+  1013: "The gateway is busy.",
+  4000: "This page read too slowly.",
+  4001: "This page did not answer the gateway's pings.",
+  4002: "The token has expired.",
+  4003: "No token came in time.",
+  4500: "An operator ended this connection. It does not come back by itself.",
+  4501: "The new token is another user's, so the gateway ended this connection.",
+};
+
+/** @param {number} code of a close frame @returns {string} a sentence that ends with the code */
+export function closeText(code) {
+  return `${CLOSES[code] ?? "The connection was closed."} (${code})`;
+}
+
+/**
+ * @param {{code: string, message: string}} error what the gateway answered, or what went wrong before it could
+ * @param {string} forbidden what is not allowed, where the answer is that something is not
+ */
+export function errorText({ code, message }, forbidden = message) {
+  return code === "forbidden" ? `forbidden: ${forbidden}` : `${code}: ${message}`;
+}

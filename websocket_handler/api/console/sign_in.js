@@ -1,0 +1,96 @@
+/** Joins the token, the connection and the panel: when to ask for a token, and what became of the one entered. */
+import { cleanToken } from "./credential.js";
+
+const NEAR_MS = 20 * 3_600_000;
+const MINUTES = { hour: "2-digit", minute: "2-digit" };
+const SECONDS = { ...MINUTES, second: "2-digit" };
+
+/** A moment as people say it, with the day where that is not plain; the whole text where it is no time. */
+function clockOf(text, precision = MINUTES) {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) return text;
+  const isNear = Math.abs(time.getTime() - Date.now()) < NEAR_MS;
+  return isNear ? time.toLocaleTimeString([], precision) : time.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}
+
+export class SignIn {
+  #connection;
+  #credential;
+  #view;
+  #shownFacts;
+
+  /**
+   * @param {Connection} connection
+   * @param {Credential} credential
+   * @param {SignInView} view
+   * @param {(facts: {userId: string, endsAt: string} | null) => void} showFacts who is signed in, null for nobody
+   */
+  constructor(connection, credential, view, showFacts) {
+    this.#connection = connection;
+    this.#credential = credential;
+    this.#view = view;
+    this.#shownFacts = showFacts;
+    connection.addEventListener("state", ({ detail }) => this.#stateChanged(detail));
+    connection.addEventListener("expiring", ({ detail }) => {
+      this.#open("expiring", `The token ends at ${clockOf(detail.expiresAt, SECONDS)}`);
+    });
+  }
+
+  /** Opens the panel because somebody wants to see it, or puts it away. */
+  toggle() {
+    const { state, live } = this.#connection;
+    if (live && this.#view.purpose !== null) this.#view.close();
+    else if (live && state.identity !== null) this.#open("signedIn", `Signed in as ${state.identity.userId}`);
+  }
+
+  /** Takes what was typed: in place while connected, else to connect with. */
+  async enter(text, remember) {
+    const token = cleanToken(text);
+    if (token === "") return this.#view.problem("Paste a token first.");
+    if (!this.#connection.live) {
+      this.#credential.set(token, remember);
+      this.#view.busy = true;
+      this.#connection.connect();
+      return;
+    }
+    this.#view.busy = true;
+    try {
+      await this.#connection.renew(token);
+      this.#credential.set(token, remember);
+      this.#view.close();
+    } catch (error) {
+      if (this.#connection.live) this.#view.problem(`Not taken: ${error.message}. The one in use still holds.`);
+    } finally {
+      this.#view.busy = false;
+    }
+  }
+
+  /** Forgets the token everywhere, and leaves: without it this page is nobody. */
+  forget() {
+    this.#credential.forget();
+    this.#view.clear();
+    this.#connection.lock();
+  }
+
+  #stateChanged({ name, identity, code, reason }) {
+    this.#shownFacts(identity && { userId: identity.userId, endsAt: clockOf(identity.expiresAt) });
+    if (name === "live" && this.#view.purpose !== null && this.#view.purpose !== "signedIn") this.#view.close();
+    if (name !== "connecting") this.#view.busy = false;
+    if (name === "locked") this.#locked(code, reason);
+    else if (code === 4501) this.#open("otherUser");
+    else if (name === "reconnecting" && this.#view.purpose === "signedIn") this.#view.close();
+  }
+
+  #locked(code, reason) {
+    const tried = this.#credential.token !== null;
+    this.#credential.forget();
+    this.#open(code === 4002 ? "expired" : "needed");
+    if (code === 4003) this.#view.problem(reason);
+    else if (code !== null && code !== 4002 && tried) this.#view.problem(`The gateway did not take this token: ${reason}.`);
+  }
+
+  #open(purpose, detail) {
+    const { live } = this.#connection;
+    this.#view.open(purpose, { remembered: this.#credential.remembered, detail, live });
+  }
+}
