@@ -42,7 +42,9 @@ SETTINGS: Final = {
     "LOG_LEVEL": "INFO",
     "PING_INTERVAL_S": "3600",
     "COMMANDS_PER_SECOND": "0",
+    "COMPRESSION": "on",  # who does not agree on it pays nothing for it
 }
+OFFER: Final = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
 
 
 @pytest.fixture
@@ -68,11 +70,11 @@ def many_files() -> Iterator[None]:
 class _Socket:
     """A WebSocket of few words: it counts the publications it was sent."""
 
-    def __init__(self, gateway: Gateway, path: str, last_greeting: bytes) -> None:
+    def __init__(self, gateway: Gateway, path: str, last_greeting: bytes, offer: str = "") -> None:
         self._socket = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
         request = (
             f"GET {path} HTTP/1.1\r\nHost: guard\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
         )
         self._socket.sendall(request.encode())
         self._tail = b""
@@ -96,8 +98,8 @@ class _Socket:
         self._socket.close()
 
 
-def _subscriber(gateway: Gateway) -> _Socket:
-    return _Socket(gateway, "/ws?project_id=guard", b'"subscription_confirmed"')
+def _subscriber(gateway: Gateway, offer: str = "") -> _Socket:
+    return _Socket(gateway, "/ws?project_id=guard", b'"subscription_confirmed"', offer)
 
 
 def _publication(number: int) -> bytes:
@@ -197,14 +199,15 @@ def test_publications_of_one_turn_leave_in_one_write_per_subscriber(
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="resident memory is read from /proc, as Linux has it")
 @pytest.mark.usefixtures("many_files")
-def test_an_idle_connection_stays_small(gateway: Gateway) -> None:
-    """A thousand subscribed connections that do nothing take a few kilobytes each."""
+@pytest.mark.parametrize("offer", ["", OFFER], ids=["plain", "compressing"])
+def test_an_idle_connection_stays_small(gateway: Gateway, offer: str) -> None:
+    """A thousand subscribed connections that do nothing take a few kilobytes each, compressing or not."""
     with ExitStack() as stack:
         for _ in range(SUBSCRIBERS):  # what is made once for all is not theirs
-            stack.callback(_subscriber(gateway).close)
+            stack.callback(_subscriber(gateway, offer).close)
         before = _resident_bytes(gateway.process.pid)
         for _ in range(IDLE_CONNECTIONS):
-            stack.callback(_subscriber(gateway).close)
+            stack.callback(_subscriber(gateway, offer).close)
         after = _resident_bytes(gateway.process.pid)
 
         assert (after - before) / IDLE_CONNECTIONS <= IDLE_BYTES_MAX

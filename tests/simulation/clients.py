@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.checker import End
-from tests.simulation.network import Link
+from tests.simulation.network import Link, frames_in
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -32,7 +32,6 @@ class Pending:
     project: str
     asked: Json
     before: End
-    sent_at: float
 
 
 @dataclass(slots=True)
@@ -43,8 +42,6 @@ class Work:
     command: Json
     uid: str
     is_repeated: bool = True
-    is_confirmed: bool = False
-    is_refused: bool = False
     is_conflict_wanted: bool = False
 
 
@@ -120,7 +117,7 @@ class Client:
         return {} if place is None else {"since": {"epoch": place.epoch, "offset": place.offset}}
 
     def _pending(self, kind: str, project: str, asked: Json) -> Pending:
-        return Pending(kind, project, asked, self.world.checker.end_of(project), self.world.loop.time())
+        return Pending(kind, project, asked, self.world.checker.end_of(project))
 
     # What arrives
 
@@ -129,23 +126,15 @@ class Client:
         session = self.session
         if session is None or session.link is not link:
             return
-        buffer = session.buffer
-        buffer += data
-        start = 0
-        while len(buffer) - start >= 2:
-            opcode, size, header = buffer[start] & 15, buffer[start + 1], 2
-            if size == 126:
-                size, header = int.from_bytes(buffer[start + 2 : start + 4]), 4
-            elif size == 127:
-                size, header = int.from_bytes(buffer[start + 2 : start + 10]), 10
-            if len(buffer) - start < header + size:
-                break
-            payload = bytes(buffer[start + header : start + header + size])
-            start += header + size
+        session.buffer += data
+        taken = 0
+        for opcode, is_compressed, payload, length in frames_in(bytes(session.buffer)):
+            taken += length
+            self.world.checker.counts["compressed"] += is_compressed
             self._frame(session, opcode, payload)
             if self.session is not session:
                 return
-        del buffer[:start]
+        del session.buffer[:taken]
 
     def _frame(self, session: Session, opcode: int, payload: bytes) -> None:
         if opcode == 1:
@@ -234,7 +223,7 @@ class Client:
         elif pending.kind == "publish":
             self._published(self.work.pop(message["id"]), message)
         elif pending.kind == "forward":
-            self.work.pop(message["id"]).is_confirmed = True
+            del self.work[message["id"]]
             self.world.forward_confirmed(self.name, pending.asked, message)
         elif pending.kind == "history":
             texts = [self._as_text(item) for item in message["messages"]]
@@ -246,7 +235,6 @@ class Client:
         return json.dumps(item, separators=(",", ":"))
 
     def _published(self, work: Work, message: Json) -> None:
-        work.is_confirmed = True
         if work.is_conflict_wanted and not self.world.checker.has_jumped_lately():
             self.world.checker.violation(f"{self.name}: a second body under the same key was confirmed: {message}")
         else:
@@ -262,7 +250,6 @@ class Client:
                 self.world.loop.later(self.random.uniform(0.05, 1.0), self._send_work, work)
                 return
             del self.work[message["id"]]
-            work.is_refused = True
             if not message["retryable"] and not (message["code"] == "conflict" and work.is_conflict_wanted):
                 self.world.checker.violation(f"{self.name}: refused for good: {message}")
 

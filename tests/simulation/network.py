@@ -1,13 +1,15 @@
 """The way between a client and a node: bytes in order both ways, slow, stalled or cut, without sockets."""
 
 import asyncio
+import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from typing import Any, Protocol, cast
 
 from tests.simulation.loop import SimulationLoop
 from websocket_handler.net.websocket import WebSocket
+from websocket_handler.protocol.frames import RSV1
 
 
 class Process(Protocol):
@@ -31,6 +33,25 @@ class Peer(Protocol):
     def lost(self, link: "Link") -> None:
         """The connection is gone."""
         ...
+
+
+def frames_in(data: bytes) -> Iterator[tuple[int, bool, bytes, int]]:
+    """The server's whole frames: opcode, whether it came compressed, payload as it is meant, length on the wire."""
+    start = 0
+    while len(data) - start >= 2:
+        first, size, header = data[start], data[start + 1], 2
+        if size == 126:
+            size, header = int.from_bytes(data[start + 2 : start + 4]), 4
+        elif size == 127:
+            size, header = int.from_bytes(data[start + 2 : start + 10]), 10
+        if len(data) - start < header + size:
+            return
+        payload = bytes(data[start + header : start + header + size])
+        is_compressed = bool(first & RSV1)
+        if is_compressed:  # with an inflater of its own: no message may refer back to another
+            payload = zlib.decompressobj(-15).decompress(payload + b"\0\0\xff\xff")
+        yield first & 15, is_compressed, payload, header + size
+        start += header + size
 
 
 class Socket(asyncio.Transport):

@@ -1,4 +1,4 @@
-"""One gateway process in the simulation: the product's parts, put together as `app.py` does, over fakes."""
+"""One gateway process in the simulation: the product's parts, put together as `composition.py` does, over fakes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -17,6 +17,7 @@ from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.adapters.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.sqs_updates import SqsUpdateSource
 from websocket_handler.delivery.engine import Engine
+from websocket_handler.delivery.flush import flush
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
 from websocket_handler.delivery.limits import DeliveryLimits
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 TABLE = "table"
 UPDATES_QUEUE = "updates"
 DRAIN_S = 2.0
+FLUSH_S = 5.0
 PENDING_BYTES = 200_000
 RESTART_DELAY_S = 1.0
 
@@ -91,6 +93,7 @@ class Process(Owner):
         self.is_listening = False
         self.is_gone = False
         self._ids = 0
+        self._accepted = 0
         self._random = Random(f"{world.scenario.seed} {name}")
         self.log = cast("EventLog", _Log(self))
         self.parts: Parts = self.context.run(self._build)
@@ -139,7 +142,8 @@ class Process(Owner):
         server = WebSocketServer(node, forwarding, world.clock, options, self.new_id)
         server.connection_changed = recorder.changed
         server.connection_ended = recorder.gone
-        gate = Gate(server, NetOptions(outbox_bytes=plan.outbox_bytes, slow_client_timeout_s=10), world.clock, self.log)
+        net = NetOptions(outbox_bytes=plan.outbox_bytes, slow_client_timeout_s=10, has_compression=plan.has_compression)
+        gate = Gate(server, net, world.clock, self.log)
         gate.keepalive = Keepalive(gate)
         return Parts(store, node, forwarding, recorder, follower, updates, server, gate)
 
@@ -212,7 +216,10 @@ class Process(Owner):
             else Subscribe(project_id=project)
             for project, since in named
         )
-        link.websocket = WebSocket(self.parts.gate, as_transport(link.socket), subscriptions)
+        extensions = "permessage-deflate" if self._accepted % 2 else ""
+        self._accepted += 1
+        framing = self.parts.gate.framing(extensions)
+        link.websocket = WebSocket(self.parts.gate, as_transport(link.socket), subscriptions, framing=framing)
         self.links = [known for known in self.links if not known.is_closed]
         self.links.append(link)
         try:
@@ -235,17 +242,5 @@ class Process(Owner):
             parts.updates.stop_receiving()
         parts.node.wake_readers()
         await hand_over(parts.gate, DRAIN_S, self._random)
-        try:
-            async with asyncio.timeout(5.0):
-                while not (  # noqa: ASYNC110 - as the product does
-                    parts.node.is_settled
-                    and parts.forwarding.is_settled
-                    and (parts.updates is None or parts.updates.is_settled)
-                ):
-                    await asyncio.sleep(0.01)
-                await parts.recorder.write()
-                if parts.store.is_shared:
-                    await parts.follower.leave()
-        except TimeoutError:
-            pass
+        await flush(parts.node, parts.forwarding, parts.updates, parts.recorder, parts.follower, FLUSH_S)
         self.world.gone(self)

@@ -37,6 +37,8 @@ class Scenario:
     outbox_bytes: int
     padding: int
     """Bytes of a large publication."""
+    has_compression: bool
+    """Every other connection agrees on permessage-deflate."""
     keeps_overlap: bool
     """Two nodes stay when the faults end: each has to follow what the other writes."""
     sleeps_s: float
@@ -66,6 +68,7 @@ def scenario(seed: int) -> Scenario:
         ring_bytes=1_048_576 if store == "memory" else random.choice((2_000, 1_048_576, 1_048_576)),
         outbox_bytes=random.choice((1_000, 6_000, 262_144)),
         padding=random.choice((0, 50, 400, 3_000)),
+        has_compression=seed % 4 == 3,
         keeps_overlap=random.random() < 0.4,
         sleeps_s=sleeps_s,
     )

@@ -41,7 +41,15 @@ def test_no_schedule_breaks_a_promise() -> None:
         seen.update(result.injected)
     for wanted in ("deliveries", "forwards confirmed", "recovered", "not recovered", "resets", "pages", "clock jump"):
         assert seen[wanted] > 50, f"the schedules hardly contain: {wanted}"
-    for wanted in ("crash at an effect", "crash from outside", "dynamodb: late", "sqs: unanswered", "cut", "stall"):
+    for wanted in (
+        "crash at an effect",
+        "crash from outside",
+        "dynamodb: late",
+        "sqs: unanswered",
+        "cut",
+        "stall",
+        "compressed",
+    ):
         assert seen[wanted] > 50, f"the schedules hardly contain: {wanted}"
 
 

@@ -17,7 +17,7 @@ from tests.simulation.fake_aws import FakeAws
 from tests.simulation.fake_dynamodb import FakeDynamoDb, Item
 from tests.simulation.fake_sqs import FakeQueue, Message
 from tests.simulation.loop import SimulationLoop
-from tests.simulation.network import Link
+from tests.simulation.network import Link, frames_in
 from tests.simulation.node import PENDING_BYTES, UPDATES_QUEUE, Process
 from tests.simulation.scenario import NodeEvent, Scenario, scenario
 from tests.simulation.workload import Workload
@@ -244,6 +244,8 @@ class World:
     def _wrote(self, link: Link, data: bytes, *, is_over_mark: bool) -> None:
         """Bounded memory: one write may cross the high-water mark, and nothing of a log follows it there."""
         plan = self.scenario
+        if plan.has_compression:
+            data = b"".join(payload for _opcode, _is_compressed, payload, _length in frames_in(data))
         if is_over_mark and b'"offset":' in data and b'"epoch":' not in data:
             self.checker.violation(f"a publication is written to a full outbox of {link.outbox_bytes} bytes")
         allowed = max(plan.outbox_bytes // 2, plan.padding + FRAME_BYTES)

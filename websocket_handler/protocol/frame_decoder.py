@@ -228,6 +228,8 @@ class FrameDecoder:
                 self._utf8.decode(payload, is_final)
             except UnicodeDecodeError:
                 raise _bad_utf8() from None
+            if _begins_surrogate(self._utf8.getstate()[0]):
+                raise _bad_utf8()
         if is_final:
             events.append((_KINDS[self._opcode], b"".join(self._parts)))
             self._end_message()
@@ -247,6 +249,11 @@ def _unmask(mask: bytes, payload: bytes) -> bytes:
     length = len(payload)
     key = (mask * (length // 4 + 1))[:length]
     return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(length, "little")
+
+
+def _begins_surrogate(held: bytes) -> bool:
+    """Whether what the incremental decoder still holds can become a surrogate only: it waits for the third byte."""
+    return len(held) == 2 and held[0] == 0xED and held[1] >= 0xA0
 
 
 def check_utf8(payload: bytes) -> None:

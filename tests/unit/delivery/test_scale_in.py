@@ -19,7 +19,7 @@ EXPIRY_S = 60.0 * PROTECTION_MINUTES
 
 
 class Agent(MemoryTaskProtection):
-    """Protection that can fail, and that is slow when a test says so."""
+    """Protection that can fail, and that takes its time to begin when a test says so."""
 
     def __init__(self) -> None:
         super().__init__(LoopClock())
@@ -30,12 +30,12 @@ class Agent(MemoryTaskProtection):
 
     async def _called(self, name: str) -> None:
         self.calls.append(name)
-        await self.go_on.wait()
         if self.is_down:
             raise ProtectionUnavailable("down")
 
     async def protect(self, minutes: int) -> None:
         await self._called("protect")
+        await self.go_on.wait()
         await super().protect(minutes)
 
     async def release(self) -> None:
