@@ -13,6 +13,7 @@ from websocket_handler.adapters.memory import MemoryTaskProtection
 from websocket_handler.ports.task_protection import ProtectionUnavailable, TaskProtection
 
 MINUTE_S = 60
+TOO_LONG = b'{"protection":{"ProtectionEnabled":true}}' + b" " * 100_000
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ async def test_an_answer_that_says_the_opposite_is_a_refusal(agent: EcsAgent, is
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("body", [b"", b"not JSON", b"\xff", b"x" * 100_000])
+@pytest.mark.parametrize("body", [b"", b"not JSON", b"\xff", TOO_LONG])
 async def test_a_body_that_is_no_answer_is_a_refusal(agent: EcsAgent, body: bytes) -> None:
     """Empty, no JSON, no text, or too long."""
     agent.answer = 200, body

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -25,6 +26,8 @@ stacks = _models("cloudformation")
 parsing: Any = import_module("moto.cloudformation.parsing")
 yaml_tag_constructor = import_module("moto.cloudformation.utils").yaml_tag_constructor
 ValidationError = import_module("moto.cloudformation.exceptions").ValidationError
+responses: Any = import_module("moto.cloudformation.responses")
+s3_backends = _models("s3").s3_backends
 Table, dynamodb_backends = _models("dynamodb").Table, _models("dynamodb").dynamodb_backends
 Repository, ecr_backends = _models("ecr").Repository, _models("ecr").ecr_backends
 Service, TaskDefinition = _models("ecs").Service, _models("ecs").TaskDefinition
@@ -38,7 +41,9 @@ def apply() -> None:
     """Cure this process's Moto."""
     assert cloud_types.UNKNOWN_TO_MOTO, "to have made these types is enough: Moto looks at its subclasses"
     _cure_change_sets()
+    _cure_template_urls()
     _cure_no_value_in_lists()
+    _cure_comparisons()
     _cure_updates()
     _cure_rules()
     _cure_dropped_properties()
@@ -58,6 +63,17 @@ def _cure_change_sets() -> None:
     stacks.ChangeSet.apply = apply_change_set
 
 
+def _cure_template_urls() -> None:
+    """A template in a bucket of this account is found by an address with the bucket in its path."""
+
+    def template(template_url: str, account_id: str, partition: str) -> str:
+        bucket, _, key = urlsplit(template_url).path.lstrip("/").partition("/")
+        text: str = s3_backends[account_id][partition].get_object(bucket, key).value.decode()
+        return text
+
+    responses.get_stack_from_s3_url = template
+
+
 def _cure_no_value_in_lists() -> None:
     """`AWS::NoValue` takes an item out of its list."""
     clean = parsing.clean_json
@@ -69,6 +85,20 @@ def _cure_no_value_in_lists() -> None:
         return result
 
     parsing.clean_json = cleaned
+
+
+def _cure_comparisons() -> None:
+    """`Fn::Equals` compares texts, also where a parameter is a number."""
+    parse = parsing.parse_condition
+
+    def parsed(condition: Any, resources_map: Any, condition_map: Any) -> Any:
+        if isinstance(condition, dict) and "Fn::Equals" in condition:
+            first, second = (parsing.clean_json(value, resources_map) for value in condition["Fn::Equals"])
+            if isinstance(first, int) and not isinstance(first, bool):
+                return str(first) == str(second)
+        return parse(condition, resources_map, condition_map)
+
+    parsing.parse_condition = parsed
 
 
 def _cure_updates() -> None:
@@ -125,29 +155,45 @@ def _cure_updates() -> None:
 
 
 def _cure_rules() -> None:
-    """`Rules` are looked at before anything is made. Knows the functions that the template uses."""
-    create = stacks.CloudFormationBackend.create_stack
+    """`Rules` are looked at before anything is made, by a stack and by a change set."""
+    create_stack = stacks.CloudFormationBackend.create_stack
+    create_change_set = stacks.CloudFormationBackend.create_change_set
 
-    def created(self: Any, name: str, template: str, parameters: dict[str, Any], **more: Any) -> Any:
-        yaml.add_multi_constructor("", yaml_tag_constructor)
-        document = yaml.load(template, Loader=yaml.Loader)  # noqa: S506 - our own template
-        defaults = {key: str(value.get("Default", "")) for key, value in document["Parameters"].items()}
-        given = {**defaults, **parameters}  # a later update may ask for the previous value of any of them
-        for rule in document.get("Rules", {}).values():
-            for assertion in rule["Assertions"]:
-                if not _holds(assertion["Assert"], given):
-                    raise ValidationError(name, f"Template validation error: {assertion['AssertDescription']}")
-        return create(self, name=name, template=template, parameters=given, **more)
+    def stack_created(self: Any, name: str, template: str, parameters: dict[str, Any], **more: Any) -> Any:
+        given = _checked_parameters(name, template, parameters)
+        return create_stack(self, name=name, template=template, parameters=given, **more)
 
-    stacks.CloudFormationBackend.create_stack = created
+    def change_set_created(self: Any, stack_name: str, template: str, parameters: dict[str, Any], **more: Any) -> Any:
+        given = _checked_parameters(stack_name, template, parameters)
+        return create_change_set(self, stack_name=stack_name, template=template, parameters=given, **more)
+
+    stacks.CloudFormationBackend.create_stack = stack_created
+    stacks.CloudFormationBackend.create_change_set = change_set_created
+
+
+def _checked_parameters(name: str, template: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """All parameters, the defaults included: a later update may ask for the previous value of any of them. Raises
+    ValidationError when a rule does not hold; knows the functions that the template's rules use."""
+    yaml.add_multi_constructor("", yaml_tag_constructor)
+    document = yaml.load(template, Loader=yaml.Loader)  # noqa: S506 - our own template
+    defaults = {key: str(value.get("Default", "")) for key, value in document.get("Parameters", {}).items()}
+    given = {**defaults, **parameters}
+    for rule in document.get("Rules", {}).values():
+        for assertion in rule["Assertions"]:
+            if not _holds(assertion["Assert"], given):
+                raise ValidationError(name, f"Template validation error: {assertion['AssertDescription']}")
+    return given
 
 
 def _holds(assertion: dict[str, Any], parameters: dict[str, Any]) -> bool:
-    ((function, (first, second)),) = assertion.items()
+    ((function, arguments),) = assertion.items()
+    if function == "Fn::Or":
+        return any(_holds(item, parameters) for item in arguments)
 
     def value(item: Any) -> Any:
         return str(parameters[item["Ref"]]) if isinstance(item, dict) else item
 
+    first, second = arguments
     if function == "Fn::Contains":
         return value(second) in first
     assert function == "Fn::Equals"

@@ -157,8 +157,23 @@ def test_a_wrong_clock_is_found(skew_s: int, kind: str) -> None:
     assert [kind for text, kind in kinds(found).items() if text.startswith("clock")] == [kind]
 
 
-def test_missing_rights_are_named() -> None:
-    """IAM simulates the task role; what it denies is listed with its resource."""
+TABLE_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/t"
+
+
+@pytest.mark.parametrize(
+    ("denied", "protecting", "text"),
+    [
+        ("dynamodb:Query", "", f"the task may not dynamodb:Query on {TABLE_ARN}"),
+        ("ecs:UpdateTaskProtection", "", "the task has all it needs"),
+        (
+            "ecs:UpdateTaskProtection",
+            "cluster",
+            "the task may not ecs:UpdateTaskProtection on arn:aws:ecs:eu-west-1:123456789012:task/cluster/*",
+        ),
+    ],
+)
+def test_missing_rights_are_named(denied: str, protecting: str, text: str) -> None:
+    """IAM simulates the task role; what it denies is listed with its resource. What nobody asks for is not missed."""
 
     class Iam:
         def simulate_principal_policy(self, **asked: Any) -> dict[str, Any]:
@@ -167,7 +182,7 @@ def test_missing_rights_are_named() -> None:
                     {
                         "EvalActionName": action,
                         "EvalResourceName": resource,
-                        "EvalDecision": "implicitDeny" if action == "dynamodb:Query" else "allowed",
+                        "EvalDecision": "implicitDeny" if action == denied else "allowed",
                     }
                     for action in asked["ActionNames"]
                     for resource in asked["ResourceArns"]
@@ -175,5 +190,5 @@ def test_missing_rights_are_named() -> None:
             }
 
     urls = {"PM": "https://sqs.eu-west-1.amazonaws.com/123456789012/pm"}
-    (finding,) = checks.rights(lambda _service: Iam(), "arn:role", urls, "arn:table")
-    assert (finding.kind, finding.text) == ("bad", "rights: the task may not dynamodb:Query on arn:table")
+    (finding,) = checks.rights(lambda _service: Iam(), "arn:role", urls, TABLE_ARN, protecting)
+    assert (finding.kind, finding.text) == ("bad" if "may not" in text else "good", f"rights: {text}")

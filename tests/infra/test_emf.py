@@ -89,7 +89,7 @@ def test_metrics_are_written_until_they_are_stopped() -> None:
     written: list[str] = []
     enough = asyncio.Event()
 
-    async def write(line: str) -> None:
+    def write(line: str) -> None:
         written.append(line)
         if sum('"ActiveConnections":' in line for line in written) == 2:
             enough.set()

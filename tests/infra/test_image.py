@@ -10,14 +10,17 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
 
+from supply_chain.lock import normalised
 from tests.infra import container as containers
-from tests.infra.account import Account
+from tests.infra.account import REPOSITORY, Account
 from tests.infra.container import Container, Memory, podman
 from tests.infra.deployed import Deployed
+from tests.security.tokens import SECRET, token
 
 pytestmark = [
     pytest.mark.slow,
@@ -56,7 +59,7 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(account: Account, build_s: float) -> Iterator[Served]:
-    """The container with the environment of a deployed task, ready."""
+    """The container with the environment and the secret of a deployed task, ready."""
     deployed = Deployed(account, "image", ImageTag="abc-1", Alarms="false")
     (definition,) = deployed.task_definition()["containerDefinitions"]
     task = {item["name"]: item["value"] for item in definition["environment"]}
@@ -64,7 +67,7 @@ def served(account: Account, build_s: float) -> Iterator[Served]:
         port = probe.getsockname()[1]
     credentials = {name: value for name, value in account.environment.items() if name.startswith("AWS_")}
     local = {"WEBSOCKET_HOST": "127.0.0.1", "WEBSOCKET_PORT": str(port), "DRAIN_SECONDS": "5"}
-    environment = {**credentials, **task, **local, "TARGET_GROUP_ARN": ""}
+    environment = {**credentials, **task, **local, "TARGET_GROUP_ARN": "", "JWT_SECRETS": SECRET}
     environment = {name: value for name, value in environment.items() if value}
     with containers.running(environment) as container:
         made = Served(container, port)
@@ -112,6 +115,33 @@ def test_nothing_but_the_gateway_is_in_the_image(build_s: float) -> None:
     assert not [name for name in files if "/tests/" in name]
 
 
+def test_the_image_says_what_it_is_made_of(build_s: float, tmp_path: Path) -> None:
+    """Its bill of materials, where the label says, is valid, is the lock, and is what lies in the image."""
+    (image,) = json.loads(podman("image", "inspect", containers.IMAGE))
+    path = image["Config"]["Labels"]["websocket-handler.sbom"]
+    look = (
+        "import importlib.metadata as m, json, pathlib, sys;"
+        "print(json.dumps({'bill': pathlib.Path(sys.argv[1]).read_text(),"
+        "'packages': [[d.metadata['Name'], d.version] for d in m.distributions(path=['/opt/packages'])],"
+        "'tools': [str(p) for p in pathlib.Path('/').glob('[ao]p[pt]/**/sbom*.py')]}))"
+    )
+    limits = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=4096:4096", "--network", "none")
+    found = json.loads(podman("run", "--rm", *limits, containers.IMAGE, "python", "-c", look, path))
+    bill = json.loads(found["bill"])
+    assert bill["metadata"]["component"]["version"] == "image-test"
+    assert [(part["name"], part["version"]) for part in bill["components"]] == sorted(
+        (normalised(name), version) for name, version in found["packages"]
+    )
+    assert found["tools"] == []
+    (tmp_path / "sbom.cdx.json").write_text(found["bill"])
+    checked = subprocess.run(
+        [REPOSITORY / ".venv-sbom/bin/python", "-m", "supply_chain.check_sbom", tmp_path / "sbom.cdx.json",
+         containers.CONTEXT / "requirements.txt"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
 def test_the_container_runs_within_the_limits_of_its_task(served: Served) -> None:
     """Not root, no rights, nothing writable, a quarter of a processor and 512 MB: as the kernel sees it."""
     limits = served.container.limits()
@@ -145,12 +175,15 @@ def test_a_thousand_connections_fit(served: Served) -> None:
 async def _with_connections(served: Served) -> Memory:
     """Open them all on one project, publish once to each, and look at the memory."""
     url = f"ws://127.0.0.1:{served.port}/ws?project_id=image"
+    bearer = {"Authorization": f"Bearer {token(iss=None, aud=None, projects=['image'])}"}
     gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
     clients = []
 
     async def open_one() -> None:
         async with gate:
-            client = await connect(url, open_timeout=120, compression=None, ping_interval=None)
+            client = await connect(
+                url, open_timeout=120, compression=None, ping_interval=None, additional_headers=bearer
+            )
             clients.append(client)
             while json.loads(await client.recv())["type"] != "subscription_confirmed":
                 continue

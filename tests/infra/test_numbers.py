@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.infra.account import REPOSITORY, Account
+from tests.infra.account import REPOSITORY, TEMPLATE, Account
 from tests.infra.deployed import Deployed
 from tests.infra.test_rights import calls_in_source
 from websocket_handler import app
+from websocket_handler.adapters import ecs_protection
 from websocket_handler.cli.doctor import task_settings
 from websocket_handler.config import Settings
+from websocket_handler.delivery import follower, scale_in
 from websocket_handler.net import drain
 
 FARGATE_STOP_TIMEOUT_MAX_S = 120
@@ -84,6 +86,37 @@ def test_an_outage_of_a_dependency_does_not_replace_the_task_at_once(deployed: D
     elb = deployed.account.client("elbv2")
     (group,) = elb.describe_target_groups(TargetGroupArns=[deployed.outputs["TargetGroupArn"]])["TargetGroups"]
     assert group["HealthCheckIntervalSeconds"] * group["UnhealthyThresholdCount"] >= 120
+
+
+def test_protection_from_scale_in_outlives_renewals_that_fail() -> None:
+    """Two of them, with their calls at their longest. A minute and two days are the ends that ECS takes."""
+    longest_s = scale_in.LOOK_INTERVAL_S + 2 * ecs_protection.TIMEOUT_S
+    assert 3 * (scale_in.RENEW_AFTER_S + longest_s) <= 60 * scale_in.PROTECTION_MINUTES
+    assert 1 <= scale_in.PROTECTION_MINUTES <= 2880
+
+
+def test_protection_from_scale_in_holds_up_no_deployment(deployed: Deployed) -> None:
+    """The old task learns of the new one when that starts, and has released its protection sooner than a deployment
+    waits for a deregistration anyway."""
+    delay_s = int(deployed.attributes("TargetGroup")["deregistration_delay.timeout_seconds"])
+    noticed_s = follower.ANNOUNCE_INTERVAL_S + scale_in.LOOK_INTERVAL_S
+    assert noticed_s + 2 * ecs_protection.TIMEOUT_S < delay_s
+
+
+def test_protection_from_scale_in_ends_within_the_drain(settings: Settings) -> None:
+    """Its release comes after two calls that may be under way, and beside the hand-over."""
+    assert settings.drain_seconds > 3 * ecs_protection.TIMEOUT_S
+
+
+def test_scale_in_protects_half_of_what_auto_scaling_aims_at() -> None:
+    """Far above it no task could ever go, far below it every scale-in would move many clients."""
+    text = TEMPLATE.read_text(encoding="utf-8")
+    protected, aimed, most = (
+        int(re.findall(rf"^  {name}:\n    Type: Number\n    Default: (\d+)$", text, re.MULTILINE)[0])
+        for name in ("ProtectedConnections", "ConnectionsPerTask", "MaxConnections")
+    )
+    assert protected == aimed / 2
+    assert aimed <= most
 
 
 def test_the_task_watches_its_own_target(deployed: Deployed, settings: Settings) -> None:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -22,6 +23,7 @@ from botocore import xform_name
 from botocore.session import Session
 from websockets.sync.client import connect
 
+from tests.contract.ecs_agent import EcsAgent, running_ecs_agent
 from tests.infra.account import REPOSITORY, Account
 from tests.infra.deployed import Deployed
 
@@ -32,12 +34,14 @@ with warnings.catch_warnings():  # it leaves a file open while it is imported
 ADAPTERS = REPOSITORY / "websocket_handler" / "adapters"
 TABLE = REPOSITORY / "docs" / "operations" / "rights.md"
 START_TIMEOUT_S = 30.0
-ONLY_UNDER_LOAD = {"sqs:ChangeMessageVisibility"}
-"""Made when the log store is so slow that a message would come back meanwhile."""
+ONLY_LATER = {"sqs:ChangeMessageVisibility", "ecs:GetTaskProtection"}
+"""Made when the log store is so slow that a message would come back meanwhile, and before a protection is renewed."""
 
 
 TOKEN_KEY = "0123456789abcdef" * 4
 RIGHTS = ["subscribe", "publish", "presence", "forward:*"]
+AGENT_CALLS = {"GET": "ecs:GetTaskProtection", "PUT": "ecs:UpdateTaskProtection"}
+"""What the ECS agent's endpoint calls with the task's rights, by the method of the request."""
 IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 """Services whose rights have another name than their client."""
 
@@ -60,13 +64,20 @@ def right_for(operation: str) -> str:
 
 def calls_in_source() -> dict[str, str]:
     """The operations that the adapters name: `service.method` to `service:Operation`."""
-    texts = {
-        node.value
-        for path in ADAPTERS.glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    texts = {text for path in ADAPTERS.glob("*.py") for text in texts_in(path)}
     return {name: operation for name, operation in operations().items() if name.partition(".")[2] in texts}
+
+
+def texts_in(path: Path) -> set[str]:
+    """The text constants of a module."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def calls_of_the_agent() -> dict[str, str]:
+    """What the adapter of the ECS agent's endpoint has it call: `PUT task-protection` to `service:Operation`."""
+    texts = texts_in(ADAPTERS / "ecs_protection.py")
+    return {f"{method} task-protection": call for method, call in AGENT_CALLS.items() if method in texts}
 
 
 def granted(deployed: Deployed) -> dict[str, str]:
@@ -81,21 +92,22 @@ def granted(deployed: Deployed) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def deployed(account: Account) -> Deployed:
     """An environment for this module."""
-    return Deployed(account, "rights", ImageTag="abc-1", Alarms="false")
+    return Deployed(account, "rights", ImageTag="abc-1", Alarms="false", AutoScaling="true", ProtectedConnections="1")
 
 
 def test_the_policy_grants_what_the_adapters_call_and_nothing_else(deployed: Deployed) -> None:
     """Compared with the source, so that a call that is rare counts, too."""
-    assert set(granted(deployed)) == {right_for(operation) for operation in calls_in_source().values()}
+    called = {**calls_in_source(), **calls_of_the_agent()}
+    assert set(granted(deployed)) == {right_for(operation) for operation in called.values()}
 
 
 def test_the_printed_table_is_the_truth(deployed: Deployed) -> None:
     """docs/operations/rights.md: call, right, statement."""
-    row = re.compile(r"^\| `([\w.]+)` \| `([\w:]+)` \| (\w+) \|", re.MULTILINE)
+    row = re.compile(r"^\| `([\w. -]+)` \| `([\w:]+)` \| (\w+) \|", re.MULTILINE)
     printed = set(row.findall(TABLE.read_text(encoding="utf-8")))
     rights = granted(deployed)
-    called = calls_in_source().items()
-    assert printed == {(name, right_for(call), rights[right_for(call)]) for name, call in called}
+    called = {**calls_in_source(), **calls_of_the_agent()}
+    assert printed == {(name, right_for(call), rights[right_for(call)]) for name, call in called.items()}
 
 
 def test_rights_name_their_resources(deployed: Deployed) -> None:
@@ -106,7 +118,8 @@ def test_rights_name_their_resources(deployed: Deployed) -> None:
     assert policy["KeepLogsAndRecords"]["Resource"].endswith(":table/agenticai-data-rights")
     assert policy["KeepLogsAndRecords"]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["WS#*"]}}
     assert "*" not in json.dumps([statement["Action"] for statement in policy.values()])
-    wide = [sid for sid, statement in policy.items() if "*" in json.dumps(statement["Resource"])]
+    assert policy["ProtectFromScaleIn"]["Resource"].endswith(":task/agenticai-cluster-rights/*"), "its id is not known"
+    wide = [sid for sid, statement in policy.items() if statement["Resource"] == "*"]
     assert wide == ["SeeOwnTarget"], "ELB knows no resources for this action"
 
 
@@ -156,7 +169,7 @@ def task_environment(deployed: Deployed) -> dict[str, str]:
 
 
 @contextmanager
-def running_gateway(deployed: Deployed, task: dict[str, str]) -> Iterator[str]:
+def running_gateway(deployed: Deployed, task: dict[str, str], agent: EcsAgent | None = None) -> Iterator[str]:
     """The gateway with the environment of the deployed task; its `host:port`."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -166,6 +179,7 @@ def running_gateway(deployed: Deployed, task: dict[str, str]) -> Iterator[str]:
         "WEBSOCKET_HOST": "127.0.0.1",
         "WEBSOCKET_PORT": str(port),
         "TARGET_ADDRESS": "127.0.0.1",
+        "ECS_AGENT_URI": agent.uri if agent else "",
         "DRAIN_SECONDS": "1",
     }
     command = [sys.executable, "-m", "websocket_handler", "serve"]
@@ -212,7 +226,8 @@ def test_a_running_gateway_calls_only_what_it_may(deployed: Deployed) -> None:
     claims = {"sub": "tester", "exp": time.time() + 600, "projects": ["*"], "rights": RIGHTS}
     bearer = {"Authorization": f"Bearer {jwt.encode(claims, TOKEN_KEY)}"}
     with (
-        running_gateway(deployed, task) as address,
+        running_ecs_agent(time.monotonic) as agent,
+        running_gateway(deployed, task, agent) as address,
         connect(f"ws://{address}/ws", additional_headers=bearer) as client,
     ):
 
@@ -226,12 +241,14 @@ def test_a_running_gateway_calls_only_what_it_may(deployed: Deployed) -> None:
 
         ask({"action": "subscribe", "project_id": "p", "rewind": 10}, "subscription_confirmed")
         ask({"action": "ping"}, "pong")
-        for agent in ("pm", "dev", "qa", "ops"):
-            ask({"action": "forward", "type": agent, "project_id": "p", "data": {}}, "forward_confirmed")
+        for kind in ("pm", "dev", "qa", "ops"):
+            ask({"action": "forward", "type": kind, "project_id": "p", "data": {}}, "forward_confirmed")
         ask({"action": "publish", "project_id": "p", "message": {"type": "x"}}, "publish_confirmed")
         page = ask({"action": "history", "project_id": "p"}, "history")
         assert {message["type"] for message in page["messages"]} >= {"x"}
         _wait_for_calls(deployed.account, {"dynamodb:BatchWriteItem", "elasticloadbalancing:DescribeTargetHealth"})
+        agent.wait_until(lambda: agent.is_protected)
     called = {right_for(call) for call in deployed.account.requests()}
+    called |= {AGENT_CALLS[method] for method, _ in agent.requests}
     assert called <= set(granted(deployed))
-    assert set(granted(deployed)) - called <= ONLY_UNDER_LOAD
+    assert set(granted(deployed)) - called <= ONLY_LATER

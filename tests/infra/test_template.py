@@ -189,6 +189,42 @@ def test_without_an_image_no_task_is_wanted(account: Account) -> None:
     assert deployed.service()["desiredCount"] == 0
 
 
+def test_private_subnets_are_refused_to_an_issuer_that_they_cannot_reach(account: Account) -> None:
+    """No task could fetch the issuer's keys; without it, or without private subnets, all is well."""
+    issuer = {"JwtJwksUrl": "https://issuer.example/jwks.json", "JwtIssuer": "https://issuer.example/"}
+    with pytest.raises(ClientError, match="JwtJwksUrl must be empty with PrivateSubnets"):
+        account.deploy("agenticai-cut-off", Environment="cut-off", PrivateSubnets="true", **issuer)
+    account.deploy("agenticai-keyed", Environment="keyed", PrivateSubnets="true")
+
+
+@pytest.mark.parametrize(("path", "parameters"), [("/ready", {}), ("/health", {"HealthCheckPath": "/health"})])
+def test_tasks_may_be_kept_through_outages_of_what_they_need(
+    account: Account, path: str, parameters: dict[str, str]
+) -> None:
+    """A switch for the time of a long outage; readiness is what is asked for otherwise."""
+    deployed = Deployed(account, f"path-{path[1:]}", **parameters)
+    (group,) = account.client("elbv2").describe_target_groups(TargetGroupArns=[deployed.outputs["TargetGroupArn"]])[
+        "TargetGroups"
+    ]
+    assert group["HealthCheckPath"] == path
+
+
+def protection(deployed: Deployed) -> tuple[str, bool]:
+    """From how many connections on the task protects itself, and whether it may."""
+    (container,) = deployed.task_definition()["containerDefinitions"]
+    (value,) = (item["value"] for item in container["environment"] if item["name"].startswith("SCALE_IN_"))
+    return value, "ProtectFromScaleIn" in deployed.task_policy()
+
+
+def test_tasks_protect_themselves_only_where_something_scales_in(
+    account: Account, plain: Deployed, full: Deployed
+) -> None:
+    """With auto-scaling, unless it is turned off; the right to it comes and goes with it."""
+    assert protection(plain) == ("0", False)
+    assert protection(full) == ("1000", True)
+    assert protection(Deployed(account, "bare", AutoScaling="true", ProtectedConnections="0")) == ("0", False)
+
+
 @pytest.mark.parametrize(
     ("parameters", "word"), [({"DesiredCount": "2"}, "DesiredCount"), ({"AutoScalingMaxTasks": "3"}, "AutoScaling")]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.infra.account import REPOSITORY, TEMPLATE
 
 SERVICE = REPOSITORY / "websocket_handler"
 TOOLS = Path(sys.executable).parent
+CHECKOV = REPOSITORY / ".venv-checkov" / "bin" / "checkov"
 
 
 def output_of(*command: str | Path) -> str:
@@ -29,6 +31,22 @@ def output_of(*command: str | Path) -> str:
 def test_the_template_is_clean_for_cfn_lint() -> None:
     """Warnings included."""
     assert output_of("cfn-lint", TEMPLATE) == ""
+
+
+@pytest.mark.skipif(not CHECKOV.exists(), reason="checkov is not in .venv-checkov: make infra-test installs it")
+def test_template_and_dockerfile_follow_the_policies_of_checkov() -> None:
+    """Nothing fails; what is left out is so at its resource, with a reason that can be read."""
+    command = [str(CHECKOV), "-f", "../template.yaml", "-f", "Dockerfile", "--skip-download", "-o", "json"]
+    done = subprocess.run(command, cwd=SERVICE, capture_output=True, text=True, timeout=300, check=False)
+    reports = {report["check_type"]: report for report in json.loads(done.stdout)}
+    assert set(reports) == {"cloudformation", "dockerfile"}
+    for report in reports.values():
+        failed = [(check["check_id"], check["resource"]) for check in report["results"]["failed_checks"]]
+        assert failed == []
+        assert report["summary"]["passed"] > 20
+        assert report["summary"]["parsing_errors"] == 0
+    skipped = reports["cloudformation"]["results"]["skipped_checks"]
+    assert all(len(check["check_result"]["suppress_comment"].split()) >= 5 for check in skipped)
 
 
 def test_the_dockerfile_is_clean_for_hadolint() -> None:

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 from websocket_handler.cli import deploy_image as image
 from websocket_handler.cli.deploy_console import Console
+from websocket_handler.cli.deploy_samconfig import remember_alias
 from websocket_handler.cli.deploy_stack import DeployError, Stack, Watch, find_stack, give_image
 
+SAMCONFIG: Final = image.CONTEXT.parent / "samconfig.toml"
 ENVIRONMENT: Final = re.compile(r"[a-z][a-z0-9-]{0,15}")
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -109,6 +111,10 @@ def _rehearse(plan: Plan, tool: str, console: Console) -> None:
         ("Run it", [f"cloudformation UpdateStack ImageTag={plan.tag}, everything else as it is"]),
         ("Watch", ["ecs DescribeServices and cloudformation DescribeStacks until old tasks are gone"]),
         ("Move the alias", [f"ecr PutImage {plan.environment} -> {plan.tag}"]),
+        (
+            "Keep it",
+            [f"samconfig.toml: where `sam deploy --guided` left an ImageTag, {plan.environment} takes its place"],
+        ),
     ]
     console.line("Dry run: nothing is called and nothing changes.")
     for title, details in steps:
@@ -144,6 +150,8 @@ def _carry_out(plan: Plan, options: argparse.Namespace, console: Console) -> Non
         console.note("this image runs already")
     image.move_alias(ecr, repository, plan.tag, plan.environment)
     console.good(f"{plan.environment} runs {plan.tag}")
+    if remember_alias(SAMCONFIG, plan.environment):
+        console.note(f"samconfig.toml: ImageTag is {plan.environment} now, so that `sam deploy` keeps the image")
     url = stack.outputs.get("WebSocketUrl", stack.outputs["WebSocketEndpoint"])
     console.line(f"\nWebSocket endpoint: {console.coloured(url, 'green')}")
 

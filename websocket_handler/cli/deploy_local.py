@@ -31,21 +31,25 @@ def create(environment: Mapping[str, str]) -> list[str]:
     urls = [*settings.queue_urls.values(), settings.sqs_queue_url_updates]
     names = [url.rpartition("/")[2] for url in urls if url]
     for name in names:
-        _create_queue(sqs, name)
-    _create_table(dynamodb, settings.dynamodb_table_name)
+        create_queue(sqs, name)
+    create_table(dynamodb, settings.dynamodb_table_name)
     return [*(f"queue {name}" for name in names), f"table {settings.dynamodb_table_name}"]
 
 
-def _create_queue(sqs: Any, name: str) -> None:
+def create_queue(sqs: Any, name: str) -> str:
+    """Make sure of a queue, FIFO by its name, and of its dead-letter queue; the queue's URL. Raises botocore's
+    errors."""
     base, dot, fifo = name.partition(".fifo")
     attributes = {"FifoQueue": "true"} if dot else {}
     dead = sqs.create_queue(QueueName=f"{base}-dead-letters{dot}{fifo}", Attributes=attributes)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES_BEFORE_DEAD_LETTER})
-    sqs.create_queue(QueueName=name, Attributes={**attributes, "RedrivePolicy": redrive})
+    url: str = sqs.create_queue(QueueName=name, Attributes={**attributes, "RedrivePolicy": redrive})["QueueUrl"]
+    return url
 
 
-def _create_table(dynamodb: Any, name: str) -> None:
+def create_table(dynamodb: Any, name: str) -> None:
+    """Make sure of the table with its keys and its expiry. Raises botocore's errors."""
     keys = {"PK": "HASH", "SK": "RANGE"}
     try:
         dynamodb.create_table(

@@ -108,7 +108,8 @@ class Doctor:
         if settings.sqs_queue_url_updates:
             urls["UPDATES"] = settings.sqs_queue_url_updates
         table = self._client("dynamodb").describe_table(TableName=settings.dynamodb_table_name)["Table"]
-        return checks.rights(self._client, stack.outputs["TaskRoleArn"], urls, table["TableArn"])
+        protecting = stack.outputs["ECSClusterName"] if settings.scale_in_protection_connections else ""
+        return checks.rights(self._client, stack.outputs["TaskRoleArn"], urls, table["TableArn"], protecting)
 
 
 def _container_of(client: Callable[[str], Any], stack: Stack) -> dict[str, Any]:

@@ -81,8 +81,11 @@ def table(client: MakeClient, name: str) -> Iterator[Finding]:
         yield bad(f"table: TTL on the attribute ttl is not on ({ttl}); expired items would stay and cost")
 
 
-def rights(client: MakeClient, role_arn: str, urls: Mapping[str, str], table_arn: str) -> Iterator[Finding]:
-    """Whether the task role may do what the gateway does, as IAM simulates it."""
+def rights(
+    client: MakeClient, role_arn: str, urls: Mapping[str, str], table_arn: str, protecting: str = ""
+) -> Iterator[Finding]:
+    """Whether the task role may do what the gateway does, as IAM simulates it. `protecting` is the name of the cluster
+    where tasks protect themselves from scale-in; empty: they do not."""
     arns = {name: _queue_arn(url) for name, url in urls.items()}
     updates = arns.pop("UPDATES", None)
     wanted: list[tuple[list[str], list[str], list[dict[str, Any]]]] = [(["sqs:SendMessage"], list(arns.values()), [])]
@@ -92,6 +95,10 @@ def rights(client: MakeClient, role_arn: str, urls: Mapping[str, str], table_arn
     keys = [{"ContextKeyName": "dynamodb:LeadingKeys", "ContextKeyType": "stringList", "ContextKeyValues": ["WS#X"]}]
     actions = ["Query", "PutItem", "DeleteItem", "BatchWriteItem"]
     wanted.append(([f"dynamodb:{action}" for action in actions], [table_arn], keys))
+    if protecting:
+        region, account = table_arn.split(":")[3:5]
+        tasks = f"{table_arn.partition(':dynamodb:')[0]}:ecs:{region}:{account}:task/{protecting}/*"
+        wanted.append((["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], [tasks], []))
     denied = []
     for actions, resources, context in wanted:
         answer = client("iam").simulate_principal_policy(

@@ -4,17 +4,18 @@ import asyncio
 import os
 import signal
 import sys
+from typing import Final
 
 import uvloop
 
 from websocket_handler import config
 from websocket_handler.adapters.ids import new_id
 from websocket_handler.app import App
+from websocket_handler.cli import EXIT_CONFIGURATION
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog, start_logging
 
-EXIT_CONFIGURATION = 2
-EXIT_PORT = 3
+EXIT_PORT: Final = 3
 
 
 def serve() -> int:
@@ -22,8 +23,7 @@ def serve() -> int:
     try:
         settings = config.from_environment(os.environ)
     except config.ConfigurationError as error:
-        for problem in error.problems:
-            print(f"{problem.variable}: {problem.reason}", file=sys.stderr)  # noqa: T201 - the command's output
+        sys.stderr.write(f"{error}\n")
         return EXIT_CONFIGURATION
     counters = Counters()
     node_id = settings.node_id or new_id()

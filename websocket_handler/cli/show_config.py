@@ -4,6 +4,7 @@ import os
 import sys
 
 from websocket_handler import config
+from websocket_handler.cli import EXIT_CONFIGURATION
 
 
 def show_config() -> int:
@@ -21,7 +22,6 @@ def show_config() -> int:
     try:
         config.from_environment(os.environ)
     except config.ConfigurationError as error:
-        for problem in error.problems:
-            sys.stderr.write(f"{problem.variable}: {problem.reason}\n")
-        return 2
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIGURATION
     return 0

@@ -4,11 +4,11 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from websocket_handler.adapters.jwt import mint
 from websocket_handler.adapters.jwt_keys import SECRET_BYTES
 from websocket_handler.adapters.jwt_setup import DEFAULT_SECRET_ALGORITHMS, JwtProblem, JwtSettings, make_authenticator
+from websocket_handler.cli import EXIT_CONFIGURATION
 from websocket_handler.protocol.identity import (
     FORWARD_ANY,
     RIGHTS,
@@ -17,8 +17,6 @@ from websocket_handler.protocol.identity import (
     identity_from_claims,
 )
 
-EXIT_UNUSABLE: Final = 2
-
 
 def token(user: str, projects: Sequence[str], rights: Sequence[str], expires_in_s: int) -> int:
     """Print a token; exit code 2 with one line on stderr when there can be none."""
@@ -26,7 +24,7 @@ def token(user: str, projects: Sequence[str], rights: Sequence[str], expires_in_
         made = make(os.environ, user, projects, rights, expires_in_s, time.time())
     except ValueError as problem:
         sys.stderr.write(f"{problem}\n")
-        return EXIT_UNUSABLE
+        return EXIT_CONFIGURATION
     sys.stdout.write(f"{made}\n")
     return 0
 
