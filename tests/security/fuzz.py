@@ -20,6 +20,7 @@ from demo.resources import create_resources
 from demo.testing import running_emulator
 from tests.e2e.gateway import Gateway, running_gateway
 from tests.security.peers import Ended, Peer, Raw, frame, handshake_head
+from tests.security.violations import Violation, check
 from websocket_handler.protocol.codes import ERRORS, CloseCode, ErrorCode
 
 CORPUS: Final = Path(__file__).parent / "corpus"
@@ -31,16 +32,6 @@ TYPES: Final = {
     "history", "presence", "authenticated", "subscription_reset",
 }  # fmt: skip
 REPLY_TIMEOUT_S: Final = 10.0
-
-
-class Violation(AssertionError):
-    """Something came out that no document knows."""
-
-
-def check(holds: object, what: str, data: bytes) -> None:
-    """Raise Violation with the input that caused it."""
-    if not holds:
-        raise Violation(f"{what}; input: {data!r}")
 
 
 def try_http(port: int, data: bytes) -> str:

@@ -32,6 +32,8 @@ _WHITESPACE: Final = b" \t\r\n"
 
 
 class _Reserved(msgspec.Struct):
+    """What is looked at; the rest is only read past."""
+
     type: Raw | UnsetType = UNSET
     project_id: Raw | UnsetType = UNSET
     offset: Raw | UnsetType = UNSET
@@ -47,13 +49,12 @@ def publication_head(payload: bytes, project_id: str) -> bytes:
     `payload` is one JSON object in UTF-8. Raises CommandError: `invalid_json`, `not_an_object`, `too_deep`,
     `duplicate_key`, `reserved_field`, `project_mismatch`.
     """
-    body, is_empty, reserved = _read_object(payload)
-    if isinstance(reserved.project_id, Raw) and msgspec.json.decode(reserved.project_id) != project_id:
+    body, fields = _read_object(payload)
+    if fields.get("project_id", project_id) != project_id:
         raise CommandError(ErrorCode.PROJECT_MISMATCH, "the message names another project_id")
-    if reserved.offset is not UNSET or reserved.epoch is not UNSET:
-        raise CommandError(ErrorCode.RESERVED_FIELD, "offset and epoch are set by the gateway only")
-    comma = b"" if is_empty else b","
-    project = b"" if isinstance(reserved.project_id, Raw) else b'"project_id":"%b",' % project_id.encode()
+    _check_reserved(fields)
+    comma = b"," if fields else b""
+    project = b"" if "project_id" in fields else b'"project_id":"%b",' % project_id.encode()
     return b'%b%b%b"offset":' % (body[:-1], comma, project)
 
 
@@ -64,20 +65,19 @@ def finish(head: bytes, offset: int) -> bytes:
 
 def broadcast_payload(payload: bytes) -> bytes:
     """A broadcast's bytes: the object as given. Raises CommandError as `publication_head` does."""
-    body, _, reserved = _read_object(payload)
-    if reserved.offset is not UNSET or reserved.epoch is not UNSET:
-        raise CommandError(ErrorCode.RESERVED_FIELD, "offset and epoch are set by the gateway only")
-    if isinstance(reserved.type, Raw) and msgspec.json.decode(reserved.type) in MESSAGE_TYPES:
+    body, fields = _read_object(payload)
+    _check_reserved(fields)
+    if fields.get("type") in MESSAGE_TYPES:
         raise CommandError(ErrorCode.RESERVED_FIELD, "a broadcast must not look like a message of the gateway itself")
     return body
 
 
 def project_named_in(payload: bytes) -> str | None:
     """The `project_id` that an object names, None when it names none. Raises CommandError."""
-    _, _, reserved = _read_object(payload)
-    if not isinstance(reserved.project_id, Raw):
+    _, fields = _read_object(payload)
+    if "project_id" not in fields:
         return None
-    value = msgspec.json.decode(reserved.project_id)
+    value = fields["project_id"]
     if not isinstance(value, str):
         raise CommandError(ErrorCode.INVALID_PROJECT_ID, "project_id must be a string")
     return value
@@ -88,14 +88,19 @@ def digest(head: bytes) -> bytes:
     return blake2b(head, digest_size=8).digest()
 
 
-def _read_object(payload: bytes) -> tuple[bytes, bool, _Reserved]:
-    """The object's bytes without white space around them, whether it is empty, and its reserved fields."""
+def _check_reserved(fields: dict[str, object]) -> None:
+    if "offset" in fields or "epoch" in fields:
+        raise CommandError(ErrorCode.RESERVED_FIELD, "offset and epoch are set by the gateway only")
+
+
+def _read_object(payload: bytes) -> tuple[bytes, dict[str, object]]:
+    """The object's bytes without white space around them, and its fields. Two readers have to agree that it is one."""
     body = payload.strip(_WHITESPACE)
     fields = json_text.parse_object(body)
     try:
-        reserved = _decode_reserved(body)
+        _decode_reserved(body)
     except RecursionError:
         raise json_text.too_deep() from None
     except msgspec.DecodeError as error:
         raise CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {error}") from None
-    return body, not fields, reserved
+    return body, fields
