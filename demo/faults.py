@@ -126,7 +126,8 @@ class FaultLayer:
         self._services = services
         self._switch = FaultSwitch()
         self._requests: dict[str, Counter[str]] = {service: Counter() for service in SERVICES}
-        self._requests_lock = threading.Lock()
+        self._under_way: dict[str, Counter[str]] = {service: Counter() for service in SERVICES}
+        self._counts_lock = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/_emulator/"):
@@ -136,8 +137,18 @@ class FaultLayer:
         if not service or not operation:
             text = "Only the JSON protocols of SQS and DynamoDB are spoken here."
             return _answer(start_response, 400, {"__type": "UnknownOperationException", "message": text})
-        with self._requests_lock:
+        with self._counts_lock:
             self._requests[service][operation] += 1
+            self._under_way[service][operation] += 1
+        try:
+            return self._serve(service, operation, environ, start_response)
+        finally:
+            with self._counts_lock:
+                self._under_way[service][operation] -= 1
+
+    def _serve(
+        self, service: str, operation: str, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
         application = self._services[service]
         match self._switch.draw(service, operation):
             case Hit(mode="error"):
@@ -155,9 +166,9 @@ class FaultLayer:
     def _control(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         match environ["REQUEST_METHOD"], environ["PATH_INFO"]:
             case "GET", "/_emulator/requests":
-                with self._requests_lock:
-                    counts = {service: dict(counter) for service, counter in self._requests.items()}
-                return _answer(start_response, 200, counts)
+                with self._counts_lock:
+                    counts = {"arrived": self._requests, "under_way": self._under_way}
+                    return _answer(start_response, 200, counts)
             case "POST", "/_emulator/faults":
                 try:
                     fault = Fault.from_json(json.loads(_read_body(environ)))

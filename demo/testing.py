@@ -19,12 +19,25 @@ from botocore.config import Config
 from demo.resources import DUMMY_CREDENTIALS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-START_TIMEOUT_S = 15.0
+START_TIMEOUT_S = 60.0
+REQUEST_TIMEOUT_S = 60.0
 PROBE_INTERVAL_S = 0.01
 CONNECTIONS_MAX = 50
 
-# `python -m demo.emulator`, but it switches threads as often as it can: a missing lock shows at once.
-EMULATOR = "import sys; sys.setswitchinterval(1e-6); from demo.emulator import main; sys.exit(main())"
+EMULATOR = """
+import os, sys, threading
+from demo.emulator import main
+
+def end_with_whoever_started_it():
+    sys.stdin.read()
+    os._exit(0)
+
+threading.Thread(target=end_with_whoever_started_it, daemon=True).start()
+sys.setswitchinterval(1e-6)
+sys.exit(main())
+"""
+"""`python -m demo.emulator`, but a killed test leaves none behind, and it switches threads as often as it can: a
+missing lock shows at once."""
 
 
 class Emulator:
@@ -57,11 +70,23 @@ class Emulator:
 
     def request_count(self, service: str, operation: str) -> int:
         """How many requests for an operation arrived so far, refused ones included."""
+        return self._count("arrived", service, operation)
+
+    def wait_until_under_way(self, count: int, service: str, operation: str, timeout_s: float = 60.0) -> None:
+        """Return when so many requests for an operation are being worked on: stalled ones count, and long polls whose
+        client is still there. Raises TimeoutError."""
+        deadline = time.monotonic() + timeout_s
+        while (found := self._count("under_way", service, operation)) != count:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{found} requests for {operation} are under way, not {count}")
+
+    def _count(self, which: str, service: str, operation: str) -> int:
         counts = self._request("GET", "/_emulator/requests")[1]
-        return int(counts[service].get(operation, 0))
+        return int(counts[which][service].get(operation, 0))
 
     def _request(self, method: str, path: str, body: str | None = None) -> tuple[int, Any]:
-        with closing(http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=10)) as connection:
+        address = self.url.removeprefix("http://")
+        with closing(http.client.HTTPConnection(address, timeout=REQUEST_TIMEOUT_S)) as connection:
             connection.request(method, path, body)
             response = connection.getresponse()
             text = response.read()
@@ -74,14 +99,13 @@ def running_emulator() -> Iterator[Emulator]:
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "url"
         command = [sys.executable, "-c", EMULATOR, "--port", "0", "--ready-file", str(ready)]
-        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + START_TIMEOUT_S
-            while not ready.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError("the emulator did not start")
-                time.sleep(PROBE_INTERVAL_S)
-            yield Emulator(ready.read_text(encoding="utf-8"))
-        finally:
-            process.terminate()
-            process.wait(5)
+        with subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+            try:
+                deadline = time.monotonic() + START_TIMEOUT_S
+                while not ready.exists():
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        raise RuntimeError("the emulator did not start")
+                    time.sleep(PROBE_INTERVAL_S)
+                yield Emulator(ready.read_text(encoding="utf-8"))
+            finally:
+                process.terminate()

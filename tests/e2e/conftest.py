@@ -14,7 +14,7 @@ import pytest_asyncio
 from demo.resources import create_resources
 from demo.testing import Emulator, running_emulator
 from tests.e2e.browser import Browser, running_browser
-from tests.e2e.gateway import Gateway, running_gateway
+from tests.e2e.gateway import ANSWER_TIMEOUT_S, Gateway, running_gateway
 from tests.e2e.links import Client, Connect, PythonLink, RemoteDriver, new_project, open_client, running_node_driver
 from websocket_handler.protocol.codes import ERRORS, ErrorCode
 
@@ -112,7 +112,7 @@ class Http:
 @pytest_asyncio.fixture(loop_scope="session")
 async def api(gateway: Gateway) -> AsyncIterator[Http]:
     """The gateway's HTTP API."""
-    timeout = aiohttp.ClientTimeout(total=30)
+    timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
     async with aiohttp.ClientSession(gateway.base_url, timeout=timeout, trust_env=False) as session:
         yield Http(session)
 
@@ -137,7 +137,6 @@ def small_gateway(settings: dict[str, str]) -> Iterator[Gateway]:
         "MAX_SUBSCRIPTIONS": "2",
         "MAX_PROJECTS": "3",
         "COMMANDS_PER_SECOND": "10",
-        "PING_INTERVAL_S": "1",
         "LOG_STORE": "memory",
         "CONSOLE": "off",
         "SQS_QUEUE_URL_UPDATES": "",
@@ -173,7 +172,7 @@ async def refused_handshake(
     }
     handshake = {name: value for name, value in handshake.items() if value}
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)) as session,
         session.get(f"{gateway.base_url}{path}{query}", headers=handshake) as response,
     ):
         return response.status, response.headers, json.loads(await response.read())

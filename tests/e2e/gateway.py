@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S: Final = 30.0
-STOP_TIMEOUT_S: Final = 20.0
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 60.0
+ANSWER_TIMEOUT_S: Final = 60.0
 PROBE_INTERVAL_S: Final = 0.02
 FAULT_EVENTS: Final = frozenset({"connection.failed", "task.failed", "library"})
 """What a healthy gateway never logs, whatever it is sent."""
@@ -74,7 +75,7 @@ class Gateway:
 
     def get(self, path: str) -> tuple[int, bytes]:
         """A plain GET request: status and body. Raises OSError."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_TIMEOUT_S)) as connection:
             connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()

@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websockets
 
 CLIENTS: Final = Path(__file__).parent / "clients"
-REPLY_TIMEOUT_S: Final = 20.0
+REPLY_TIMEOUT_S: Final = 60.0
 
 Message = dict[str, Any]
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.gateway import REPOSITORY, Gateway, clean_environment, running_gateway
 
-TIMEOUT_S: Final = 30
+TIMEOUT_S: Final = 60
 REQUIRED: Final = (
     "SQS_QUEUE_URL_PM",
     "SQS_QUEUE_URL_DEV",

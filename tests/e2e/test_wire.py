@@ -15,7 +15,7 @@ from websockets.frames import Opcode
 
 from tests.e2e.conftest import Open, check_error
 from tests.e2e.gateway import Gateway
-from tests.e2e.links import LinkClosedError, PythonLink, RemoteDriver, new_project
+from tests.e2e.links import REPLY_TIMEOUT_S, LinkClosedError, PythonLink, RemoteDriver, new_project
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("bystander")]
 
@@ -47,7 +47,7 @@ class RawSocket:
             b"GET /ws HTTP/1.1\r\nHost: t\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + after_head
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(REPLY_TIMEOUT_S):
             head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 ")
         assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head  # RFC 6455 section 1.3
@@ -55,7 +55,7 @@ class RawSocket:
 
     async def frame(self) -> tuple[int, bytes]:
         """The next frame: first byte and payload."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(REPLY_TIMEOUT_S):
             first, size = await self.reader.readexactly(2)
             if size >= 126:
                 size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8))
@@ -66,7 +66,7 @@ class RawSocket:
         first, payload = await self.frame()
         assert first == FIN | Opcode.CLOSE, (first, payload)
         self.writer.write(frame(Opcode.CLOSE, payload[:2]))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(REPLY_TIMEOUT_S):
             assert await self.reader.read() == b""
         return int.from_bytes(payload[:2])
 
@@ -199,7 +199,7 @@ async def test_both_libraries_get_their_pong(open_python: Open, node_driver: Rem
     await node.receive()
 
     assert isinstance(client.link, PythonLink)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(REPLY_TIMEOUT_S):
         await (await client.link.socket.ping(b"from python"))
         await node.run("ping", text="from node")
         assert (await node.events.get())["text"] == "from node"
@@ -228,7 +228,7 @@ async def test_a_close_frame_is_answered_and_nothing_after_it_is_read(
     socket.writer.write(frame(Opcode.CLOSE, payload) + frame(Opcode.TEXT, b'{"action":"ping"}'))
 
     assert await socket.frame() == (FIN | Opcode.CLOSE, answer)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(REPLY_TIMEOUT_S):
         assert await socket.reader.read() == b""
 
 

@@ -24,16 +24,16 @@ def module_emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def aws(module_emulator: Emulator) -> Iterator[Emulator]:
+def emulator(module_emulator: Emulator) -> Iterator[Emulator]:
     """The emulator. Faults that a test makes end with the test."""
     yield module_emulator
     module_emulator.clear_faults()
 
 
 @pytest.fixture
-def settings(aws: Emulator) -> dict[str, str]:
+def settings(emulator: Emulator) -> dict[str, str]:
     """The gateway's environment, with queues and table in place."""
-    return create_resources(aws.url)
+    return create_resources(emulator.url)
 
 
 @pytest_asyncio.fixture

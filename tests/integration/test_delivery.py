@@ -54,7 +54,7 @@ async def test_five_hundred_connections_on_fifty_projects(settings: dict[str, st
 
 
 async def test_updates_from_the_queue_arrive_once_and_leave_it(
-    aws: Emulator, settings: dict[str, str], open_on: Open
+    emulator: Emulator, settings: dict[str, str], open_on: Open
 ) -> None:
     """Three hundred updates of agents for three projects; the log store fails for a while on the way."""
     projects = [f"updates-{n}" for n in range(3)]
@@ -62,8 +62,8 @@ async def test_updates_from_the_queue_arrive_once_and_leave_it(
     async with off_loop(running_gateway(settings)) as gateway:
         client = await open_on(gateway, *projects)
         await client.take(len(projects))
-        aws.add_fault("dynamodb", "error", operation="PutItem", for_requests=5)
-        with closing(aws.client("sqs")) as sqs:
+        emulator.add_fault("dynamodb", "error", operation="PutItem", for_requests=5)
+        with closing(emulator.client("sqs")) as sqs:
             for start in range(0, 300, 10):
                 entries = [
                     {"Id": str(n), "MessageBody": json.dumps({"project_id": projects[n % 3], "n": n})}

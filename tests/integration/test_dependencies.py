@@ -28,10 +28,10 @@ async def wait_until_not_ready(gateway: Gateway) -> dict[str, str]:
 
 
 async def test_a_table_that_is_missing_at_the_start_is_reported_and_heals(
-    aws: Emulator, settings: dict[str, str], open_on: Open
+    emulator: Emulator, settings: dict[str, str], open_on: Open
 ) -> None:
     """The node starts, is alive, says why it is not ready, and needs no restart."""
-    with closing(aws.client("dynamodb")) as dynamodb:
+    with closing(emulator.client("dynamodb")) as dynamodb:
         dynamodb.delete_table(TableName=TABLE_NAME)
     async with off_loop(started_gateway(settings)) as gateway:
         reasons = await wait_until_not_ready(gateway)
@@ -39,7 +39,7 @@ async def test_a_table_that_is_missing_at_the_start_is_reported_and_heals(
         client, project_id = await open_on(gateway), new_project()
         refused = await client.request("publish", project_id=project_id, message={})
         pong = await client.request("ping")
-        create_resources(aws.url)
+        create_resources(emulator.url)
         await asyncio.to_thread(gateway.wait_until_ready)
         confirmed = await client.publish(project_id, {})
 
@@ -51,7 +51,7 @@ async def test_a_table_that_is_missing_at_the_start_is_reported_and_heals(
 
 @pytest.mark.parametrize("mode", ["throttle", "stall"])
 async def test_a_failing_table_is_told_and_heals(
-    aws: Emulator, settings: dict[str, str], open_on: Open, mode: str
+    emulator: Emulator, settings: dict[str, str], open_on: Open, mode: str
 ) -> None:
     """Publishing gets `store_unavailable`, forwarding goes on; the same key afterwards publishes exactly once."""
     project_id = new_project()
@@ -59,11 +59,11 @@ async def test_a_failing_table_is_told_and_heals(
         client = await open_on(gateway, project_id)
         await client.next()
         await client.publish(project_id, {"n": 1})
-        aws.add_fault("dynamodb", mode, stall_s=60)
+        emulator.add_fault("dynamodb", mode, stall_s=60)
         failed = await client.request("publish", project_id=project_id, message={"n": 2}, key="two")
         forwarded = await client.request("forward", type="pm", data={})
         reasons = await wait_until_not_ready(gateway)
-        aws.clear_faults()
+        emulator.clear_faults()
         await asyncio.to_thread(gateway.wait_until_ready)
         again = await client.publish(project_id, {"n": 2}, key="two")
         third = await client.publish(project_id, {"n": 3})
@@ -77,28 +77,30 @@ async def test_a_failing_table_is_told_and_heals(
     assert [(m["offset"], m["n"]) for m in arrived] == [(1, 1), (2, 2), (3, 3)]
 
 
-def items_of(aws: Emulator, prefix: str) -> list[dict[str, Any]]:
+def items_of(emulator: Emulator, prefix: str) -> list[dict[str, Any]]:
     """The table's items whose partition begins with `prefix`."""
-    with closing(aws.client("dynamodb")) as dynamodb:
+    with closing(emulator.client("dynamodb")) as dynamodb:
         pages = dynamodb.get_paginator("scan").paginate(TableName=TABLE_NAME, ConsistentRead=True)
         return [item for page in pages for item in page["Items"] if item["PK"]["S"].startswith(prefix)]
 
 
-async def test_connections_are_recorded_and_forgotten(aws: Emulator, settings: dict[str, str], open_on: Open) -> None:
+async def test_connections_are_recorded_and_forgotten(
+    emulator: Emulator, settings: dict[str, str], open_on: Open
+) -> None:
     """Other services can see who follows what; every item has an expiry, and ends with its connection."""
     project_id = new_project()
     async with off_loop(running_gateway(settings, NODE_ID="the-node")) as gateway:
         client = await open_on(gateway, project_id)
         await client.next()
         connection = f"WS#CONN#{client.greeting['connection_id']}"
-        await asyncio.to_thread(gateway.until, lambda: len(items_of(aws, connection)) == 2)
-        mine = {item["SK"]["S"]: item for item in items_of(aws, connection)}
-        followers = items_of(aws, f"WS#PROJECT#{project_id}")
+        await asyncio.to_thread(gateway.until, lambda: len(items_of(emulator, connection)) == 2)
+        mine = {item["SK"]["S"]: item for item in items_of(emulator, connection)}
+        followers = items_of(emulator, f"WS#PROJECT#{project_id}")
         await client.request("unsubscribe", project_id=project_id)
-        await asyncio.to_thread(gateway.until, lambda: len(items_of(aws, connection)) == 1)
-        assert items_of(aws, f"WS#PROJECT#{project_id}") == []
+        await asyncio.to_thread(gateway.until, lambda: len(items_of(emulator, connection)) == 1)
+        assert items_of(emulator, f"WS#PROJECT#{project_id}") == []
         await client.close()
-        await asyncio.to_thread(gateway.until, lambda: not items_of(aws, connection))
+        await asyncio.to_thread(gateway.until, lambda: not items_of(emulator, connection))
 
     assert set(mine) == {"META", f"SUB#{project_id}"}
     assert mine["META"]["node_id"] == {"S": "the-node"}
@@ -108,28 +110,28 @@ async def test_connections_are_recorded_and_forgotten(aws: Emulator, settings: d
 
 
 async def test_a_clean_stop_leaves_no_connection_records(
-    aws: Emulator, settings: dict[str, str], open_on: Open
+    emulator: Emulator, settings: dict[str, str], open_on: Open
 ) -> None:
     """What a node wrote about its connections goes with it."""
     async with off_loop(running_gateway(settings)) as gateway:
         clients = [await open_on(gateway, f"stop-{n}") for n in range(5)]
         ids = {f"WS#CONN#{client.greeting['connection_id']}" for client in clients}
-        await asyncio.to_thread(gateway.until, lambda: len(items_of(aws, "WS#CONN#")) >= 10)
+        await asyncio.to_thread(gateway.until, lambda: len(items_of(emulator, "WS#CONN#")) >= 10)
         gateway.ask_to_stop()
         await asyncio.gather(*(client.closed() for client in clients))
         assert await asyncio.to_thread(gateway.wait_for_exit) == 0
 
-    assert ids.isdisjoint(item["PK"]["S"] for item in items_of(aws, "WS#CONN#"))
+    assert ids.isdisjoint(item["PK"]["S"] for item in items_of(emulator, "WS#CONN#"))
 
 
-async def test_the_logs_items_carry_an_expiry(aws: Emulator, settings: dict[str, str], open_on: Open) -> None:
+async def test_the_logs_items_carry_an_expiry(emulator: Emulator, settings: dict[str, str], open_on: Open) -> None:
     """Everything of ours is under `WS#` and goes away by itself."""
     project_id = new_project()
     async with off_loop(running_gateway(settings)) as gateway:
         client = await open_on(gateway)
         await client.publish(project_id, {"n": 1})
 
-    segments = items_of(aws, f"WS#LOG#{project_id}")
+    segments = items_of(emulator, f"WS#LOG#{project_id}")
     assert segments
     assert all("ttl" in item for item in segments if item["SK"]["S"].isdigit())
-    assert all(item["PK"]["S"].startswith("WS#") for item in items_of(aws, ""))
+    assert all(item["PK"]["S"].startswith("WS#") for item in items_of(emulator, ""))

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
 from typing import Any
 
@@ -19,24 +18,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from demo.resources import TABLE_NAME, create_resources
-from demo.testing import Emulator, running_emulator
+from demo.testing import Emulator
 
 CALLERS = 8
-SETTLE_S = 0.3
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[Emulator]:
-    """One emulator process for all tests of this file."""
-    with running_emulator() as running:
-        yield running
-
-
-@pytest.fixture
-def emulator(process: Emulator) -> Iterator[Emulator]:
-    """The emulator. Faults that a test makes end with the test."""
-    yield process
-    process.clear_faults()
 
 
 @pytest.fixture
@@ -224,19 +208,22 @@ class TestManyCallers:
         assert len(received) == len(expected)
         assert set(received) == expected
 
-    def test_a_long_poll_blocks_nobody_and_wakes_at_once(self, sqs: Any, queue_url: str) -> None:
-        """Seven waiting callers leave the eighth free to send, and one of them gets the message."""
-        with ThreadPoolExecutor(CALLERS) as pool:
-            polls = [
-                pool.submit(sqs.receive_message, QueueUrl=queue_url, WaitTimeSeconds=3) for _ in range(CALLERS - 1)
-            ]
-            started_at = time.monotonic()
-            sqs.send_message(QueueUrl=queue_url, MessageBody="x")
-            send_s = time.monotonic() - started_at
-            answers = [poll.result(10).get("Messages", []) for poll in polls]
+    def test_a_long_poll_blocks_nobody_and_wakes_at_once(self, sqs: Any, emulator: Emulator, queue_url: str) -> None:
+        """Seven waiting callers leave the eighth free to send, and each message ends the wait of one of them."""
+        waiting = CALLERS - 1
+        with ThreadPoolExecutor(waiting) as pool:
+            polls = {
+                pool.submit(sqs.receive_message, QueueUrl=queue_url, WaitTimeSeconds=20, MaxNumberOfMessages=1)
+                for _ in range(waiting)
+            }
+            emulator.wait_until_under_way(waiting, "sqs", "ReceiveMessage")
+            received: list[str] = []
+            for number in range(waiting):
+                sqs.send_message(QueueUrl=queue_url, MessageBody=str(number))
+                done, polls = wait(polls, return_when=FIRST_COMPLETED)
+                received += [message["Body"] for poll in done for message in poll.result().get("Messages", [])]
 
-        assert send_s < 2.0
-        assert sorted(len(messages) for messages in answers) == [0] * (CALLERS - 2) + [1]
+        assert received == [str(number) for number in range(waiting)]
 
     def test_a_client_that_left_takes_no_message_with_it(self, sqs: Any, emulator: Emulator, queue_url: str) -> None:
         """A restarted worker finds the work that arrived while its old long poll was still open."""
@@ -244,15 +231,13 @@ class TestManyCallers:
         body = json.dumps({"QueueUrl": queue_url, "WaitTimeSeconds": 20})
         headers = {"X-Amz-Target": "AmazonSQS.ReceiveMessage", "Content-Type": "application/x-amz-json-1.0"}
         connection.request("POST", "/", body, headers)
-        # What the emulator knows about a connection is not visible from outside: give it time to notice.
-        threading.Event().wait(SETTLE_S)
+        emulator.wait_until_under_way(1, "sqs", "ReceiveMessage")
         connection.close()
-        threading.Event().wait(SETTLE_S)
+        emulator.wait_until_under_way(0, "sqs", "ReceiveMessage", timeout_s=15)  # much less than the poll would take
 
         sqs.send_message(QueueUrl=queue_url, MessageBody="x")
 
-        answer = sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=5)
-        assert [message["Body"] for message in answer.get("Messages", [])] == ["x"]
+        assert _drain(sqs, queue_url) == ["x"]
 
     def test_one_of_many_conditional_writes_wins(self, dynamodb: Any) -> None:
         """`attribute_not_exists` is checked and the item written in one step."""
@@ -309,14 +294,11 @@ class TestFaults:
     def test_removing_the_faults_releases_stalled_requests(self, sqs: Any, emulator: Emulator) -> None:
         """No test has to sit out a stall that it made."""
         emulator.add_fault("sqs", "stall", operation="ListQueues", stall_s=60)
-        before = emulator.request_count("sqs", "ListQueues")
 
         with ThreadPoolExecutor(1) as pool:
             call = pool.submit(sqs.list_queues)
-            while emulator.request_count("sqs", "ListQueues") == before:
-                pass
-            while not call.done():
-                emulator.clear_faults()
+            emulator.wait_until_under_way(1, "sqs", "ListQueues")
+            emulator.clear_faults()
 
         assert call.exception() is None
 

@@ -117,9 +117,9 @@ async def resume_and_check(
         assert all(subscriber.recovered)
 
 
-async def test_sigterm_in_the_middle_of_traffic(aws: Emulator, settings: dict[str, str], open_on: Open) -> None:
+async def test_sigterm_in_the_middle_of_traffic(emulator: Emulator, settings: dict[str, str], open_on: Open) -> None:
     """`/ready` turns, newcomers are sent away, everyone is told to reconnect and closed with 1012, exit code 0."""
-    async with off_loop(running_gateway(settings, DRAIN_SECONDS="3")) as gateway:
+    async with off_loop(running_gateway(settings, DRAIN_SECONDS="30")) as gateway:
         publishers, subscribers, tasks = await start_traffic(gateway, open_on)
         forwarder = await open_on(gateway)
         for n in range(100):
@@ -140,7 +140,7 @@ async def test_sigterm_in_the_middle_of_traffic(aws: Emulator, settings: dict[st
         assert subscriber.end is not None
         assert subscriber.end.code == 1012
     assert end.code == 1012
-    assert confirmed_forwards <= message_ids(aws, settings["SQS_QUEUE_URL_OPS"])
+    assert confirmed_forwards <= message_ids(emulator, settings["SQS_QUEUE_URL_OPS"])
     assert gateway.records("node.drained")[0]["left"] == 0
     async with off_loop(running_gateway(settings)) as successor:
         await resume_and_check(successor, open_on, publishers, subscribers)
@@ -169,10 +169,10 @@ async def answers_until_closed(client: Client) -> tuple[set[str], LinkClosedErro
         return confirmed, end
 
 
-def message_ids(aws: Emulator, queue_url: str) -> set[str]:
+def message_ids(emulator: Emulator, queue_url: str) -> set[str]:
     """The gateway's message ids of everything in a queue."""
     found: set[str] = set()
-    with closing(aws.client("sqs")) as sqs:
+    with closing(emulator.client("sqs")) as sqs:
         while messages := sqs.receive_message(
             QueueUrl=queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["MessageId"]
         ).get("Messages"):

@@ -1,38 +1,25 @@
 """A gateway process that can be killed and started again on the same port."""
 
 import asyncio
-import http.client
-import os
+import json
 import signal
-import socket
 import sys
 from collections.abc import Mapping
-from contextlib import closing
-from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 30.0
+from tests.e2e.gateway import REPOSITORY, clean_environment
+
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 60.0
 
 
-def free_port() -> int:
-    """A loopback port that nobody uses at the moment."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class NodeProcess:
-    """One node of the gateway as its own process."""
+    """One node of the gateway as its own process. The port that it found at its first start stays its own."""
 
     def __init__(self, settings: Mapping[str, str], **more: str) -> None:
-        self.port = free_port()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SQS_", "DYNAMODB_"))}
-        self._environment = {
-            **kept,
+        self.port = 0
+        self._settings = {
             **settings,
             "WEBSOCKET_HOST": "127.0.0.1",
-            "WEBSOCKET_PORT": str(self.port),
             "COMMANDS_PER_SECOND": "0",
             "LOG_FORMAT": "json",
             **more,
@@ -52,7 +39,7 @@ class NodeProcess:
             "-m",
             "websocket_handler",
             cwd=REPOSITORY,
-            env=self._environment,
+            env=clean_environment({**self._settings, "WEBSOCKET_PORT": str(self.port)}),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -61,6 +48,7 @@ class NodeProcess:
             async for line in self.process.stdout:
                 self.log += line
                 if b"node.listening" in line:
+                    self.port = int(json.loads(line)["port"])
                     self._reading = asyncio.create_task(self._read(self.process.stdout))
                     return
         raise RuntimeError(self.log.decode())
@@ -77,11 +65,6 @@ class NodeProcess:
         """SIGTERM; its exit code."""
         return await self._signal(signal.SIGTERM)
 
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal and do not wait."""
-        assert self.process is not None
-        self.process.send_signal(number)
-
     async def _signal(self, number: signal.Signals) -> int:
         assert self.process is not None
         if self.process.returncode is None:
@@ -90,10 +73,3 @@ class NodeProcess:
             code = await self.process.wait()
             await self._reading
         return code
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        """One HTTP answer: its status and body."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read()

@@ -4,22 +4,21 @@ doubled, nothing waits for ever, and everything heals without a restart.
 Run alone: python -m tests.proof.outages --rounds 10
 """
 
-import argparse
 import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection
 
 from demo.resources import create_resources
 from demo.testing import Emulator, running_emulator
+from tests.proof.command import run_alone
+from tests.proof.crowd import Crowd, Delivery
 from tests.proof.fault_proxy import FaultProxy, Mode
-from tests.proof.kills import all_reached, head_of
 from tests.proof.node import NodeProcess
-from tests.proof.witness import Publisher, Violation, Watcher, check
+from tests.proof.witness import Violation, link_to
 
 PROJECT = "proj_outages"
 FAULTS = (Mode.STALL, Mode.RESET, Mode.LOSE_ANSWERS)
@@ -27,17 +26,20 @@ FAULTS = (Mode.STALL, Mode.RESET, Mode.LOSE_ANSWERS)
 
 @dataclass(frozen=True, slots=True)
 class OutageReport:
-    """The figures of one proof. `queued` counts messages in the FIFO queue under each confirmed id."""
+    """The figures of one proof. `forwards` were confirmed; the others compare them with what the queue holds."""
 
     rounds: int
-    confirmed: int
-    lost: int
-    doubled: int
-    misplaced: int
+    delivery: Delivery
     forwards: int
     forwards_missing: int
     forwards_doubled: int
     refusals: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rounds} outages: {self.delivery}; {self.forwards} confirmed forwards, missing "
+            f"{self.forwards_missing}, doubled {self.forwards_doubled}; {self.refusals} retryable refusals"
+        )
 
 
 class Sender:
@@ -56,13 +58,13 @@ class Sender:
 
     async def run(self) -> None:
         """Forward until stopped."""
-        async with connect(self._url, ping_interval=None, compression=None) as link:
+        async with link_to(self._url) as link:
             number = 0
             while not self._is_stopping:
                 await self._forward(link, f"{self._name}-{number}")
                 number += 1
 
-    async def _forward(self, link: Any, message_id: str) -> None:
+    async def _forward(self, link: ClientConnection, message_id: str) -> None:
         command = {
             "action": "forward",
             "type": "dev",
@@ -91,28 +93,17 @@ async def prove_outages(rounds: int, seed: int, fault_s: float = 1.0) -> OutageR
         async with FaultProxy(emulator.url) as proxy:
             node = NodeProcess(_through(settings, emulator.url, proxy.url), FORWARD_TIMEOUT_S="5")
             await node.start()
-            people = [Watcher(f"watcher {i}", PROJECT, [node.url], Random(random.random())) for i in range(10)]
-            writers = [Publisher(PROJECT, [node.url], Random(random.random()), first, 2, at_once=4) for first in (0, 1)]
+            crowd = Crowd(PROJECT, [node.url], random, watchers=10, publishers=2, at_once=4)
             senders = [Sender(node.url, f"sender-{i}") for i in range(4)]
-            async with asyncio.TaskGroup() as tasks:
-                watching = [tasks.create_task(person.run()) for person in people]
-                await asyncio.gather(*(person.started.wait() for person in people))
-                workers: list[Publisher | Sender] = [*writers, *senders]
-                working = [tasks.create_task(worker.run()) for worker in workers]
+            async with crowd.at_work(*senders):
                 for _ in range(rounds):
-                    await _hurt(proxy, random, fault_s, people[0], writers)
-                for worker in workers:
-                    worker.stop()
-                await asyncio.gather(*working)
-                await all_reached(people, head_of(writers))
-                for task in watching:
-                    task.cancel()
+                    await _hurt(proxy, random, fault_s, crowd)
             await node.stop()
         queued = _queued(emulator, settings["SQS_QUEUE_URL_DEV"])
     confirmed = [message_id for sender in senders for message_id in sender.confirmed]
     return OutageReport(
         rounds,
-        **check(people, writers),
+        crowd.delivery(),
         forwards=len(confirmed),
         forwards_missing=sum(queued[message_id] == 0 for message_id in confirmed),
         forwards_doubled=sum(count > 1 for count in queued.values()),
@@ -125,12 +116,12 @@ def _through(settings: dict[str, str], direct: str, proxied: str) -> dict[str, s
     return {name: value.replace(direct, proxied) for name, value in settings.items()}
 
 
-async def _hurt(proxy: FaultProxy, random: Random, fault_s: float, person: Watcher, writers: list[Publisher]) -> None:
+async def _hurt(proxy: FaultProxy, random: Random, fault_s: float, crowd: Crowd) -> None:
     """One outage, and then work until it has healed."""
     proxy.set(random.choice(FAULTS))
     await asyncio.sleep(random.uniform(fault_s / 4, fault_s))  # a real outage takes real time
     proxy.set(Mode.PASS)
-    await person.reached(head_of(writers) + 20)
+    await crowd.advance(20)
 
 
 def _queued(emulator: Emulator, queue_url: str) -> Counter[str]:
@@ -150,20 +141,5 @@ def _queued(emulator: Emulator, queue_url: str) -> Counter[str]:
             client.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def main() -> None:
-    """Print the report."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--fault-s", type=float, default=3.0)
-    arguments = parser.parse_args()
-    report = asyncio.run(prove_outages(arguments.rounds, arguments.seed, arguments.fault_s))
-    print(
-        f"{report.rounds} outages: {report.confirmed} confirmed publications, lost {report.lost}, doubled "
-        f"{report.doubled}, misplaced {report.misplaced}; {report.forwards} confirmed forwards, missing "
-        f"{report.forwards_missing}, doubled {report.forwards_doubled}; {report.refusals} retryable refusals"
-    )
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(prove_outages, rounds=10, seed=1, fault_s=3.0)

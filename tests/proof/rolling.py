@@ -3,94 +3,75 @@
 Run alone: python -m tests.proof.rolling --rounds 5
 """
 
-import argparse
-import asyncio
 from dataclasses import dataclass
 from random import Random
 
 from demo.resources import create_resources
 from demo.testing import running_emulator
-from tests.proof.kills import all_reached, head_of
+from tests.proof.command import run_alone
+from tests.proof.crowd import Crowd, Delivery
 from tests.proof.node import NodeProcess
-from tests.proof.witness import Publisher, Watcher, check
 
-PROJECT = "proj_rolling"
-PUBLISHERS = 4
 DRAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class RollingReport:
-    """The figures of one proof. `longest_gap_s`: the longest that any client was without a live subscription."""
+    """The figures of one proof. `goodbyes`: how many times anybody was asked to come back, `reconnects`: how many times
+    anybody did; `longest_gap_s`: the longest that anybody was without a live subscription."""
 
     rounds: int
     watchers: int
-    confirmed: int
-    lost: int
-    doubled: int
-    misplaced: int
+    delivery: Delivery
     exit_codes: list[int]
+    goodbyes: int
+    reconnects: int
     longest_gap_s: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rounds} replacements, {self.watchers} clients, {self.delivery}; exit codes {self.exit_codes}; "
+            f"{self.goodbyes} goodbyes, {self.reconnects} reconnects; "
+            f"longest time without a subscription {self.longest_gap_s:.2f} s"
+        )
 
 
 async def prove_rolling(rounds: int, watchers: int, seed: int) -> RollingReport:
     """Replace the node `rounds` times while it is published to."""
-    random = Random(seed)
     with running_emulator() as emulator:
-        settings = create_resources(emulator.url)
-        node = NodeProcess(settings, DRAIN_SECONDS=str(DRAIN_SECONDS))
+        settings = {**create_resources(emulator.url), "DRAIN_SECONDS": str(DRAIN_SECONDS)}
+        node = NodeProcess(settings)
         await node.start()
         urls = [node.url]  # what a load balancer would send new connections to; shared with all clients
-        people = [Watcher(f"watcher {i}", PROJECT, urls, Random(random.random())) for i in range(watchers)]
-        writers = [Publisher(PROJECT, urls, Random(random.random()), first, PUBLISHERS) for first in range(PUBLISHERS)]
+        crowd = Crowd("proj_rolling", urls, Random(seed), watchers=watchers, publishers=4)
         exit_codes: list[int] = []
-        async with asyncio.TaskGroup() as tasks:
-            watching = [tasks.create_task(person.run()) for person in people]
-            await asyncio.gather(*(person.started.wait() for person in people))
-            writing = [tasks.create_task(writer.run()) for writer in writers]
-            for _ in range(rounds):
-                node, exit_code = await _replace(node, settings, urls, people, writers)
-                exit_codes.append(exit_code)
-            for writer in writers:
-                writer.stop()
-            await asyncio.gather(*writing)
-            await all_reached(people, head_of(writers))
-            for task in watching:
-                task.cancel()
+        async with crowd.at_work():
+            for count in range(1, rounds + 1):
+                old, node = node, NodeProcess(settings)
+                exit_codes.append(await _replace(old, node, urls, crowd))
+                await crowd.subscribed(count + 1)
+                await crowd.level(crowd.head)
         exit_codes.append(await node.stop())
-    longest_gap_s = max(person.longest_gap_s for person in people)
-    return RollingReport(rounds, watchers, **check(people, writers), exit_codes=exit_codes, longest_gap_s=longest_gap_s)
-
-
-async def _replace(
-    old: NodeProcess, settings: dict[str, str], urls: list[str], people: list[Watcher], writers: list[Publisher]
-) -> tuple[NodeProcess, int]:
-    """Start a new node, let both serve for a while, stop the old one; the new node and the old one's exit code."""
-    await people[0].reached(head_of(writers) + 100)
-    new = NodeProcess(settings, DRAIN_SECONDS=str(DRAIN_SECONDS))
-    await new.start()
-    urls.append(new.url)
-    await people[0].reached(head_of(writers) + 100)
-    urls.remove(old.url)
-    exit_code = await old.stop()
-    await all_reached(people, head_of(writers))
-    return new, exit_code
-
-
-def main() -> None:
-    """Print the report."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--watchers", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    report = asyncio.run(prove_rolling(arguments.rounds, arguments.watchers, arguments.seed))
-    print(
-        f"{report.rounds} replacements, {report.watchers} clients, {report.confirmed} confirmed publications: "
-        f"lost {report.lost}, doubled {report.doubled}, misplaced {report.misplaced}; exit codes {report.exit_codes}; "
-        f"longest time without a subscription {report.longest_gap_s:.2f} s"
+    return RollingReport(
+        rounds,
+        watchers,
+        crowd.delivery(),
+        exit_codes,
+        goodbyes=sum(watcher.goodbyes for watcher in crowd.watchers),
+        reconnects=crowd.reconnects,
+        longest_gap_s=max(watcher.longest_gap_s for watcher in crowd.watchers),
     )
 
 
+async def _replace(old: NodeProcess, new: NodeProcess, urls: list[str], crowd: Crowd) -> int:
+    """Start the new node, let both serve for a while, stop the old one; its exit code."""
+    await crowd.advance(100)
+    await new.start()
+    urls.append(new.url)
+    await crowd.advance(100)
+    urls.remove(old.url)
+    return await old.stop()
+
+
 if __name__ == "__main__":
-    main()
+    run_alone(prove_rolling, rounds=5, watchers=50, seed=1)

@@ -3,7 +3,6 @@
 Run alone: python -m tests.proof.slow --clients 1000
 """
 
-import argparse
 import asyncio
 import json
 import socket
@@ -14,6 +13,7 @@ import psutil
 
 from demo.resources import create_resources
 from demo.testing import running_emulator
+from tests.proof.command import run_alone
 from tests.proof.node import NodeProcess
 
 PROJECT = "proj_slow"
@@ -37,6 +37,17 @@ class SlowReport:
     growth_per_client_bytes: float
     reader_offsets: list[int]
     late_offsets: list[list[int]]
+
+    def __str__(self) -> str:
+        everything = list(range(1, self.publications + 1))
+        return (
+            f"{self.clients} clients that read nothing of {self.sent_each_bytes / 1e6:.1f} MB each; "
+            f"growth {self.growth_per_client_bytes / 1024:.1f} KiB per client beside the log "
+            f"(outbox limit {OUTBOX_BYTES / 1024:.0f} KiB); "
+            f"memory after every 100 publications, MiB: {self.memory_mib}; "
+            f"{len(self.late_offsets)} of them read at the end and had all {self.publications} in order: "
+            f"{all(offsets == everything for offsets in self.late_offsets)}"
+        )
 
 
 class RawClient:
@@ -123,21 +134,5 @@ def _publish_frame() -> bytes:
     return b"\x81\xfe" + len(text).to_bytes(2) + bytes(4) + text
 
 
-def main() -> None:
-    """Print the report."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--clients", type=int, default=1000)
-    parser.add_argument("--publications", type=int, default=2000)
-    arguments = parser.parse_args()
-    report = asyncio.run(prove_slow(arguments.clients, arguments.publications))
-    print(
-        f"{report.clients} clients that read nothing of {report.sent_each_bytes / 1e6:.1f} MB each; "
-        f"growth {report.growth_per_client_bytes / 1024:.1f} KiB per client beside the log "
-        f"(outbox limit {OUTBOX_BYTES / 1024:.0f} KiB); memory after every 100 publications, MiB: {report.memory_mib}; "
-        f"{len(report.late_offsets)} of them read at the end and had all {report.publications} in order: "
-        f"{all(offsets == list(range(1, report.publications + 1)) for offsets in report.late_offsets)}"
-    )
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(prove_slow, clients=1000, publications=2000)

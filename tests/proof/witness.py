@@ -1,24 +1,40 @@
-"""Clients and publishers that remember what they saw, and complain at once about what must not be.
+"""Watchers and publishers that remember what they saw, and complain at once about what must not be.
 
 They use the independent `websockets` client and resume as `spec/protocol.md` tells every client to.
 """
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-RETRY_S = 0.2
+RETRY_S = 0.1
+RETRY_MAX_S = 2.0
+OPEN_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 15.0
 Urls = Sequence[str]
 
 
 class Violation(AssertionError):
     """A promise was broken."""
+
+
+class Refused(Exception):
+    """A command was refused for now."""
+
+
+def link_to(url: str) -> connect:
+    """A connection that goes straight to the node, and lives as long as the node lets it."""
+    return connect(url, open_timeout=OPEN_TIMEOUT_S, ping_interval=None, compression=None, proxy=None)
+
+
+def pause_s(random: Random, failures: int) -> float:
+    """How long to wait before the next attempt after so many failures in a row: exponential, with full jitter."""
+    return random.uniform(0, min(RETRY_MAX_S, RETRY_S * 2**failures))
 
 
 class Watcher:
@@ -28,64 +44,66 @@ class Watcher:
         self.name = name
         self.project_id = project_id
         self.seen: list[int] = []
-        self.resets = 0
-        self.connections = 0
-        self.down_since: float | None = None
+        self.subscriptions = 0
+        """How many times its subscription was confirmed: once more than it had to come back."""
+        self.goodbyes = 0
+        """How many times a node asked it to come back."""
         self.longest_gap_s = 0.0
         self._urls = urls
         self._random = random
+        self._failures = 0
         self._epoch = ""
         self._offset: int | None = None
         self._numbers: dict[int, int] = {}
+        self._down_since: float | None = None
         self._changed = asyncio.Event()
-        self.started = asyncio.Event()
 
     async def run(self) -> None:
         """Connect, follow, and come back, until cancelled."""
         while True:
             url = self._random.choice(self._urls)
             try:
-                async with connect(self._target(url), open_timeout=10, ping_interval=None, compression=None) as link:
-                    await self._follow(link)
-            except (OSError, ConnectionClosed, InvalidHandshake, TimeoutError):
-                self._down()
-            await asyncio.sleep(self._random.uniform(0, RETRY_S))
+                async with link_to(self._target(url)) as link:
+                    async for text in link:
+                        self._take(json.loads(text))
+            except (OSError, ConnectionClosed, InvalidHandshake, TimeoutError, Refused):
+                pass  # the node, or its log store, is down
+            if self._down_since is None:
+                self._down_since = asyncio.get_running_loop().time()
+            await asyncio.sleep(pause_s(self._random, self._failures))
+            self._failures += 1
 
     def _target(self, url: str) -> str:
         since = "" if self._offset is None else f"&since={self._epoch}:{self._offset}"
         return f"{url}?project_id={self.project_id}{since}"
 
-    async def _follow(self, link: ClientConnection) -> None:
-        self.connections += 1
-        async for text in link:
-            self._take(json.loads(text))
-
-    def _down(self) -> None:
-        if self.down_since is None:
-            self.down_since = asyncio.get_running_loop().time()
-
-    def _up(self) -> None:
-        if self.down_since is not None:
-            gap_s = asyncio.get_running_loop().time() - self.down_since
-            self.longest_gap_s = max(self.longest_gap_s, gap_s)
-            self.down_since = None
-
     def _take(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         if kind == "subscription_confirmed":
-            self._up()
             self._confirmed(message)
         elif kind == "subscription_reset":
             raise Violation(f"{self.name}: reset at {message}")
+        elif kind == "reconnect":
+            self.goodbyes += 1
+        elif kind == "error" and message["retryable"]:
+            raise Refused
+        elif kind == "error":
+            raise Violation(f"{self.name}: {message}")
         elif "offset" in message:
             self._publication(message["offset"], message["n"])
 
     def _confirmed(self, message: dict[str, Any]) -> None:
         if self._offset is None:
             self._epoch, self._offset = message["epoch"], message["offset"]
-            self.started.set()
         elif not message["recovered"] or (message["epoch"], message["offset"]) != (self._epoch, self._offset):
             raise Violation(f"{self.name}: asked for {self._epoch}:{self._offset}, got {message}")
+        if self._down_since is not None:
+            gap_s = asyncio.get_running_loop().time() - self._down_since
+            self.longest_gap_s = max(self.longest_gap_s, gap_s)
+            self._down_since = None
+        self._failures = 0
+        self.subscriptions += 1
+        self._changed.set()
 
     def _publication(self, offset: int, number: int) -> None:
         assert self._offset is not None, "a confirmation comes first"
@@ -104,7 +122,14 @@ class Watcher:
 
     async def reached(self, offset: int) -> None:
         """Wait until it has seen everything up to `offset`."""
-        while self._offset is None or self._offset < offset:
+        await self._until(lambda: self._offset is not None and self._offset >= offset)
+
+    async def subscribed(self, times: int) -> None:
+        """Wait until its subscription was confirmed so many times."""
+        await self._until(lambda: self.subscriptions >= times)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
             self._changed.clear()
             await self._changed.wait()
 
@@ -112,7 +137,7 @@ class Watcher:
 class Publisher:
     """Publishes numbers as fast as they are confirmed, several at once, and retries each with its key until it is."""
 
-    def __init__(self, project_id: str, urls: Urls, random: Random, first: int, step: int, at_once: int = 16) -> None:
+    def __init__(self, project_id: str, urls: Urls, random: Random, first: int, step: int, at_once: int) -> None:
         self.project_id = project_id
         self.confirmed: dict[int, tuple[str, int]] = {}
         self.retries = 0
@@ -123,6 +148,7 @@ class Publisher:
         self._at_once = at_once
         self._open: dict[int, None] = {}
         self._refused: list[int] = []
+        self._failures = 0
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -134,11 +160,13 @@ class Publisher:
         while self._open or not self._is_stopping:
             try:
                 url = self._random.choice(self._urls)
-                async with connect(url, open_timeout=10, ping_interval=None, compression=None) as link:
+                async with link_to(url) as link:
+                    self._failures = 0
                     await self._publish(link)
             except (OSError, ConnectionClosed, InvalidHandshake, TimeoutError):
                 pass  # the node is down; everything open is sent again
-            await asyncio.sleep(self._random.uniform(0, RETRY_S))
+            await asyncio.sleep(pause_s(self._random, self._failures))
+            self._failures += 1
 
     async def _publish(self, link: ClientConnection) -> None:
         self._refused.clear()
@@ -153,7 +181,7 @@ class Publisher:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 self._answer(json.loads(await link.recv()))
             while self._refused:
-                await asyncio.sleep(self._random.uniform(0, RETRY_S))
+                await asyncio.sleep(pause_s(self._random, 1))
                 await self._send(link, self._refused.pop())
 
     async def _send(self, link: ClientConnection, number: int) -> None:
@@ -171,19 +199,3 @@ class Publisher:
                 raise Violation(f"publisher: {message}")
             self.retries += 1
             self._refused.append(int(message["id"]))
-
-
-def check(watchers: Sequence[Watcher], publishers: Sequence[Publisher]) -> dict[str, int]:
-    """Every confirmed number was seen exactly once, at its confirmed place, by everyone. Returns the figures."""
-    confirmed: dict[int, tuple[str, int]] = {}
-    for publisher in publishers:
-        confirmed.update(publisher.confirmed)
-    lost = doubled = misplaced = 0
-    for watcher in watchers:
-        counts: dict[int, int] = {}
-        for number in watcher.seen:
-            counts[number] = counts.get(number, 0) + 1
-        lost += sum(number not in counts for number in confirmed)
-        doubled += sum(count > 1 for count in counts.values())
-        misplaced += sum(watcher.place_of(number) != place for number, place in confirmed.items())
-    return {"confirmed": len(confirmed), "lost": lost, "doubled": doubled, "misplaced": misplaced}
