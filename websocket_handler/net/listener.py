@@ -22,7 +22,7 @@ _END_OF_HEAD: Final = b"\r\n\r\n"
 class _Entry(asyncio.Protocol):
     """A fresh socket until its first request head is complete: bounded in bytes and time."""
 
-    __slots__ = ("_gate", "_head", "_http", "_is_identifying", "_is_over", "_listener", "_socket", "_timer")
+    __slots__ = ("_gate", "_head", "_http", "_is_identifying", "_is_over", "_listener", "_socket")
 
     def __init__(self, listener: "Listener", gate: Gate, http: HttpProtocolFactory) -> None:
         self._listener = listener
@@ -32,12 +32,9 @@ class _Entry(asyncio.Protocol):
         self._is_identifying = False
         self._is_over = False
         self._socket: asyncio.Transport
-        self._timer: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket = cast(asyncio.Transport, transport)
-        timeout_s = self._gate.options.handshake_timeout_s
-        self._timer = asyncio.get_running_loop().call_later(timeout_s, self._too_late)
         self._listener.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -45,7 +42,6 @@ class _Entry(asyncio.Protocol):
 
     def _leave(self) -> None:
         self._is_over = True
-        self._timer.cancel()
         self._listener.entries.pop(self, None)
 
     def drop(self) -> None:
@@ -132,13 +128,14 @@ class _Entry(asyncio.Protocol):
         self._socket.write(refused(fault, headers, status))
         self._socket.close()
 
-    def _too_late(self) -> None:
+    def too_late(self) -> None:
+        """End what took too long, with the reason where something was asked."""
         if self._is_identifying:
             self._refuse(CommandError(ErrorCode.AUTHENTICATION_UNAVAILABLE, "the credential took too long to verify"))
         elif self._head:
             self._refuse(CommandError(ErrorCode.INVALID_FIELD, "the request head did not come in time"), status=408)
         else:
-            self._socket.abort()
+            self.drop()
 
 
 class Listener:
@@ -149,7 +146,9 @@ class Listener:
         self._http = http
         self._servers: list[asyncio.Server] = []
         self.paths = (gate.options.path, ECHO_PATH) if gate.options.has_echo else (gate.options.path,)
-        self.entries: dict[_Entry, None] = {}
+        self.entries: dict[_Entry, float] = {}
+        """Sockets that have not said what they want, oldest first, and until when they may."""
+        self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, entry: _Entry) -> None:
         """Take note of a fresh socket. The oldest that has not said what it wants makes room: others finish theirs
@@ -157,7 +156,21 @@ class Listener:
         while len(self.entries) >= self._gate.options.entries:
             self._gate.server.node.engine.counters.handshakes_refused["dropped"] += 1
             next(iter(self.entries)).drop()
-        self.entries[entry] = None
+        loop = asyncio.get_running_loop()
+        timeout_s = self._gate.options.handshake_timeout_s
+        self.entries[entry] = loop.time() + timeout_s
+        if self._timer is None:  # one for all of them: a timer for each would cost every handshake
+            self._timer = loop.call_later(timeout_s, self._end_late)
+
+    def _end_late(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        while self.entries:
+            entry, deadline = next(iter(self.entries.items()))
+            if deadline > loop.time():
+                self._timer = loop.call_at(deadline, self._end_late)
+                return
+            entry.too_late()
 
     def admit(self, handshake: Handshake, peer: str) -> str | None:
         """Whether one more connection may come in, as far as it can be said before it is known whose it is; the

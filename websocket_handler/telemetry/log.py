@@ -8,10 +8,14 @@ import json
 import logging
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from math import isfinite
-from typing import Final
+from time import time
+from typing import ClassVar, Final
+
+import msgspec
 
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.events import EVENTS
@@ -23,9 +27,29 @@ _LOGGER: Final = "websocket_handler"
 _LINES: Final = "websocket_handler.lines"
 """Where those log who have a whole line already."""
 _FIELDS: Final = "fields"
+_LEVELS: Final = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warning",
+    logging.ERROR: "error",
+    logging.CRITICAL: "critical",
+}
 _PLAIN: Final = (bool, int, type(None))
 
-_encode: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, default=str).encode
+_escape: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, default=str).encode
+
+
+def _encode(value: object) -> str:
+    """JSON in ASCII. What has nothing to escape, which is nearly everything, takes the fast way."""
+    try:
+        text = msgspec.json.encode(value)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return _escape(value)
+    return text.decode("ascii") if text.isascii() else _escape(value)
+
+
+def _level(level: int) -> str:
+    return _LEVELS.get(level) or logging.getLevelName(level).lower()
 
 
 def _shown(value: object) -> object:
@@ -39,65 +63,70 @@ def _shown(value: object) -> object:
     return text if len(text) <= VALUE_CHARACTERS_MAX else text[:VALUE_CHARACTERS_MAX] + "…"
 
 
-def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """The event of a record; a library's own message becomes the event `library`."""
+def _event(record: logging.LogRecord) -> tuple[str, Mapping[str, object]]:
+    """The event of a record, and its fields; a library's own message becomes the event `library`."""
     fields: dict[str, object] | None = record.__dict__.get(_FIELDS)
     if fields is not None:
-        return {"event": record.msg, **fields}
-    message: dict[str, object] = {"event": "library", "logger": record.name, "message": record.getMessage()}
+        return record.msg, fields
+    message: dict[str, object] = {"logger": record.name, "message": record.getMessage()}
     if record.exc_info:
         message["trace"] = "".join(traceback.format_exception(*record.exc_info))[-VALUE_CHARACTERS_MAX:]
-    return message
+    return "library", message
 
 
-class JsonFormatter(logging.Formatter):
+Style = Callable[[float, int, str, Mapping[str, object]], str]
+"""Seconds since the epoch, level, event and fields to a line."""
+
+
+def json_style(node_id: str) -> Style:
     """One JSON object per line, ASCII only: CloudWatch Logs Insights reads its fields by name."""
 
-    def __init__(self, node_id: str) -> None:
-        super().__init__()
-        self._node_id = node_id
+    def line(wall: float, level: int, event: str, fields: Mapping[str, object]) -> str:
+        at = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        shown: dict[str, object] = {"time": at, "level": _level(level), "node_id": node_id, "event": event}
+        for name, value in fields.items():
+            shown[name] = _shown(value)
+        return _encode(shown)
 
-    def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line: dict[str, object] = {
-            "time": time.replace("+00:00", "Z"),
-            "level": record.levelname.lower(),
-            "node_id": self._node_id,
-        }
-        for name, value in _fields(record).items():
-            line[name] = _shown(value)
-        return _encode(line)
+    return line
 
 
-class ConsoleFormatter(logging.Formatter):
+def console_style(wall: float, level: int, event: str, fields: Mapping[str, object]) -> str:
     """For a person at a terminal: time, event, fields."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S.%f")[:-3]
-        fields = _fields(record)
-        event = fields.pop("event")
-        shown = " ".join(f"{name}={_encode(_shown(value))}" for name, value in fields.items())
-        return f"{time} {record.levelname.lower():7} {event}  {shown}"
+    at = datetime.fromtimestamp(wall).strftime("%H:%M:%S.%f")[:-3]
+    shown = " ".join(f"{name}={_encode(_shown(value))}" for name, value in fields.items())
+    return f"{at} {_level(level):7} {event}  {shown}"
 
 
 class _Output(logging.Handler):
-    """Makes records to lines, at once: what waits is bounded in bytes, and no value changes any more."""
+    """Makes events and records to lines, at once: what waits is bounded in bytes, and no value changes any more."""
 
-    def __init__(self, writer: LineWriter, formatter: logging.Formatter) -> None:
+    current: ClassVar["_Output | None"] = None
+    """Where this process's logs go, once `start_logging` said so."""
+
+    def __init__(self, writer: LineWriter, style: Style) -> None:
         super().__init__()
-        self.setFormatter(formatter)
+        self._style = style
         self._writer = writer
 
     def createLock(self) -> None:  # noqa: N802 - logging's name
         self.lock = None  # the writer has its own
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name == _LINES:
+            self._put(record.getMessage)
+        else:
+            self._put(lambda: self._style(record.created, record.levelno, *_event(record)))
+
+    def write(self, level: int, event: str, fields: Mapping[str, object]) -> None:
+        """One event, now."""
+        self._put(partial(self._style, time(), level, event, fields))
+
+    def _put(self, line: Callable[[], str]) -> None:
         try:
-            line = record.getMessage() if record.name == _LINES else self.format(record)
-        except Exception:  # noqa: BLE001 - a record that cannot be shown must not fail whoever logs it
+            self._writer.put(line())
+        except Exception:  # noqa: BLE001 - what cannot be shown must not fail whoever logs it
             self._writer.count_lost()
-            return
-        self._writer.put(line)
 
 
 class EventLog:
@@ -109,11 +138,12 @@ class EventLog:
     def emit(self, event: str, **fields: object) -> None:
         """Log an event of `EVENTS` with these fields. No field may carry a secret or a payload."""
         level = EVENTS[event]
-        if self._logger.isEnabledFor(level):
-            # not `Logger.log`: it would walk the stack for the line of code, which no event shows
-            record = logging.LogRecord(_LOGGER, level, "", 0, event, (), None)
-            record.__dict__[_FIELDS] = fields
-            self._logger.handle(record)
+        if not self._logger.isEnabledFor(level):
+            return
+        if _Output.current is not None:  # a record costs more than its line: there is one for every connection
+            _Output.current.write(level, event, fields)
+        else:  # a program that embeds the server has its own handlers
+            self._logger.log(level, event, extra={_FIELDS: fields})
 
     def report(self, event: str, fields: dict[str, object]) -> None:
         """`emit` for parts that hand over a dict."""
@@ -141,13 +171,15 @@ def start_logging(
     writer = LineWriter(descriptor, counters)
     root = logging.getLogger()
     before, level_before = root.handlers[:], root.level
-    root.handlers[:] = [_Output(writer, ConsoleFormatter() if is_console else JsonFormatter(node_id))]
+    _Output.current = _Output(writer, console_style if is_console else json_style(node_id))
+    root.handlers[:] = [_Output.current]
     root.setLevel(logging.WARNING)
     logging.getLogger(_LOGGER).setLevel(level)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every bad request
 
     def stop() -> None:
         writer.stop()
+        _Output.current = None
         root.handlers[:] = before
         root.setLevel(level_before)
 
