@@ -296,7 +296,9 @@ async def test_forward_reaches_the_agents_queue(
             assert re.fullmatch(r"[0-9a-f]{32}", reply["message_id"])
             forwarded[reply["receipt"]] = {"message_id": reply["message_id"], "data": data}
 
-    for receipt, message in received(emulator, settings[f"SQS_QUEUE_URL_{agent.upper()}"], len(forwarded)).items():
+    messages = received(emulator, settings[f"SQS_QUEUE_URL_{agent.upper()}"], client)
+    assert messages.keys() == forwarded.keys()
+    for receipt, message in messages.items():
         body = json.loads(message["Body"])
         attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
         assert TIMESTAMP.fullmatch(body["timestamp"])
@@ -328,7 +330,7 @@ async def test_forward_repeats_the_clients_message_id(
 
     assert first["message_id"] == message_id
     assert second == first
-    (message,) = received(emulator, settings["SQS_QUEUE_URL_QA"], 1).values()
+    (message,) = received(emulator, settings["SQS_QUEUE_URL_QA"], client).values()
     body = json.loads(message["Body"])
     assert (body["data"], body["project_id"]) == (None, None)
     assert "ProjectId" not in message["MessageAttributes"]
@@ -364,8 +366,9 @@ async def test_updates_of_agents_arrive_as_publications_and_broadcasts(
         assert await client.next() == {"to": "all", "text": project_id}
 
 
-def received(emulator: Emulator, queue_url: str, count: int) -> dict[str, dict[str, Any]]:
-    """Exactly `count` messages of a queue, by their ids; they are deleted."""
+def received(emulator: Emulator, queue_url: str, client: Client) -> dict[str, dict[str, Any]]:
+    """What a client left in a queue, by the messages' ids. The queue is empty then: other tests share it, and their
+    clients' messages are not looked at."""
     messages: dict[str, dict[str, Any]] = {}
     with closing(emulator.client("sqs")) as sqs:
         while batch := sqs.receive_message(
@@ -374,5 +377,9 @@ def received(emulator: Emulator, queue_url: str, count: int) -> dict[str, dict[s
             for message in batch:
                 messages[message["MessageId"]] = message
                 sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-    assert len(messages) == count
-    return messages
+    connection_id = client.greeting["connection_id"]
+    return {
+        message_id: message
+        for message_id, message in messages.items()
+        if json.loads(message["Body"])["client"]["connection_id"] == connection_id
+    }
