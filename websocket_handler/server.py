@@ -87,7 +87,7 @@ class WebSocketServer:
         self.connection_ended: Callable[[Connection], None] = lambda _connection: None
         self._clock = clock
         self._new_id = new_id
-        self._confirmations = Confirmations(node.engine.scheduler)
+        self._confirmations = Confirmations(node.engine.scheduler, node.limits.write_bytes)
         node.subscription_changed = lambda connection: self.connection_changed(connection)
 
     # Connections

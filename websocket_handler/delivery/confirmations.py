@@ -3,13 +3,16 @@ confirm many commands at once."""
 
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.ports.clock import Scheduler
+from websocket_handler.protocol.frames import FRAME_HEADER_MAX_BYTES
 
 
 class Confirmations:
     """One per node. It holds no more than the commands that are in flight, and nothing beyond a turn."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, write_bytes: int) -> None:
+        """`write_bytes`: how much one write may carry, so that an outbox is never exceeded by more than one."""
         self._scheduler = scheduler
+        self._write_bytes = write_bytes
         self._gathered: dict[Connection, list[bytes]] = {}
 
     def push(self, connection: Connection, payload: bytes) -> None:
@@ -25,9 +28,19 @@ class Confirmations:
     def _send(self) -> None:
         gathered, self._gathered = self._gathered, {}
         for connection, payloads in gathered.items():
-            connection.push_all(payloads)
+            self._push(connection, payloads)
 
     def send_now(self, connection: Connection) -> None:
         """Send what was gathered for a client that is about to go."""
         if connection in self._gathered:
-            connection.push_all(self._gathered.pop(connection))
+            self._push(connection, self._gathered.pop(connection))
+
+    def _push(self, connection: Connection, payloads: list[bytes]) -> None:
+        first = size = 0
+        for index, payload in enumerate(payloads):
+            length = len(payload) + FRAME_HEADER_MAX_BYTES
+            if size + length > self._write_bytes and index > first:
+                connection.push_all(payloads[first:index])
+                first, size = index, 0
+            size += length
+        connection.push_all(payloads[first:])
