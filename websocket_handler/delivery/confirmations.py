@@ -3,7 +3,7 @@ confirm many commands at once."""
 
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.ports.clock import Scheduler
-from websocket_handler.protocol.frames import FRAME_HEADER_MAX_BYTES
+from websocket_handler.protocol.frames import cut
 
 
 class Confirmations:
@@ -36,11 +36,5 @@ class Confirmations:
             self._push(connection, self._gathered.pop(connection))
 
     def _push(self, connection: Connection, payloads: list[bytes]) -> None:
-        first = size = 0
-        for index, payload in enumerate(payloads):
-            length = len(payload) + FRAME_HEADER_MAX_BYTES
-            if size + length > self._write_bytes and index > first:
-                connection.push_all(payloads[first:index])
-                first, size = index, 0
-            size += length
-        connection.push_all(payloads[first:])
+        for piece in cut(payloads, self._write_bytes):
+            connection.push_all(piece)

@@ -15,7 +15,7 @@ from websocket_handler.hub.cursor import Cursor, CursorState
 from websocket_handler.hub.log import Publication, Start
 from websocket_handler.ports.log_store import Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError
-from websocket_handler.protocol.frames import Framing
+from websocket_handler.protocol.frames import Framing, cut
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.replies import subscription_reset
 
@@ -87,12 +87,12 @@ class FanOut:
     def deliver(self, publications: Sequence[Publication]) -> None:
         """Send publications, which are in the log already, to every level cursor, and wake the readers."""
         if self._level:
-            for chunk in self._chunks(publications):
+            payloads = [publication.payload for publication in publications]
+            for chunk in cut(payloads, self._engine.limits.write_bytes):
                 groups = self._groups
                 if groups is None:  # somebody paused, left or caught up since
                     groups = self._groups = self._grouped()
-                payloads = [publication.payload for publication in chunk]
-                sent = [(framing.texts(payloads), writers) for framing, writers in groups]
+                sent = [(framing.texts(chunk), writers) for framing, writers in groups]
                 self.delivered += len(chunk)
                 self._engine.counters.deliveries += len(self._level) * len(chunk)
                 for data, writers in sent:
@@ -109,21 +109,6 @@ class FanOut:
         for subscriber in self._level:
             groups[subscriber.framing].append(subscriber.write)
         return list(groups.items())
-
-    def _chunks(self, publications: Sequence[Publication]) -> list[Sequence[Publication]]:
-        """Cut what one write may carry, so that an outbox is never exceeded by more than one chunk."""
-        bytes_max = self._engine.limits.write_bytes
-        if len(publications) == 1:
-            return [publications]
-        chunks: list[Sequence[Publication]] = []
-        start = size = 0
-        for index, publication in enumerate(publications):
-            size += len(publication.payload)
-            if size > bytes_max and index > start:
-                chunks.append(publications[start:index])
-                start, size = index, len(publication.payload)
-        chunks.append(publications[start:])
-        return chunks
 
     # Cursors
 

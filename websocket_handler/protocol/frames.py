@@ -49,6 +49,23 @@ def text_frames(payloads: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
+def cut(payloads: Sequence[bytes], bytes_max: int) -> list[Sequence[bytes]]:
+    """What each write may carry, so that an outbox is never exceeded by more than one of them. A payload that is
+    larger than that goes alone."""
+    if len(payloads) == 1:
+        return [payloads]
+    pieces: list[Sequence[bytes]] = []
+    start = size = 0
+    for index, payload in enumerate(payloads):
+        length = len(payload) + FRAME_HEADER_MAX_BYTES
+        if size + length > bytes_max and index > start:
+            pieces.append(payloads[start:index])
+            start, size = index, 0
+        size += length
+    pieces.append(payloads[start:])
+    return pieces
+
+
 def close_frame(code: int, reason: str = "") -> bytes:
     """A close frame; the reason is cut to fit the 125 bytes of a control frame (RFC 6455 section 5.5)."""
     text = reason.encode()[:123].decode(errors="ignore").encode()
