@@ -15,11 +15,16 @@ help: ## list the targets
 
 install: $(STAMP) ## create the virtual environment with everything the project needs
 
-$(STAMP): requirements/dev.txt websocket_handler/requirements.txt pyproject.toml
+$(STAMP): requirements/dev.txt websocket_handler/requirements.txt pyproject.toml websocket_handler/net/_send.c
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the Python packages of requirements/dev.txt"
 	@$(PIP_INSTALL) -r requirements/dev.txt
+	@echo 'int main(void){return 0;}' | cc -include Python.h -I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
+	  -fsyntax-only -x c - 2>/dev/null || { echo "installing a C compiler and Python's headers through apt"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends gcc libc6-dev python3-dev >/dev/null; } \
+	  || echo "there is no C compiler: fan-out goes without its compiled loop (docs/decisions/0013-native-send.md)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
@@ -150,4 +155,4 @@ lock: ## write the hash-locked requirements anew from requirements/*.in
 	  --no-emit-index-url --no-annotate --no-header -q -o requirements/fuzz.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-infra .venv-sam .venv-checkov .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-infra .venv-sam .venv-checkov .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,7 +9,7 @@ from websocket_handler.adapters.alb_target import AlbTarget, TargetUnknown
 from websocket_handler.adapters.aws import AwsError
 from websocket_handler.adapters.ecs_metadata import own_address
 from websocket_handler.api.gateway import Reason
-from websocket_handler.composition import compose
+from websocket_handler.composition import compose, is_native
 from websocket_handler.config import Settings
 from websocket_handler.delivery.flush import flush
 from websocket_handler.net.drain import hand_over
@@ -85,7 +85,8 @@ class App:
         self.port = await parts.listener.listen(settings.websocket_host, settings.websocket_port)
         if settings.auth_mode == "none" and settings.websocket_host not in LOOPBACK:
             parts.log.emit("node.insecure", reason="AUTH_MODE=none and not bound to loopback: everyone may connect")
-        parts.log.emit("node.listening", host=settings.websocket_host, port=self.port, log_store=parts.store.name)
+        facts = {"log_store": parts.store.name, "native_send": is_native(settings)}
+        parts.log.emit("node.listening", host=settings.websocket_host, port=self.port, **facts)
         gc.collect()
         gc.freeze()  # what exists now lives as long as the process: never look at it again
 

@@ -41,10 +41,12 @@ from websocket_handler.net.admission import Admission, AdmissionOptions
 from websocket_handler.net.gate import Gate, NetOptions
 from websocket_handler.net.keepalive import Keepalive
 from websocket_handler.net.listener import Listener
+from websocket_handler.net.native_send import IS_BUILT, natively
 from websocket_handler.ports.authenticator import Authenticator
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.ports.peers import Peers
+from websocket_handler.ports.transport import Group, one_by_one
 from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.protocol.origins import Origins, origins_of
 from websocket_handler.protocol.publication import finish
@@ -111,7 +113,7 @@ def compose(
     table = Table(settings.dynamodb_table_name, aws.call)
     store = _log_store(settings, clock, limits, table, start_task)
     loop = asyncio.get_running_loop()
-    engine = Engine(store, clock, loop, limits, counters, new_id, finish)
+    engine = Engine(store, clock, loop, limits, counters, new_id, finish, group=_group(settings))
     node = Node(engine, MemoryLogStore(clock, limits.log))
     forwarder = SqsForwarder(settings.queue_urls, settings.forward_body, AwsWire(aws).call)
     forward_limits = ForwardLimits(timeout_s=settings.forward_timeout_s)
@@ -228,11 +230,19 @@ def _server_options(settings: Settings, node_id: str) -> ServerOptions:
     return ServerOptions(greeting, session)
 
 
+def _group(settings: Settings) -> Group:
+    return natively if is_native(settings) else one_by_one
+
+
+def is_native(settings: Settings) -> bool:
+    """Whether fan-out uses the compiled loop."""
+    return IS_BUILT and settings.native_send == "on"
+
+
 def _net_options(settings: Settings) -> NetOptions:
     return NetOptions(
         message_bytes=settings.max_message_bytes,
         handshake_timeout_s=settings.handshake_timeout_s,
-        outbox_bytes=settings.outbox_bytes,
         ping_interval_s=settings.ping_interval_s,
         slow_client_timeout_s=settings.slow_client_timeout_s,
         has_echo=settings.diag_echo == "1",

@@ -107,6 +107,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ecs_agent_uri: Annotated[str, _setting("set by ECS")] = ""
     console: Annotated[Switch, _setting("the console page at /")] = "on"
     compression: Annotated[Switch, _setting("permessage-deflate with the clients that offer it")] = "off"
+    native_send: Annotated[Switch, _setting("fan-out through the compiled loop, where it was built")] = "on"
     diag_echo: Annotated[Literal["0", "1"], _setting("1: echo everything at /__echo, for conformance suites")] = "0"
 
     @property

@@ -157,6 +157,8 @@ class Clocks:
 class Sink:
     """A transport that remembers."""
 
+    descriptor = -1
+
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.closed: tuple[int, float] | None = None

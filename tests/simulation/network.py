@@ -3,12 +3,14 @@
 import asyncio
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 from tests.simulation.loop import SimulationLoop
 from websocket_handler.net.websocket import WebSocket
+from websocket_handler.ports.transport import SendToAll, Transport
 from websocket_handler.protocol.frames import RSV1
 
 
@@ -16,6 +18,7 @@ class Process(Protocol):
     """The node behind a link."""
 
     context: Context
+    descriptors: "Descriptors"
     is_frozen: bool
 
     def may_act(self) -> bool:
@@ -55,13 +58,17 @@ def frames_in(data: bytes) -> Iterator[tuple[int, bool, bytes, int]]:
 
 
 class Socket(asyncio.Transport):
-    """The node's end: what it wrote and the client has not taken waits here."""
+    """The node's end: what it wrote and the client has not taken waits here. The kernel holds the first
+    `kernel_bytes` of it, which the process knows nothing of."""
 
-    def __init__(self, link: "Link") -> None:
+    def __init__(self, link: "Link", kernel_bytes: int) -> None:
         super().__init__()
         self._link = link
+        self._kernel_bytes = kernel_bytes
         self._high, self._low = 65536, 16384
+        self._rest_bytes = 0
         self.is_over_mark = False
+        self.descriptor = link.process.descriptors.open(self)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         assert high is not None
@@ -72,22 +79,41 @@ class Socket(asyncio.Transport):
         link = self._link
         if link.is_closed or link.is_finishing or not link.process.may_act():
             return
-        link.wrote(data, is_over_mark=self.is_over_mark)
-        link.outbox.append(data)
-        link.outbox_bytes += len(data)
-        if link.outbox_bytes > self._high and not self.is_over_mark:
+        if len(data) != self._rest_bytes:  # what `send` left was looked at there, whole
+            link.wrote(data, is_over_mark=self.is_over_mark)
+        self._rest_bytes = 0
+        self._put(data)
+        if self.get_write_buffer_size() > self._high and not self.is_over_mark:
             self.is_over_mark = True
             link.websocket.pause_writing()
-        link.transfer_soon()
+
+    def send(self, data: bytes) -> int:
+        """send(2) on the descriptor: how much the kernel took."""
+        link = self._link
+        if link.is_closed or link.is_finishing or not link.process.may_act():
+            return 0
+        link.wrote(data, is_over_mark=self.is_over_mark)
+        if self.get_write_buffer_size():
+            link.overtook()
+        taken = min(len(data), max(0, self._kernel_bytes - link.outbox_bytes))
+        self._rest_bytes = len(data) - taken
+        if taken:
+            self._put(data[:taken])
+        return taken
+
+    def _put(self, data: bytes) -> None:
+        self._link.outbox.append(data)
+        self._link.outbox_bytes += len(data)
+        self._link.transfer_soon()
 
     def drained(self) -> None:
         """The client took something."""
-        if self.is_over_mark and self._link.outbox_bytes <= self._low:
+        if self.is_over_mark and self.get_write_buffer_size() <= self._low:
             self.is_over_mark = False
             self._link.in_process(self._link.websocket.resume_writing)
 
     def get_write_buffer_size(self) -> int:
-        return self._link.outbox_bytes
+        return max(0, self._link.outbox_bytes - self._kernel_bytes)
 
     def pause_reading(self) -> None:
         self._link.is_read = False
@@ -107,11 +133,45 @@ class Socket(asyncio.Transport):
         return self._link.is_closed or self._link.is_finishing
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
+        return SimpleNamespace(fileno=lambda: self.descriptor) if name == "socket" else default
+
+
+class Descriptors:
+    """The sockets of a process. As in a kernel, the lowest number that is free is given again."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Socket] = {}
+
+    def open(self, socket: Socket) -> int:
+        """A number for a socket."""
+        number = next(number for number in range(len(self._open) + 1) if number not in self._open)
+        self._open[number] = socket
+        return number
+
+    def close(self, socket: Socket) -> None:
+        """Its number is free."""
+        del self._open[socket.descriptor]
+
+    def group(self, transports: Sequence[Transport]) -> SendToAll:
+        """`net.native_send.natively`, with these sockets in the kernel's place."""
+        numbers = [transport.descriptor for transport in transports]
+        writes = [transport.write for transport in transports]
+
+        def send(data: bytes) -> None:
+            taken = [self._open[number].send(data) if number in self._open else 0 for number in numbers]
+            for write, count in zip(writes, taken, strict=True):
+                if count < len(data):
+                    write(data[count:])
+
+        return send
 
 
 def _unseen(data: bytes, *, is_over_mark: bool) -> None:
     """Nobody watches what is written."""
+
+
+def _nothing() -> None:
+    """Nobody watches in what order."""
 
 
 class Link:
@@ -119,14 +179,14 @@ class Link:
 
     websocket: WebSocket
 
-    def __init__(self, loop: SimulationLoop, process: Process, peer: Peer, latency_s: float) -> None:
+    def __init__(self, loop: SimulationLoop, process: Process, peer: Peer, latency_s: float, kernel_bytes: int) -> None:
         self._loop = loop
         self.process = process
         self.peer = peer
         self.latency_s = latency_s
         self.speed = 0.0
         self.is_stalled = False
-        self.socket = Socket(self)
+        self.socket = Socket(self, kernel_bytes)
         self.outbox: deque[bytes] = deque()
         self.outbox_bytes = 0
         self.in_flight: deque[bytes] = deque()
@@ -135,6 +195,7 @@ class Link:
         self.is_closed = False
         self.is_finishing = False
         self.wrote: Callable[..., None] = _unseen
+        self.overtook: Callable[[], None] = _nothing
         self._is_transferring = False
         self._pace = 0
         self._sent_at = 0.0
@@ -216,8 +277,13 @@ class Link:
         self.outbox.clear()
         self.outbox_bytes = 0
         self.inbox.clear()
-        self._loop.later(told_s, lambda: self.in_process(self.websocket.connection_lost, None))
+        self._loop.later(told_s, lambda: self.in_process(self._lost))
         self._loop.later(noticed_s, self.peer.lost, self)
+
+    def _lost(self) -> None:
+        """The node hears of the end; only then is the descriptor free for another connection."""
+        self.websocket.connection_lost(None)
+        self.process.descriptors.close(self.socket)
 
     def crash(self, *, keeps_outbox: bool) -> None:
         """The node died. What its kernel held may still reach the client."""

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 from tests.simulation.loop import Owner
-from tests.simulation.network import Link, as_transport
+from tests.simulation.network import Descriptors, Link, as_transport
 from tests.simulation.store_watch import WatchedStore
 from websocket_handler.adapters.aws import Backoff, Table
 from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
@@ -90,6 +90,7 @@ class Process(Owner):
         self.world = world
         self.fuse: int | None = None
         self.links: list[Link] = []
+        self.descriptors = Descriptors()
         self.is_listening = False
         self.is_gone = False
         self._ids = 0
@@ -125,6 +126,8 @@ class Process(Owner):
         else:
             store = DynamoDbLogStore(table, self.start_task, world.clock, DynamoDbLogOptions(history=limits.log))
         engine = Engine(store, world.clock, world.loop, limits, counters, self.new_id, finish)
+        if plan.is_native:
+            engine = replace(engine, group=self.descriptors.group)
         node = Node(engine, MemoryLogStore(world.clock, limits.log))
         suffix = ".fifo" if plan.has_fifo else ""
         urls = {agent: f"{agent.value}{suffix}" for agent in Agent}
@@ -142,7 +145,7 @@ class Process(Owner):
         server = WebSocketServer(node, forwarding, world.clock, options, self.new_id)
         server.connection_changed = recorder.changed
         server.connection_ended = recorder.gone
-        net = NetOptions(outbox_bytes=plan.outbox_bytes, slow_client_timeout_s=10, has_compression=plan.has_compression)
+        net = NetOptions(slow_client_timeout_s=10, has_compression=plan.has_compression)
         gate = Gate(server, net, world.clock, self.log)
         gate.keepalive = Keepalive(gate)
         return Parts(store, node, forwarding, recorder, follower, updates, server, gate)

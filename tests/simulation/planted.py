@@ -382,3 +382,25 @@ def an_outage_answers_nobody() -> list[Patch]:
 
 def _ignore(*_: Any) -> None:
     """Instead of what should happen."""
+
+
+def _keeping_groups(method: str) -> list[Patch]:
+    """A cursor is no longer level, and its socket stays in the group."""
+    original: Any = getattr(FanOut, method)
+
+    def changed(self: Any, cursor: Any) -> None:
+        groups = self._groups
+        original(self, cursor)
+        self._groups = groups
+
+    return [(FanOut, method, changed)]
+
+
+@_plant
+def a_full_socket_stays_in_the_group() -> list[Patch]:
+    return _keeping_groups("pause")
+
+
+@_plant
+def a_closed_socket_stays_in_the_group() -> list[Patch]:
+    return _keeping_groups("end_cursor")

@@ -37,6 +37,10 @@ class Scenario:
     outbox_bytes: int
     padding: int
     """Bytes of a large publication."""
+    kernel_bytes: int
+    """What the system takes off a node's hands for a client that does not read."""
+    is_native: bool
+    """Nodes send straight to the sockets, as `net.native_send` does."""
     has_compression: bool
     """Every other connection agrees on permessage-deflate."""
     keeps_overlap: bool
@@ -68,6 +72,8 @@ def scenario(seed: int) -> Scenario:
         ring_bytes=1_048_576 if store == "memory" else random.choice((2_000, 1_048_576, 1_048_576)),
         outbox_bytes=random.choice((1_000, 6_000, 262_144)),
         padding=random.choice((0, 50, 400, 3_000)),
+        kernel_bytes=(2_000, 65_536, 9_000)[seed // 8 % 3],
+        is_native=seed // 4 % 2 == 0,
         has_compression=seed % 4 == 3,
         keeps_overlap=random.random() < 0.4,
         sleeps_s=sleeps_s,

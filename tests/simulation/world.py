@@ -233,7 +233,9 @@ class World:
             client.refused()
             return
         process = client.random.choice(nodes)
-        link = Link(self.loop, process, client, client.random.choice((0.001, 0.01, 0.05)))
+        latency_s = client.random.choice((0.001, 0.01, 0.05))
+        link = Link(self.loop, process, client, latency_s, self.scenario.kernel_bytes)
+        link.overtook = lambda: self.checker.violation("a publication was sent past bytes that wait")
         link.wrote = lambda data, is_over_mark: self._wrote(link, data, is_over_mark=is_over_mark)
         named = self.workload.session(client, link)
         self.trace(f"{client.name} dials {process.name} {named}")

@@ -81,7 +81,7 @@ class Connection:
             self.write(b"".join(map(self.framing.text, payloads)))
 
     def pause(self, now: float) -> None:
-        """The outbox is over its high-water mark: nothing more is written until it drained."""
+        """The client does not take everything at once: until it did, the rest waits in the logs."""
         if self.is_paused:
             return
         self.is_paused = True

@@ -8,6 +8,7 @@ from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.hub.log import ProjectLog
 from websocket_handler.ports.clock import Clock, Scheduler
 from websocket_handler.ports.log_store import LogStore
+from websocket_handler.ports.transport import Group, one_by_one
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.telemetry.counters import Counters
 
@@ -30,6 +31,8 @@ class Engine:
     """A publication's head and offset to its wire payload."""
     are_resets_told: bool = True
     """Whether a cursor that lost its place is told; broadcasts promise nothing, so there it is not."""
+    group: Group = one_by_one
+    """How the same bytes reach many clients."""
 
 
 class Log(Protocol):

@@ -14,6 +14,7 @@ from websocket_handler.delivery.reader import Reader, after_in, bounded, follows
 from websocket_handler.hub.cursor import Cursor, CursorState
 from websocket_handler.hub.log import Publication, Start
 from websocket_handler.ports.log_store import Tail, Unavailable
+from websocket_handler.ports.transport import SendToAll, Transport
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.frames import Framing, cut
 from websocket_handler.protocol.messages import Position
@@ -27,6 +28,7 @@ PAGE_MESSAGES_MAX: Final = 1000
 class Subscriber(Protocol):
     """What follows a project: a connection that takes frames and says when it is full."""
 
+    transport: Transport
     write: Callable[[bytes], object]
     framing: Framing
     is_paused: bool
@@ -64,7 +66,7 @@ class FanOut:
         self._engine = engine
         self._cursors: dict[Subscriber, Subscription] = {}
         self._level: dict[Subscriber, None] = {}
-        self._groups: list[tuple[Framing, list[Callable[[bytes], object]]]] | None = None
+        self._groups: list[tuple[Framing, SendToAll]] | None = None
         self._when_started: dict[Subscription, list[Callable[[], None]]] = {}
         self._holders = 0
         self._wakes: dict[object, Callable[[], None]] = {}
@@ -92,23 +94,22 @@ class FanOut:
                 groups = self._groups
                 if groups is None:  # somebody paused, left or caught up since
                     groups = self._groups = self._grouped()
-                sent = [(framing.texts(chunk), writers) for framing, writers in groups]
+                writes = [(framing.texts(chunk), send) for framing, send in groups]
                 self.delivered += len(chunk)
                 self._engine.counters.deliveries += len(self._level) * len(chunk)
-                for data, writers in sent:
-                    for write in writers:
-                        write(data)
+                for data, send in writes:
+                    send(data)
         else:
             self.delivered += len(publications)
         if self._wakes:
             self.wake()
 
-    def _grouped(self) -> list[tuple[Framing, list[Callable[[bytes], object]]]]:
-        """The level cursors' writes, by the bytes that they take: nearly always all in one group."""
-        groups: defaultdict[Framing, list[Callable[[bytes], object]]] = defaultdict(list)
+    def _grouped(self) -> list[tuple[Framing, SendToAll]]:
+        """The level cursors' transports, by the bytes that they take: nearly always all in one group."""
+        groups: defaultdict[Framing, list[Transport]] = defaultdict(list)
         for subscriber in self._level:
-            groups[subscriber.framing].append(subscriber.write)
-        return list(groups.items())
+            groups[subscriber.framing].append(subscriber.transport)
+        return [(framing, self._engine.group(transports)) for framing, transports in groups.items()]
 
     # Cursors
 

@@ -28,8 +28,6 @@ class NetOptions:
     head_bytes: int = 16384
     """The most a request head may take."""
     handshake_timeout_s: float = 10.0
-    outbox_bytes: int = 262_144
-    """What may wait for one client: half of it stops the writing, the other half is room for one more write."""
     ping_interval_s: float = 25.0
     slow_client_timeout_s: float = 60.0
     backlog: int = 2048

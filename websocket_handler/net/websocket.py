@@ -47,6 +47,7 @@ class WebSocket(asyncio.Protocol):
         "address",
         "close_code",
         "connection",
+        "descriptor",
         "heard",
         "is_closing",
         "write",
@@ -80,6 +81,7 @@ class WebSocket(asyncio.Protocol):
         """Whether anything arrived since the last ping."""
         self.is_closing = False
         self.close_code = ABNORMAL
+        self.descriptor = _descriptor(socket)
 
     def begin(self, answer: bytes) -> None:
         """Answer the handshake: from here on frames flow. The answer, the greeting and the confirmations leave in
@@ -109,9 +111,9 @@ class WebSocket(asyncio.Protocol):
             self.write(greeting)
 
     def limit_outbox(self) -> None:
-        """Half of the outbox is the high-water mark, the other half room for the write that crosses it."""
-        outbox_bytes = self._gate.options.outbox_bytes
-        self._socket.set_write_buffer_limits(high=outbox_bytes // 2, low=outbox_bytes // 8)
+        """As soon as the kernel does not take everything at once, the client is behind: nothing follows into its
+        outbox but answers, and the rest waits in the log."""
+        self._socket.set_write_buffer_limits(high=0, low=0)
 
     # asyncio.Protocol
 
@@ -269,3 +271,9 @@ class WebSocket(asyncio.Protocol):
         """The address of the other end of the socket, for the log."""
         peer = self._socket.get_extra_info("peername")
         return str(peer[0]) if isinstance(peer, tuple) else ""
+
+
+def _descriptor(transport: asyncio.Transport) -> int:
+    """Its socket, unless what is written to it is not what the socket carries."""
+    socket = transport.get_extra_info("socket")
+    return -1 if socket is None or transport.get_extra_info("sslcontext") is not None else int(socket.fileno())

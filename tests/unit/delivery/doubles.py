@@ -196,6 +196,8 @@ def messages_in(data: bytes) -> list[dict[str, Any]]:
 class Client:
     """A transport with an outbox: full beyond its high-water mark, empty when drained."""
 
+    descriptor = -1
+
     def __init__(self, high_water: int = 1_000_000) -> None:
         self.high_water = high_water
         self.writes: list[bytes] = []

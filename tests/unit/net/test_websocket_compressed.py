@@ -37,6 +37,9 @@ class Wire:
     def set_write_buffer_limits(self, **_limits: int) -> None:
         """Nothing fills it."""
 
+    def get_extra_info(self, _name: str) -> None:
+        """No socket."""
+
     def resume_reading(self) -> None:
         """Nothing ever stopped."""
 

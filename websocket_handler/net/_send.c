@@ -1,0 +1,95 @@
+/* The innermost loop of fan-out: the same bytes to many sockets, one send(2) each.
+ *
+ * It is optional. Where it was not built, the same frames leave through each transport's own write: the same
+ * promises, at a higher price (docs/decisions/0013-native-send.md).
+ *
+ * It keeps the interpreter's lock, so that nothing can close one of the sockets meanwhile, and makes no Python
+ * object and no allocation, so that nothing can fail half-way. */
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030b0000
+#include <Python.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+
+static ssize_t send_once(int descriptor, const char *bytes, size_t length)
+{
+    ssize_t sent;
+
+    if (descriptor < 0)
+        return 0;
+    do
+        sent = send(descriptor, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    /* Full, broken or gone: whoever writes what is left finds out which. */
+    return sent < 0 ? 0 : sent;
+}
+
+static Py_ssize_t send_each(const int *descriptors, Py_ssize_t count, const Py_buffer *data, int *incomplete)
+{
+    Py_ssize_t found = 0;
+
+    for (Py_ssize_t place = 0; place < count; place++) {
+        ssize_t sent = send_once(descriptors[place], data->buf, (size_t)data->len);
+
+        if (sent < data->len) {
+            incomplete[2 * found] = (int)place;
+            incomplete[2 * found + 1] = (int)sent;
+            found++;
+        }
+    }
+    return found;
+}
+
+static PyObject *send_to_all(PyObject *module, PyObject *const *arguments, Py_ssize_t argument_count)
+{
+    Py_buffer descriptors, data, incomplete;
+    PyObject *answer = NULL;
+
+    (void)module;
+    if (argument_count != 3) {
+        PyErr_SetString(PyExc_TypeError, "send_to_all takes descriptors, data, incomplete");
+        return NULL;
+    }
+    if (PyObject_GetBuffer(arguments[0], &descriptors, PyBUF_SIMPLE) < 0)
+        return NULL;
+    if (PyObject_GetBuffer(arguments[1], &data, PyBUF_SIMPLE) < 0)
+        goto no_data;
+    if (PyObject_GetBuffer(arguments[2], &incomplete, PyBUF_WRITABLE) < 0)
+        goto no_incomplete;
+
+    Py_ssize_t count = descriptors.len / (Py_ssize_t)sizeof(int);
+    if (incomplete.len / 2 / (Py_ssize_t)sizeof(int) < count || data.len > INT_MAX || count > INT_MAX / 2)
+        PyErr_SetString(PyExc_ValueError, "no room for what stays unsent, or more than INT_MAX bytes");
+    else
+        answer = PyLong_FromSsize_t(send_each(descriptors.buf, count, &data, incomplete.buf));
+
+    PyBuffer_Release(&incomplete);
+no_incomplete:
+    PyBuffer_Release(&data);
+no_data:
+    PyBuffer_Release(&descriptors);
+    return answer;
+}
+
+static PyMethodDef methods[] = {
+    {"send_to_all", (PyCFunction)(void (*)(void))send_to_all, METH_FASTCALL,
+     "send_to_all(descriptors, data, incomplete) -> int\n\n"
+     "Send `data` to every socket of `descriptors` (array of C int; negative ones are passed over) without waiting.\n"
+     "Returns how many did not take all of it; `incomplete` (array of C int, twice as long) then begins with their\n"
+     "place in `descriptors` and the bytes that they took, in pairs. Raises ValueError when it is too short."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {{0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_send", "One send for each of many sockets.", 0, methods, slots, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__send(void)
+{
+    return PyModuleDef_Init(&definition);
+}
