@@ -98,10 +98,10 @@ def _measure_all(servers: Sequence[Server], cells: Sequence[Cell], rounds: int, 
             sink = start_sink(folder)
             stack.callback(sink.stop)
             ours = gateway(sink.port)
-            without = gateway(sink.port, scenarios.WITHOUT_HISTORY, **WITHOUT_HISTORY)
             round_servers = [ours, *servers]
-            if any(scenarios.WITHOUT_HISTORY in cell.servers for cell in cells):
-                round_servers.append(without)
+            if any(cell.servers == scenarios.COMPARED for cell in cells):
+                round_servers.append(gateway(sink.port, scenarios.WITH_HISTORY))
+                round_servers.append(gateway(sink.port, scenarios.WITHOUT_HISTORY, **WITHOUT_HISTORY))
             if number % 2:
                 round_servers.reverse()  # nobody always comes first
             _round(number, round_servers, cells, folder, stack, results)
@@ -134,7 +134,7 @@ def _round(
 def _takes_part(cell: Cell, server: Server) -> bool:
     if cell.servers:
         return server.name in cell.servers
-    return server.name != scenarios.WITHOUT_HISTORY and (server.has_ping or cell.key != scenarios.PING)
+    return server.name not in scenarios.COMPARED and (server.has_ping or cell.key != scenarios.PING)
 
 
 def _one(number: int, cell: Cell, server: Server, running: Running, results: Results) -> None:

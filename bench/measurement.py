@@ -62,15 +62,15 @@ class Sample:
     joined: int
     refusals: int
     server_cpu_s: float
-    generator_cpu_s: float
+    generator_busy_s: float
     p50_ms: float
     p99_ms: float
     p999_ms: float
 
     @property
     def generator_busy(self) -> float:
-        """The part of its core that the generator used, 0 to 1."""
-        return self.generator_cpu_s / self.seconds
+        """The part of the time in which the generator had something to do, 0 to 1. It never sleeps."""
+        return self.generator_busy_s / self.seconds
 
     @property
     def server_busy(self) -> float:

@@ -8,7 +8,11 @@ from bench.measurement import Load
 from bench.servers import GATEWAY, LIMIT, LIMIT_COALESCED
 
 ALL: tuple[str, ...] = ()
+WITH_HISTORY = "gateway with history"
 WITHOUT_HISTORY = "gateway without history"
+"""Two more gateways, which meet nothing but the loads that compare them: a process that was used differs from a
+fresh one by more than history costs."""
+COMPARED = (WITH_HISTORY, WITHOUT_HISTORY)
 IDLE_CONNECTIONS = 5000
 
 
@@ -102,4 +106,4 @@ def history_key(in_flight: int) -> str:
 def _history() -> Iterator[Cell]:
     for in_flight in (1, 16):
         load = Load("fan-out", connections=1000, in_flight=in_flight, seconds=1.0)
-        yield Cell(history_key(in_flight), load, (GATEWAY, WITHOUT_HISTORY))
+        yield Cell(history_key(in_flight), load, COMPARED)

@@ -24,6 +24,8 @@ PERIOD_US = 100_000
 P99_MAX_MS = 250.0
 KEPT_UP = 0.97
 """A rate counts as held when at least this part of it was answered within the window."""
+WARM_UP_S = 3.0
+"""What a rate is about is how it is held: connections to the queues are opened before."""
 CONNECTIONS = 5000
 PROJECTS = 50
 DELIVERIES_PER_SECOND = (15_000, 25_000, 40_000, 60_000)
@@ -128,11 +130,19 @@ def measure_all() -> SmallContainer:
 def _measure(found: SmallContainer, server: Server, running: Running, groups: _ControlGroups) -> None:
     def delivering(rate: float) -> Load:
         messages = rate / (CONNECTIONS / PROJECTS)
-        return Load("fan-out", connections=CONNECTIONS, projects=PROJECTS, per_second=messages, seconds=4, warm_up_s=1)
+        return Load(
+            "fan-out", connections=CONNECTIONS, projects=PROJECTS, per_second=messages, seconds=4, warm_up_s=WARM_UP_S
+        )
 
     def forwarding(rate: float) -> Load:
         return Load(
-            "forward", connections=CONNECTIONS, callers=100, payload_bytes=200, per_second=rate, seconds=4, warm_up_s=1
+            "forward",
+            connections=CONNECTIONS,
+            callers=100,
+            payload_bytes=200,
+            per_second=rate,
+            seconds=4,
+            warm_up_s=WARM_UP_S,
         )
 
     _climb(found, "deliveries", DELIVERIES_PER_SECOND, delivering, server, running)

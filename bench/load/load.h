@@ -74,6 +74,7 @@ struct counts {
     uint64_t joined;
     uint64_t bytes;
     uint64_t stalled_ns; /* how long a sender's socket was full */
+    uint64_t idle_ns;    /* how long polling found nothing */
 };
 
 struct histogram {
@@ -95,7 +96,6 @@ double histogram_ms(const struct histogram *, double quantile);
 size_t make_payload(char *out, size_t bytes, uint64_t sequence);
 int payload_at(const char *data, size_t length, uint64_t *sent_at_ns, uint64_t *sequence);
 double cpu_of_pid_s(int pid);
-double own_cpu_s(void);
 
 /* protocols.c */
 const struct protocol *protocol_named(const char *name);
@@ -107,6 +107,9 @@ void open_connection(struct connection *, enum role role, uint32_t project);
 void drop_connection(struct connection *);
 int write_all(struct connection *, const char *data, size_t length);
 void run_once(int64_t timeout_ns);
+/* While something is measured, nothing sleeps here: waking a sleeper on another virtual core costs the server that
+ * sends to it tens of microseconds, which no network card would. */
+extern int is_polling;
 /* Called for every event that matters to a scenario; set by it. */
 extern void (*on_meaning)(struct connection *, enum meaning, const char *data, size_t length);
 

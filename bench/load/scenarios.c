@@ -22,7 +22,7 @@ static int is_measuring;
 struct mark {
     uint64_t at_ns;
     struct counts counts;
-    double server_s, own_s;
+    double server_s;
 };
 
 static double server_cpu_s(void) {
@@ -32,7 +32,7 @@ static double server_cpu_s(void) {
 }
 
 static struct mark mark(void) {
-    struct mark here = {.at_ns = now_ns(), .counts = counts, .server_s = server_cpu_s(), .own_s = own_cpu_s()};
+    struct mark here = {.at_ns = now_ns(), .counts = counts, .server_s = server_cpu_s()};
     return here;
 }
 
@@ -41,7 +41,7 @@ static double seconds_since(uint64_t at_ns) { return (double)(now_ns() - at_ns) 
 static int report(const struct mark *from, const struct mark *to) {
     double seconds = (double)(to->at_ns - from->at_ns) / 1e9;
     printf("{\"seconds\":%.4f,\"sent\":%llu,\"deliveries\":%llu,\"answers\":%llu,\"joined\":%llu,\"refusals\":%llu,"
-           "\"out_of_order\":%llu,\"broken\":%llu,\"bytes\":%llu,\"server_cpu_s\":%.3f,\"generator_cpu_s\":%.4f,"
+           "\"out_of_order\":%llu,\"broken\":%llu,\"bytes\":%llu,\"server_cpu_s\":%.3f,\"generator_busy_s\":%.4f,"
            "\"stalled_s\":%.4f,\"timed\":%llu,\"p50_ms\":%.4f,\"p99_ms\":%.4f,\"p999_ms\":%.4f}\n",
            seconds, (unsigned long long)(to->counts.sent - from->counts.sent),
            (unsigned long long)(to->counts.deliveries - from->counts.deliveries),
@@ -49,7 +49,7 @@ static int report(const struct mark *from, const struct mark *to) {
            (unsigned long long)(to->counts.joined - from->counts.joined), (unsigned long long)to->counts.refusals,
            (unsigned long long)to->counts.out_of_order, (unsigned long long)to->counts.broken,
            (unsigned long long)(to->counts.bytes - from->counts.bytes), to->server_s - from->server_s,
-           to->own_s - from->own_s, (double)(to->counts.stalled_ns - from->counts.stalled_ns) / 1e9,
+           seconds - (double)(to->counts.idle_ns - from->counts.idle_ns) / 1e9, (double)(to->counts.stalled_ns - from->counts.stalled_ns) / 1e9,
            (unsigned long long)latencies.total, histogram_ms(&latencies, 0.5), histogram_ms(&latencies, 0.99),
            histogram_ms(&latencies, 0.999));
     fflush(stdout);
@@ -151,6 +151,7 @@ static int fan_out(void) {
     is_paced = options.per_second > 0;
     if (!join_all(options.connections, SUBSCRIBER, 0) || !join_all(1, PUBLISHER, options.connections)) return 1;
     wait_until_quiet();
+    is_polling = 1;
     if (!pump(publisher, options.warm_up_s)) return 1;
     is_measuring = 1;
     struct mark from = mark();
@@ -221,6 +222,7 @@ static int commands(int forwarding) {
     if (!join_all(options.callers, CALLER, 0)) return 1;
     if (options.connections && !join_all(options.connections, SUBSCRIBER, options.callers)) return 1;
     wait_until_quiet();
+    is_polling = 1;
     for (int caller = 0; !is_paced && caller < options.callers; caller++)
         for (int copy = 0; copy < (forwarding ? options.in_flight : 1); copy++) ask(&connections[caller]);
     if (!keep_asking(options.warm_up_s)) return 1;
@@ -256,6 +258,7 @@ static int handshake_for(double seconds) {
 
 static int handshakes(void) {
     on_meaning = handshake_meaning;
+    is_polling = 1;
     for (int index = 0; index < options.connections && index < 4096; index++) open_connection(&connections[index], SUBSCRIBER, 0);
     if (!handshake_for(options.warm_up_s)) return 1;
     struct mark from = mark();

@@ -11,21 +11,23 @@ from hypothesis import strategies as st
 
 from tests.contract.scripted_server import Request
 from websocket_handler.adapters.aws_sigv4 import Credentials, Signer
+from websocket_handler.adapters.aws_wire import TARGETS
 
 KEYS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60)
 TOKENS = st.one_of(st.just(""), KEYS)
 HOSTS = st.from_regex(r"[a-z][a-z0-9-]{0,20}(\.[a-z]{1,9}){0,3}(:[1-9][0-9]{3})?", fullmatch=True)
 REGIONS = st.from_regex(r"[a-z]{2}(-gov)?-[a-z]{4,9}-[1-9]", fullmatch=True)
 TIMES = st.integers(0, 4_102_444_800)
+OPERATIONS = [(service, target) for service, targets in TARGETS.items() for target in targets.values()]
 
 
-def by_the_sdk(request: Request, host: str, region: str, credentials: Credentials) -> str:
+def by_the_sdk(request: Request, host: str, region: str, credentials: Credentials, service: str = "sqs") -> str:
     """The `Authorization` that the SDK gives to the same request."""
     unsigned = {name: value for name, value in request.headers.items() if name not in {"authorization", "host"}}
     del unsigned["Content-Length"]
     theirs = AWSRequest("POST", f"https://{host}/", headers=unsigned, data=request.body)
     theirs.context["timestamp"] = unsigned["x-amz-date"]
-    auth = SigV4Auth(SdkCredentials(credentials.access_key, credentials.secret_key, credentials.token), "sqs", region)
+    auth = SigV4Auth(SdkCredentials(credentials.access_key, credentials.secret_key, credentials.token), service, region)
     signature = auth.signature(auth.string_to_sign(theirs, auth.canonical_request(theirs)), theirs)
     signed = auth.signed_headers(auth.headers_to_sign(theirs))
     return f"AWS4-HMAC-SHA256 Credential={auth.scope(theirs)}, SignedHeaders={signed}, Signature={signature}"
@@ -37,11 +39,17 @@ def split(request: bytes) -> Request:
 
 
 @settings(max_examples=200, deadline=None)
-@given(HOSTS, REGIONS, st.lists(st.tuples(KEYS, KEYS, TOKENS, TIMES, st.binary(max_size=300)), min_size=1, max_size=4))
+@given(
+    st.sampled_from(OPERATIONS),
+    HOSTS,
+    REGIONS,
+    st.lists(st.tuples(KEYS, KEYS, TOKENS, TIMES, st.binary(max_size=300)), min_size=1, max_size=4),
+)
 def test_generated_requests_are_signed_as_the_sdk_signs_them(
-    host: str, region: str, calls: list[tuple[str, str, str, int, bytes]]
+    operation: tuple[str, str], host: str, region: str, calls: list[tuple[str, str, str, int, bytes]]
 ) -> None:
-    signer = Signer(host, region, "sqs", "AmazonSQS.SendMessageBatch")
+    service, target = operation
+    signer = Signer(host, region, service, target)
     for access_key, secret_key, token, time, body in calls:
         credentials = Credentials(access_key, secret_key, token)
         request = split(signer.request(body, credentials, time))
@@ -49,7 +57,7 @@ def test_generated_requests_are_signed_as_the_sdk_signs_them(
         assert request.headers["host"] == host
         assert int(request.headers["Content-Length"]) == len(body)
         assert request.headers.get("x-amz-security-token", "") == token
-        assert request.headers["authorization"] == by_the_sdk(request, host, region, credentials)
+        assert request.headers["authorization"] == by_the_sdk(request, host, region, credentials, service)
 
 
 def test_the_next_second_and_the_next_day_have_their_own_signatures() -> None:

@@ -1,5 +1,6 @@
 """The light client beside the SDK: its clock, its credentials, whom it trusts, and what errors mean to both."""
 
+import json
 import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -118,6 +119,41 @@ async def test_errors_mean_what_they_mean_through_the_sdk(act: bytes, monkeypatc
             metadata = error.response["ResponseMetadata"]
             identity = metadata.get("RequestId"), metadata["HTTPStatusCode"]
             found.append((error.fault, error.code, str(error), error.response["Error"], identity))
+    by_the_sdk, by_the_wire = found
+    assert by_the_wire == by_the_sdk
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "act",
+    [
+        http_answer(b"{}"),
+        http_answer(b'{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"The '
+                    b'conditional request failed","Item":{"w":{"S":"writer"}}}', 400),
+        http_answer(b'{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}', 400),
+        http_answer(b'{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"no"}', 400),
+        http_answer(b'{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow"}', 400),
+        http_answer(b'{"__type":"com.amazon.coral.validate#ValidationException","message":"too large"}', 400),
+        http_answer(b'{"__type":"com.amazon.coral.service#InternalServerError"}', 500),
+    ],
+)  # fmt: skip
+async def test_a_segment_is_written_and_refused_as_through_the_sdk(act: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same request, bytes and all, and the same answer; a refusal tells whose segment is there already."""
+    for name, value in DUMMY_CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    item = {"PK": {"S": "é"}, "n": {"N": "7"}, "p": {"L": [{"B": bytes(range(256))}, {"B": b""}]}}
+    found = []
+    async with scripted_server([act]) as server, Aws("us-east-1", server.url) as aws:
+        for call in (aws.call, AwsWire(aws).call):
+            fault: AwsError | None = None
+            try:
+                await call("dynamodb", "put_item", EVER_S, TableName="t", Item=item, ConditionExpression="c")
+            except AwsError as error:
+                fault = error
+            request = server.requests[-1]
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            told = fault and (fault.fault, fault.code, str(fault), fault.response.get("Item"))
+            found.append((json.loads(request.body), headers["x-amz-target"], headers["content-type"], told))
     by_the_sdk, by_the_wire = found
     assert by_the_wire == by_the_sdk
 

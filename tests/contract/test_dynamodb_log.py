@@ -25,6 +25,7 @@ from tests.contract.ports_testing import (
 )
 from tests.contract.ports_testing import segment as made
 from websocket_handler.adapters.aws import Aws, Table
+from websocket_handler.adapters.aws_wire import AwsWire
 from websocket_handler.adapters.dynamodb_log import (
     KNOWLEDGE_S,
     RETENTION_MARGIN_S,
@@ -39,7 +40,7 @@ LIFETIME_S = 3600.0 + RETENTION_MARGIN_S
 
 @pytest.fixture
 def table(aws: Aws, table_name: str) -> Table:
-    return quick_table(table_name, aws.call)
+    return quick_table(table_name, AwsWire(aws).call)
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ async def test_the_item_is_what_is_documented(store: Asked, dynamodb: Any) -> No
 @pytest.mark.asyncio
 async def test_a_lost_answer_is_recognised(aws: Aws, table_name: str, clock: StandingClock, tasks: Tasks) -> None:
     random = Random(5)
-    lossy = LossyCall(aws.call, random)
+    lossy = LossyCall(AwsWire(aws).call, random)
     store = dynamodb_log(quick_table(table_name, lossy), clock, tasks)
     project = new_project()
     await store.opened(project)
@@ -170,7 +171,7 @@ async def test_an_old_view_is_looked_at_again(
 async def test_ttl_never_falls_along_a_log(aws: Aws, table_name: str, clock: StandingClock, tasks: Tasks) -> None:
     """A later segment that expired first would give its offsets away a second time."""
     project = new_project()
-    table = quick_table(table_name, aws.call)
+    table = quick_table(table_name, AwsWire(aws).call)
     long = dynamodb_log(table, clock, tasks, DynamoDbLogOptions(LogLimits(seconds=86_400 * 7)))
     short = dynamodb_log(table, clock, tasks, DynamoDbLogOptions(LogLimits(seconds=60)))
     await long.append(project, made(1, [b"a"]))
@@ -205,7 +206,7 @@ async def test_the_floor_is_found_among_many_expired(
 ) -> None:
     project = new_project()
     options = DynamoDbLogOptions(LogLimits(messages=1), key_seconds=0)
-    table = quick_table(table_name, aws.call)
+    table = quick_table(table_name, AwsWire(aws).call)
     store = dynamodb_log(table, clock, tasks, options)
     for first in range(1, 41):
         if first == expired + 1:
@@ -222,7 +223,7 @@ async def test_open_reads_as_far_as_keys_are_remembered(
 ) -> None:
     project = new_project()
     options = DynamoDbLogOptions(LogLimits(messages=2), key_count=100, key_seconds=300)
-    store = dynamodb_log(quick_table(table_name, aws.call), clock, tasks, options)
+    store = dynamodb_log(quick_table(table_name, AwsWire(aws).call), clock, tasks, options)
     for first in range(1, 11):
         clock.now += 100
         await store.append(project, made(first, [b"x"], at=clock.now))
@@ -281,7 +282,7 @@ async def test_a_failed_write_heals_by_a_write(store: Asked, table: Table, emula
 
 @pytest.mark.asyncio
 async def test_a_missing_table_is_told_at_the_first_attempt(aws: Aws, clock: StandingClock, tasks: Tasks) -> None:
-    call = LossyCall(aws.call, Random(1))
+    call = LossyCall(AwsWire(aws).call, Random(1))
     store = dynamodb_log(quick_table("no-such-table", call), clock, tasks)
     assert isinstance(await store.open("p"), Unavailable)
     assert call.calls == 1
@@ -370,7 +371,7 @@ def test_two_nodes_on_one_table_stay_in_one_order(
 
     async def play() -> None:
         project, clock, tasks = new_project(), StandingClock(), Tasks()
-        lossy = LossyCall(aws.call, Random(seed), before=0.1, after=0.1)
+        lossy = LossyCall(AwsWire(aws).call, Random(seed), before=0.1, after=0.1)
         writers = [_Writer(dynamodb_log(quick_table(TABLE_NAME, lossy), clock, tasks), project) for _ in range(2)]
         await asyncio.gather(*(writer.open(f"e{index}") for index, writer in enumerate(writers)))
         orders: list[list[list[bytes]]] = [[], []]

@@ -16,6 +16,7 @@ from tests.contract.ports_testing import (
 )
 from tests.contract.ports_testing import segment as made
 from websocket_handler.adapters.aws import Aws
+from websocket_handler.adapters.aws_wire import AwsWire
 from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.hub.log import LogLimits
@@ -32,7 +33,7 @@ def make_store(
     def make(limits: LogLimits) -> Asked:
         if request.param == "memory":
             return Asked(MemoryLogStore(clock, limits))
-        return dynamodb_log(quick_table(table_name, aws.call), clock, tasks, DynamoDbLogOptions(limits))
+        return dynamodb_log(quick_table(table_name, AwsWire(aws).call), clock, tasks, DynamoDbLogOptions(limits))
 
     return make
 

@@ -12,6 +12,7 @@ from demo.resources import TABLE_NAME
 from demo.testing import Emulator
 from tests.contract.ports_testing import BEGIN, LossyCall, StandingClock, impatience, quick_table
 from websocket_handler.adapters.aws import Aws
+from websocket_handler.adapters.aws_wire import AwsWire
 from websocket_handler.adapters.dynamodb_state import TTL_S, DynamoDbStateStore
 from websocket_handler.adapters.memory import MemoryStateStore
 from websocket_handler.ports.state_store import ConnectionRecord, StateStore, StateUnavailable
@@ -32,7 +33,7 @@ def new_id() -> str:
 def store(request: pytest.FixtureRequest, aws: Aws, clock: StandingClock) -> StateStore:
     if request.param == "memory":
         return MemoryStateStore()
-    return DynamoDbStateStore(quick_table(TABLE_NAME, aws.call), clock)
+    return DynamoDbStateStore(quick_table(TABLE_NAME, AwsWire(aws).call), clock)
 
 
 def items(dynamodb: Any, partition: str) -> dict[str, dict[str, Any]]:
@@ -101,7 +102,7 @@ async def test_many_connections_and_subscriptions(store: StateStore, seen: Seen)
 
 
 async def test_the_items_are_what_is_documented(aws: Aws, clock: StandingClock, dynamodb: Any) -> None:
-    store = DynamoDbStateStore(quick_table(TABLE_NAME, aws.call), clock)
+    store = DynamoDbStateStore(quick_table(TABLE_NAME, AwsWire(aws).call), clock)
     one, project = new_id(), new_id()
     await store.write([record(one, project)], [], BEGIN)
     found = items(dynamodb, f"WS#CONN#{one}")
@@ -117,7 +118,7 @@ async def test_the_items_are_what_is_documented(aws: Aws, clock: StandingClock, 
 
 
 async def test_a_refresh_moves_the_expiry_of_everything(aws: Aws, clock: StandingClock, dynamodb: Any) -> None:
-    store = DynamoDbStateStore(quick_table(TABLE_NAME, aws.call), clock)
+    store = DynamoDbStateStore(quick_table(TABLE_NAME, AwsWire(aws).call), clock)
     one, project = new_id(), new_id()
     await store.write([record(one, project)], [], BEGIN)
     await store.write([record(one, project)], [], BEGIN + 6 * 3600)
@@ -127,7 +128,7 @@ async def test_a_refresh_moves_the_expiry_of_everything(aws: Aws, clock: Standin
 
 
 async def test_only_what_changed_is_written(aws: Aws, clock: StandingClock) -> None:
-    lossy = LossyCall(aws.call, Random(1))
+    lossy = LossyCall(AwsWire(aws).call, Random(1))
     store = DynamoDbStateStore(quick_table(TABLE_NAME, lossy), clock)
     one = record(new_id(), new_id())
     await store.write([one], [], BEGIN)
@@ -155,11 +156,12 @@ async def test_every_key_is_ours(aws: Aws, clock: StandingClock) -> None:
 
 async def test_throttled_items_are_written_again(aws: Aws, clock: StandingClock, dynamodb: Any) -> None:
     """DynamoDB takes a part of a batch and hands back the rest."""
+    wire = AwsWire(aws)
 
     async def call(service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
         requests = parameters["RequestItems"][TABLE_NAME]
         taken, rest = requests[:3], requests[3:]
-        await aws.call(service, operation, timeout_s, RequestItems={TABLE_NAME: taken})
+        await wire.call(service, operation, timeout_s, RequestItems={TABLE_NAME: taken})
         return {"UnprocessedItems": {TABLE_NAME: rest} if rest else {}}
 
     store = DynamoDbStateStore(quick_table(TABLE_NAME, call), clock)
@@ -180,7 +182,7 @@ async def end_outage(emulator: Emulator) -> None:
 async def test_an_outage_is_told_and_repeating_heals(
     aws: Aws, clock: StandingClock, dynamodb: Any, emulator: Emulator, mode: str
 ) -> None:
-    table = quick_table(TABLE_NAME, aws.call)
+    table = quick_table(TABLE_NAME, AwsWire(aws).call)
     store = DynamoDbStateStore(table, clock)
     one, old, new = new_id(), new_id(), new_id()
     await store.write([record(one, old)], [], BEGIN)
@@ -204,7 +206,7 @@ async def test_what_was_written_though_it_failed_is_deleted(
     aws: Aws, clock: StandingClock, dynamodb: Any, emulator: Emulator
 ) -> None:
     """The answer was lost, and by the next write the subscription, or the connection, is gone."""
-    lossy = LossyCall(aws.call, Random(1))
+    lossy = LossyCall(AwsWire(aws).call, Random(1))
     table = quick_table(TABLE_NAME, lossy)
     store = DynamoDbStateStore(table, clock)
     one, other, project = new_id(), new_id(), new_id()

@@ -61,7 +61,8 @@ class Signer:
             "x-amz-date": time,
             "x-amz-security-token": credentials.token,
             "x-amz-target": self._target,
-            "x-amzn-query-mode": "true",  # the error codes that SQS always had, as the SDK asks for them
+            # the error codes that SQS always had, as the SDK asks for them
+            "x-amzn-query-mode": "true" if self._service == "sqs" else "",
         }
         headers = {name: value for name, value in headers.items() if value}
         signed = ";".join(headers)

@@ -1,7 +1,8 @@
-"""`SendMessageBatch` without the SDK's layers, which cost ten times what the request costs.
+"""What the gateway writes to AWS all the time, without the SDK's layers, which cost ten times what the request costs:
+tasks to SQS, segments of logs and records of connections to DynamoDB.
 
-The SDK still says where SQS is, for which region to sign, with which credentials, and whom to trust. Every other
-operation is the SDK's, and so is this one where its way is not plain: behind a proxy, or at an endpoint with a path.
+The SDK still says where a service is, for which region to sign, with which credentials, and whom to trust. Every other
+operation is the SDK's, and so are these where the way is not plain: behind a proxy, or at an endpoint with a path.
 """
 
 import asyncio
@@ -22,9 +23,15 @@ from websocket_handler.adapters.aws_errors import AwsError, Fault, meaning_of_an
 from websocket_handler.adapters.aws_sigv4 import Signer
 from websocket_handler.adapters.http_connections import Answer, ConnectionLimits, HttpConnections
 
-SERVICE: Final = "sqs"
-OPERATION: Final = "send_message_batch"
-TARGET: Final = "AmazonSQS.SendMessageBatch"
+TARGETS: Final[Mapping[str, Mapping[str, str]]] = {
+    "sqs": {"send_message_batch": "AmazonSQS.SendMessageBatch"},
+    "dynamodb": {
+        "put_item": "DynamoDB_20120810.PutItem",
+        "batch_write_item": "DynamoDB_20120810.BatchWriteItem",
+    },
+}
+"""AWS's names for what goes this way, by service and operation. All of it may be carried out twice: a segment is
+written only where none is, records say what is, and a task carries its message id."""
 SKEW_S_MIN: Final = 60.0
 """AWS bears minutes: a clock that is nearer than this is not what was wrong."""
 _CLOCK_CODES: Final = frozenset(
@@ -57,16 +64,21 @@ class _Result(TypedDict):
     Failed: NotRequired[list[_Failed] | None]
 
 
-_encode: Final = msgspec.json.Encoder().encode
-_decode_result: Final = msgspec.json.Decoder(_Result).decode
+_encode: Final = msgspec.json.Encoder().encode  # bytes in base64, as the protocol has them
+_DECODERS: Final[Mapping[str, Callable[[bytes], Mapping[str, Any]]]] = {
+    "sqs": msgspec.json.Decoder(_Result).decode,
+    "dynamodb": msgspec.json.Decoder(dict[str, Any]).decode,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """The plain way to SQS."""
+    """The plain way to a service."""
 
-    signer: Signer
+    signers: Mapping[str, Signer]
+    """By operation."""
     connections: HttpConnections
+    decode: Callable[[bytes], Mapping[str, Any]]
 
 
 class AwsWire:
@@ -79,23 +91,23 @@ class AwsWire:
         self._skew_s = 0.0
         """What AWS's clock is ahead of ours."""
         self._credentials = CredentialsAtHand(aws.credentials, time.monotonic)
-        self._way: _Way | None = None
-        self._is_plain = True
+        self._ways: dict[str, _Way | None] = {}
+        """By service; None where it is the SDK's."""
         self._opening = asyncio.Lock()
         self._is_closed = False
 
     async def call(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
         """One attempt of one operation, answered within `timeout_s` seconds. Raises AwsError. Safe to cancel:
         the connection of a cancelled call is not used again."""
-        if service != SERVICE or operation != OPERATION:
-            return await self._aws.call(service, operation, timeout_s, **parameters)
-        way = self._way or await self._open()
+        way = None
+        if operation in TARGETS.get(service, ()):
+            way = self._ways.get(service) or await self._open(service)
         if way is None:
             return await self._aws.call(service, operation, timeout_s, **parameters)
         body = _encode(parameters)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._send(way, body)
+                return await self._send(way, operation, body)
         except TimeoutError:
             raise AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s") from None
         except OSError as error:
@@ -106,25 +118,26 @@ class AwsWire:
     async def close(self) -> None:
         """End every connection. `Aws.close` does it."""
         self._is_closed = True
-        if self._way is not None:
-            self._way.connections.close()
-            self._way = None
+        for way in self._ways.values():
+            if way is not None:
+                way.connections.close()
+        self._ways.clear()
         await self._credentials.close()
 
-    async def _open(self) -> _Way | None:
-        """The way to SQS, or None where it is the SDK's. Raises AwsError."""
+    async def _open(self, service: str) -> _Way | None:
+        """The way to a service, or None where it is the SDK's. Raises AwsError."""
         async with self._opening:
             if self._is_closed:
                 raise AwsError(Fault.TRANSIENT, "Closed", "the gateway is stopping")
-            if self._way is None and self._is_plain:
-                place = await self._aws.place(SERVICE)
-                self._is_plain = _is_plain(place)
-                if self._is_plain:
-                    self._way = await self._way_to(place)
+            if service not in self._ways:
+                place = await self._aws.place(service)
+                way = await self._way_to(service, place) if _is_plain(place) else None
+                if not any(self._ways.values()):
                     self._aws.at_close(self.close)
-            return self._way
+                self._ways[service] = way
+            return self._ways[service]
 
-    async def _way_to(self, place: Place) -> _Way:
+    async def _way_to(self, service: str, place: Place) -> _Way:
         parts = urlsplit(place.endpoint_url)
         host = parts.hostname or ""
         port = parts.port or _PORTS[parts.scheme]
@@ -134,26 +147,29 @@ class AwsWire:
         tls = None
         if parts.scheme == "https":  # reading the authorities takes milliseconds
             tls = await asyncio.to_thread(ssl.create_default_context, cafile=place.certificates)
-        return _Way(Signer(name, place.region, SERVICE, TARGET), HttpConnections(host, port, tls, self._limits))
+        signers = {
+            operation: Signer(name, place.region, service, target) for operation, target in TARGETS[service].items()
+        }
+        return _Way(signers, HttpConnections(host, port, tls, self._limits), _DECODERS[service])
 
-    async def _send(self, way: _Way, body: bytes) -> dict[str, Any]:
+    async def _send(self, way: _Way, operation: str, body: bytes) -> dict[str, Any]:
         skew_s = self._skew_s
-        answer = await self._ask(way, body, skew_s)
+        answer = await self._ask(way, operation, body, skew_s)
         if answer.status >= 300:
             fault = meaning_of_answer(_error(answer))
             if fault.code in _STALE_CODES:
                 self._credentials.forget()
             if fault.code not in _CLOCK_CODES or not self._has_set_clock(answer, skew_s):
                 raise fault
-            answer = await self._ask(way, body, self._skew_s)  # it was refused unread: it can be sent again
+            answer = await self._ask(way, operation, body, self._skew_s)  # it was refused unread: it can be sent again
             if answer.status >= 300:
                 raise meaning_of_answer(_error(answer))
-        result = _decode_result(answer.body)
+        result = way.decode(answer.body)
         return {name: entries for name, entries in result.items() if entries}
 
-    async def _ask(self, way: _Way, body: bytes, skew_s: float) -> Answer:
+    async def _ask(self, way: _Way, operation: str, body: bytes, skew_s: float) -> Answer:
         credentials = self._credentials.at_hand() or await self._credentials.get()
-        return await way.connections.ask(way.signer.request(body, credentials, self._now() + skew_s))
+        return await way.connections.ask(way.signers[operation].request(body, credentials, self._now() + skew_s))
 
     def _has_set_clock(self, answer: Answer, skew_s: float) -> bool:
         """Whether a request that was signed `skew_s` ahead had the wrong time; if so, the right one is known now."""
@@ -189,7 +205,8 @@ def _error(answer: Answer) -> dict[str, Any]:
     query_code, separator, kind = answer.headers.get(b"x-amzn-query-error", b"").decode("latin-1").partition(";")
     if query_code and separator and ";" not in kind:
         error |= {"Code": query_code, "QueryErrorCode": code, "Type": kind}
-    return {"Error": error, "ResponseMetadata": metadata}
+    told = {name: value for name, value in details.items() if name == "Item"}
+    return {**told, "Error": error, "ResponseMetadata": metadata}
 
 
 def _details(text: bytes) -> Mapping[str, Any]:
