@@ -28,7 +28,7 @@ WARM_UP_S = 3.0
 """What a rate is about is how it is held: connections to the queues are opened before."""
 CONNECTIONS = 5000
 PROJECTS = 50
-DELIVERIES_PER_SECOND = (15_000, 25_000, 40_000, 60_000)
+DELIVERIES_PER_SECOND = (15_000, 20_000, 25_000, 40_000, 60_000)
 FORWARDS_PER_SECOND = (250, 500, 1000, 2000, 4000)
 CONNECTION_COUNTS = (5000, 10_000, 15_000)
 _ROOT = Path("/sys/fs/cgroup")

@@ -16,7 +16,7 @@ from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDb
 from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.dynamodb_state import DynamoDbStateStore
 from websocket_handler.adapters.ecs_protection import EcsTaskProtection
-from websocket_handler.adapters.ids import new_hex_id, new_id
+from websocket_handler.adapters.ids import new_hex_id, numbered_ids
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.adapters.process_memory import memory_limit_bytes, resident_bytes
 from websocket_handler.adapters.sqs_forwarder import SqsForwarder
@@ -114,7 +114,7 @@ def compose(
     table = Table(settings.dynamodb_table_name, wire.call)
     store = _log_store(settings, clock, limits, table, start_task)
     loop = asyncio.get_running_loop()
-    engine = Engine(store, clock, loop, limits, counters, new_id, finish, group=_group(settings))
+    engine = Engine(store, clock, loop, limits, counters, numbered_ids(), finish, group=_group(settings))
     node = Node(engine, MemoryLogStore(clock, limits.log))
     forwarder = SqsForwarder(settings.queue_urls, settings.forward_body, wire.call)
     forward_limits = ForwardLimits(timeout_s=settings.forward_timeout_s)

@@ -26,7 +26,6 @@ class Connection:
         "is_open",
         "is_paused",
         "opened_at",
-        "paused_at",
         "received",
         "session",
         "subscriptions",
@@ -62,7 +61,6 @@ class Connection:
         """Its next moment of authentication: the deadline, the notice, or the end."""
         self.is_open = True
         self.is_paused = False
-        self.paused_at = 0.0
         self.in_flight = 0
         """Commands that wait for a queue or a store."""
         self.received = 0
@@ -80,12 +78,11 @@ class Connection:
         if self.is_open:
             self.write(b"".join(map(self.framing.text, payloads)))
 
-    def pause(self, now: float) -> None:
+    def pause(self) -> None:
         """The client does not take everything at once: until it did, the rest waits in the logs."""
         if self.is_paused:
             return
         self.is_paused = True
-        self.paused_at = now
         for project, cursor in self._cursors():
             project.fan_out.pause(cursor)
 

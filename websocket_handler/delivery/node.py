@@ -234,7 +234,7 @@ class Node:
 
         Raises CommandError when it is refused as it stands; nothing was done then.
         """
-        if not is_project_id(project_id):
+        if project_id not in self._projects and not is_project_id(project_id):
             raise invalid_project_id()
         self.check_size(payload)
         head = publication.publication_head(payload, project_id)

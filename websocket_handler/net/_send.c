@@ -14,6 +14,10 @@
 #include <limits.h>
 #include <sys/socket.h>
 
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* macOS; Python ignores SIGPIPE anyway */
+#endif
+
 static ssize_t send_once(int descriptor, const char *bytes, size_t length)
 {
     ssize_t sent;

@@ -17,7 +17,7 @@ class EchoWebSocket(WebSocket):
 
     def begin(self, answer: bytes) -> None:
         """Answer the handshake, watch the socket, and greet nobody."""
-        self.limit_outbox()
+        self.pause_when_behind()
         self._socket.write(answer)
         self._gate.keepalive.add(self)
 

@@ -86,7 +86,7 @@ class WebSocket(asyncio.Protocol):
     def begin(self, answer: bytes) -> None:
         """Answer the handshake: from here on frames flow. The answer, the greeting and the confirmations leave in
         one write. Raises CommandError when the node is full."""
-        self.limit_outbox()
+        self.pause_when_behind()
         self._greeting = answer
         self.write = self._write_greeting
         self.connection = self._gate.server.register_connection(self, self._identity)
@@ -110,7 +110,7 @@ class WebSocket(asyncio.Protocol):
             greeting, self._greeting = self._greeting, b""
             self.write(greeting)
 
-    def limit_outbox(self) -> None:
+    def pause_when_behind(self) -> None:
         """As soon as the kernel does not take everything at once, the client is behind: nothing follows into its
         outbox but answers, and the rest waits in the log."""
         self._socket.set_write_buffer_limits(high=0, low=0)
@@ -194,7 +194,7 @@ class WebSocket(asyncio.Protocol):
     def pause_writing(self) -> None:
         if self.connection is not None:
             self._gate.server.node.engine.counters.slow_pauses += 1
-            self.connection.pause(self._gate.now())
+            self.connection.pause()
             self._gate.keepalive.add_slow(self)
             if not self.is_closing:
                 self._socket.pause_reading()
@@ -265,12 +265,6 @@ class WebSocket(asyncio.Protocol):
         """Ask whether the client is still there."""
         self.heard = False
         self.write(_PING)
-
-    @property
-    def remote_address(self) -> str:
-        """The address of the other end of the socket, for the log."""
-        peer = self._socket.get_extra_info("peername")
-        return str(peer[0]) if isinstance(peer, tuple) else ""
 
 
 def _descriptor(transport: asyncio.Transport) -> int:

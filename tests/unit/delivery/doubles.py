@@ -209,7 +209,7 @@ class Client:
         self.writes.append(data)
         self.buffered += len(data)
         if self.buffered > self.high_water:
-            self.connection.pause(0.0)
+            self.connection.pause()
 
     def drain(self) -> None:
         """The client read everything."""

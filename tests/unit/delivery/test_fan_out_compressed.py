@@ -73,7 +73,7 @@ def test_nothing_is_compressed_while_nobody_who_wants_it_is_level() -> None:
     bench, deflate = opened(), CountedDeflate()
     follow(bench, None)
     slow = follow(bench, deflate)
-    slow.pause(0.0)
+    slow.pause()
     published(bench, LARGE, LARGE)
     assert deflate.asked == 0
     slow.resume()
@@ -86,7 +86,7 @@ def test_nothing_is_compressed_while_nobody_who_wants_it_is_level() -> None:
 def test_who_catches_up_gets_the_frames_that_were_made_for_the_others() -> None:
     bench, deflate = opened(), CountedDeflate()
     level, slow = follow(bench, deflate), follow(bench, deflate)
-    slow.pause(0.0)
+    slow.pause()
     published(bench, LARGE, LARGE)
     published(bench, LARGE)
     assert len(deflate.worked) == 3
@@ -100,7 +100,7 @@ def test_many_who_resume_from_one_place_cost_one_compression_per_publication() -
     published(bench, *[LARGE] * 20)
     for _ in range(10):
         connection = follow(bench, deflate)
-        connection.pause(0.0)
+        connection.pause()
         cursor = connection.subscriptions["p"][1]
         cursor.offset = 5
         connection.resume()

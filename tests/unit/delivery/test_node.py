@@ -94,7 +94,7 @@ def test_a_broadcast_goes_to_everyone_as_it_came() -> None:
 def test_a_slow_client_gets_the_broadcasts_that_are_retained_and_no_reset() -> None:
     desk = Desk()
     connection = desk.connect()
-    connection.pause(0.0)
+    connection.pause()
     for number in range(3):
         desk.node.broadcast(b'{"n":%d}' % number)
         desk.scheduler.settle()
@@ -377,7 +377,7 @@ def test_a_client_that_fills_up_while_it_resumes_waits_with_the_rest() -> None:
     connection = desk.connect()
     for name in ("p", "q"):
         desk.subscribe(connection, name)
-    connection.pause(0.0)
+    connection.pause()
     for name in ("p", "q"):
         desk.publish(name)
     client = client_of(connection)

@@ -151,7 +151,7 @@ def test_a_new_epoch_resets_every_subscriber_and_publishing_goes_on_in_it() -> N
     bench = opened(at=tail(1, 3))
     level, _ = bench.follow()
     paused, _ = bench.follow()
-    paused.pause(0.0)
+    paused.pause()
     answers = bench.publish(key="k")
     bench.scheduler.settle()
     bench.hand.appended(Behind())

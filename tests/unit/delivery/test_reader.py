@@ -140,7 +140,7 @@ def test_where_resets_are_not_told_the_cursor_just_goes_on() -> None:
     bench = Bench(SHORT, are_resets_told=False)
     bench.hand.opened(EMPTY)
     connection, _ = bench.follow()
-    connection.pause(0.0)
+    connection.pause()
     for _ in range(9):
         bench.publish()
         bench.commit()
