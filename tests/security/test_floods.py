@@ -76,15 +76,23 @@ def unfinished_messages(gateway: Gateway, stack: ExitStack, count: int) -> int:
 def slow_readers(gateway: Gateway, stack: ExitStack, count: int) -> int:
     """Followers of a busy project that never read."""
     project_id = f"flood-{os.urandom(4).hex()}"
-    for _ in range(count):
-        raw = stack.enter_context(_with_small_buffer(gateway))
+    _followers(gateway, stack, project_id, count)
+    _publish(gateway, project_id, 40)
+    return count * (BYTES_PER_SOCKET + OUTBOX_BYTES)
+
+
+def _followers(gateway: Gateway, stack: ExitStack, project_id: str, count: int) -> list[Raw]:
+    raws = [stack.enter_context(_with_small_buffer(gateway)) for _ in range(count)]
+    for raw in raws:
         raw.send(handshake_head(f"/ws?project_id={project_id}"))
         assert raw.response().status == 101
+    return raws
+
+
+def _publish(gateway: Gateway, project_id: str, count: int) -> None:
     body = json.dumps({"text": "x" * 30_000}).encode()
-    for _ in range(40 if count > 200 else 200):
-        path = f"/api/v1/projects/{project_id}/messages"
-        assert http(gateway.port, "POST", path, body).status == 200
-    return count * (BYTES_PER_SOCKET + OUTBOX_BYTES)
+    for _ in range(count):
+        assert http(gateway.port, "POST", f"/api/v1/projects/{project_id}/messages", body).status == 200
 
 
 def _with_small_buffer(gateway: Gateway) -> Raw:
@@ -153,7 +161,9 @@ def test_when_memory_is_short_those_who_do_not_read_go_first_and_the_others_stay
         limit = resident_bytes(idle) + 8_000_000
     more = {"MEMORY_LIMIT_BYTES": str(limit), "OUTBOX_BYTES": "4194304", "PING_INTERVAL_S": "5"}
     with start(**more) as gateway, bystander(gateway.port, {}) as witness, ExitStack() as stack:
-        slow_readers(gateway, stack, 100)
+        _publish(gateway, "full", 40)
+        for raw in _followers(gateway, stack, "other", 100):
+            raw.send(frame(1, b'{"action":"history","project_id":"full","limit":1000}'))
         gateway.until(lambda: _closed(gateway, 4000) > 0)
         assert witness.request("ping")["type"] == "pong"
 

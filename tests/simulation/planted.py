@@ -384,8 +384,7 @@ def _ignore(*_: Any) -> None:
     """Instead of what should happen."""
 
 
-def _keeping_groups(method: str) -> list[Patch]:
-    """A cursor is no longer level, and its socket stays in the group."""
+def _staying_in_the_group(method: str) -> list[Patch]:
     original: Any = getattr(FanOut, method)
 
     def changed(self: Any, cursor: Any) -> None:
@@ -396,11 +395,5 @@ def _keeping_groups(method: str) -> list[Patch]:
     return [(FanOut, method, changed)]
 
 
-@_plant
-def a_full_socket_stays_in_the_group() -> list[Patch]:
-    return _keeping_groups("pause")
-
-
-@_plant
-def a_closed_socket_stays_in_the_group() -> list[Patch]:
-    return _keeping_groups("end_cursor")
+PLANTS["a full socket stays in the group"] = partial(_staying_in_the_group, "pause")
+PLANTS["a closed socket stays in the group"] = partial(_staying_in_the_group, "end_cursor")
