@@ -186,11 +186,11 @@ class World:
         process.is_listening = False
         process.is_gone = True
         self.loop.freeze(process)
+        for link in process.links:  # what had left before belongs to the log as it was
+            link.crash(keeps_outbox=self.random.random() < 0.5)
         if self.scenario.store == "memory":
             for project in self.scenario.projects:
                 self.checker.lost(project)
-        for link in process.links:
-            link.crash(keeps_outbox=self.random.random() < 0.5)
         self.loop.later(self.random.uniform(0.1, 2.0), self._replace)
 
     def _replace(self) -> None:
