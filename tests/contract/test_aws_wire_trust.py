@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import ip_address
@@ -14,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from demo.resources import DUMMY_CREDENTIALS
-from tests.contract.scripted_server import TAKEN, Deed, http_answer, scripted_server
+from tests.contract.scripted_server import TAKEN, Deed, ScriptedServer, http_answer, scripted_server
 from tests.contract.wire_testing import EVER_S, PATIENT, RECEIPT, PlainAws, fault_of, send, wire_to
-from websocket_handler.adapters.aws import Aws, AwsError, Fault, Place
+from websocket_handler.adapters.aws import Aws, AwsCall, AwsError, Fault, Place
 from websocket_handler.adapters.aws_sigv4 import Credentials
 from websocket_handler.adapters.aws_wire import AwsWire
 from websocket_handler.adapters.http_connections import ConnectionLimits
@@ -87,6 +88,16 @@ async def test_everything_unusual_is_the_sdks() -> None:
             assert aws.passed_on == ["send_message_batch"]
 
 
+async def through_both(
+    act: bytes, monkeypatch: pytest.MonkeyPatch, ask: Callable[[AwsCall, ScriptedServer], Awaitable[object]]
+) -> list[object]:
+    """What the SDK and the light client make of one answer."""
+    for name, value in DUMMY_CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    async with scripted_server([act]) as server, Aws("us-east-1", server.url) as aws:
+        return [await ask(call, server) for call in (aws.call, AwsWire(aws).call)]
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     "act",
@@ -107,19 +118,16 @@ async def test_everything_unusual_is_the_sdks() -> None:
     ],
 )  # fmt: skip
 async def test_errors_mean_what_they_mean_through_the_sdk(act: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in DUMMY_CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    entries = [{"Id": "0", "MessageBody": "x"}]
-    found = []
-    async with scripted_server([act]) as server, Aws("us-east-1", server.url) as aws:
-        for call in (aws.call, AwsWire(aws).call):
-            with pytest.raises(AwsError) as raised:
-                await call("sqs", "send_message_batch", EVER_S, QueueUrl=server.url, Entries=entries)
-            error = raised.value
-            metadata = error.response["ResponseMetadata"]
-            identity = metadata.get("RequestId"), metadata["HTTPStatusCode"]
-            found.append((error.fault, error.code, str(error), error.response["Error"], identity))
-    by_the_sdk, by_the_wire = found
+    async def told(call: AwsCall, server: ScriptedServer) -> object:
+        entries = [{"Id": "0", "MessageBody": "x"}]
+        with pytest.raises(AwsError) as raised:
+            await call("sqs", "send_message_batch", EVER_S, QueueUrl=server.url, Entries=entries)
+        error = raised.value
+        metadata = error.response["ResponseMetadata"]
+        identity = metadata.get("RequestId"), metadata["HTTPStatusCode"]
+        return error.fault, error.code, str(error), error.response["Error"], identity
+
+    by_the_sdk, by_the_wire = await through_both(act, monkeypatch, told)
     assert by_the_wire == by_the_sdk
 
 
@@ -139,22 +147,19 @@ async def test_errors_mean_what_they_mean_through_the_sdk(act: bytes, monkeypatc
 )  # fmt: skip
 async def test_a_segment_is_written_and_refused_as_through_the_sdk(act: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same request, bytes and all, and the same answer; a refusal tells whose segment is there already."""
-    for name, value in DUMMY_CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    item = {"PK": {"S": "é"}, "n": {"N": "7"}, "p": {"L": [{"B": bytes(range(256))}, {"B": b""}]}}
-    found = []
-    async with scripted_server([act]) as server, Aws("us-east-1", server.url) as aws:
-        for call in (aws.call, AwsWire(aws).call):
-            fault: AwsError | None = None
-            try:
-                await call("dynamodb", "put_item", EVER_S, TableName="t", Item=item, ConditionExpression="c")
-            except AwsError as error:
-                fault = error
-            request = server.requests[-1]
-            headers = {name.lower(): value for name, value in request.headers.items()}
-            told = fault and (fault.fault, fault.code, str(fault), fault.response.get("Item"))
-            found.append((json.loads(request.body), headers["x-amz-target"], headers["content-type"], told))
-    by_the_sdk, by_the_wire = found
+
+    async def asked_and_told(call: AwsCall, server: ScriptedServer) -> object:
+        item = {"PK": {"S": "é"}, "n": {"N": "7"}, "p": {"L": [{"B": bytes(range(256))}, {"B": b""}]}}
+        told = None
+        try:
+            await call("dynamodb", "put_item", EVER_S, TableName="t", Item=item, ConditionExpression="c")
+        except AwsError as error:
+            told = error.fault, error.code, str(error), error.response.get("Item")
+        request = server.requests[-1]
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return json.loads(request.body), headers["x-amz-target"], headers["content-type"], told
+
+    by_the_sdk, by_the_wire = await through_both(act, monkeypatch, asked_and_told)
     assert by_the_wire == by_the_sdk
 
 
