@@ -5,9 +5,9 @@ import gc
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
-from websocket_handler.adapters.alb_target import AlbTarget, TargetUnknown
-from websocket_handler.adapters.aws import AwsError
-from websocket_handler.adapters.ecs_metadata import own_address
+from websocket_handler.adapters.aws.alb_target import AlbTarget, TargetUnknown
+from websocket_handler.adapters.aws.ecs_metadata import own_address
+from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.api.gateway import Reason
 from websocket_handler.composition import compose, is_native
 from websocket_handler.config import Settings

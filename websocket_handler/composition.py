@@ -9,18 +9,19 @@ from random import Random, SystemRandom
 import msgspec
 
 from websocket_handler.adapters.anyone import Anyone
-from websocket_handler.adapters.aws import Aws, Table
-from websocket_handler.adapters.aws_wire import AwsWire
-from websocket_handler.adapters.clock import SystemClock
-from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
-from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
-from websocket_handler.adapters.dynamodb_state import DynamoDbStateStore
-from websocket_handler.adapters.ecs_protection import EcsTaskProtection
-from websocket_handler.adapters.ids import new_hex_id, numbered_ids
+from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
+from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
+from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
+from websocket_handler.adapters.aws.ecs_protection import EcsTaskProtection
+from websocket_handler.adapters.aws.sdk import Aws
+from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
+from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
+from websocket_handler.adapters.aws.table import Table
+from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
-from websocket_handler.adapters.process_memory import memory_limit_bytes, resident_bytes
-from websocket_handler.adapters.sqs_forwarder import SqsForwarder
-from websocket_handler.adapters.sqs_updates import SqsUpdateSource
+from websocket_handler.adapters.system.clock import SystemClock
+from websocket_handler.adapters.system.ids import new_hex_id, numbered_ids
+from websocket_handler.adapters.system.process_memory import memory_limit_bytes, resident_bytes
 from websocket_handler.api.application import make_application
 from websocket_handler.api.gateway import Gateway, Reason
 from websocket_handler.api.http_server import HttpLimits, http_protocol_factory
@@ -158,9 +159,9 @@ def _gauges(server: WebSocketServer) -> Gauges:
 def _authenticator(settings: Settings, clock: Clock, start_task: StartTask) -> Authenticator:
     if settings.auth_mode == "none":
         return Anyone()
-    from websocket_handler.adapters import jwt_setup  # noqa: PLC0415 - cryptography loads only where it is used
+    from websocket_handler.adapters.jwt import setup  # noqa: PLC0415 - cryptography loads only where it is used
 
-    return jwt_setup.started(msgspec.structs.asdict(settings), start_task, clock.monotonic)
+    return setup.started(msgspec.structs.asdict(settings), start_task, clock.monotonic)
 
 
 def _log_store(

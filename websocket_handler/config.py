@@ -184,11 +184,11 @@ def _related_problems(values: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def _jwt_problems(values: Mapping[str, object]) -> Iterator[Problem]:
-    from websocket_handler.adapters import jwt_setup  # noqa: PLC0415 - cryptography loads only where it is used
+    from websocket_handler.adapters.jwt import setup  # noqa: PLC0415 - cryptography loads only where it is used
 
     try:
-        jwt_setup.make_authenticator(jwt_setup.JwtSettings.of(values), lambda _work: None, lambda: 0.0)
-    except jwt_setup.JwtProblem as problem:
+        setup.make_authenticator(setup.JwtSettings.of(values), lambda _work: None, lambda: 0.0)
+    except setup.JwtProblem as problem:
         yield Problem(problem.variable, problem.reason)
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME, create_resources
 from demo.testing import Emulator, running_emulator
 from tests.contract.ports_testing import StandingClock, Tasks
-from websocket_handler.adapters.aws import Aws
+from websocket_handler.adapters.aws.sdk import Aws
 
 
 @pytest.fixture(scope="session")

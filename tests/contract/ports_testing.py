@@ -8,8 +8,11 @@ from random import Random
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from websocket_handler.adapters.aws import AwsCall, AwsError, Backoff, Fault, Table
-from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
+from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
+from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.retries import Backoff
+from websocket_handler.adapters.aws.sdk import AwsCall
+from websocket_handler.adapters.aws.table import Table
 from websocket_handler.ports.log_store import (
     Behind,
     Committed,

@@ -10,12 +10,14 @@ import pytest
 from demo.testing import Emulator
 from tests.contract.wire_testing import EVER_S
 from tests.virtual_time import in_virtual_time
-from websocket_handler.adapters.aws import Aws, AwsError, Backoff, Fault, retried
+from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.retries import Backoff, retried
+from websocket_handler.adapters.aws.sdk import Aws
 
 
 def test_the_sdk_is_not_imported_before_it_is_needed() -> None:
-    modules = ("aws", "aws_wire", "sqs_forwarder", "sqs_updates", "dynamodb_log", "dynamodb_state")
-    lines = [f"import websocket_handler.adapters.{name}" for name in modules]
+    modules = ("sdk", "wire", "sqs_forwarder", "sqs_updates", "dynamodb_log", "dynamodb_state")
+    lines = [f"import websocket_handler.adapters.aws.{name}" for name in modules]
     lines += ["import sys", "print([m for m in ('aiobotocore', 'botocore', 'aiohttp') if m in sys.modules])"]
     command = [sys.executable, "-c", "\n".join(lines)]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "[]"

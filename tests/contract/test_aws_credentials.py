@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from websocket_handler.adapters.aws_credentials import AGE_S_MAX, FRESH_S, RETRY_S, CredentialsAtHand
-from websocket_handler.adapters.aws_errors import AwsError, Fault
-from websocket_handler.adapters.aws_sigv4 import Credentials
+from websocket_handler.adapters.aws.credentials import AGE_S_MAX, FRESH_S, RETRY_S, CredentialsAtHand
+from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.sigv4 import Credentials
 
 
 class Source:

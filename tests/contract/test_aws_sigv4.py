@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contract.scripted_server import Request
-from websocket_handler.adapters.aws_sigv4 import Credentials, Signer
-from websocket_handler.adapters.aws_wire import TARGETS
+from websocket_handler.adapters.aws.sigv4 import Credentials, Signer
+from websocket_handler.adapters.aws.wire import TARGETS
 
 KEYS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60)
 TOKENS = st.one_of(st.just(""), KEYS)

@@ -8,9 +8,9 @@ import uvloop
 
 from tests.contract.scripted_server import TAKEN, Act, Deed, ScriptedServer, http_answer, scripted_server
 from tests.contract.wire_testing import EVER_S, RECEIPT, PlainAws, fault_of, send, wire_to
-from websocket_handler.adapters.aws import AwsError, Fault
-from websocket_handler.adapters.aws_wire import AwsWire
-from websocket_handler.adapters.http_connections import ConnectionLimits
+from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.http_connections import ConnectionLimits
+from websocket_handler.adapters.aws.wire import AwsWire
 
 STALL: Sequence[Act] = [Deed.STALL, TAKEN]
 CLOSE: Sequence[Act] = [Deed.CLOSE]

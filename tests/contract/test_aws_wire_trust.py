@@ -17,10 +17,11 @@ from cryptography.x509.oid import NameOID
 from demo.resources import DUMMY_CREDENTIALS
 from tests.contract.scripted_server import TAKEN, Deed, ScriptedServer, http_answer, scripted_server
 from tests.contract.wire_testing import EVER_S, PATIENT, RECEIPT, PlainAws, fault_of, send, wire_to
-from websocket_handler.adapters.aws import Aws, AwsCall, AwsError, Fault, Place
-from websocket_handler.adapters.aws_sigv4 import Credentials
-from websocket_handler.adapters.aws_wire import AwsWire
-from websocket_handler.adapters.http_connections import ConnectionLimits
+from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.http_connections import ConnectionLimits
+from websocket_handler.adapters.aws.sdk import Aws, AwsCall, Place
+from websocket_handler.adapters.aws.sigv4 import Credentials
+from websocket_handler.adapters.aws.wire import AwsWire
 
 # Clocks and credentials
 

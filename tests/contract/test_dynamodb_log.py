@@ -24,13 +24,14 @@ from tests.contract.ports_testing import (
     quick_table,
 )
 from tests.contract.ports_testing import segment as made
-from websocket_handler.adapters.aws import Aws, Table
-from websocket_handler.adapters.aws_wire import AwsWire
-from websocket_handler.adapters.dynamodb_log import (
+from websocket_handler.adapters.aws.dynamodb_log import (
     KNOWLEDGE_S,
     RETENTION_MARGIN_S,
     DynamoDbLogOptions,
 )
+from websocket_handler.adapters.aws.sdk import Aws
+from websocket_handler.adapters.aws.table import Table
+from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.ports.log_store import Behind, Committed, Record, Segment, Unavailable
 

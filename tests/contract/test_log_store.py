@@ -15,9 +15,9 @@ from tests.contract.ports_testing import (
     quick_table,
 )
 from tests.contract.ports_testing import segment as made
-from websocket_handler.adapters.aws import Aws
-from websocket_handler.adapters.aws_wire import AwsWire
-from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions
+from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions
+from websocket_handler.adapters.aws.sdk import Aws
+from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.ports.log_store import SEGMENT_MESSAGES_MAX, Behind, Committed

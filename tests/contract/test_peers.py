@@ -3,10 +3,11 @@
 import pytest
 import pytest_asyncio
 
-from websocket_handler.adapters.aws import Aws, Table
-from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
-from websocket_handler.adapters.ids import new_id
+from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
+from websocket_handler.adapters.aws.sdk import Aws
+from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.memory import MemoryPeers
+from websocket_handler.adapters.system.ids import new_id
 from websocket_handler.ports.peers import PEER_LIFETIME_S, Peers, PeersUnavailable
 
 NOW = 1_800_000_000.0

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.ecs_agent import EcsAgent, running_ecs_agent
 from tests.contract.ports_testing import StandingClock
-from websocket_handler.adapters.ecs_protection import EcsTaskProtection
+from websocket_handler.adapters.aws.ecs_protection import EcsTaskProtection
 from websocket_handler.adapters.memory import MemoryTaskProtection
 from websocket_handler.ports.task_protection import ProtectionUnavailable, TaskProtection
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from websocket_handler.adapters.aws import Aws, AwsError, Place
-from websocket_handler.adapters.aws_sigv4 import Credentials
-from websocket_handler.adapters.aws_wire import AwsWire
-from websocket_handler.adapters.http_connections import ConnectionLimits
+from websocket_handler.adapters.aws.errors import AwsError
+from websocket_handler.adapters.aws.http_connections import ConnectionLimits
+from websocket_handler.adapters.aws.sdk import Aws, Place
+from websocket_handler.adapters.aws.sigv4 import Credentials
+from websocket_handler.adapters.aws.wire import AwsWire
 
 EVER_S = 60.0
 """Long enough for any machine: what ends sooner is what is tested."""

@@ -12,7 +12,7 @@ from tests.infra.account import REPOSITORY, TEMPLATE, Account
 from tests.infra.deployed import Deployed
 from tests.infra.test_rights import calls_in_source
 from websocket_handler import app
-from websocket_handler.adapters import ecs_protection
+from websocket_handler.adapters.aws import ecs_protection
 from websocket_handler.cli.doctor import task_settings
 from websocket_handler.config import Settings
 from websocket_handler.delivery import follower, scale_in

@@ -31,7 +31,7 @@ with warnings.catch_warnings():  # it leaves a file open while it is imported
     warnings.simplefilter("ignore", ResourceWarning)
     parliament = pytest.importorskip("parliament")
 
-ADAPTERS = REPOSITORY / "websocket_handler" / "adapters"
+ADAPTERS = REPOSITORY / "websocket_handler" / "adapters" / "aws"
 TABLE = REPOSITORY / "docs" / "operations" / "rights.md"
 START_TIMEOUT_S = 30.0
 ONLY_LATER = {"sqs:ChangeMessageVisibility", "ecs:GetTaskProtection"}

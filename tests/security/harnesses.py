@@ -25,7 +25,7 @@ from tests.security.violations import Violation, check
 from tests.unit.protocol.client_stream import cut
 from tests.unit.protocol.test_frame_decoder_differential import agree
 from tests.unit.spec_files import allows
-from websocket_handler.adapters.jwt_keys import jwks_keys
+from websocket_handler.adapters.jwt.keys import jwks_keys
 from websocket_handler.api.projects import BATCH_MAX, split
 from websocket_handler.net.handshake import Refused, accepted, read_handshake, refused, wants_upgrade
 from websocket_handler.protocol import publication, replies

@@ -13,7 +13,7 @@ from typing import Any, Final
 from demo.resources import DUMMY_CREDENTIALS
 from tests.contract.scripted_server import http_answer
 from tests.simulation.fake_dynamodb import FakeDynamoDb
-from websocket_handler.adapters.aws import AwsError
+from websocket_handler.adapters.aws.errors import AwsError
 
 AGENTS: Final = ("PM", "DEV", "QA", "OPS")
 LOG: Final = "WS#LOG#"

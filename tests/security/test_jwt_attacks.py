@@ -23,9 +23,9 @@ from tests.security.tokens import (
     signed,
     token,
 )
-from websocket_handler.adapters.jwt import Issuer, JwtAuthenticator, JwtOptions
-from websocket_handler.adapters.jwt_keys import public_keys, secret_keys
-from websocket_handler.adapters.jwt_setup import JwtProblem, JwtSettings, make_authenticator
+from websocket_handler.adapters.jwt.authenticator import Issuer, JwtAuthenticator, JwtOptions
+from websocket_handler.adapters.jwt.keys import public_keys, secret_keys
+from websocket_handler.adapters.jwt.setup import JwtProblem, JwtSettings, make_authenticator
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import Identity
 

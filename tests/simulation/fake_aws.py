@@ -10,7 +10,8 @@ from tests.simulation.fake_dynamodb import FakeDynamoDb
 from tests.simulation.fake_sqs import FakeQueue
 from tests.simulation.faults import FaultPlan, Rates
 from tests.simulation.loop import SimulationLoop
-from websocket_handler.adapters.aws import AwsCall, AwsError, Fault
+from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.sdk import AwsCall
 
 LATE_S_MAX: Final = 8.0
 CALM: Final = Rates(latency_s=0.005)

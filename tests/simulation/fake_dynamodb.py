@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from websocket_handler.adapters.aws import AwsError, Fault
+from websocket_handler.adapters.aws.errors import AwsError, Fault
 
 Item = dict[str, Any]
 CONDITION = "attribute_not_exists(PK) OR #ttl <= :now"

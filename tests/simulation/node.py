@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 from tests.simulation.loop import Owner
 from tests.simulation.network import Descriptors, Link, as_transport
 from tests.simulation.store_watch import WatchedStore
-from websocket_handler.adapters.aws import Backoff, Table
-from websocket_handler.adapters.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
-from websocket_handler.adapters.dynamodb_peers import DynamoDbPeers
-from websocket_handler.adapters.dynamodb_state import DynamoDbStateStore
+from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
+from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
+from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
+from websocket_handler.adapters.aws.retries import Backoff
+from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
+from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
+from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
-from websocket_handler.adapters.sqs_forwarder import SqsForwarder
-from websocket_handler.adapters.sqs_updates import SqsUpdateSource
 from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.flush import flush
 from websocket_handler.delivery.follower import Follower

@@ -6,10 +6,10 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from websocket_handler.adapters import sqs_forwarder
-from websocket_handler.adapters.aws import Table
-from websocket_handler.adapters.dynamodb_log import DynamoDbLogStore
-from websocket_handler.adapters.sqs_forwarder import SqsForwarder
+from websocket_handler.adapters.aws import sqs_forwarder
+from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
+from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
+from websocket_handler.adapters.aws.table import Table
 from websocket_handler.delivery.fan_out import PAGE_MESSAGES_MAX, FanOut
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.node import Confirmed, Node

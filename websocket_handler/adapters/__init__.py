@@ -1,1 +1,1 @@
-"""One file per technology; each maps foreign errors to those of its port."""
+"""One folder or file per technology. An adapter turns foreign errors into those of its port."""

@@ -9,7 +9,7 @@ from typing import Final
 import uvloop
 
 from websocket_handler import config
-from websocket_handler.adapters.ids import new_id
+from websocket_handler.adapters.system.ids import new_id
 from websocket_handler.app import App
 from websocket_handler.cli import EXIT_CONFIGURATION
 from websocket_handler.telemetry.counters import Counters

@@ -5,9 +5,9 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from websocket_handler.adapters.jwt import mint
-from websocket_handler.adapters.jwt_keys import SECRET_BYTES
-from websocket_handler.adapters.jwt_setup import DEFAULT_SECRET_ALGORITHMS, JwtProblem, JwtSettings, make_authenticator
+from websocket_handler.adapters.jwt.authenticator import mint
+from websocket_handler.adapters.jwt.keys import SECRET_BYTES
+from websocket_handler.adapters.jwt.setup import DEFAULT_SECRET_ALGORITHMS, JwtProblem, JwtSettings, make_authenticator
 from websocket_handler.cli import EXIT_CONFIGURATION
 from websocket_handler.protocol.identity import (
     FORWARD_ANY,

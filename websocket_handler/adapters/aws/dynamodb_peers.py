@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from websocket_handler.adapters.aws import AwsError, Table, item_key
+from websocket_handler.adapters.aws.errors import AwsError
+from websocket_handler.adapters.aws.table import Table, item_key
 from websocket_handler.ports.peers import PEER_LIFETIME_S, PeersUnavailable
 
 PARTITION: Final = "WS#NODES"

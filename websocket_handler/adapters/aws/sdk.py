@@ -6,32 +6,15 @@ back-off belong to the adapters, which know what their callers wait for.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from random import Random
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import Any, Protocol, Self, cast
 from urllib.parse import urlsplit
 
-from websocket_handler.adapters.aws_errors import AwsError, Fault, meaning_of_exception, sdk_errors
-from websocket_handler.adapters.aws_sigv4 import Credentials
-
-__all__ = [
-    "Aws",
-    "AwsCall",
-    "AwsClient",
-    "AwsError",
-    "Backoff",
-    "Fault",
-    "Place",
-    "Table",
-    "item_key",
-    "range_query",
-    "retried",
-]
-
-Answer = TypeVar("Answer")
+from websocket_handler.adapters.aws.errors import AwsError, Fault, meaning_of_exception, sdk_errors
+from websocket_handler.adapters.aws.sigv4 import Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,130 +165,3 @@ def _new_session() -> Any:
     from aiobotocore.session import get_session  # noqa: PLC0415  (see the module's docstring)
 
     return get_session()
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Full jitter: a random wait below a ceiling that doubles with every failure."""
-
-    base_s: float = 0.05
-    max_s: float = 1.0
-    random: Random = field(default_factory=Random)
-
-    def delay_s(self, failures: int) -> float:
-        """How long to wait after that many failures in a row."""
-        return self.random.uniform(0, min(self.max_s, self.base_s * 2 ** min(failures, 16)))
-
-
-async def retried(attempt: Callable[[], Awaitable[Answer]], timeout_s: float, backoff: Backoff) -> Answer:
-    """Repeat `attempt` while its fault is transient, for `timeout_s` seconds in total.
-
-    Raises the last attempt's AwsError. Safe to cancel where `attempt` is.
-    """
-    last = AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s")
-    failures = 0
-    try:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                try:
-                    return await attempt()
-                except AwsError as error:
-                    if error.fault is not Fault.TRANSIENT:
-                        raise
-                    last = error
-                await asyncio.sleep(backoff.delay_s(failures))
-                failures += 1
-    except TimeoutError:
-        raise last from None
-
-
-class Table:
-    """A DynamoDB table with the string keys `PK` and `SK` and the TTL attribute `ttl`.
-
-    `call_aws` is `Aws.call`; at most `calls_max` calls are under way. The attempts of one `call` together take
-    at most `timeout_s` seconds.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        call_aws: AwsCall,
-        *,
-        timeout_s: float = 5.0,
-        attempt_timeout_s: float = 2.0,
-        calls_max: int = 32,
-        backoff: Backoff | None = None,
-    ) -> None:
-        self.name = name
-        self._call_aws = call_aws
-        self.timeout_s = timeout_s
-        self.attempt_timeout_s = attempt_timeout_s
-        self._calls = asyncio.Semaphore(calls_max)
-        self._backoff = backoff or Backoff()
-
-    async def attempt(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """One attempt of an operation on this table. Raises AwsError."""
-        return await self._once(operation, {"TableName": self.name, **parameters})
-
-    async def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """An operation on this table, tried again while its fault is transient. Raises AwsError."""
-        return await retried(lambda: self.attempt(operation, **parameters), self.timeout_s, self._backoff)
-
-    async def write_batch(self, requests: Sequence[Mapping[str, Any]]) -> None:
-        """Puts and deletions, at most 25, until DynamoDB has taken all of them. Raises AwsError."""
-        pending = requests
-
-        async def attempt() -> None:
-            nonlocal pending
-            answer = await self._once("batch_write_item", {"RequestItems": {self.name: pending}})
-            pending = answer.get("UnprocessedItems", {}).get(self.name, ())
-            if pending:
-                raise AwsError(Fault.TRANSIENT, "UnprocessedItems", f"{len(pending)} items were not written")
-
-        await retried(attempt, self.timeout_s, self._backoff)
-
-    async def _once(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        async with self._calls:
-            return await self._call_aws("dynamodb", operation, self.attempt_timeout_s, **parameters)
-
-
-def item_key(partition: str, sort: str) -> dict[str, dict[str, str]]:
-    """The primary key of an item."""
-    return {"PK": {"S": partition}, "SK": {"S": sort}}
-
-
-def range_query(
-    partition: str,
-    first: str,
-    last: str,
-    *,
-    is_descending: bool,
-    now: int | None = None,
-    limit: int | None = None,
-    projection: str | None = None,
-) -> dict[str, Any]:
-    """The parameters of a consistent `query` for a partition's items with sort keys from `first` to `last`.
-
-    `now` (wall-clock seconds) leaves out what has expired; `projection` names the attributes to read, `#ttl`
-    for the expiry.
-    """
-    query: dict[str, Any] = {
-        "KeyConditionExpression": "PK = :partition AND SK BETWEEN :first AND :last",
-        "ExpressionAttributeValues": {
-            ":partition": {"S": partition},
-            ":first": {"S": first},
-            ":last": {"S": last},
-        },
-        "ConsistentRead": True,
-        "ScanIndexForward": not is_descending,
-    }
-    if now is not None:
-        query["FilterExpression"] = "#ttl > :now"
-        query["ExpressionAttributeValues"][":now"] = {"N": str(now)}
-    if projection is not None:
-        query["ProjectionExpression"] = projection
-    if now is not None or projection is not None:
-        query["ExpressionAttributeNames"] = {"#ttl": "ttl"}
-    if limit is not None:
-        query["Limit"] = limit
-    return query

@@ -12,8 +12,8 @@ from typing import Final
 
 import jwt
 
-from websocket_handler.adapters.jwks import Jwks
-from websocket_handler.adapters.jwt_keys import Key
+from websocket_handler.adapters.jwt.jwks import Jwks
+from websocket_handler.adapters.jwt.keys import Key
 from websocket_handler.ports.authenticator import Authenticated
 from websocket_handler.protocol import json_text
 from websocket_handler.protocol.codes import CommandError, ErrorCode

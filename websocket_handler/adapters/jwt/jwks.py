@@ -11,7 +11,7 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from websocket_handler.adapters.jwt_keys import Key, jwks_keys
+from websocket_handler.adapters.jwt.keys import Key, jwks_keys
 
 FETCH_TIMEOUT_S: Final = 5.0
 DOCUMENT_BYTES_MAX: Final = 262_144

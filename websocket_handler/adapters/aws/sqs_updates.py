@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from websocket_handler.adapters.aws import AwsCall, AwsError, Fault
+from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.sdk import AwsCall
 from websocket_handler.ports.update_source import SourceUnavailable, Update
 
 LONG_POLL_S: Final = 20

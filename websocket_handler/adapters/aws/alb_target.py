@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from websocket_handler.adapters.aws import AwsCall, AwsError
+from websocket_handler.adapters.aws.errors import AwsError
+from websocket_handler.adapters.aws.sdk import AwsCall
 
 TIMEOUT_S: Final = 3.0
 

@@ -5,7 +5,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from websocket_handler.adapters.aws import AwsCall, AwsError
+from websocket_handler.adapters.aws.errors import AwsError
+from websocket_handler.adapters.aws.sdk import AwsCall
 from websocket_handler.ports.forwarder import Accepted, Prepared, QueueUnavailable, Refused
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import ForwardTask

@@ -4,9 +4,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from websocket_handler.adapters.jwks import Jwks, is_allowed_url
-from websocket_handler.adapters.jwt import Issuer, JwtAuthenticator, JwtOptions
-from websocket_handler.adapters.jwt_keys import ALGORITHMS, SECRET_BYTES, Key, public_keys, secret_keys
+from websocket_handler.adapters.jwt.authenticator import Issuer, JwtAuthenticator, JwtOptions
+from websocket_handler.adapters.jwt.jwks import Jwks, is_allowed_url
+from websocket_handler.adapters.jwt.keys import ALGORITHMS, SECRET_BYTES, Key, public_keys, secret_keys
 
 DEFAULT_SECRET_ALGORITHMS: Final = ("HS256",)
 DEFAULT_PUBLIC_ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")

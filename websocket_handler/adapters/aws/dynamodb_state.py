@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from websocket_handler.adapters.aws import AwsError, Table, item_key
+from websocket_handler.adapters.aws.errors import AwsError
+from websocket_handler.adapters.aws.table import Table, item_key
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.state_store import ConnectionRecord, StateUnavailable
 

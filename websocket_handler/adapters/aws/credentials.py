@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from websocket_handler.adapters.aws_errors import AwsError, Fault
-from websocket_handler.adapters.aws_sigv4 import Credentials
+from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.sigv4 import Credentials
 
 FRESH_S: Final = 30.0
 """For so long nobody asks again."""

@@ -17,7 +17,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from websocket_handler.adapters.aws import AwsError, Table, item_key, range_query
+from websocket_handler.adapters.aws.errors import AwsError
+from websocket_handler.adapters.aws.table import Table, item_key, range_query
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.log_store import (

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from websocket_handler.adapters.aws import Aws, Place
-from websocket_handler.adapters.aws_credentials import CredentialsAtHand
-from websocket_handler.adapters.aws_errors import AwsError, Fault, meaning_of_answer
-from websocket_handler.adapters.aws_sigv4 import Signer
-from websocket_handler.adapters.http_connections import Answer, ConnectionLimits, HttpConnections
+from websocket_handler.adapters.aws.credentials import CredentialsAtHand
+from websocket_handler.adapters.aws.errors import AwsError, Fault, meaning_of_answer
+from websocket_handler.adapters.aws.http_connections import Answer, ConnectionLimits, HttpConnections
+from websocket_handler.adapters.aws.sdk import Aws, Place
+from websocket_handler.adapters.aws.sigv4 import Signer
 
 TARGETS: Final[Mapping[str, Mapping[str, str]]] = {
     "sqs": {"send_message_batch": "AmazonSQS.SendMessageBatch"},

@@ -9,7 +9,7 @@ import json
 from typing import Final
 from urllib.parse import urlsplit
 
-from websocket_handler.adapters.http_connections import Answer, ConnectionLimits, HttpConnections
+from websocket_handler.adapters.aws.http_connections import Answer, ConnectionLimits, HttpConnections
 from websocket_handler.ports.task_protection import ProtectionUnavailable
 
 TIMEOUT_S: Final = 5.0

@@ -1,0 +1,101 @@
+"""The DynamoDB table, and what a request to it looks like."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.retries import Backoff, retried
+from websocket_handler.adapters.aws.sdk import AwsCall
+
+
+class Table:
+    """A DynamoDB table with the string keys `PK` and `SK` and the TTL attribute `ttl`.
+
+    `call_aws` is `Aws.call`; at most `calls_max` calls are under way. The attempts of one `call` together take
+    at most `timeout_s` seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        call_aws: AwsCall,
+        *,
+        timeout_s: float = 5.0,
+        attempt_timeout_s: float = 2.0,
+        calls_max: int = 32,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.name = name
+        self._call_aws = call_aws
+        self.timeout_s = timeout_s
+        self.attempt_timeout_s = attempt_timeout_s
+        self._calls = asyncio.Semaphore(calls_max)
+        self._backoff = backoff or Backoff()
+
+    async def attempt(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """One attempt of an operation on this table. Raises AwsError."""
+        return await self._once(operation, {"TableName": self.name, **parameters})
+
+    async def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """An operation on this table, tried again while its fault is transient. Raises AwsError."""
+        return await retried(lambda: self.attempt(operation, **parameters), self.timeout_s, self._backoff)
+
+    async def write_batch(self, requests: Sequence[Mapping[str, Any]]) -> None:
+        """Puts and deletions, at most 25, until DynamoDB has taken all of them. Raises AwsError."""
+        pending = requests
+
+        async def attempt() -> None:
+            nonlocal pending
+            answer = await self._once("batch_write_item", {"RequestItems": {self.name: pending}})
+            pending = answer.get("UnprocessedItems", {}).get(self.name, ())
+            if pending:
+                raise AwsError(Fault.TRANSIENT, "UnprocessedItems", f"{len(pending)} items were not written")
+
+        await retried(attempt, self.timeout_s, self._backoff)
+
+    async def _once(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        async with self._calls:
+            return await self._call_aws("dynamodb", operation, self.attempt_timeout_s, **parameters)
+
+
+def item_key(partition: str, sort: str) -> dict[str, dict[str, str]]:
+    """The primary key of an item."""
+    return {"PK": {"S": partition}, "SK": {"S": sort}}
+
+
+def range_query(
+    partition: str,
+    first: str,
+    last: str,
+    *,
+    is_descending: bool,
+    now: int | None = None,
+    limit: int | None = None,
+    projection: str | None = None,
+) -> dict[str, Any]:
+    """The parameters of a consistent `query` for a partition's items with sort keys from `first` to `last`.
+
+    `now` (wall-clock seconds) leaves out what has expired; `projection` names the attributes to read, `#ttl`
+    for the expiry.
+    """
+    query: dict[str, Any] = {
+        "KeyConditionExpression": "PK = :partition AND SK BETWEEN :first AND :last",
+        "ExpressionAttributeValues": {
+            ":partition": {"S": partition},
+            ":first": {"S": first},
+            ":last": {"S": last},
+        },
+        "ConsistentRead": True,
+        "ScanIndexForward": not is_descending,
+    }
+    if now is not None:
+        query["FilterExpression"] = "#ttl > :now"
+        query["ExpressionAttributeValues"][":now"] = {"N": str(now)}
+    if projection is not None:
+        query["ProjectionExpression"] = projection
+    if now is not None or projection is not None:
+        query["ExpressionAttributeNames"] = {"#ttl": "ttl"}
+    if limit is not None:
+        query["Limit"] = limit
+    return query

@@ -1,0 +1,1 @@
+"""JSON Web Tokens: who holds one, and which keys verify it."""
