@@ -10,10 +10,10 @@ import pytest
 
 from demo.testing import Emulator
 from tests.contract.wire_testing import EVER_S
+from tests.support.memory_ports import MemoryForwarder
 from websocket_handler.adapters.aws.sdk import Aws, AwsCall
 from websocket_handler.adapters.aws.sqs_forwarder import MESSAGE_BYTES_MAX, BodyFormat, SqsForwarder
 from websocket_handler.adapters.aws.wire import AwsWire
-from websocket_handler.adapters.memory import MemoryForwarder
 from websocket_handler.ports.forwarder import Accepted, Forwarder, QueueUnavailable, Refused
 from websocket_handler.protocol.codec import decode_command
 from websocket_handler.protocol.codes import CommandError, ErrorCode

@@ -11,10 +11,10 @@ import pytest
 from demo.resources import TABLE_NAME
 from demo.testing import Emulator
 from tests.contract.ports_testing import BEGIN, LossyCall, StandingClock, impatience, quick_table
+from tests.support.memory_ports import MemoryStateStore
 from websocket_handler.adapters.aws.dynamodb_state import TTL_S, DynamoDbStateStore
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.wire import AwsWire
-from websocket_handler.adapters.memory import MemoryStateStore
 from websocket_handler.ports.state_store import ConnectionRecord, StateStore, StateUnavailable
 
 pytestmark = pytest.mark.asyncio

@@ -8,8 +8,8 @@ import pytest
 
 from tests.contract.ecs_agent import EcsAgent, running_ecs_agent
 from tests.contract.ports_testing import StandingClock
+from tests.support.memory_ports import MemoryTaskProtection
 from websocket_handler.adapters.aws.ecs_protection import EcsTaskProtection
-from websocket_handler.adapters.memory import MemoryTaskProtection
 from websocket_handler.ports.task_protection import ProtectionUnavailable, TaskProtection
 
 MINUTE_S = 60

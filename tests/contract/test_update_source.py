@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 
 from demo.testing import Emulator
+from tests.support.memory_ports import MemoryUpdateSource
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
-from websocket_handler.adapters.memory import MemoryUpdateSource
 from websocket_handler.ports.update_source import SourceUnavailable, Update, UpdateSource
 
 pytestmark = pytest.mark.asyncio

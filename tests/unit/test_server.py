@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.memory_ports import MemoryForwarder
 from tests.unit.delivery.agent_queues import LoopClock
 from tests.unit.delivery.doubles import NEVER_OLD, Client, client_of
 from tests.virtual_time import in_virtual_time, settle
-from websocket_handler.adapters.memory import MemoryForwarder, MemoryLogStore
+from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits

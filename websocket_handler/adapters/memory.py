@@ -1,13 +1,10 @@
-"""The ports to SQS, DynamoDB and ECS in memory: for local use without AWS, and the other side of the contract tests."""
+"""What a node needs when it runs alone and without AWS: logs and peers in memory."""
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import count
+from collections.abc import Callable, Sequence
 
 from websocket_handler.hub.log import LogLimits, ProjectLog
 from websocket_handler.ports.clock import Clock
-from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.ports.log_store import (
     SEGMENT_MESSAGES_MAX,
     Behind,
@@ -17,10 +14,6 @@ from websocket_handler.ports.log_store import (
     Unavailable,
 )
 from websocket_handler.ports.peers import PEER_LIFETIME_S
-from websocket_handler.ports.state_store import ConnectionRecord
-from websocket_handler.ports.update_source import Update
-from websocket_handler.protocol.messages import ForwardTask
-from websocket_handler.protocol.names import Agent
 
 READ_BYTES_MAX = 1_048_576
 
@@ -97,85 +90,6 @@ class MemoryLogStore:
         return None
 
 
-class MemoryForwarder:
-    """Agents' queues as lists, in the order of arrival."""
-
-    name = "memory"
-    batch_messages_max = 10
-
-    def __init__(self) -> None:
-        self.queues: dict[Agent, list[ForwardTask]] = {agent: [] for agent in Agent}
-        self._receipts = count(1)
-
-    def prepare(self, task: ForwardTask) -> Prepared:
-        return Prepared(task, len(task.data))
-
-    def keeps_order(self, agent: Agent) -> bool:
-        return False
-
-    async def send(self, agent: Agent, tasks: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
-        self.queues[agent].extend(task.message for task in tasks)
-        return [Accepted(f"receipt-{next(self._receipts)}") for _ in tasks]
-
-
-class MemoryUpdateSource:
-    """An updates queue in memory. `put` is the agents' side."""
-
-    name = "memory"
-    visibility_s = 30.0
-
-    def __init__(self) -> None:
-        self._waiting: OrderedDict[str, Update] = OrderedDict()
-        self.hidden: dict[str, Update] = {}
-        self._arrived = asyncio.Event()
-        self._handles = count(1)
-
-    def put(self, updates: Iterable[Update]) -> None:
-        """Leave updates in the queue."""
-        for update in updates:
-            self._waiting[update.update_id] = update
-        self._arrived.set()
-
-    async def receive(self) -> Sequence[Update]:
-        while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-        taken: list[Update] = []
-        while self._waiting and len(taken) < 10:
-            _, update = self._waiting.popitem(last=False)
-            delivery = Update(update.update_id, f"{next(self._handles)}", update.body, update.project_id)
-            self.hidden[delivery.handle] = delivery
-            taken.append(delivery)
-        return taken
-
-    async def delete(self, handles: Sequence[str]) -> None:
-        for handle in handles:
-            self.hidden.pop(handle, None)
-
-    async def extend(self, handles: Sequence[str]) -> None:
-        """Nothing reappears on its own here; `reappear` plays the timeout."""
-
-    def reappear(self) -> None:
-        """What was received and not deleted comes again."""
-        self.put(self.hidden.values())
-        self.hidden.clear()
-
-
-class MemoryStateStore:
-    """Connection records in a dict."""
-
-    name = "memory"
-
-    def __init__(self) -> None:
-        self.records: dict[str, ConnectionRecord] = {}
-
-    async def write(self, changed: Sequence[ConnectionRecord], gone: Sequence[str], now: float) -> None:
-        for record in changed:
-            self.records[record.connection_id] = record
-        for connection_id in gone:
-            self.records.pop(connection_id, None)
-
-
 class MemoryPeers:
     """Nodes of one process that share this object."""
 
@@ -188,20 +102,3 @@ class MemoryPeers:
 
     async def leave(self, node_id: str) -> None:
         self._seen.pop(node_id, None)
-
-
-class MemoryTaskProtection:
-    """Protection that this process alone knows of."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._until: float | None = None
-
-    async def protect(self, minutes: int) -> None:
-        self._until = self._clock.monotonic() + 60 * minutes
-
-    async def release(self) -> None:
-        self._until = None
-
-    async def is_protected(self) -> bool:
-        return self._until is not None and self._clock.monotonic() < self._until

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from tests.support.memory_ports import MemoryStateStore
 from tests.unit.delivery.agent_queues import LoopClock
 from tests.unit.delivery.test_node import Desk as NodeDesk
 from tests.virtual_time import in_virtual_time
-from websocket_handler.adapters.memory import MemoryStateStore
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.recorder import BATCH_MAX, REFRESH_INTERVAL_S, StateRecorder
 from websocket_handler.ports.state_store import ConnectionRecord, StateUnavailable

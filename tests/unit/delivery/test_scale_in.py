@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
+from tests.support.memory_ports import MemoryTaskProtection
 from tests.unit.delivery.agent_queues import LoopClock
 from tests.virtual_time import in_virtual_time
-from websocket_handler.adapters.memory import MemoryTaskProtection
 from websocket_handler.delivery.scale_in import (
     LOOK_INTERVAL_S,
     PROTECTION_MINUTES,

@@ -6,9 +6,10 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+from tests.support.memory_ports import MemoryUpdateSource
 from tests.unit.delivery.doubles import EMPTY, NEVER_OLD, HandClock, HandStore, client_of, connect
 from tests.virtual_time import in_virtual_time, settle
-from websocket_handler.adapters.memory import MemoryLogStore, MemoryUpdateSource
+from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
