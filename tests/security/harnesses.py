@@ -27,13 +27,14 @@ from tests.unit.protocol.test_frame_decoder_differential import agree
 from tests.unit.spec_files import allows
 from websocket_handler.adapters.jwt.keys import jwks_keys
 from websocket_handler.api.projects import BATCH_MAX, split
-from websocket_handler.net.handshake import Refused, accepted, read_handshake, refused, wants_upgrade
+from websocket_handler.net.handshake import Refused, accepted, read_handshake, wants_upgrade
 from websocket_handler.protocol import publication, replies
 from websocket_handler.protocol.codec import decode_command
 from websocket_handler.protocol.codes import ERRORS, CommandError, ErrorCode
 from websocket_handler.protocol.deflate import DeflateFraming, inflated
 from websocket_handler.protocol.extensions import agreed_extensions
 from websocket_handler.protocol.frame_decoder import Event, ProtocolViolation
+from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.identity import Identity, InvalidClaims, identity_from_claims
 from websocket_handler.protocol.messages import Publish
 from websocket_handler.protocol.names import OFFSET_MAX, is_project_id
@@ -97,7 +98,7 @@ def handshake(data: bytes) -> None:
         found = read_handshake(head, ("/ws", "/__echo"), has_compression=True)
     except Refused as refusal:
         check_error(refusal.fault, data)
-        answer = refused(refusal.fault, refusal.headers)
+        answer = last_response(refusal.fault)
         check(answer.startswith(b"HTTP/1.1 4"), f"answer {answer!r}", data)
         first, _, body = answer.partition(b"\r\n\r\n")
         check(first.isascii() and f"Content-Length: {len(body)}".encode() in first, f"answer {answer!r}", data)

@@ -28,9 +28,7 @@ def make_application(
     operations = OperationRoutes(gateway, metrics)
 
     async def upgrade(_request: Request) -> Response:
-        response = error_response(CommandError(ErrorCode.UPGRADE_REQUIRED, f"{path} speaks WebSocket only"))
-        response.headers.update({"Upgrade": "websocket", "Connection": "Upgrade"})
-        return response
+        return error_response(CommandError(ErrorCode.UPGRADE_REQUIRED, f"{path} speaks WebSocket only"))
 
     def needs(right: str | None, endpoint: Endpoint) -> Endpoint:
         return guarded(gateway, right, endpoint)

@@ -12,12 +12,11 @@ from websocket_handler.delivery.access import Access
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.node import Node
 from websocket_handler.ports.clock import Clock
-from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.http_errors import http_error
 from websocket_handler.protocol.identity import Identity
 from websocket_handler.telemetry.log import EventLog
 
-RETRY_AFTER_S = "1"
 LIMIT_DEFAULT = 100
 Answer = TypeVar("Answer")
 
@@ -62,13 +61,10 @@ def json_response(body: bytes, status: int = 200, headers: dict[str, str] | None
     return Response(body, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
 
 
-def error_response(fault: CommandError, status: int | None = None) -> Response:
+def error_response(fault: CommandError) -> Response:
     """The error object of the protocol, with its HTTP status."""
-    status = status or fault.status
-    headers = {"Retry-After": RETRY_AFTER_S} if status in (429, 503) else {}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return json_response(replies.error(fault), status, headers)
+    error = http_error(fault)
+    return Response(error.body, error.status, error.headers)
 
 
 class Waiter:

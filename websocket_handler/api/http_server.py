@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Final
 
 from starlette.applications import Starlette
@@ -11,8 +10,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.telemetry.counters import Counters
 
 KEEP_ALIVE_S: Final = 75
@@ -49,9 +48,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if 0 < self._limits.connections < len(self.connections):
-            self._refuse(
-                503, CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node serves as many requests as it can")
-            )
+            self.refuse(CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node serves as many requests as it can"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -65,7 +62,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes:
-                self._refuse(431, CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"))
+                self.refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"), status=431)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -85,7 +82,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._timer = None
 
     def _too_late(self) -> None:
-        self._refuse(408, CommandError(ErrorCode.INVALID_FIELD, "the request head did not come in time"))
+        self.refuse(CommandError(ErrorCode.INVALID_FIELD, "the request head did not come in time"), status=408)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -99,22 +96,14 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, CommandError(ErrorCode.INVALID_FIELD, "not an HTTP request"))
+        self.refuse(CommandError(ErrorCode.INVALID_FIELD, "not an HTTP request"))
 
-    def _refuse(self, status: int, fault: CommandError) -> None:
-        """Answer, and hang up."""
+    def refuse(self, fault: CommandError, status: int | None = None) -> None:
+        """Send the error and close the connection. `status` replaces the status of the error's code."""
         self._is_refused = True
         self._counters.errors[fault.code.value] += 1
         self._stop_timer()
-        body = replies.error(fault)
-        lines = [
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-            "Content-Type: application/json",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-            *(("Retry-After: 1",) if status == 503 else ()),
-        ]
-        self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        self.transport.write(last_response(fault, status))
         self.transport.close()
 
 

@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl
 
 import httptools
 
-from websocket_handler.protocol import replies
 from websocket_handler.protocol.codec import invalid_project_id, read_position
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.extensions import agreed_extensions
+from websocket_handler.protocol.http_errors import WEBSOCKET_VERSION
 from websocket_handler.protocol.messages import Position, Subscribe
 from websocket_handler.protocol.names import is_project_id
 
@@ -33,10 +33,9 @@ OWS: Final = " \t"
 class Refused(Exception):
     """The handshake is answered with an HTTP error, and the connection ends."""
 
-    def __init__(self, fault: CommandError, *headers: tuple[str, str]) -> None:
+    def __init__(self, fault: CommandError) -> None:
         super().__init__(fault.message)
         self.fault = fault
-        self.headers = headers
 
 
 class Kind(Enum):
@@ -168,9 +167,8 @@ def _check_headers(headers: dict[str, list[str]], http_version: str) -> None:
         raise _bad("Connection must contain Upgrade")
     if "content-length" in headers or "transfer-encoding" in headers:
         raise _bad("a WebSocket handshake has no body")
-    if headers.get("sec-websocket-version") != ["13"]:  # section 4.4
-        fault = CommandError(ErrorCode.UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13")
-        raise Refused(fault, ("Sec-WebSocket-Version", "13"))
+    if headers.get("sec-websocket-version") != [WEBSOCKET_VERSION]:  # section 4.4
+        raise Refused(CommandError(ErrorCode.UPGRADE_REQUIRED, f"Sec-WebSocket-Version must be {WEBSOCKET_VERSION}"))
 
 
 def _tokens(headers: dict[str, list[str]], name: str) -> set[str]:
@@ -237,35 +235,3 @@ def accepted(key: bytes, *, with_bearer: bool = False, extensions: str = "") -> 
         + (b"\r\nSec-WebSocket-Extensions: " + extensions.encode() if extensions else b"")
         + b"\r\n\r\n"
     )
-
-
-_REASONS: Final = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    408: "Request Timeout",
-    426: "Upgrade Required",
-    429: "Too Many Requests",
-    431: "Request Header Fields Too Large",
-    503: "Service Unavailable",
-}
-RETRY_AFTER_S: Final = 1
-
-
-def refused(fault: CommandError, headers: Sequence[tuple[str, str]] = (), status: int | None = None) -> bytes:
-    """The HTTP answer to a handshake that is not accepted."""
-    status = status or fault.status
-    body = replies.error(fault)
-    lines = [
-        f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-        *(f"{name}: {value}" for name, value in headers),
-    ]
-    if status == 401:
-        lines.append("WWW-Authenticate: Bearer")
-    if status in (429, 503):
-        lines.append(f"Retry-After: {RETRY_AFTER_S}")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

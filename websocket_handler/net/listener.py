@@ -9,9 +9,10 @@ from typing import Final, cast
 
 from websocket_handler.net.echo import ECHO_PATH, EchoWebSocket
 from websocket_handler.net.gate import Gate
-from websocket_handler.net.handshake import Handshake, Refused, accepted, read_handshake, refused, wants_upgrade
+from websocket_handler.net.handshake import Handshake, Refused, accepted, read_handshake, wants_upgrade
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.identity import ANYONE, Identity
 
 HttpProtocolFactory = Callable[[], asyncio.Protocol]
@@ -79,7 +80,7 @@ class _Entry(asyncio.Protocol):
             handshake = read_handshake(head, self._listener.paths, has_compression=has_compression)
             address = self._listener.admit(handshake, self._peer())
         except Refused as refusal:
-            self._refuse(refusal.fault, *refusal.headers)
+            self._refuse(refusal.fault)
             return
         except CommandError as fault:
             self._refuse(fault)
@@ -122,10 +123,10 @@ class _Entry(asyncio.Protocol):
         if self._head:
             websocket.data_received(self._head)
 
-    def _refuse(self, fault: CommandError, *headers: tuple[str, str], status: int | None = None) -> None:
+    def _refuse(self, fault: CommandError, status: int | None = None) -> None:
         self._leave()
         self._gate.server.node.engine.counters.handshakes_refused[fault.code.value] += 1
-        self._socket.write(refused(fault, headers, status))
+        self._socket.write(last_response(fault, status))
         self._socket.close()
 
     def too_late(self) -> None:

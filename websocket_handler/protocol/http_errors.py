@@ -1,0 +1,55 @@
+"""How an error looks as an HTTP response: the one place that knows its status, its headers and its body.
+
+It does not know who sends the response: the HTTP API hands it to Starlette, and who has only a socket sends the bytes.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from websocket_handler.protocol import replies
+from websocket_handler.protocol.codes import CommandError
+
+RETRY_AFTER_S: Final = 1
+WEBSOCKET_VERSION: Final = "13"
+
+_BY_STATUS: Final[dict[int, dict[str, str]]] = {
+    401: {"WWW-Authenticate": "Bearer"},  # RFC 9110 section 15.5.2
+    426: {  # RFC 9110 section 15.5.22, RFC 6455 section 4.4
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": WEBSOCKET_VERSION,
+    },
+    429: {"Retry-After": str(RETRY_AFTER_S)},
+    503: {"Retry-After": str(RETRY_AFTER_S)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpError:
+    """An error as an HTTP response. `headers` say nothing about the length of the body: the sender adds that."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def http_error(fault: CommandError, status: int | None = None) -> HttpError:
+    """The HTTP response for an error. `status` replaces the status of the error's code."""
+    status = fault.status if status is None else status
+    headers = {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",  # a cache may keep 404 and 405 unless told otherwise: RFC 9110 section 15.1
+        **_BY_STATUS.get(status, {}),
+    }
+    return HttpError(status, headers, replies.error(fault))
+
+
+def last_response(fault: CommandError, status: int | None = None) -> bytes:
+    """The same response in the bytes of HTTP/1.1, for a sender that closes the connection after it."""
+    error = http_error(fault, status)
+    options = ("close", error.headers["Connection"]) if "Connection" in error.headers else ("close",)
+    headers = {**error.headers, "Connection": ", ".join(options), "Content-Length": str(len(error.body))}
+    lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + error.body
