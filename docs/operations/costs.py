@@ -1,6 +1,6 @@
 """Writes costs.md from prices.json: `python docs/operations/costs.py`. A test compares the two.
 
-Prices change and differ by region: put today's into prices.json, with their date, and run this again.
+Prices change, and differ by region: write current prices and their date into prices.json, then run this script again.
 """
 
 import json
@@ -13,21 +13,21 @@ FOLDER = Path(__file__).resolve().parent
 DAYS = 365 / 12
 SECONDS = DAYS * 86_400
 METRIC_BYTES_PER_MINUTE = 7_000
-"""Nineteen lines of embedded metrics, as the gateway writes them without errors."""
+"""The gateway writes nineteen lines of embedded metrics per minute when there are no errors."""
 LOG_BYTES_PER_CONNECTION = 350
 POLL_S = 20
 PROBE_S = 3
 ANNOUNCE_S = 10
 METRICS = 27
-"""Nine of the node, sixteen for forwards by agent and outcome, two for recoveries; error codes come on top."""
+"""Nine for the node, sixteen for forwards by agent and outcome, two for recoveries; each error code adds one."""
 ALARMS = 13
 WIRE_BYTES = 300
-"""One publication at one client, headers included."""
+"""One publication sent to one client, with all headers."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """One way to use the gateway. Numbers are per day where nothing else is said."""
+    """One example of use. `connects`, `publications` and `forwards` are per day."""
 
     name: str
     vcpu: float
@@ -98,34 +98,39 @@ def sheet() -> str:
         [
             "# What it costs",
             "",
-            f"Written by `costs.py` from `prices.json`: {table['region']}, {table['date']}, in {table['currency']} per",
-            f"month of {hours} hours, without taxes. Prices marked below as from memory were not looked up.",
+            f"`costs.py` writes this page from `prices.json`: {table['region']}, {table['date']}. It is in",
+            f"{table['currency']} per month of {hours} hours, without taxes.",
+            "We did not look up the prices that are marked as from memory.",
             "",
-            "**Fargate has no permanent free tier.** The 750 free hours that are often quoted belong to small EC2",
+            "**Fargate has no permanent free tier.** People often quote 750 free hours; these belong to small EC2",
             "machines of new accounts. The load balancer and the public addresses cost more than the container.",
-            "No free allowance is subtracted here.",
+            "This page subtracts no free allowance.",
             "",
             *rows,
             "",
-            "The sizes, per day:",
+            "The sizes. Everything but the connections at once is per day:",
             "",
             "| size | task | connections at once | new connections | publications | forwards |",
             "|---|---|---:|---:|---|---:|",
             *uses,
             "",
-            f"ARM64 (`CpuArchitecture`) makes the smallest task {arm:.2f}, not {costs[0]['Fargate task (x86)']:.2f}.",
+            f"With ARM64 (`CpuArchitecture`) the smallest task costs {arm:.2f};",
+            f"with x86 it costs {costs[0]['Fargate task (x86)']:.2f}.",
             "",
-            "Switches that cost:",
+            "Parameters that cost extra:",
             "",
-            f"* `PrivateSubnets`: five interface endpoints in two zones, {private:.2f} (and one public address less).",
-            f"* `Waf`: {firewall:.2f}, and requests.",
+            f"* `PrivateSubnets`: five interface endpoints in two zones, {private:.2f}. It saves one public address.",
+            f"* `Waf`: {firewall:.2f}, plus a price per request.",
             f"* `Alarms`: {ALARMS * price['alarm_month']:.2f}; the first dashboards of an account are free.",
-            "* `ContainerInsights`: metrics and logs of its own.",
+            "* `ContainerInsights`: it writes its own metrics and logs.",
             "",
-            "What each number assumes: one DynamoDB write unit per publication (less when many arrive at once, because",
-            "one item holds all that were waiting; more when they are larger than 1 KB), six per connection, three per",
-            "connection every six hours to keep its record alive; a poll of the updates queue every 20 s. Agents' own",
-            "calls are not counted. 27 metrics; every error code that occurs adds one.",
+            "What the numbers assume:",
+            "",
+            "* One DynamoDB write unit per publication. It is less when many publications arrive at once, because one",
+            "  item holds all that were waiting; it is more for publications larger than 1 KB.",
+            "* Six write units per connection, and three more every six hours to keep its record alive.",
+            "* One poll of the updates queue every 20 s. The calls of the agents themselves are not included.",
+            f"* {METRICS} metrics. Every error code that occurs adds one.",
             "",
             "| price | value | source |",
             "|---|---:|---|",
