@@ -8,7 +8,11 @@ from random import Random, SystemRandom
 
 import msgspec
 
-from websocket_handler.adapters.anyone import Anyone
+from websocket_handler.access.access import Access, AccessOptions
+from websocket_handler.access.admission import Admission, AdmissionOptions
+from websocket_handler.access.open_access import OpenAccess
+from websocket_handler.access.origins import Origins, origins_of
+from websocket_handler.access.token_access import TokenAccess
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
@@ -27,7 +31,6 @@ from websocket_handler.api.gateway import Gateway, Reason
 from websocket_handler.api.http_server import HttpLimits, http_protocol_factory
 from websocket_handler.api.metrics import make_registry
 from websocket_handler.config import Settings
-from websocket_handler.delivery.access import Access, AccessOptions
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.follower import Follower
@@ -38,18 +41,15 @@ from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.scale_in import ScaleInProtection
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.log import LogLimits
-from websocket_handler.net.admission import Admission, AdmissionOptions
 from websocket_handler.net.gate import Gate, NetOptions
 from websocket_handler.net.keepalive import Keepalive
 from websocket_handler.net.listener import Listener
 from websocket_handler.net.native_send import IS_BUILT, natively
-from websocket_handler.ports.authenticator import Authenticator
-from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.clock import Clock, Scheduler
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.ports.peers import Peers
 from websocket_handler.ports.transport import Group, one_by_one
 from websocket_handler.protocol.codes import CloseCode
-from websocket_handler.protocol.origins import Origins, origins_of
 from websocket_handler.protocol.publication import finish
 from websocket_handler.protocol.replies import Greeting
 from websocket_handler.protocol.session import SessionLimits
@@ -126,16 +126,15 @@ def compose(
     if settings.sqs_queue_url_updates:
         source = SqsUpdateSource(settings.sqs_queue_url_updates, aws.call)
         updates = UpdateConsumer(source, node, counters, random, log.report)
-    access_options = AccessOptions(settings.auth_timeout_s, settings.connections_per_user)
-    access = Access(_authenticator(settings, clock, start_task), clock, loop, access_options, new_hex_id)
-    access.revoked = node.wake_readers
+    access = _access(settings, clock, loop, start_task, node.wake_readers)
+    origins = origins_of(settings.allowed_origins, otherwise=access.unnamed_origins)
     server = WebSocketServer(node, forwarding, clock, _server_options(settings, node_id), new_hex_id, access)
     server.connection_changed = recorder.changed
     server.connection_ended = recorder.gone
-    admission = Admission(_admission_options(settings), clock.monotonic, access, resident_bytes)
+    admission = Admission(_admission_options(settings, origins), clock.monotonic, access, resident_bytes)
     gate = Gate(server, _net_options(settings), clock, log, admission)
     gate.keepalive = Keepalive(gate)
-    listener = Listener(gate, _http(settings, gate, server, forwarding, access, not_ready))
+    listener = Listener(gate, _http(settings, gate, server, forwarding, origins, not_ready))
     metrics = EmbeddedMetrics(counters, partial(_gauges, server), clock.wall, settings.environment)
     parts = settings, clock, counters, log, random, aws, store, node, forwarding, recorder, follower, updates
     protection = ScaleInProtection(
@@ -156,12 +155,21 @@ def _gauges(server: WebSocketServer) -> Gauges:
     return Gauges(len(connections), waiting, is_draining=server.is_draining)
 
 
-def _authenticator(settings: Settings, clock: Clock, start_task: StartTask) -> Authenticator:
+def _access(
+    settings: Settings, clock: Clock, scheduler: Scheduler, start_task: StartTask, revoked: Callable[[], None]
+) -> Access:
+    """The only place that asks for the mode of authentication."""
     if settings.auth_mode == "none":
-        return Anyone()
+        return OpenAccess(new_hex_id)
     from websocket_handler.adapters.jwt import setup  # noqa: PLC0415 - cryptography loads only where it is used
 
-    return setup.started(msgspec.structs.asdict(settings), start_task, clock.monotonic)
+    authenticator = setup.started(msgspec.structs.asdict(settings), start_task, clock.monotonic)
+    options = AccessOptions(
+        authentication_timeout_s=settings.auth_timeout_s,
+        connections_per_user=settings.connections_per_user,
+        is_token_in_query_allowed=settings.allow_token_in_query == "on",  # noqa: S105
+    )
+    return TokenAccess(authenticator, clock, scheduler, options, new_hex_id, revoked)
 
 
 def _log_store(
@@ -182,7 +190,7 @@ def _http(
     gate: Gate,
     server: WebSocketServer,
     forwarding: Forwarding,
-    access: Access,
+    origins: Origins,
     not_ready: Callable[[], list[Reason]],
 ) -> Callable[[], asyncio.Protocol]:
     node = server.node
@@ -190,8 +198,6 @@ def _http(
     def disconnect(connection: Connection) -> None:
         connection.transport.close(CloseCode.DISCONNECTED, "disconnected by an operator")
 
-    assert gate.admission is not None, "compose gave it one"
-    take_place = gate.admission.take_place
     gateway = Gateway(
         node=node,
         clock=node.engine.clock,
@@ -202,12 +208,12 @@ def _http(
         not_ready=not_ready,
         presence=server.presence,
         disconnect=disconnect,
-        access=access,
-        take_place=take_place,
+        access=server.access,
+        admission=gate.admission,
     )
     registry = make_registry(node, lambda: forwarding.waiting)
     application = make_application(
-        gateway, registry, has_console=settings.console == "on", path=gate.options.path, origins=_origins(settings)
+        gateway, registry, has_console=settings.console == "on", path=gate.options.path, origins=origins
     )
     limits = HttpLimits(
         gate.options.head_bytes,
@@ -252,16 +258,11 @@ def _net_options(settings: Settings) -> NetOptions:
     )
 
 
-def _origins(settings: Settings) -> Origins:
-    return origins_of(settings.allowed_origins, is_open=settings.auth_mode == "none")
-
-
-def _admission_options(settings: Settings) -> AdmissionOptions:
+def _admission_options(settings: Settings, origins: Origins) -> AdmissionOptions:
     return AdmissionOptions(
         handshakes_per_second=settings.handshakes_per_second,
         connections_per_address=settings.connections_per_address,
         trusted_proxy_hops=settings.trusted_proxy_hops,
         memory_limit_bytes=memory_limit_bytes(settings.memory_limit_bytes),
-        is_token_in_query_allowed=settings.allow_token_in_query == "on",  # noqa: S105
-        origins=_origins(settings),
+        origins=origins,
     )

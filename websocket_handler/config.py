@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from websocket_handler.access.origins import read_origins
 from websocket_handler.protocol.names import Agent
-from websocket_handler.protocol.origins import read_origins
 
 WRITE_MARGIN_BYTES: Final = 1024
 """What a publication's frame and splice add to the publisher's object, generously."""

@@ -21,7 +21,8 @@ from typing import Final, assert_never
 import msgspec
 from msgspec import UNSET
 
-from websocket_handler.delivery.access import Access, check_command, unauthorized
+from websocket_handler.access.access import Access
+from websocket_handler.access.rights import unauthorized
 from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
@@ -75,9 +76,8 @@ class WebSocketServer:
         clock: Clock,
         options: ServerOptions,
         new_id: Callable[[], str],
-        access: Access | None = None,
+        access: Access,
     ) -> None:
-        """Without `access` everybody may do everything."""
         self.node = node
         self.access = access
         self.forwarding = forwarding
@@ -105,8 +105,7 @@ class WebSocketServer:
         self.node.register(connection)
         greeting = replies.connected(self.options.greeting, connection.connection_id, self._clock.timestamp())
         connection.push(greeting)
-        if self.access is not None:
-            self.access.begin(connection)
+        self.access.begin(connection)
         if identity is not None:
             self.connection_changed(connection)
         return connection
@@ -116,8 +115,7 @@ class WebSocketServer:
         if connection.is_open:
             self._confirmations.send_now(connection)
             self.node.unregister(connection)
-            if self.access is not None:
-                self.access.leave(connection)
+            self.access.leave(connection)
             self.connection_ended(connection)
 
     def begin(self, connection: Connection, subscriptions: Sequence[Subscribe]) -> None:
@@ -167,7 +165,7 @@ class WebSocketServer:
 
     def _perform(self, connection: Connection, command: AnyCommand) -> None:
         self.node.engine.counters.commands[command.action] += 1
-        check_command(connection.identity, command)
+        self.access.check_command(connection.identity, command)
         match command:
             case Ping():
                 connection.push(replies.pong(self._clock.timestamp(), _id(command)))
@@ -268,9 +266,6 @@ class WebSocketServer:
     def _authenticate(self, connection: Connection, command: Authenticate) -> None:
         if connection.is_authenticating:
             raise CommandError(ErrorCode.OVERLOADED, "this connection is being authenticated already")
-        if self.access is None:
-            self._authenticated(connection, command, ANYONE)
-            return
         connection.is_authenticating = True
         self.access.authenticate(command.token, partial(self._authenticated, connection, command))
 
@@ -288,8 +283,7 @@ class WebSocketServer:
             connection.transport.close(CloseCode.IDENTITY_CHANGED, "a token of another user")
             return
         try:
-            if self.access is not None:
-                self.access.grant(connection, answer)
+            self.access.grant(connection, answer)
         except CommandError as fault:
             self._refuse_command(connection, command, fault)
             return

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ATTACKS = ROOT / "docs" / "attacks.md"
 THREATS = ROOT / "docs" / "threat-model.md"
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
-FILE = re.compile(r"`((?:tests/)?\w+\.py)`")
+FILE = re.compile(r"`((?:tests/(?:\w+/)*)?\w+\.py)`")
 ROWS_MIN = 35
 
 

@@ -129,6 +129,6 @@ def modules_in(path: Path) -> Iterator[str]:
 
 def test_every_module_of_the_pure_layers_is_tested_somewhere() -> None:
     imported = {name for path in TESTS for name in modules_in(path)}
-    for layer in ("protocol", "hub"):
+    for layer in ("protocol", "hub", "access"):
         paths = (ROOT / "websocket_handler" / layer).glob("[a-z]*.py")
         assert {f"websocket_handler.{layer}.{path.stem}" for path in paths} - imported == set()

@@ -8,7 +8,7 @@ from tests.e2e.gateway import Gateway
 from tests.security.conftest import GUARDED, Start
 from tests.security.peers import Peer, Raw, handshake_head, http
 from tests.security.tokens import token
-from websocket_handler.protocol.origins import Origins, origins_of, read_origins
+from websocket_handler.access.origins import ANY_ORIGIN, SAME_HOST, Origins, origins_of, read_origins
 
 ALLOWED = "https://app.example.com"
 LOOK_ALIKES = [
@@ -118,7 +118,9 @@ def test_a_setting_that_is_no_origin_is_refused(text: str) -> None:
 
 
 def test_nobody_asked_for_origins_where_everybody_may_come() -> None:
-    assert origins_of("", is_open=True).allow("https://anywhere.example", "gateway.example")
-    assert not origins_of("", is_open=False).allow("https://anywhere.example", "gateway.example")
-    assert not origins_of("https://a.example", is_open=True).allow("https://anywhere.example", "anywhere.example")
+    assert origins_of("", otherwise=ANY_ORIGIN).allow("https://anywhere.example", "gateway.example")
+    assert not origins_of("", otherwise=SAME_HOST).allow("https://anywhere.example", "gateway.example")
+    assert not origins_of("https://a.example", otherwise=ANY_ORIGIN).allow(
+        "https://anywhere.example", "anywhere.example"
+    )
     assert not Origins(frozenset(), same_host=True).allow("https://a.example", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -11,13 +10,6 @@ import pytest
 from tests.e2e.gateway import Gateway
 from tests.security.peers import Peer, Raw, http
 from tests.security.tokens import token
-from tests.virtual_time import run
-from websocket_handler.delivery.access import Access, AccessOptions
-from websocket_handler.delivery.connection import Connection
-from websocket_handler.ports.authenticator import Authenticated
-from websocket_handler.protocol.codes import CloseCode, CommandError
-from websocket_handler.protocol.identity import Identity
-from websocket_handler.protocol.session import Session, SessionLimits
 
 ADMIN = {"authorization": f"Bearer {token(sub='root')}"}
 
@@ -130,130 +122,3 @@ def test_a_long_poll_does_not_outlive_its_token(guarded: Gateway) -> None:
     path = "/api/v1/projects/team-quiet/messages?wait=60"
     response = http(guarded.port, "GET", path, authorization=f"Bearer {token(exp=int(time.time()) + 2)}")
     assert (response.status, response.code) == (401, "unauthorized")
-
-
-# In virtual time: clocks that jump, and deadlines to the second
-
-
-class Clocks:
-    """A wall clock that an operator may set, over the loop's monotonic one."""
-
-    def __init__(self) -> None:
-        self.offset = 1_800_000_000.0
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def wall(self) -> float:
-        return self.monotonic() + self.offset
-
-    def timestamp(self) -> str:
-        return self.text(self.wall())
-
-    def text(self, wall: float) -> str:
-        return str(wall)
-
-
-class Sink:
-    """A transport that remembers."""
-
-    descriptor = -1
-
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-        self.closed: tuple[int, float] | None = None
-
-    def write(self, data: bytes) -> None:
-        self.written.append(data)
-
-    def buffered_bytes(self) -> int:
-        return 0
-
-    def close(self, code: int, _reason: str) -> None:
-        self.closed = (code, asyncio.get_running_loop().time())
-
-    def abort(self) -> None:
-        self.closed = (1006, asyncio.get_running_loop().time())
-
-
-class Nobody:
-    """An authenticator that is never asked."""
-
-    is_open = False
-
-    def authenticate(self, _token: str, done: Authenticated) -> None:
-        raise AssertionError
-
-    def failure(self) -> str | None:
-        return None
-
-
-def connected(
-    clocks: Clocks, lifetime_s: float | None, options: AccessOptions | None = None
-) -> tuple[Access, Connection, Sink]:
-    access = Access(Nobody(), clocks, asyncio.get_running_loop(), options or AccessOptions(), lambda: "ticket")
-    identity = None if lifetime_s is None else Identity("ada", clocks.wall() + lifetime_s, ("*",), frozenset())
-    sink = Sink()
-    now = clocks.monotonic()
-    connection = Connection("c", sink, Session(SessionLimits(), now), now, clocks.wall(), identity)
-    access.begin(connection)
-    return access, connection, sink
-
-
-@pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
-def test_a_wall_clock_that_jumps_an_hour_disconnects_nobody_early_and_spares_nobody(jump_s: float) -> None:
-    async def play() -> None:
-        clocks = Clocks()
-        started = clocks.monotonic()
-        _, _, sink = connected(clocks, 600.0)
-        clocks.offset += jump_s
-        await asyncio.sleep(599)
-        assert sink.closed is None
-        await asyncio.sleep(2)
-        assert sink.closed is not None
-        code, at = sink.closed
-        assert (code, round(at - started)) == (CloseCode.TOKEN_EXPIRED, 600)
-
-    run(play())
-
-
-def test_the_notice_comes_a_minute_before_the_end() -> None:
-    async def play() -> None:
-        _, _, sink = connected(Clocks(), 3 * 86_400.0)
-        await asyncio.sleep(3 * 86_400 - 61)
-        assert not sink.written
-        await asyncio.sleep(2)
-        assert b"token_expiring" in sink.written[0]
-        assert sink.closed is None
-        await asyncio.sleep(60)
-        assert sink.closed is not None
-
-    run(play())
-
-
-def test_a_connection_that_ended_leaves_no_timer_and_no_place_behind() -> None:
-    async def play() -> None:
-        access, connection, sink = connected(Clocks(), 600.0, AccessOptions(connections_per_user=1))
-        identity = connection.identity
-        assert identity is not None
-        with pytest.raises(CommandError):
-            access.check_room(identity)
-        access.leave(connection)
-        access.check_room(identity)
-        await asyncio.sleep(1000)
-        assert sink.closed is None
-        assert not sink.written
-
-    run(play())
-
-
-def test_authentication_has_its_deadline_to_the_second() -> None:
-    async def play() -> None:
-        _, _, sink = connected(Clocks(), None)
-        await asyncio.sleep(9.9)
-        assert sink.closed is None
-        await asyncio.sleep(0.2)
-        assert sink.closed is not None
-        assert sink.closed[0] == CloseCode.AUTHENTICATION_TIMEOUT
-
-    run(play())

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from tests.simulation.loop import Owner
 from tests.simulation.network import Descriptors, Link, as_transport
 from tests.simulation.store_watch import WatchedStore
+from websocket_handler.access.admission import Admission, AdmissionOptions
+from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
@@ -143,11 +145,13 @@ class Process(Owner):
             updates = UpdateConsumer(source, node, counters, self._random, self.log.report)
         greeting = Greeting(self.name, 25, 65536, 256, 1000, plan.ring_messages)
         options = ServerOptions(greeting, SessionLimits(65536, 1000, 0))
-        server = WebSocketServer(node, forwarding, world.clock, options, self.new_id)
+        access = OpenAccess(self.new_id)
+        admission = Admission(AdmissionOptions(), world.clock.monotonic, access, lambda: 0)
+        server = WebSocketServer(node, forwarding, world.clock, options, self.new_id, access)
         server.connection_changed = recorder.changed
         server.connection_ended = recorder.gone
         net = NetOptions(slow_client_timeout_s=10, has_compression=plan.has_compression)
-        gate = Gate(server, net, world.clock, self.log)
+        gate = Gate(server, net, world.clock, self.log, admission)
         gate.keepalive = Keepalive(gate)
         return Parts(store, node, forwarding, recorder, follower, updates, server, gate)
 

@@ -10,6 +10,7 @@ from tests.support.memory_ports import MemoryForwarder
 from tests.unit.delivery.agent_queues import LoopClock
 from tests.unit.delivery.doubles import NEVER_OLD, Client, client_of
 from tests.virtual_time import in_virtual_time, settle
+from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.engine import Engine
@@ -40,7 +41,9 @@ class Desk:
         forwarding = Forwarding(self.queues, clock, ForwardLimits(), counters, Random(1))
         options = ServerOptions(Greeting("node", 25, 65536, 256, 100, 1000), SessionLimits())
         node = Node(engine, MemoryLogStore(clock, NEVER_OLD))
-        self.server = WebSocketServer(node, forwarding, clock, options, lambda: f"id{next(ids)}")
+        self.server = WebSocketServer(
+            node, forwarding, clock, options, lambda: f"id{next(ids)}", OpenAccess(lambda: "ticket")
+        )
 
     def arrive(self, *projects: str) -> Connection:
         """A client that follows projects; it has read what it was told up to now."""

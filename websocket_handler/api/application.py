@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from websocket_handler.access.origins import ANY_ORIGIN, Origins
 from websocket_handler.api.access import Endpoint, guarded
 from websocket_handler.api.console_page import ConsoleRoutes
 from websocket_handler.api.events import EventRoutes
@@ -17,7 +18,6 @@ from websocket_handler.api.origin import OriginCheck
 from websocket_handler.api.projects import ProjectRoutes
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import ADMIN, PRESENCE, PUBLISH, SUBSCRIBE
-from websocket_handler.protocol.origins import ANY_ORIGIN, Origins
 
 
 def make_application(

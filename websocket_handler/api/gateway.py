@@ -1,20 +1,20 @@
 """What the HTTP API asks of the node, and how its answers look."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from websocket_handler.delivery.access import Access
+from websocket_handler.access.access import Access
+from websocket_handler.access.admission import Admission
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.node import Node
 from websocket_handler.ports.clock import Clock
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import http_error
-from websocket_handler.protocol.identity import Identity
 from websocket_handler.telemetry.log import EventLog
 
 LIMIT_DEFAULT = 100
@@ -27,15 +27,6 @@ class Reason:
 
     dependency: str
     reason: str
-
-
-TakePlace = Callable[[str, Sequence[str], Identity], Callable[[], None]]
-"""Take one more place for a peer's address, the values of `X-Forwarded-For` and an identity; what gives it back.
-Raises CommandError: `too_many_connections`."""
-
-
-def _anybody(_peer: str, _forwarded_for: Sequence[str], _identity: Identity) -> Callable[[], None]:
-    return lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +42,8 @@ class Gateway:
     not_ready: Callable[[], list[Reason]]
     presence: Callable[[str], bytes]
     disconnect: Callable[[Connection], None]
-    access: Access | None = None
-    """Without it everybody may do everything."""
-    take_place: TakePlace = _anybody
+    access: Access
+    admission: Admission
 
 
 def json_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -9,10 +9,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from websocket_handler.access.tickets import TICKET_SECONDS
 from websocket_handler.api.access import visitor_of
 from websocket_handler.api.gateway import Gateway, json_response, page_limit, parameter
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.hub.tickets import TICKET_SECONDS
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import USER_ID
 
@@ -70,19 +70,16 @@ class OperationRoutes:
         return Response(status_code=204)
 
     async def disconnect_user(self, request: Request) -> Response:
-        """Close all connections of a user for good, and take none of their tokens issued so far."""
-        access, user_id = self._gateway.access, request.path_params["user_id"]
+        """Close all connections of a user for good, and accept none of the tokens issued to them until now."""
+        user_id = request.path_params["user_id"]
         if USER_ID.fullmatch(user_id) is None:
             raise CommandError(ErrorCode.INVALID_FIELD, "a user id has 1 to 128 printable ASCII characters")
-        ended = 0 if access is None else access.revoke(user_id)
+        ended = self._gateway.access.revoke(user_id)
         return json_response(msgspec.json.encode({"type": "user_disconnected", "connections": ended}))
 
     async def ticket(self, request: Request) -> Response:
         """A one-time ticket for the visitor's handshake."""
-        access = self._gateway.access
-        if access is None:
-            raise CommandError(ErrorCode.NOT_FOUND, "there is nothing here")
-        ticket = access.issue_ticket(visitor_of(request).identity)
+        ticket = self._gateway.access.issue_ticket(visitor_of(request).identity)
         return json_response(msgspec.json.encode({"ticket": ticket, "expires_in_s": TICKET_SECONDS}))
 
 

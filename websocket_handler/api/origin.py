@@ -5,9 +5,9 @@ from collections.abc import Callable
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from websocket_handler.access.origins import Origins
 from websocket_handler.api.gateway import error_response
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.origins import Origins
 
 API = "/api/"
 METHODS = "GET, POST, DELETE"

@@ -21,7 +21,9 @@ def place_taken(request: Request, gateway: Gateway) -> Iterator[None]:
     counters = gateway.node.engine.counters
     peer = request.client.host if request.client else ""
     try:
-        leave = gateway.take_place(peer, request.headers.getlist("x-forwarded-for"), visitor_of(request).identity)
+        leave = gateway.admission.take_place(
+            peer, request.headers.getlist("x-forwarded-for"), visitor_of(request).identity
+        )
     except CommandError as fault:
         counters.streams_refused[fault.code.value] += 1
         raise

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from websocket_handler.access.admission import Admission
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.node import Node
 from websocket_handler.ports.clock import Clock
@@ -15,7 +16,6 @@ from websocket_handler.protocol.messages import Subscribe
 from websocket_handler.telemetry.log import EventLog
 
 if TYPE_CHECKING:
-    from websocket_handler.net.admission import Admission
     from websocket_handler.net.keepalive import Keepalive
 
 
@@ -75,7 +75,7 @@ class Gate:
         options: NetOptions,
         clock: Clock,
         log: EventLog,
-        admission: "Admission | None" = None,
+        admission: Admission,
     ) -> None:
         self.server = server
         self.admission = admission

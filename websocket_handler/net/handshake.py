@@ -4,16 +4,15 @@
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha1
-from itertools import pairwise
 from typing import Final
 from urllib.parse import parse_qsl
 
 import httptools
 
+from websocket_handler.access.credentials import BEARER, OWS, Credential, credentials_in
 from websocket_handler.protocol.codec import invalid_project_id, read_position
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.extensions import agreed_extensions
@@ -25,9 +24,6 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _SHA1: Final = sha1(usedforsecurity=False)
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
 QUERY_FIELDS_MAX: Final = 1000
-BEARER: Final = "bearer"
-OWS: Final = " \t"
-"""White space around a value (RFC 9110 section 5.6.3). Latin-1 has more of it, which belongs to the value."""
 
 
 class Refused(Exception):
@@ -36,25 +32,6 @@ class Refused(Exception):
     def __init__(self, fault: CommandError) -> None:
         super().__init__(fault.message)
         self.fault = fault
-
-
-class Kind(Enum):
-    """Where a credential stood."""
-
-    TOKEN = auto()
-    """In `Authorization: Bearer` or `Sec-WebSocket-Protocol: bearer, TOKEN`."""
-    QUERY_TOKEN = auto()
-    TICKET = auto()
-    UNKNOWN = auto()
-    """`Authorization` with another scheme."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What a client says to prove who it is; never shown."""
-
-    kind: Kind
-    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,38 +96,22 @@ def read_handshake(head: bytes, paths: Sequence[str], *, has_compression: bool =
         raise Refused(CommandError(ErrorCode.NOT_FOUND, f"the WebSocket endpoint is {paths[0]}"))
     headers = request.headers
     _check_headers(headers, parser.get_http_version())
-    key, fields = _key(headers), _query_fields(query)
+    key, fields, subprotocols = _key(headers), _query_fields(query), _protocols(headers)
     return Handshake(
         asked_path,
         key,
         _subscriptions(fields),
-        credentials=tuple(_credentials(headers, fields)),
+        credentials=tuple(credentials_in(headers.get("authorization", ()), fields, subprotocols)),
         origin=", ".join(headers["origin"]) if "origin" in headers else None,
         host=headers["host"][0],
         forwarded_for=tuple(headers.get("x-forwarded-for", ())),
-        offers_bearer=BEARER in _protocols(headers),
+        offers_bearer=BEARER in subprotocols,
         extensions=_extensions(headers) if has_compression else "",
     )
 
 
 def _protocols(headers: dict[str, list[str]]) -> list[str]:
     return [entry.strip(OWS) for value in headers.get("sec-websocket-protocol", ()) for entry in value.split(",")]
-
-
-def _credentials(headers: dict[str, list[str]], fields: Sequence[tuple[str, str]]) -> Iterator[Credential]:
-    """Every credential that the request carries, wherever it stands."""
-    for value in headers.get("authorization", ()):
-        scheme, _, text = value.partition(" ")
-        yield Credential(Kind.TOKEN if scheme.lower() == BEARER else Kind.UNKNOWN, text.strip(OWS))
-    protocols = _protocols(headers)
-    for name, following in pairwise(protocols):
-        if name == BEARER:
-            yield Credential(Kind.TOKEN, following)
-    for name, value in fields:
-        if name == "ticket":
-            yield Credential(Kind.TICKET, value)
-        elif name == "access_token":
-            yield Credential(Kind.QUERY_TOKEN, value)
 
 
 def _extensions(headers: dict[str, list[str]]) -> str:

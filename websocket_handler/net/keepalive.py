@@ -78,7 +78,7 @@ class Keepalive:
         self._turn = (self._turn + 1) % SLOTS
         for websocket in list(self._slow):
             self._watch(websocket)
-        if self._slow and self._gate.admission is not None and self._gate.admission.is_memory_short():
+        if self._slow and self._gate.admission.is_memory_short():
             self._shed()
 
     def _shed(self) -> None:

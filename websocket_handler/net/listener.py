@@ -13,7 +13,7 @@ from websocket_handler.net.handshake import Handshake, Refused, accepted, read_h
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response
-from websocket_handler.protocol.identity import ANYONE, Identity
+from websocket_handler.protocol.identity import Identity
 
 HttpProtocolFactory = Callable[[], asyncio.Protocol]
 UNSENT_BYTES: Final = 131_072
@@ -87,11 +87,7 @@ class _Entry(asyncio.Protocol):
             return
         self._head = rest  # frames that came in one packet with the handshake
         self._is_identifying = True
-        admission = self._gate.admission
-        if admission is None:
-            self._identified(handshake, address, ANYONE)
-            return
-        admission.identify(handshake, partial(self._identified, handshake, address))
+        self._gate.admission.identify(handshake, partial(self._identified, handshake, address))
         if self._is_identifying:  # a key has to be fetched first
             self._socket.pause_reading()
 
@@ -99,7 +95,7 @@ class _Entry(asyncio.Protocol):
         peer = self._socket.get_extra_info("peername")
         return str(peer[0]) if isinstance(peer, tuple) else ""
 
-    def _identified(self, handshake: Handshake, address: str | None, answer: Identity | CommandError | None) -> None:
+    def _identified(self, handshake: Handshake, address: str, answer: Identity | CommandError | None) -> None:
         """It is known whose handshake this is: accept it, if there is still room."""
         if self._is_over:
             return
@@ -173,27 +169,16 @@ class Listener:
                 return
             entry.too_late()
 
-    def admit(self, handshake: Handshake, peer: str) -> str | None:
-        """Whether one more connection may come in, as far as it can be said before it is known whose it is; the
-        address it is counted under. Raises CommandError."""
+    def admit(self, handshake: Handshake, peer: str) -> str:
+        """Check what can be checked before it is known who the client is. Returns the address that the connection
+        counts for. Raises CommandError unless one more connection may come in."""
         self._check_room(len(handshake.subscriptions))
-        admission = self._gate.admission
-        if admission is None:
-            return None
-        address = admission.address(peer, handshake)
-        admission.check(address, handshake)
-        return address
+        return self._gate.admission.check(peer, handshake)
 
-    def admit_identified(self, handshake: Handshake, address: str | None, identity: Identity | None) -> None:
-        """Take in a connection for good: what may have changed meanwhile is checked again. Raises CommandError."""
+    def admit_identified(self, handshake: Handshake, address: str, identity: Identity | None) -> None:
+        """Take in a connection for good. What may have changed since `admit` is checked again. Raises CommandError."""
         self._check_room(len(handshake.subscriptions))
-        admission = self._gate.admission
-        if admission is None or address is None:
-            return
-        admission.check_user(identity)
-        if admission.addresses.is_full(address):
-            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this address has as many connections as one may have")
-        admission.addresses.enter(address)
+        self._gate.admission.enter(address, identity)
 
     def _check_room(self, subscriptions: int) -> None:
         server = self._gate.server

@@ -59,14 +59,14 @@ class WebSocket(asyncio.Protocol):
         socket: asyncio.Transport,
         subscriptions: tuple[Subscribe, ...],
         identity: Identity | None = ANYONE,
-        address: str | None = None,
+        address: str = "",
         framing: Framing = PLAIN,
     ) -> None:
         """`framing` is what the handshake agreed on."""
         self._gate = gate
         self._identity = identity
         self.address = address
-        """What it is counted under; None when it is not counted."""
+        """The client address that the connection counts for."""
         self._socket = socket
         self._subscriptions = subscriptions
         self._decoder = FrameDecoder(gate.options.message_bytes, inflates=framing is not PLAIN)
@@ -221,8 +221,7 @@ class WebSocket(asyncio.Protocol):
             self._close_timer.cancel()
         self.is_closing = True
         self._gate.keepalive.remove(self)
-        if self.address is not None and self._gate.admission is not None:
-            self._gate.admission.addresses.leave(self.address)
+        self._gate.admission.leave(self.address)
         if self.connection is not None:
             self._gate.ended(self.connection, self.close_code)
 

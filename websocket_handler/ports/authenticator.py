@@ -12,9 +12,6 @@ Authenticated = Callable[[Identity | CommandError], None]
 class Authenticator(Protocol):
     """Verifies tokens."""
 
-    is_open: bool
-    """Whether everybody is welcome, and no token is looked at."""
-
     def authenticate(self, token: str, done: Authenticated) -> None:
         """Verify a token of any form and length. `done` is called once, from the event loop's thread, before this
         returns unless a key has to be fetched first: with the token's identity, or with `unauthorized` or

@@ -69,8 +69,6 @@ class _Token:
 class JwtAuthenticator:
     """Verifies tokens of one or several issuers: see the port."""
 
-    is_open = False
-
     def __init__(self, issuers: Sequence[Issuer], options: JwtOptions) -> None:
         self._issuers = issuers
         self._options = options

@@ -1,17 +1,14 @@
-"""Tickets and revocations as rules: once, soon, bounded, and forgotten."""
-
-from __future__ import annotations
+"""Tickets as rules: good once, good for a short time, and bounded in number."""
 
 import pytest
 
-from websocket_handler.hub.revocations import REVOCATION_SECONDS, REVOCATIONS_MAX, Revocations
-from websocket_handler.hub.tickets import TICKET_SECONDS, TICKETS_MAX, TICKETS_PER_USER_MAX, Tickets
+from websocket_handler.access.tickets import TICKET_SECONDS, TICKETS_MAX, TICKETS_PER_USER_MAX, Tickets
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import Identity
 
 
-def user(name: str, issued_at: float | None = None) -> Identity:
-    return Identity(name, None, ("*",), frozenset(), issued_at)
+def user(name: str) -> Identity:
+    return Identity(name, None, ("*",), frozenset())
 
 
 def test_a_ticket_is_good_once_and_until_its_last_moment() -> None:
@@ -52,22 +49,3 @@ def test_a_revoked_users_tickets_are_gone_and_the_others_stay() -> None:
     tickets.revoke("nobody")
     assert tickets.redeem("e", 1.0) is None
     assert tickets.redeem("a", 1.0) == user("ada")
-
-
-def test_a_revocation_holds_for_what_was_issued_before_it_and_for_a_day() -> None:
-    revocations = Revocations()
-    revocations.revoke("eve", 1000.0)
-    assert revocations.is_revoked(user("eve", 999.0), 1001.0)
-    assert revocations.is_revoked(user("eve", 1000.0), 1001.0)
-    assert revocations.is_revoked(user("eve"), 1001.0)
-    assert not revocations.is_revoked(user("eve", 1001.0), 1001.0)
-    assert not revocations.is_revoked(user("ada", 1.0), 1001.0)
-    assert not revocations.is_revoked(user("eve", 999.0), 1000.0 + REVOCATION_SECONDS + 1)
-
-
-def test_revocations_are_bounded_and_the_oldest_is_forgotten_first() -> None:
-    revocations = Revocations()
-    for number in range(REVOCATIONS_MAX + 1):
-        revocations.revoke(str(number), float(number))
-    assert not revocations.is_revoked(user("0", 0.0), 0.0)
-    assert revocations.is_revoked(user("1", 1.0), 1.0)

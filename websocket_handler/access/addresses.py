@@ -1,5 +1,5 @@
-"""Whose connection it is, as far as the network can tell: the address of the peer, or the one that the trusted
-proxies in front say."""
+"""PURE: the address a connection counts for. It is the peer's address, or the one that the trusted proxies in front
+of the gateway name."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final
 
 FORWARDED_MAX: Final = 50
-"""Entries of `X-Forwarded-For` that are looked at, from the right."""
+"""How many entries of `X-Forwarded-For` are looked at, from the right."""
 _MAPPED: Final = bytes(10) + b"\xff\xff"
-"""What an IPv4 address has in front of it when it is written as one of IPv6 (RFC 4291 section 2.5.5.2)."""
+"""The bytes before an IPv4 address that is written as an IPv6 address (RFC 4291 section 2.5.5.2)."""
 _LOOPBACK: Final = bytes(15) + b"\x01"
 
 
 def client_address(peer: str, forwarded_for: Sequence[str], trusted_hops: int) -> str:
-    """The client's address. Every trusted proxy appended the address it was called from, so the entry that counts
-    stands `trusted_hops` from the right; what is left of it anybody may have written. Where that entry is missing
-    or is no address, the peer's own counts."""
+    """The client's address. Every trusted proxy appended the address that called it, so the entry that counts stands
+    `trusted_hops` from the right; anybody may have written the entries on its left. If that entry is missing or is no
+    address, the peer's own address counts."""
     if trusted_hops > 0:
         entries = [entry.strip() for value in forwarded_for for entry in value[-4096:].split(",")][-FORWARDED_MAX:]
         if len(entries) >= trusted_hops:
@@ -25,7 +25,8 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted_hops: int) -
 
 
 def _normal(text: str) -> str:
-    """An address in one spelling, without a port; IPv6 as its /64, which is one subscriber's. Empty when it is none."""
+    """An address in one spelling, without a port. IPv6 becomes its /64 network, because one subscriber owns all of it.
+    Empty if the text is no address."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -44,23 +45,23 @@ def _normal(text: str) -> str:
 
 
 class AddressCount:
-    """How many connections each address has. A maximum of 0 means none, and then nothing is counted."""
+    """How many connections each address has. A maximum of 0 means no limit, and then nothing is counted."""
 
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
         self._counts: Counter[str] = Counter()
 
     def is_full(self, address: str) -> bool:
-        """Whether an address has as many as it may."""
+        """True if the address has as many connections as it may have."""
         return 0 < self._maximum <= self._counts[address]
 
     def enter(self, address: str) -> None:
-        """One more."""
+        """Count one more connection."""
         if self._maximum:
             self._counts[address] += 1
 
     def leave(self, address: str) -> None:
-        """One less."""
+        """Count one connection less."""
         if self._maximum:
             self._counts[address] -= 1
             if self._counts[address] <= 0:

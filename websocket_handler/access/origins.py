@@ -1,4 +1,4 @@
-"""Which web pages may talk to the gateway: a browser names the page's origin, and no page can forge it
+"""PURE: which web pages may talk to the gateway. A browser names the page's origin, and no page can forge it
 (RFC 6454; cross-site WebSocket hijacking)."""
 
 from urllib.parse import urlsplit
@@ -14,10 +14,11 @@ class Origins:
         self._allowed = allowed
         self._is_same_host = same_host
         self.are_named = bool(allowed)
-        """Whether the operator named origins, so that browsers on them may read answers (CORS)."""
+        """True if the operator has named origins: pages of these origins may read answers (CORS)."""
 
     def allow(self, origin: str | None, host: str | None) -> bool:
-        """Whether a request with these `Origin` and `Host` headers may come in; without an origin it is no browser."""
+        """True if a request with these `Origin` and `Host` headers may come in. Only browsers send an origin, so a
+        request without one may come."""
         if origin is None or self._is_any or origin in self._allowed:
             return True
         return self._is_same_host and host is not None and _is_same(origin, host)
@@ -32,7 +33,7 @@ def _is_same(origin: str, host: str) -> bool:
 
 
 def read_origins(text: str) -> frozenset[str]:
-    """Comma-separated origins as a browser writes them, or `*`. Raises ValueError with the one that is none."""
+    """Comma-separated origins as a browser writes them, or `*`. Raises ValueError with the entry that is no origin."""
     origins = frozenset(entry.strip() for entry in text.split(",") if entry.strip())
     for origin in origins - {"*"}:
         if not _is_origin(origin):
@@ -50,12 +51,11 @@ def _is_origin(text: str) -> bool:
 
 
 ANY_ORIGIN = Origins(frozenset(), same_host=False, is_any=True)
+SAME_HOST = Origins(frozenset(), same_host=True)
+"""Only pages that this host served."""
 
 
-def origins_of(text: str, *, is_open: bool) -> Origins:
-    """The allowed origins of a node: the named ones; where none is named, any while everybody may come anyhow
-    (`is_open`), else those of pages that this host served. Raises ValueError."""
+def origins_of(text: str, otherwise: Origins) -> Origins:
+    """The origins that the operator has named, comma-separated; `otherwise` if there are none. Raises ValueError."""
     named = read_origins(text)
-    if not named and is_open:
-        return ANY_ORIGIN
-    return Origins(named, same_host=not named)
+    return Origins(named, same_host=False) if named else otherwise

@@ -1,5 +1,5 @@
-"""One-time tickets: what a browser puts on a URL instead of its token. Each is good for one handshake, on this
-node, for a few seconds."""
+"""PURE: one-time tickets. A browser puts a ticket on a URL instead of its token. A ticket is good for one handshake, on
+the node that issued it, for a few seconds."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ class Tickets:
         self._by_user: dict[str, OrderedDict[str, None]] = {}
 
     def issue(self, ticket: str, identity: Identity, now: float) -> None:
-        """Remember a new ticket. A user's oldest one makes room; beyond the node's maximum: `overloaded`."""
+        """Remember a new ticket. If the user has too many, the oldest one is dropped. Raises CommandError with
+        `overloaded` if the node has too many."""
         self._expire(now)
         own = self._by_user.get(identity.user_id, OrderedDict())
         if len(own) >= TICKETS_PER_USER_MAX:
@@ -38,7 +39,7 @@ class Tickets:
         self._by_user.setdefault(identity.user_id, OrderedDict())[ticket] = None
 
     def redeem(self, ticket: str, now: float) -> Identity | None:
-        """Whose ticket this is, once; None when it is unknown, used or too old."""
+        """Use a ticket up and return its identity; None if the ticket is unknown, used or too old."""
         self._expire(now)
         known = self._tickets.get(ticket)
         if known is None:

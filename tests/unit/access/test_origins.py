@@ -2,7 +2,7 @@
 
 import pytest
 
-from websocket_handler.protocol.origins import ANY_ORIGIN, origins_of, read_origins
+from websocket_handler.access.origins import ANY_ORIGIN, SAME_HOST, origins_of, read_origins
 
 
 def test_origins_are_named_as_a_browser_writes_them() -> None:
@@ -30,7 +30,7 @@ def test_what_is_no_origin_is_refused_with_its_name(text: str) -> None:
 
 
 def test_named_origins_and_no_others_may_come() -> None:
-    origins = origins_of("https://a.example", is_open=True)
+    origins = origins_of("https://a.example", otherwise=ANY_ORIGIN)
     assert origins.allow("https://a.example", "gateway")
     assert origins.allow(None, "gateway"), "no browser"
     for other in ("https://b.example", "http://a.example", "https://a.example.evil", "https://gateway", "null", ""):
@@ -39,13 +39,13 @@ def test_named_origins_and_no_others_may_come() -> None:
 
 
 def test_any_origin_may_come_where_everybody_may_or_a_star_says_so() -> None:
-    assert origins_of("", is_open=True) is ANY_ORIGIN
+    assert origins_of("", otherwise=ANY_ORIGIN) is ANY_ORIGIN
     assert ANY_ORIGIN.allow("https://evil.example", "gateway")
-    assert origins_of("*", is_open=False).allow("https://evil.example", None)
+    assert origins_of("*", otherwise=SAME_HOST).allow("https://evil.example", None)
 
 
 def test_where_nobody_is_named_only_pages_of_this_host_may_come() -> None:
-    origins = origins_of("", is_open=False)
+    origins = origins_of("", otherwise=SAME_HOST)
     assert not origins.are_named
     for origin, host in (
         ("https://gateway", "gateway"),

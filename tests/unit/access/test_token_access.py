@@ -1,0 +1,127 @@
+"""`AUTH_MODE=jwt`: who a handshake and a request belong to, tickets, revocations, and connections per user."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.access.doubles import ADA, Desk, Holder, ticket, token
+from websocket_handler.access.credentials import Credential, Kind
+from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
+from websocket_handler.protocol.identity import Identity
+
+
+def test_a_handshake_has_the_identity_of_its_token_or_none_without_a_credential() -> None:
+    desk = Desk()
+    assert desk.identify(token()) == ADA
+    assert desk.identify() is None
+    assert desk.identify(token("forged")) is ErrorCode.UNAUTHORIZED
+    assert desk.identify(token(), token()) is ErrorCode.UNAUTHORIZED
+    assert desk.identify(Credential(Kind.QUERY_TOKEN, "ada's")) is ErrorCode.UNAUTHORIZED
+    assert Desk(is_token_in_query_allowed=True).identify(Credential(Kind.QUERY_TOKEN, "ada's")) == ADA
+
+
+def test_a_handshake_waits_for_a_key_that_has_to_be_fetched() -> None:
+    desk = Desk()
+    desk.keys.late = []
+    answers: list[Identity | CommandError | None] = []
+    desk.access.identify([token()], answers.append)
+    assert answers == []
+    done, text = desk.keys.late[0]
+    done(desk.keys.known[text])
+    assert answers == [ADA]
+
+
+def test_a_request_has_the_identity_of_its_bearer_token_and_nothing_else_is_taken() -> None:
+    desk = Desk()
+    assert desk.visitor(token()) == ADA
+    assert desk.visitor() is ErrorCode.UNAUTHORIZED
+    assert desk.visitor(ticket(desk.access.issue_ticket(ADA))) is ErrorCode.UNAUTHORIZED
+
+
+def test_a_ticket_stands_for_its_identity_once_and_not_beyond_its_token() -> None:
+    desk = Desk()
+    first, second = desk.access.issue_ticket(ADA), desk.access.issue_ticket(replace(ADA, expires_at=1_000_010.0))
+    assert desk.identify(ticket(first)) == ADA
+    assert desk.identify(ticket(first)) is ErrorCode.UNAUTHORIZED
+    desk.clock.advance(10.0)
+    assert desk.identify(ticket(second)) is ErrorCode.UNAUTHORIZED
+
+
+def test_a_revocation_closes_the_users_connections_and_ends_tokens_and_tickets_issued_before() -> None:
+    desk = Desk()
+    ada, eve, gone = Holder(ADA), Holder(replace(ADA, user_id="eve")), Holder(replace(ADA, user_id="eve"))
+    for holder in (ada, eve, gone):
+        desk.access.begin(holder)
+    gone.is_open = False
+    issued = desk.access.issue_ticket(replace(ADA, user_id="eve"))
+    assert desk.access.revoke("eve") == 2
+    assert (ada.closed, eve.closed, gone.closed) == (None, CloseCode.DISCONNECTED, None)
+    assert desk.told == ["revoked"]
+    assert desk.identify(token("eve's")) is ErrorCode.UNAUTHORIZED
+    assert desk.visitor(token("eve's")) is ErrorCode.UNAUTHORIZED
+    assert desk.identify(ticket(issued)) is ErrorCode.UNAUTHORIZED
+    assert desk.identify(token()) == ADA
+    assert desk.access.is_over(replace(ADA, user_id="eve"), None)
+    desk.keys.known["fresh"] = replace(ADA, user_id="eve", issued_at=desk.clock.wall() + 1)
+    assert isinstance(desk.identify(token("fresh")), Identity)
+
+
+def test_a_visitor_is_over_when_its_token_is() -> None:
+    desk = Desk()
+    ends_at = desk.access.ends_at(ADA)
+    assert not desk.access.is_over(ADA, ends_at)
+    desk.clock.advance(600.0)
+    assert desk.access.is_over(ADA, ends_at)
+    forever = replace(ADA, expires_at=None)
+    assert not desk.access.is_over(forever, desk.access.ends_at(forever))
+
+
+def test_a_user_has_so_many_connections_and_places_and_a_fresher_token_needs_no_further_one() -> None:
+    desk = Desk(connections_per_user=2)
+    first, second = Holder(ADA), Holder()
+    desk.access.begin(first)
+    desk.access.begin(second)
+    leave = desk.access.take_place(ADA)
+    with pytest.raises(CommandError) as refusal:
+        desk.access.grant(second, ADA)
+    assert refusal.value.code is ErrorCode.TOO_MANY_CONNECTIONS
+    assert second.identity is None
+    leave()
+    desk.access.grant(second, ADA)
+    desk.access.grant(first, replace(ADA, expires_at=1_009_000.0))
+    with pytest.raises(CommandError):
+        desk.access.check_user(ADA)
+    desk.access.leave(second)
+    desk.access.check_user(ADA)
+
+
+def test_a_connection_without_an_identity_has_its_deadline_and_one_that_gets_it_the_end_of_its_token() -> None:
+    desk = Desk(authentication_timeout_s=5.0)
+    late, timely = Holder(), Holder()
+    desk.access.begin(late)
+    desk.access.begin(timely)
+    desk.scheduler.advance(4.0)
+    desk.access.grant(timely, ADA)
+    desk.scheduler.advance(1.0)
+    assert (late.closed, timely.closed) == (CloseCode.AUTHENTICATION_TIMEOUT, None)
+    desk.scheduler.advance(540.0)
+    assert b"token_expiring" in timely.pushed[0]
+    desk.scheduler.advance(60.0)
+    assert timely.closed == CloseCode.TOKEN_EXPIRED
+
+
+def test_a_connection_that_left_is_not_watched_any_more() -> None:
+    desk = Desk()
+    holders = [Holder(), Holder(ADA)]
+    for holder in holders:
+        desk.access.begin(holder)
+        desk.access.leave(holder)
+    desk.scheduler.advance(10_000.0)
+    assert [(holder.closed, holder.pushed) for holder in holders] == [(None, [])] * 2
+
+
+def test_readiness_tells_why_tokens_cannot_be_verified() -> None:
+    desk = Desk()
+    assert desk.access.failure() is None
+    desk.keys.fault = "no keys"
+    assert desk.access.failure() == "no keys"

@@ -1,0 +1,135 @@
+"""The door: the rules that a handshake has to pass before its client is taken in, cheapest rule first. Each rule has
+its own error code. Event streams and requests that wait pass the same limits on addresses, users and memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from websocket_handler.access.access import Access, Identified
+from websocket_handler.access.addresses import AddressCount, client_address
+from websocket_handler.access.credentials import Credential
+from websocket_handler.access.origins import ANY_ORIGIN, Origins
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.identity import Identity
+from websocket_handler.protocol.rate import TokenBucket
+
+BURST_S: Final = 2
+MEMORY_SAMPLE_S: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionOptions:
+    """Limits at the door. 0 means no limit."""
+
+    handshakes_per_second: float = 0.0
+    connections_per_address: int = 0
+    trusted_proxy_hops: int = 0
+    memory_limit_bytes: int = 0
+    origins: Origins = ANY_ORIGIN
+
+
+class Arrival(Protocol):
+    """A handshake as the door sees it: what the client's request says."""
+
+    @property
+    def credentials(self) -> Sequence[Credential]:
+        """Every credential of the request."""
+        ...
+
+    @property
+    def origin(self) -> str | None:
+        """The web page that opens the connection; None if the client is no browser."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """The host that the client wants to reach."""
+        ...
+
+    @property
+    def forwarded_for(self) -> Sequence[str]:
+        """The values of `X-Forwarded-For`."""
+        ...
+
+
+class Admission:
+    """The door of one node."""
+
+    def __init__(
+        self, options: AdmissionOptions, now: Callable[[], float], access: Access, memory_bytes: Callable[[], int]
+    ) -> None:
+        """`now` gives monotonic seconds, `memory_bytes` what the process takes."""
+        rate = options.handshakes_per_second
+        self._addresses = AddressCount(options.connections_per_address)
+        self._options = options
+        self._now = now
+        self._access = access
+        self._memory_bytes = memory_bytes
+        self._handshakes = TokenBucket(rate, max(1.0, rate * BURST_S), now())
+        self._sampled_at = float("-inf")
+        self._sampled_bytes = 0
+
+    # Handshakes
+
+    def check(self, peer: str, arrival: Arrival) -> str:
+        """Check what can be checked before it is known who the client is. Returns the address that the connection
+        counts for. Raises CommandError: `rate_limited`, `too_many_connections`, `forbidden`."""
+        address = client_address(peer, arrival.forwarded_for, self._options.trusted_proxy_hops)
+        if not self._handshakes.allows(self._now()):
+            raise CommandError(ErrorCode.RATE_LIMITED, "too many handshakes; slow down and come again")
+        self._check_room(address)
+        if not self._options.origins.allow(arrival.origin, arrival.host):
+            raise CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
+        return address
+
+    def identify(self, arrival: Arrival, done: Identified) -> None:
+        """Find out who opens the handshake. `done` is called before this returns unless a key has to be fetched."""
+        self._access.identify(arrival.credentials, done)
+
+    def enter(self, address: str, identity: Identity | None) -> None:
+        """Count a connection for its address. The limits are checked again, because others may have come while the
+        client was identified. Raises CommandError with `too_many_connections`."""
+        if identity is not None:
+            self._access.check_user(identity)
+        self._check_address(address)
+        self._addresses.enter(address)
+
+    def leave(self, address: str) -> None:
+        """Count a connection that entered no longer."""
+        self._addresses.leave(address)
+
+    # Event streams and requests that wait
+
+    def take_place(self, peer: str, forwarded_for: Sequence[str], identity: Identity) -> Callable[[], None]:
+        """Count an event stream, or a request that waits, like a connection. Returns the function that gives the
+        place back; call it once. Raises CommandError with `too_many_connections`."""
+        address = client_address(peer, forwarded_for, self._options.trusted_proxy_hops)
+        self._check_room(address)
+        leave_user = self._access.take_place(identity)
+        self._addresses.enter(address)
+
+        def leave() -> None:
+            self._addresses.leave(address)
+            leave_user()
+
+        return leave
+
+    # Limits
+
+    def is_memory_short(self) -> bool:
+        """True while the process takes more memory than it should. No further clients are taken in then."""
+        if not self._options.memory_limit_bytes:
+            return False
+        now = self._now()
+        if now - self._sampled_at >= MEMORY_SAMPLE_S:
+            self._sampled_at, self._sampled_bytes = now, self._memory_bytes()
+        return self._sampled_bytes > self._options.memory_limit_bytes
+
+    def _check_room(self, address: str) -> None:
+        self._check_address(address)
+        if self.is_memory_short():
+            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node has no memory for more connections")
+
+    def _check_address(self, address: str) -> None:
+        if self._addresses.is_full(address):
+            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this address has as many connections as one may have")
