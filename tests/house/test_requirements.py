@@ -1,0 +1,56 @@
+"""What the package requires at run time is what it imports: no more, no less, and in both files that say so."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.house.test_house_rules import PACKAGE, ROOT
+
+MODULES: Final = {"prometheus-client": {"prometheus_client"}, "pyjwt": {"jwt", "cryptography"}}
+"""Requirements whose modules have other names. The extra of `pyjwt` is what brings `cryptography`."""
+WITH_ANOTHER: Final = {"botocore": "aiobotocore"}
+"""Modules that come with a requirement, which pins them."""
+
+
+def name_of(requirement: str) -> str:
+    """`pyjwt` of `pyjwt[crypto]>=2.15`."""
+    match = re.match(r"[a-z0-9-]+", requirement)
+    assert match is not None, requirement
+    return match[0]
+
+
+def declared() -> set[str]:
+    """The run-time requirements that pyproject.toml names."""
+    return set(map(name_of, tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The foreign modules that a file imports, functions included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        yield from (name.partition(".")[0] for name in names)
+
+
+def test_what_the_package_requires_is_what_it_imports() -> None:
+    found = {name for path in PACKAGE for name in imported(path)} - sys.stdlib_module_names - {"websocket_handler"}
+    found = {WITH_ANOTHER.get(name, name) for name in found}
+    assert set().union(*(MODULES.get(name, {name}) for name in declared())) == found
+
+
+def test_the_lock_is_made_from_the_same_requirements() -> None:
+    lines = (ROOT / "requirements" / "runtime.in").read_text().split("\n")
+    assert {name_of(line) for line in lines if line} == declared()
+
+
+def test_every_requirement_is_locked() -> None:
+    lock = (ROOT / "websocket_handler" / "requirements.txt").read_text()
+    locked = set(re.findall(r"^([a-z0-9-]+)(?:\[[a-z]+\])?==", lock, re.MULTILINE))
+    assert declared() - locked == set()
