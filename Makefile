@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 STAMP := $(VENV)/.installed
 SEEDS ?= 10000
+PROCESSES ?= 2
 
 .PHONY: help install run test check format format-check lint types imports infra-test image-test container-tools \
   audit sbom sbom-test bench costs fuzz fuzz-coverage fuzz-api floods proofs simulation browser node-modules lock clean
@@ -31,8 +32,8 @@ $(STAMP): requirements/dev.txt websocket_handler/requirements.txt pyproject.toml
 run: $(STAMP) ## the whole system on this machine: AWS emulator, gateway, four demo agents, console page
 	@exec $(BIN)/python -m demo.run $(ARGS)
 
-test: $(STAMP) browser node-modules ## every test
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) browser node-modules ## every test, in PROCESSES=2 processes
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 
 check: format-check lint types imports test ## everything that CI checks
 

@@ -38,7 +38,7 @@ def split(request: bytes) -> Request:
     return Request(0, head + b"\r\n\r\n", body)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(OPERATIONS),
     HOSTS,

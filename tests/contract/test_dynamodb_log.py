@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME
@@ -358,7 +358,7 @@ def runner(emulator_process: Emulator) -> Iterator[tuple[asyncio.Runner, Aws]]:
         runner.run(aws.close())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(
     plan=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 4)), min_size=1, max_size=10),
     seed=st.integers(0, 2**16),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from tests.proof.witness import Publisher, Urls, Watcher
+from tests.proof.witness import RETRY_MAX_S, Pause, Publisher, Urls, Watcher
 
-LEVEL_TIMEOUT_S = 120.0
+LEVEL_TIMEOUT_S = 300.0
 
 
 class Worker(Protocol):
@@ -39,15 +39,26 @@ class Delivery:
 
 
 class Crowd:
-    """The clients of one project. `urls` may change while they are at work."""
+    """The clients of one project. `urls` may change while they are at work. A client waits for at most `retry_max_s`
+    before it tries again."""
 
     def __init__(
-        self, project_id: str, urls: Urls, random: Random, *, watchers: int, publishers: int, at_once: int = 16
+        self,
+        project_id: str,
+        urls: Urls,
+        random: Random,
+        *,
+        watchers: int,
+        publishers: int,
+        at_once: int = 16,
+        retry_max_s: float = RETRY_MAX_S,
     ) -> None:
-        self.watchers = [Watcher(f"watcher {i}", project_id, urls, Random(random.random())) for i in range(watchers)]
+        def pause() -> Pause:
+            return Pause(Random(random.random()), retry_max_s)
+
+        self.watchers = [Watcher(f"watcher {i}", project_id, urls, pause()) for i in range(watchers)]
         self.publishers = [
-            Publisher(project_id, urls, Random(random.random()), first, publishers, at_once)
-            for first in range(publishers)
+            Publisher(project_id, urls, pause(), first, publishers, at_once) for first in range(publishers)
         ]
 
     @asynccontextmanager

@@ -13,6 +13,7 @@ from demo.testing import running_emulator
 from tests.proof.command import run_alone
 from tests.proof.crowd import Crowd, Delivery
 from tests.proof.node import NodeProcess
+from tests.proof.witness import RETRY_MAX_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,14 @@ class KillReport:
         )
 
 
-async def prove_kills(rounds: int, watchers: int, seed: int) -> KillReport:
-    """Kill one node `rounds` times while it is published to at full speed."""
+async def prove_kills(rounds: int, watchers: int, seed: int, retry_max_s: float = RETRY_MAX_S) -> KillReport:
+    """Kill one node `rounds` times while it is published to at full speed. Clients wait for at most `retry_max_s`
+    before they try again."""
     random = Random(seed)
     with running_emulator() as emulator:
         node = NodeProcess(create_resources(emulator.url))
         await node.start()
-        crowd = Crowd("proj_kills", [node.url], random, watchers=watchers, publishers=4)
+        crowd = Crowd("proj_kills", [node.url], random, watchers=watchers, publishers=4, retry_max_s=retry_max_s)
         async with crowd.at_work():
             level_s = [await _kill(node, crowd, count, random) for count in range(1, rounds + 1)]
         await node.stop()

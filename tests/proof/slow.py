@@ -102,6 +102,7 @@ async def prove_slow(clients: int, publications: int) -> SlowReport:
             HISTORY_MESSAGES=str(publications),
             HISTORY_BYTES=str(publications * 4096),
             PING_INTERVAL_S="3600",
+            DRAIN_SECONDS="1",
         )
         await node.start()
         assert node.process is not None

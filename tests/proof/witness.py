@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 RETRY_S = 0.1
 RETRY_MAX_S = 2.0
 OPEN_TIMEOUT_S = 60.0
-ANSWER_TIMEOUT_S = 15.0
+ANSWER_TIMEOUT_S = 60.0
 Urls = Sequence[str]
 
 
@@ -28,19 +28,30 @@ class Refused(Exception):
 
 
 def link_to(url: str) -> connect:
-    """A connection that goes straight to the node, and lives as long as the node lets it."""
-    return connect(url, open_timeout=OPEN_TIMEOUT_S, ping_interval=None, compression=None, proxy=None)
+    """A connection that goes straight to the node, and lives as long as the node lets it.
+
+    Its queue has no maximum: `websockets` stops reading at a full one, misses the end of the connection, and its
+    `send` then waits out the ten seconds of `close_timeout`.
+    """
+    return connect(url, open_timeout=OPEN_TIMEOUT_S, ping_interval=None, compression=None, proxy=None, max_queue=None)
 
 
-def pause_s(random: Random, failures: int) -> float:
-    """How long to wait before the next attempt after so many failures in a row: exponential, with full jitter."""
-    return random.uniform(0, min(RETRY_MAX_S, RETRY_S * 2**failures))
+class Pause:
+    """How a client spends the time until its next attempt: exponential back-off with full jitter."""
+
+    def __init__(self, random: Random, max_s: float) -> None:
+        self.random = random
+        self._max_s = max_s
+
+    async def after(self, failures: int) -> None:
+        """Wait, after so many failures in a row."""
+        await asyncio.sleep(self.random.uniform(0, min(self._max_s, RETRY_S * 2**failures)))
 
 
 class Watcher:
     """Follows one project for as long as it lives, through any number of reconnects."""
 
-    def __init__(self, name: str, project_id: str, urls: Urls, random: Random) -> None:
+    def __init__(self, name: str, project_id: str, urls: Urls, pause: Pause) -> None:
         self.name = name
         self.project_id = project_id
         self.seen: list[int] = []
@@ -50,7 +61,7 @@ class Watcher:
         """How many times a node asked it to come back."""
         self.longest_gap_s = 0.0
         self._urls = urls
-        self._random = random
+        self._pause = pause
         self._failures = 0
         self._epoch = ""
         self._offset: int | None = None
@@ -61,7 +72,7 @@ class Watcher:
     async def run(self) -> None:
         """Connect, follow, and come back, until cancelled."""
         while True:
-            url = self._random.choice(self._urls)
+            url = self._pause.random.choice(self._urls)
             try:
                 async with link_to(self._target(url)) as link:
                     async for text in link:
@@ -70,7 +81,7 @@ class Watcher:
                 pass  # the node, or its log store, is down
             if self._down_since is None:
                 self._down_since = asyncio.get_running_loop().time()
-            await asyncio.sleep(pause_s(self._random, self._failures))
+            await self._pause.after(self._failures)
             self._failures += 1
 
     def _target(self, url: str) -> str:
@@ -137,12 +148,12 @@ class Watcher:
 class Publisher:
     """Publishes numbers as fast as they are confirmed, several at once, and retries each with its key until it is."""
 
-    def __init__(self, project_id: str, urls: Urls, random: Random, first: int, step: int, at_once: int) -> None:
+    def __init__(self, project_id: str, urls: Urls, pause: Pause, first: int, step: int, at_once: int) -> None:
         self.project_id = project_id
         self.confirmed: dict[int, tuple[str, int]] = {}
         self.retries = 0
         self._urls = urls
-        self._random = random
+        self._pause = pause
         self._next = first
         self._step = step
         self._at_once = at_once
@@ -159,13 +170,13 @@ class Publisher:
         """Publish until stopped."""
         while self._open or not self._is_stopping:
             try:
-                url = self._random.choice(self._urls)
+                url = self._pause.random.choice(self._urls)
                 async with link_to(url) as link:
                     self._failures = 0
                     await self._publish(link)
             except (OSError, ConnectionClosed, InvalidHandshake, TimeoutError):
                 pass  # the node is down; everything open is sent again
-            await asyncio.sleep(pause_s(self._random, self._failures))
+            await self._pause.after(self._failures)
             self._failures += 1
 
     async def _publish(self, link: ClientConnection) -> None:
@@ -181,7 +192,7 @@ class Publisher:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 self._answer(json.loads(await link.recv()))
             while self._refused:
-                await asyncio.sleep(pause_s(self._random, 1))
+                await self._pause.after(1)
                 await self._send(link, self._refused.pop())
 
     async def _send(self, link: ClientConnection, number: int) -> None:

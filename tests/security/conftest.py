@@ -6,17 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from demo.resources import create_resources
 from demo.testing import Emulator, running_emulator
 from tests.e2e.gateway import Gateway, running_gateway
 from tests.security.peers import Peer, bystander
 from tests.security.tokens import AUDIENCE, EC_KEY, ISSUER, RSA_KEY, SECRET, pem, token
-
-settings.register_profile(
-    "security", deadline=None, derandomize=True, suppress_health_check=[*HealthCheck], max_examples=150
-)
 
 GUARDED = {
     "AUTH_MODE": "jwt",

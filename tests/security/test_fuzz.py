@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.e2e.gateway import Gateway
@@ -22,8 +22,7 @@ from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.identity import Identity, InvalidClaims, identity_from_claims
 
 ROUNDS = 60
-PROFILE = settings.get_profile("security")
-STRICT = settings(PROFILE)
+STRICT = settings(max_examples=150, suppress_health_check=[*HealthCheck])
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -1,0 +1,23 @@
+"""For all tests: generated ones are the same in every run, and the longest ones begin first."""
+
+from importlib.util import find_spec
+
+import pytest
+
+LONG = ("tests/proof/", "tests/simulation/")
+
+
+def pytest_configure() -> None:
+    """Generated tests judge what comes out, never how long it took."""
+    if find_spec("hypothesis") is None:  # the environments of the infrastructure tests have none
+        return
+    from hypothesis import HealthCheck, settings  # noqa: PLC0415
+
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=slow)
+    settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first: two processes then end at about the same time."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
