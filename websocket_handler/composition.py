@@ -32,15 +32,15 @@ from websocket_handler.api.http_server import HttpLimits, http_protocol_factory
 from websocket_handler.api.metrics import make_registry
 from websocket_handler.config import Settings
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
-from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.scale_in import ScaleInProtection
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.log import LogLimits
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.net.gate import Gate, NetOptions
 from websocket_handler.net.keepalive import Keepalive
 from websocket_handler.net.listener import Listener

@@ -27,6 +27,8 @@ from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.node import Confirmed, Node
+from websocket_handler.logs.feed import PageLimits
+from websocket_handler.logs.page import Page
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol import replies
@@ -46,7 +48,8 @@ from websocket_handler.protocol.messages import (
     Unsubscribe,
 )
 from websocket_handler.protocol.names import Agent, agent_named
-from websocket_handler.protocol.replies import Greeting, HistoryPage
+from websocket_handler.protocol.publication import read_object
+from websocket_handler.protocol.replies import Greeting
 from websocket_handler.protocol.session import Session, SessionLimits
 
 ANONYMOUS: Final = ""
@@ -231,26 +234,36 @@ class WebSocketServer:
                 confirmation = replies.publish_confirmed(command.project_id, answer, _id(command))
                 self._confirmations.push(connection, confirmation)
 
-        payload = bytes(command.message)
-        self._begin(connection, lambda: self.node.publish(command.project_id, payload, key, done))
+        def start() -> None:
+            self.node.publish(self.node.prepare(command.message, command.project_id, key), done)
+
+        self._begin(connection, start)
 
     def _history(self, connection: Connection, command: History) -> None:
         limits = self.node.limits
-        project = self.node.project(command.project_id)
+        most = PageLimits(min(command.limit, limits.history_page_messages), limits.history_page_bytes)
+        feed = self.node.feed(command.project_id, after=command.after, limits=most)
 
-        def done(answer: HistoryPage | CommandError) -> None:
+        def done(answer: Page | CommandError) -> None:
             connection.in_flight -= HISTORY_WEIGHT
+            feed.close()
             if isinstance(answer, CommandError):
                 self._refuse_command(connection, command, answer)
             else:
-                connection.push(replies.history(command.project_id, answer, _id(command)))
+                page = replies.history(
+                    command.project_id,
+                    answer.position,
+                    answer.payloads,
+                    recovered=answer.recovered,
+                    command_id=_id(command),
+                )
+                connection.push(page)
 
-        count = min(command.limit, limits.history_page_messages)
-        self._begin(
-            connection,
-            lambda: project.fan_out.reader.page(command.after, count, limits.history_page_bytes, done),
-            weight=HISTORY_WEIGHT,
-        )
+        try:
+            self._begin(connection, lambda: feed.look(done), weight=HISTORY_WEIGHT)
+        except CommandError:
+            feed.close()
+            raise
 
     def _begin(self, connection: Connection, start: Callable[[], None], weight: int = 1) -> None:
         """Start what is answered later; its answer takes its weight off `in_flight`."""
@@ -327,7 +340,7 @@ class WebSocketServer:
 
     def broadcast_message(self, message: Mapping[str, object]) -> int:
         """Send an object to every connection of this node; how many there are. Raises CommandError."""
-        return self.node.broadcast(msgspec.json.encode(message))
+        return self.node.broadcast(self.node.prepare_broadcast(read_object(msgspec.json.encode(message))))
 
     def send_to_project(
         self,
@@ -342,7 +355,7 @@ class WebSocketServer:
         `done` gets its position once the log store has it, or why it has not. Raises CommandError when the
         object is refused as it stands.
         """
-        self.node.publish(project_id, msgspec.json.encode(message), key, done)
+        self.node.publish(self.node.prepare(read_object(msgspec.json.encode(message)), project_id, key), done)
 
     def forward_to_sqs(
         self,

@@ -144,7 +144,7 @@ def new_project() -> str:
 
 def segment(first: int, payloads: Sequence[bytes], *, epoch: str = "e1", at: float = BEGIN) -> Segment:
     """A segment with a writer of its own."""
-    records = tuple(Record(payload, at) for payload in payloads)
+    records = tuple(Record(payload, at, offset=offset) for offset, payload in enumerate(payloads, first))
     return Segment(epoch, first, uuid4().hex, records)
 
 

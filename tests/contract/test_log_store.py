@@ -20,7 +20,7 @@ from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.hub.log import LogLimits
-from websocket_handler.ports.log_store import SEGMENT_MESSAGES_MAX, Behind, Committed
+from websocket_handler.ports.log_store import Behind, Committed
 
 MakeStore = Callable[[LogLimits], Asked]
 pytestmark = pytest.mark.asyncio
@@ -116,22 +116,22 @@ async def test_projects_do_not_mix(store: Asked) -> None:
 
 
 async def test_the_largest_segment(store: Asked) -> None:
-    project = new_project()
-    payloads = [b"%03d" % index + b"x" * 500 for index in range(SEGMENT_MESSAGES_MAX)]
+    project, most = new_project(), store.store.limits.messages
+    payloads = [b"%03d" % index + b"x" * 500 for index in range(most)]
     assert isinstance(await store.append(project, made(1, payloads)), Committed)
-    assert isinstance(await store.append(project, made(SEGMENT_MESSAGES_MAX + 1, [b"next"])), Committed)
+    assert isinstance(await store.append(project, made(most + 1, [b"next"])), Committed)
     assert payloads_of(await store.opened(project)) == [*payloads, b"next"]
-    tail = await store.followed(project, SEGMENT_MESSAGES_MAX - 1)
+    tail = await store.followed(project, most - 1)
     assert payloads_of(tail)[-2:] == [payloads[-1], b"next"]
-    tail = await store.followed(project, SEGMENT_MESSAGES_MAX)
+    tail = await store.followed(project, most)
     assert payloads_of(tail)[-1] == b"next"
 
 
 async def test_level_after_the_largest_segment(store: Asked) -> None:
-    project = new_project()
-    await store.append(project, made(1, [b"x"] * SEGMENT_MESSAGES_MAX))
-    tail = await store.followed(project, SEGMENT_MESSAGES_MAX)
-    assert (tail.epoch, tail.head, list(tail.segments)) == ("e1", SEGMENT_MESSAGES_MAX, [])
+    project, most = new_project(), store.store.limits.messages
+    await store.append(project, made(1, [b"x"] * most))
+    tail = await store.followed(project, most)
+    assert (tail.epoch, tail.head, list(tail.segments)) == ("e1", most, [])
 
 
 async def test_bytes_come_back_as_they_were(store: Asked) -> None:

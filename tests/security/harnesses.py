@@ -22,11 +22,12 @@ from websockets.streams import StreamReader
 from tests.security.test_jwt_attacks import answer_to, make
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET, signed
 from tests.security.violations import Violation, check
+from tests.support.publications import broadcast_payload, project_named_in, publication_head
 from tests.unit.protocol.client_stream import cut
 from tests.unit.protocol.test_frame_decoder_differential import agree
 from tests.unit.spec_files import allows
 from websocket_handler.adapters.jwt.keys import jwks_keys
-from websocket_handler.api.projects import BATCH_MAX, split
+from websocket_handler.api.projects import BATCH_MAX, WHITESPACE, read_batch
 from websocket_handler.net.handshake import Refused, accepted, read_handshake, wants_upgrade
 from websocket_handler.protocol import publication, replies
 from websocket_handler.protocol.codec import decode_command
@@ -36,6 +37,7 @@ from websocket_handler.protocol.extensions import agreed_extensions
 from websocket_handler.protocol.frame_decoder import Event, ProtocolViolation
 from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.identity import Identity, InvalidClaims, identity_from_claims
+from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.messages import Publish
 from websocket_handler.protocol.names import OFFSET_MAX, is_project_id
 
@@ -179,7 +181,7 @@ def command(data: bytes) -> None:
         if fault.code not in SEEN_IN_THE_TEXT_ONLY and not BEYOND_THE_SCHEMA.search(data):
             check(not allows(COMMAND, read(data)), f"refused, but allowed: {fault.code}", data)
         return
-    if isinstance(found, Publish) and not publish(bytes(found.message)):
+    if isinstance(found, Publish) and not publish(found.message.body):
         return  # found when the publication is made
     said = read(data)
     names = [name for name, _ in read(data, list)]
@@ -190,7 +192,8 @@ def command(data: bytes) -> None:
         check(name not in said or getattr(found, name, said[name]) == said[name], f"another {name}", data)
     for name in ("data", "message"):
         if hasattr(found, name):
-            raw = bytes(getattr(found, name))
+            value = getattr(found, name)
+            raw = value.body if isinstance(value, JsonObject) else bytes(value)
             check(raw in data and same(read(raw), said[name]), f"another {name}", data)
 
 
@@ -205,7 +208,7 @@ def same(one: object, other: object) -> bool:
 def publish(data: bytes) -> bool:
     """A publisher's object: refused, or its own bytes with two fields behind them, once each. Whether it was taken."""
     try:
-        head = publication.publication_head(data, PROJECT)
+        head = publication_head(data, PROJECT)
     except CommandError as fault:
         check_error(fault, data)
         return False
@@ -225,23 +228,23 @@ def publish(data: bytes) -> bool:
 def publication_body(data: bytes) -> None:
     """A request body: split into objects without a change, each of them a publication, a broadcast or an error."""
     try:
-        items, is_batch = split(data)
+        items = [item.body for item in read_batch(data)] if data.lstrip(WHITESPACE).startswith(b"[") else [data]
     except CommandError as fault:
         check_error(fault, data)
-        items, is_batch = [data], False
-    if is_batch:
+        items = [data]
+    if items != [data]:
         check(1 <= len(items) <= BATCH_MAX, "a batch of another size", data)
         check(same([read(item) for item in items], read(data)), "split into something else", data)
     for item in items:
         publish(item)
         try:
-            body = publication.broadcast_payload(item)
+            body = broadcast_payload(item)
             check(body == item.strip(b" \t\r\n"), "not the own bytes", data)
             check(read(body).get("type") not in publication.MESSAGE_TYPES, "a message of the gateway", data)
         except CommandError as fault:
             check_error(fault, data)
         try:
-            named = publication.project_named_in(item)
+            named = project_named_in(item)
             check(named == read(item).get("project_id"), "another project", data)
         except CommandError as fault:
             check_error(fault, data)

@@ -9,8 +9,8 @@ import pytest
 from tests.e2e.gateway import Gateway, running_gateway
 from tests.security import api_fuzz
 from tests.security.peers import Peer, Raw, http
+from tests.support.publications import project_named_in
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.publication import project_named_in
 
 SEED = 20_261_122
 EXAMPLES = 8

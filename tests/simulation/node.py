@@ -19,15 +19,16 @@ from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
 from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
-from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.flush import flush
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
-from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.log import LogLimits
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.logs.queue import Published
 from websocket_handler.net.drain import hand_over
 from websocket_handler.net.gate import Gate, NetOptions
 from websocket_handler.net.keepalive import Keepalive
@@ -36,7 +37,7 @@ from websocket_handler.ports.log_store import LogStore, Segment
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position, Subscribe
 from websocket_handler.protocol.names import Agent
-from websocket_handler.protocol.publication import finish
+from websocket_handler.protocol.publication import finish, read_object
 from websocket_handler.protocol.replies import Greeting
 from websocket_handler.protocol.session import SessionLimits
 from websocket_handler.server import ServerOptions, WebSocketServer
@@ -236,6 +237,11 @@ class Process(Owner):
             link.is_closed = True
             return False
         return True
+
+    def publish(self, project_id: str, body: bytes, key: str, done: Published) -> None:
+        """Publish as the HTTP routes do. Raises CommandError when it is refused."""
+        node = self.parts.node
+        node.publish(node.prepare(read_object(body), project_id, key), done)
 
     def drain(self) -> None:
         """SIGTERM: hand over, flush, and go."""

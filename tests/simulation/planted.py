@@ -10,17 +10,18 @@ from websocket_handler.adapters.aws import sqs_forwarder
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
 from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.aws.table import Table
-from websocket_handler.delivery.fan_out import PAGE_MESSAGES_MAX, FanOut
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.node import Confirmed, Node
-from websocket_handler.delivery.project import Project
-from websocket_handler.delivery.reader import Reader, after_in, bounded, follows
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.keys import KeyWindow
 from websocket_handler.hub.log import ProjectLog, Start
+from websocket_handler.logs.fan_out import FanOut
+from websocket_handler.logs.journal import Journal
+from websocket_handler.logs.page import Page
+from websocket_handler.logs.reader import Reader
 from websocket_handler.ports.forwarder import Accepted, QueueUnavailable
-from websocket_handler.ports.log_store import Behind, Committed, Unavailable
+from websocket_handler.ports.log_store import Behind, Committed
 from websocket_handler.protocol.messages import Position
 
 Patch = tuple[Any, str, Any]
@@ -48,12 +49,12 @@ def planted(name: str) -> Iterator[None]:
 
 @_plant
 def a_lost_race_counts_as_won() -> list[Patch]:
-    answered: Any = Project._answered
+    answered: Any = Journal._answered
 
     def changed(self: Any, segment: Any, answer: Any) -> None:
         answered(self, segment, Committed() if isinstance(answer, Behind) else answer)
 
-    return [(Project, "_answered", changed)]
+    return [(Journal, "_answered", changed)]
 
 
 @_plant
@@ -70,16 +71,15 @@ def a_write_without_its_condition() -> list[Patch]:
 
 @_plant
 def confirmed_before_the_commit() -> list[Patch]:
-    take: Any = Project._take_batch
+    append: Any = Journal._append
 
-    def changed(self: Any) -> Any:
-        batch, records = take(self)
+    def changed(self: Any, batch: Any) -> None:
         for offset, waiting in enumerate(batch, self.log.head + 1):
-            waiting.done(Position(self.log.epoch, offset))
-            waiting.done = _ignore
-        return batch, records
+            waiting.answer(Position(self.log.epoch, offset))
+            waiting._done = _ignore
+        append(self, batch)
 
-    return [(Project, "_take_batch", changed)]
+    return [(Journal, "_append", changed)]
 
 
 @_plant
@@ -195,37 +195,31 @@ def the_ring_is_never_trimmed() -> list[Patch]:
 
 @_plant
 def keys_are_forgotten_by_a_restart() -> list[Patch]:
-    opened: Any = Project._opened
+    adopt: Any = Journal._adopt
 
     def changed(self: Any, tail: Any) -> None:
         keys, self._keys = self._keys, KeyWindow(0, 0.0)
-        original, self._become_ready = self._become_ready, _ignore
-        opened(self, tail)
-        self._keys, self._become_ready = keys, original
-        if not isinstance(tail, Unavailable):
-            self._become_ready()
+        adopt(self, tail)
+        self._keys = keys
 
-    return [(Project, "_opened", changed)]
+    return [(Journal, "_adopt", changed)]
 
 
 @_plant
 def keys_of_other_nodes_are_not_noted() -> list[Patch]:
-    extend: Any = Project._extend
+    merge: Any = Journal._merge
 
-    def changed(self: Any, segment: Any) -> None:
-        is_ours = bool(self._written) or self._state.name == "OPENING"
-        keys = self._keys
-        if not is_ours:
-            self._keys = KeyWindow(0, 0.0)
-        extend(self, segment)
+    def changed(self: Any, ours: Any, tail: Any) -> None:
+        keys, self._keys = self._keys, KeyWindow(0, 0.0)
+        merge(self, ours, tail)
         self._keys = keys
 
-    return [(Project, "_extend", changed)]
+    return [(Journal, "_merge", changed)]
 
 
 @_plant
 def an_ambiguous_write_is_appended_again() -> list[Patch]:
-    merge: Any = Project._merge
+    merge: Any = Journal._merge
 
     def changed(self: Any, ours: Any, tail: Any) -> None:
         merge(self, None, tail)
@@ -235,7 +229,7 @@ def an_ambiguous_write_is_appended_again() -> list[Patch]:
     async def put_changed(self: Any, project_id: str, segment: Any, ttl: int) -> Any:
         return await put(self, project_id, _Nameless(segment), ttl)
 
-    return [(Project, "_merge", changed), (DynamoDbLogStore, "_put", put_changed)]
+    return [(Journal, "_merge", changed), (DynamoDbLogStore, "_put", put_changed)]
 
 
 class _Nameless:
@@ -252,22 +246,23 @@ class _Nameless:
 
 @_plant
 def an_epoch_is_used_again_after_a_loss() -> list[Patch]:
-    adopt: Any = Project._adopt
+    adopt: Any = Journal._adopt
 
     def changed(self: Any, tail: Any) -> None:
         adopt(self, tail)
         if tail.epoch is None:
             self.log.epoch = "epoch"
+            self._observer.replaced(self.log.position, self.beginning)
 
-    return [(Project, "_adopt", changed)]
+    return [(Journal, "_adopt", changed)]
 
 
 @_plant
 def cursors_stay_after_a_new_epoch() -> list[Patch]:
-    def changed(self: Any) -> None:
-        self.delivered = self._project.log.head
+    def changed(self: Any, end: Any, beginning: int) -> None:
+        self._epoch, self.delivered = end.epoch, end.offset
 
-    return [(FanOut, "reset", changed)]
+    return [(FanOut, "replaced", changed)]
 
 
 @_plant
@@ -308,29 +303,13 @@ def receipts_are_told_apart_by_their_order() -> list[Patch]:
 
 @_plant
 def a_cursor_overtakes_the_commit() -> list[Patch]:
-    def changed(self: Any, cursor: Any, asked: int, tail: Any) -> None:
-        if cursor.state is not CursorState.READING or cursor.offset != asked:
-            return
-        cursor.state = CursorState.BEHIND
-        if isinstance(tail, Unavailable):
-            self._engine.scheduler.call_later(1.0, partial(self.resume, cursor))
-        elif tail.epoch == self._project.log.epoch and follows(tail, cursor.offset):
-            records = after_in(tail, cursor.offset)
-            while records and not cursor.owner.is_paused:
-                page = bounded(records, PAGE_MESSAGES_MAX, self._engine.limits.write_bytes)
-                self._send_page(cursor, page)
-                records = records[len(page) :]
-            self._catch_up(cursor)
-        else:
-            self._move(cursor, self.reader.floor_after(cursor.offset, tail))
-
-    return [(FanOut, "_page_read", changed)]
+    return [(Page, "until", lambda self, _offset: self)]
 
 
 @_plant
 def one_page_is_taken_for_all() -> list[Patch]:
     def changed(self: Any, offset: int, done: Any) -> None:
-        self._project.refresh(done)
+        self._journal.refresh(done)
 
     return [(Reader, "_reach", changed)]
 
@@ -372,12 +351,11 @@ def unsubscribing_leaves_the_cursor() -> list[Patch]:
 @_plant
 def an_outage_answers_nobody() -> list[Patch]:
     def changed(self: Any, fault: Any) -> None:
-        self._written = []
-        self._waiting.clear()
-        self._waiting_bytes = 0
+        self._appending = []
+        self.queue.take_all()
         self._answer_all(fault)
 
-    return [(Project, "_refuse_all", changed)]
+    return [(Journal, "_refuse_all", changed)]
 
 
 def _ignore(*_: Any) -> None:

@@ -14,6 +14,7 @@ class WatchedStore:
         self._committed = committed
         self.name = store.name
         self.is_shared = store.is_shared
+        self.limits = store.limits
 
     def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
         self._store.open(project_id, done)

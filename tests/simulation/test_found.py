@@ -10,10 +10,10 @@ from tests.unit.delivery.doubles import NEVER_OLD, Bench, client_of, segment, ta
 from tests.virtual_time import in_virtual_time
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.follower import Follower
-from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.hub.log import LogLimits, Start
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import Behind, Tail
 from websocket_handler.ports.peers import PEER_LIFETIME_S
 from websocket_handler.ports.state_store import ConnectionRecord
@@ -146,7 +146,8 @@ async def test_a_node_that_left_is_followed_to_its_last_word() -> None:
     looks: list[float] = []
     clock = LoopClock()
     project: Any = SimpleNamespace(
-        fan_out=SimpleNamespace(is_empty=False), refresh=lambda _done: looks.append(clock.monotonic())
+        fan_out=SimpleNamespace(is_empty=False),
+        journal=SimpleNamespace(refresh=lambda _done: looks.append(clock.monotonic())),
     )
     follower = Follower(_Leaving(), cast("Node", SimpleNamespace(projects=[project])), "n", clock)
     begun = clock.monotonic()

@@ -9,9 +9,9 @@ from tests.simulation.clients import Client, Session
 from tests.simulation.fake_sqs import Message
 from tests.simulation.network import Link
 from tests.simulation.node import UPDATES_QUEUE, Process
+from websocket_handler.logs.page import Page
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
-from websocket_handler.protocol.replies import HistoryPage
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -125,7 +125,7 @@ class Workload:
             self.world.checker.confirmed(uid, answer.epoch, answer.offset)
 
         try:
-            process.context.run(process.parts.node.publish, project, body.encode(), key, done)
+            process.context.run(process.publish, project, body.encode(), key, done)
         except CommandError as fault:
             done(fault)
         if key:
@@ -186,7 +186,7 @@ class Workload:
         nodes = self.world.listening
         if nodes:
             process = self.random.choice(nodes)
-            process.context.run(process.parts.node.broadcast, b'{"type":"broadcast"}')
+            process.context.run(process.parts.server.broadcast_message, {"type": "broadcast"})
 
     # Networks
 
@@ -263,7 +263,7 @@ class Workload:
         """A reader without a connection, as the HTTP routes are."""
         world, before = self.world, self.world.checker.end_of(project)
 
-        def done(page: HistoryPage | CommandError) -> None:
+        def done(page: Page | CommandError) -> None:
             if process.is_frozen or isinstance(page, CommandError):
                 return
             answer = {"epoch": page.position.epoch, "offset": page.position.offset, "recovered": page.recovered}
@@ -278,11 +278,11 @@ class Workload:
             except CommandError as fault:
                 done(fault)
                 return
-            opened.fan_out.reader.page(after, limit, 10_000_000, done)
+            opened.reader.page(None, after, limit, 10_000_000, done)
 
         process.context.run(pull)
 
-    def _check_page(self, project: str, before: End, answer: dict[str, Any], page: HistoryPage) -> None:
+    def _check_page(self, project: str, before: End, answer: dict[str, Any], page: Page) -> None:
         if answer["epoch"] == before.epoch and not page.payloads and answer["offset"] < before.head:
             self.world.checker.violation(f"{project}: the end is said to be {answer}, it is {before}")
 

@@ -348,11 +348,12 @@ class World:
             await asyncio.sleep(0.5)
             for process in self.listening:
                 for project in process.parts.node.projects:
-                    waiting = sum(len(waiting.head) for waiting in project._waiting)
-                    if waiting != project._waiting_bytes or waiting > PENDING_BYTES:
-                        self.checker.violation(f"{waiting} bytes wait, counted as {project._waiting_bytes}")
-                    if project.log.bytes > self.scenario.ring_bytes or len(project.log) > self.scenario.ring_messages:
-                        self.checker.violation(f"the ring holds {len(project.log)}, {project.log.bytes} bytes")
+                    queue, log = project.journal.queue, project.journal.log
+                    waiting = sum(waiting.publication.size for waiting in queue._waiting)
+                    if waiting != queue.bytes or waiting > PENDING_BYTES:
+                        self.checker.violation(f"{waiting} bytes wait, counted as {queue.bytes}")
+                    if log.bytes > self.scenario.ring_bytes or len(log) > self.scenario.ring_messages:
+                        self.checker.violation(f"the ring holds {len(log)}, {log.bytes} bytes")
 
 
 def _records(blob: bytes) -> list[list[Any]]:

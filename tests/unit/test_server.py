@@ -13,10 +13,10 @@ from tests.virtual_time import in_virtual_time, settle
 from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.delivery.engine import Engine
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
-from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Subscribe
 from websocket_handler.protocol.names import Agent
@@ -72,7 +72,7 @@ async def test_what_is_sent_to_a_project_reaches_who_follows_it_and_nobody_else(
     await settle()
     assert client_of(follower).messages == [{"type": "hello", "project_id": "p", "offset": 1}]
     assert client_of(other).messages == []
-    assert answers == [desk.server.node.project("p").log.position]
+    assert answers == [desk.server.node.project("p").journal.position]
 
 
 @in_virtual_time

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from websocket_handler.hub.log import LogLimits, ProjectLog
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.log_store import (
-    SEGMENT_MESSAGES_MAX,
     Behind,
     Committed,
     Segment,
+    SegmentLimits,
     Tail,
     Unavailable,
 )
@@ -24,6 +24,7 @@ class MemoryLogStore:
 
     name = "memory"
     is_shared = False
+    limits = SegmentLimits(messages=500, bytes=300_000)
 
     def __init__(self, clock: Clock, limits: LogLimits, bytes_max: int = 134_217_728) -> None:
         self._clock = clock
@@ -40,7 +41,7 @@ class MemoryLogStore:
             self._bytes -= log.bytes
             log.trim(self._clock.wall())
             self._bytes += log.bytes
-            done(self._tail(log, log.first - 1, SEGMENT_MESSAGES_MAX * 1000, self._bytes_max))
+            done(self._tail(log, log.first - 1, len(log), self._bytes_max))
 
     def append(
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | Unavailable], None]
@@ -74,7 +75,7 @@ class MemoryLogStore:
         if log is None:
             done(Tail(None, 0, 0, ()))
         elif log.covers(after):
-            done(self._tail(log, after, SEGMENT_MESSAGES_MAX, READ_BYTES_MAX))
+            done(self._tail(log, after, self.limits.messages, READ_BYTES_MAX))
         else:
             done(Tail(log.epoch, log.head, log.first - 1, ()))
 

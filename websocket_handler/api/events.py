@@ -11,22 +11,21 @@ from contextlib import ExitStack
 from starlette.requests import Request
 
 from websocket_handler.api.access import Visitor, is_over, patience_s, visitor_of
-from websocket_handler.api.gateway import Gateway, Waiter, parameter
+from websocket_handler.api.gateway import Gateway, parameter
 from websocket_handler.api.projects import project_id_of
 from websocket_handler.api.streams import HeldStream, place_taken
-from websocket_handler.delivery.project import Project
 from websocket_handler.hub.log import Start
+from websocket_handler.logs.fan_out import STORE_RETRY_S
+from websocket_handler.logs.feed import Feed, PageLimits
+from websocket_handler.logs.page import Page
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codec import read_position
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
-from websocket_handler.protocol.names import OFFSET_MAX
-from websocket_handler.protocol.replies import HistoryPage
 
 HEARTBEAT_S = 15.0
 RETRY_MS = 2000
-PAGE_MESSAGES = 200
-PAGE_BYTES = 131_072
+PAGE = PageLimits(messages=200, bytes=131_072)
 
 
 class EventRoutes:
@@ -39,65 +38,44 @@ class EventRoutes:
         """Follow a project as a stream of events. Faults are answered before the stream begins."""
         project_id = project_id_of(request)
         since = _since(request)
+        visitor = visitor_of(request)
         with ExitStack() as held:
             held.enter_context(place_taken(request, self._gateway))
-            project = self._gateway.node.project(project_id)
-            project.fan_out.hold()
-            held.callback(project.fan_out.release)
-            waiter = Waiter()
-            project.fan_out.reader.place(since, None, waiter.done)
-            start = await waiter.result(Start)
-            stream = self._stream(project, start, visitor_of(request))
+            feed = held.enter_context(
+                self._gateway.node.feed(project_id, limits=PAGE, is_over=lambda: self._is_over(visitor))
+            )
+            start = await feed.begin(since)
+            stream = self._stream(project_id, feed, start, visitor)
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             return HeldStream(stream, headers=headers).hold(held.pop_all())
 
-    async def _stream(self, project: Project, start: Start, visitor: Visitor) -> AsyncIterator[bytes]:
-        position = Position(project.log.epoch, start.offset)
-        confirmation = replies.subscription_confirmed(project.project_id, position, recovered=start.recovered)
-        yield b"retry: %d\n" % RETRY_MS + _event(confirmation, position, "subscription_confirmed")
+    def _is_over(self, visitor: Visitor) -> bool:
+        return self._gateway.is_draining() or is_over(visitor, self._gateway)
+
+    async def _stream(self, project_id: str, feed: Feed, start: Start, visitor: Visitor) -> AsyncIterator[bytes]:
+        confirmation = replies.subscription_confirmed(project_id, feed.position, recovered=start.recovered)
+        yield b"retry: %d\n" % RETRY_MS + _event(confirmation, feed.position, "subscription_confirmed")
         while not self._gateway.is_draining():
-            page = await self._next_page(project, position, patience_s(visitor, self._gateway, HEARTBEAT_S))
+            page = await self._next(feed, patience_s(visitor, self._gateway, HEARTBEAT_S))
             if is_over(visitor, self._gateway):
                 return  # the client comes back, and is told why it may not
             if page is None:
                 yield b": still here\n\n"
                 continue
-            first = page.position.offset - len(page.payloads)
-            if page.position.epoch != position.epoch or not page.recovered:
-                position = Position(page.position.epoch, first)
-                reset = replies.subscription_reset(project.project_id, position)
-                yield _event(reset, position, "subscription_reset")
-            for offset, payload in enumerate(page.payloads, first + 1):
-                yield _event(payload, Position(page.position.epoch, offset))
-            position = page.position
+            if not page.recovered:
+                position = Position(page.epoch, page.after)
+                yield _event(replies.subscription_reset(project_id, position), position, "subscription_reset")
+            for entry in page.entries:
+                yield _event(entry.payload, Position(page.epoch, entry.offset))
         yield _event(replies.reconnect("draining", RETRY_MS), None, "reconnect")
 
-    async def _next_page(self, project: Project, position: Position, wait_s: float) -> HistoryPage | None:
-        """What follows `position`, as soon as there is something; None when it is time for a heartbeat."""
-        woken = Waiter()
-        project.fan_out.wake_once(woken, lambda: woken.done(None))
+    async def _next(self, feed: Feed, wait_s: float) -> Page | None:
+        """What follows, as soon as there is something; None when it is time for a heartbeat."""
         try:
-            page = await self._page(project, position)
-            if page is not None:
-                return page
-            async with asyncio.timeout(wait_s):
-                await woken.result(type(None))
-            return await self._page(project, position)
-        except TimeoutError:
-            return None
-        finally:
-            project.fan_out.forget_wake(woken)
-
-    async def _page(self, project: Project, position: Position) -> HistoryPage | None:
-        waiter = Waiter()
-        after = position.offset if position.epoch == project.log.epoch else OFFSET_MAX
-        project.fan_out.reader.page(after, PAGE_MESSAGES, PAGE_BYTES, waiter.done)
-        try:
-            page = await waiter.result(HistoryPage)
+            return await feed.next(wait_s)
         except CommandError:
-            await asyncio.sleep(1)  # the store does not answer: the place is kept, and asked for again
+            await asyncio.sleep(STORE_RETRY_S)  # the store does not answer: the position is kept, and asked for again
             return None
-        return page if page.payloads or not page.recovered else None
 
 
 def _since(request: Request) -> Position | None:

@@ -1,9 +1,9 @@
 """Routes of one project: publish, read, long poll, presence."""
 
-import asyncio
 import math
 import re
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -12,15 +12,18 @@ from starlette.responses import Response
 from websocket_handler.api.access import Visitor, check_still, is_over, patience_s, visitor_of
 from websocket_handler.api.gateway import Gateway, Waiter, json_response, page_limit, parameter, read_body, whole_number
 from websocket_handler.api.streams import place_taken, unless_gone
-from websocket_handler.delivery.project import Project
+from websocket_handler.logs.feed import PageLimits
 from websocket_handler.protocol import json_text, publication, replies
 from websocket_handler.protocol.codec import invalid_project_id
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.names import EPOCH, IDEMPOTENCY_KEY, OFFSET_MAX, is_project_id
-from websocket_handler.protocol.replies import HistoryPage
+from websocket_handler.protocol.publication import PreparedPublication
 
 BATCH_MAX = 100
+WHITESPACE = b" \t\r\n"
+Made = TypeVar("Made")
 WAIT_MAX_S = 60.0
 _SECONDS = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 """A number as JSON and OpenAPI write it; Python's own reading is laxer."""
@@ -36,15 +39,15 @@ class ProjectRoutes:
         """POST messages: one object, or an array of them, all or nothing."""
         project_id = project_id_of(request)
         key = _key(request)
-        body = await read_body(request, self._gateway)
-        items, is_batch = split(body)
-        heads = [self._head(item, project_id, index if is_batch else None) for index, item in enumerate(items)]
-        project = self._gateway.node.project(project_id)
-        project.check_room(len(heads), sum(map(len, heads)))
-        waiters = [Waiter() for _ in heads]
-        for index, (head, waiter) in enumerate(zip(heads, waiters, strict=True)):
-            item_key = f"{key}:{index}" if key and is_batch else key
-            project.publish(head, item_key, publication.digest(head) if item_key else b"", waiter.done)
+        node = self._gateway.node
+        messages, is_batch = await self._read(request)
+
+        def prepare(index: int) -> PreparedPublication:
+            return node.prepare(messages[index], project_id, f"{key}:{index}" if key and is_batch else key)
+
+        prepared = _each(messages, prepare, is_batch=is_batch)
+        waiters = [Waiter() for _ in prepared]
+        node.publish_all([(one, waiter.done) for one, waiter in zip(prepared, waiters, strict=True)])
         positions = await _all(waiters)
         if not is_batch:
             return json_response(replies.publish_confirmed(project_id, positions[0]))
@@ -56,73 +59,45 @@ class ProjectRoutes:
         }
         return json_response(msgspec.json.encode(answer))
 
-    def _head(self, item: bytes, project_id: str, index: int | None) -> bytes:
-        return self._checked(lambda payload: publication.publication_head(payload, project_id), item, index)
-
-    def _checked(self, read: Callable[[bytes], bytes], item: bytes, index: int | None) -> bytes:
-        def checked(payload: bytes) -> bytes:
-            self._gateway.node.check_size(payload)
-            return read(payload)
-
-        return with_index(checked, item, index)
+    async def _read(self, request: Request) -> tuple[Sequence[JsonObject], bool]:
+        """The objects of a request's body, and whether it was an array of them."""
+        body = await read_body(request, self._gateway)
+        if body.lstrip(WHITESPACE).startswith(b"["):
+            return read_batch(body), True
+        self._gateway.node.check_size(body)
+        return [publication.read_object(body)], False
 
     async def broadcast(self, request: Request) -> Response:
         """POST broadcast: one object, or an array of them, to every connection of this node."""
-        items, is_batch = split(await read_body(request, self._gateway))
-        for index, item in enumerate(items):
-            self._checked(publication.broadcast_payload, item, index if is_batch else None)
+        node = self._gateway.node
+        messages, is_batch = await self._read(request)
+        prepared = _each(messages, lambda index: node.prepare_broadcast(messages[index]), is_batch=is_batch)
         reached = 0
-        for item in items:
-            reached = self._gateway.node.broadcast(item)
+        for one in prepared:
+            reached = node.broadcast(one)
         return json_response(msgspec.json.encode({"type": "broadcast_confirmed", "connections": reached}))
 
     async def messages(self, request: Request) -> Response:
         """GET messages: a page of the log; with `wait`, once there is one."""
         project_id = project_id_of(request)
         after = whole_number(request, "after", 0, 0, OFFSET_MAX)
-        count = page_limit(request, self._gateway.node.limits.history_page_messages)
-        visitor = visitor_of(request)
+        node, visitor = self._gateway.node, visitor_of(request)
+        limits = PageLimits(page_limit(request, node.limits.history_page_messages), node.limits.history_page_bytes)
         wait_s, epoch = patience_s(visitor, self._gateway, _wait_s(request)), _epoch(request)
-        project = self._gateway.node.project(project_id)
-        project.fan_out.hold()
-        try:
-            page = await self._page(project, after, count, epoch)
-            if not page.payloads and page.recovered and wait_s:
+        with node.feed(
+            project_id, after=after, epoch=epoch, limits=limits, is_over=lambda: self._is_over(visitor)
+        ) as feed:
+            page = await feed.next(0)
+            if page is None and wait_s:
                 with place_taken(request, self._gateway):
-                    await unless_gone(request, self._grown(project, page.position.offset, wait_s, visitor))
+                    page = await unless_gone(request, feed.next(wait_s))
                 check_still(visitor, self._gateway)
-                page = await self._page(project, after, count, epoch)
-        finally:
-            project.fan_out.release()
-        return json_response(replies.history(project_id, page))
+            end, payloads = feed.position, [] if page is None else page.payloads
+        recovered = page is None or page.recovered
+        return json_response(replies.history(project_id, end, payloads, recovered=recovered))
 
-    async def _page(self, project: Project, after: int, count: int, epoch: str | None) -> HistoryPage:
-        waiter = Waiter()
-        project.fan_out.reader.page(after, count, self._gateway.node.limits.history_page_bytes, waiter.done)
-        page = await waiter.result(HistoryPage)
-        if epoch is None or epoch == page.position.epoch:
-            return page
-        other = Waiter()  # another numbering: nothing of the given place can be continued
-        project.fan_out.reader.page(OFFSET_MAX, count, self._gateway.node.limits.history_page_bytes, other.done)
-        return await other.result(HistoryPage)
-
-    async def _grown(self, project: Project, offset: int, wait_s: float, visitor: Visitor) -> None:
-        """Wait until something is newer than `offset`, the time is over, or the node or the visitor has to go."""
-        try:
-            async with asyncio.timeout(wait_s):
-                while (
-                    project.fan_out.delivered <= offset
-                    and not self._gateway.is_draining()
-                    and not is_over(visitor, self._gateway)
-                ):
-                    woken = Waiter()
-                    project.fan_out.wake_once(woken, lambda woken=woken: woken.done(None))  # type: ignore[misc]
-                    try:
-                        await woken.result(type(None))
-                    finally:
-                        project.fan_out.forget_wake(woken)
-        except TimeoutError:
-            return
+    def _is_over(self, visitor: Visitor) -> bool:
+        return self._gateway.is_draining() or is_over(visitor, self._gateway)
 
     async def presence(self, request: Request) -> Response:
         """GET presence: who follows the project on this node."""
@@ -146,28 +121,37 @@ def _key(request: Request) -> str:
     return keys[0]
 
 
-def split(body: bytes) -> tuple[Sequence[bytes], bool]:
-    """The objects of a request body, each as its own bytes, and whether it was an array."""
-    if not body.lstrip(b" \t\r\n").startswith(b"["):
-        return [body], False
-    json_text.parse(body)
+def read_batch(body: bytes) -> Sequence[JsonObject]:
+    """The objects of an array, each with its own bytes; the array is read once. Raises CommandError: `invalid_json`,
+    `too_deep`, `invalid_field`, `not_an_object`."""
+    values = json_text.parse(body)
     try:
-        items = msgspec.json.decode(body, type=list[msgspec.Raw])
+        texts = msgspec.json.decode(body, type=list[msgspec.Raw])
     except msgspec.DecodeError as error:
         raise CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {error}") from None
-    if not 1 <= len(items) <= BATCH_MAX:
+    if not 1 <= len(texts) <= BATCH_MAX:
         raise CommandError(ErrorCode.INVALID_FIELD, f"a batch has 1 to {BATCH_MAX} messages")
-    return [bytes(item) for item in items], True
+    assert isinstance(values, list), "both readers saw an array"
+
+    def made(index: int) -> JsonObject:
+        if not isinstance(values[index], tuple):
+            raise json_text.not_an_object()
+        return JsonObject(bytes(texts[index]), values[index])
+
+    return _each(texts, made, is_batch=True)
 
 
-def with_index(read: Callable[[bytes], bytes], item: bytes, index: int | None) -> bytes:
-    """Read one item; a fault of a batch names the item."""
-    try:
-        return read(item)
-    except CommandError as fault:
-        if index is None:
-            raise
-        raise CommandError(fault.code, f"message {index}: {fault.message}") from None
+def _each(items: Sequence[object], work: Callable[[int], Made], *, is_batch: bool) -> list[Made]:
+    """What `work` makes of each item, by its index; a fault in a batch names the item."""
+    made: list[Made] = []
+    for index in range(len(items)):
+        try:
+            made.append(work(index))
+        except CommandError as fault:
+            if not is_batch:
+                raise
+            raise CommandError(fault.code, f"message {index}: {fault.message}") from None
+    return made
 
 
 async def _all(waiters: Sequence[Waiter]) -> list[Position]:

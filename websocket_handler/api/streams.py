@@ -4,7 +4,7 @@ towards the limits of its address and of its user, and gives its place back when
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -13,6 +13,8 @@ from starlette.types import Receive, Scope, Send
 from websocket_handler.api.access import visitor_of
 from websocket_handler.api.gateway import Gateway
 from websocket_handler.protocol.codes import CommandError
+
+Answer = TypeVar("Answer")
 
 
 @contextmanager
@@ -50,8 +52,8 @@ class HeldStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, None]) -> None:
-    """Do it, until it is done or its client has hung up."""
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer | None:
+    """Do it, until it is done; None when its client hung up before."""
     working, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:
         await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -60,8 +62,7 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, None]) -> None
         if not working.done():
             working.cancel()
         await asyncio.gather(working, gone, return_exceptions=True)
-    if not working.cancelled():
-        working.result()
+    return None if working.cancelled() else working.result()
 
 
 async def _gone(request: Request) -> None:

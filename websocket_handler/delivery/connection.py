@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from websocket_handler.delivery.fan_out import Subscription
-from websocket_handler.delivery.project import Project
+from websocket_handler.logs.fan_out import Subscription
+from websocket_handler.logs.project import Project
 from websocket_handler.ports.clock import Timer
 from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol.frames import PLAIN, Framing

@@ -10,7 +10,7 @@ from itertools import cycle, islice
 from typing import Final
 
 from websocket_handler.delivery.node import Node
-from websocket_handler.delivery.project import Project
+from websocket_handler.logs.project import Project
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.peers import PEER_LIFETIME_S, Peers, PeersUnavailable
 
@@ -64,7 +64,7 @@ class Follower:
         self._next += count
 
     def _look(self, project: Project) -> None:
-        project.refresh(lambda _fault: None)
+        project.journal.refresh(lambda _fault: None)
 
     async def leave(self) -> None:
         """This node writes no more."""

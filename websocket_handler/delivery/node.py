@@ -6,17 +6,21 @@ from functools import partial
 from typing import Final
 
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.delivery.engine import Engine
-from websocket_handler.delivery.limits import DeliveryLimits
-from websocket_handler.delivery.project import Project, Published
 from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.log import Start
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.feed import Feed, PageLimits
+from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.logs.project import Project
+from websocket_handler.logs.queue import Published
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.protocol import publication
 from websocket_handler.protocol.codec import invalid_project_id
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.messages import Position, Subscribe
 from websocket_handler.protocol.names import is_project_id
+from websocket_handler.protocol.publication import PreparedPublication
 
 BROADCASTS: Final = ""
 """The log of broadcasts. No project can have this id."""
@@ -58,7 +62,7 @@ class Node:
             if len(self._projects) >= self.limits.projects:
                 self._close_one_idle()
             project = Project(project_id, self.engine, self._project_closed)
-            if not project.is_closed:  # a store may refuse before it returns
+            if not project.journal.is_closed:  # a store may refuse before it returns
                 self._projects[project_id] = project
         project.used_at = self.engine.clock.monotonic()
         return project
@@ -73,7 +77,7 @@ class Node:
         self._close(min(idle, key=lambda project: project.used_at))
 
     def _close(self, project: Project) -> None:
-        project.close()
+        project.journal.close()
         self._projects.pop(project.project_id, None)
 
     def sweep(self) -> None:
@@ -81,22 +85,20 @@ class Node:
         few seconds."""
         now, wall = self.engine.clock.monotonic(), self.engine.clock.wall()
         for project in list(self._projects.values()):
-            project.log.trim(wall)
+            project.journal.trim(wall)
             if project.is_idle and project.used_at < now - self.limits.project_idle_s:
                 self._close(project)
-        self._broadcasts.log.trim(wall)
+        self._broadcasts.journal.trim(wall)
         excess = self.retained_bytes - self.limits.log_bytes_total
         for project in sorted(self._projects.values(), key=lambda project: project.used_at):
             if excess <= 0:
                 return
-            before = project.log.bytes
-            project.log.shrink(max(0, before - excess))
-            excess -= before - project.log.bytes
+            excess -= project.journal.shrink(excess)
 
     @property
     def retained_bytes(self) -> int:
         """What all logs on this node take."""
-        return sum(project.log.bytes for project in self._projects.values())
+        return sum(project.journal.log.bytes for project in self._projects.values())
 
     @property
     def projects(self) -> Iterable[Project]:
@@ -104,14 +106,14 @@ class Node:
         return self._projects.values()
 
     def wake_readers(self) -> None:
-        """Let SSE and long-poll readers look up: the node goes away."""
+        """Let every feed look up: the node goes away, or somebody may no longer read."""
         for project in self._projects.values():
-            project.fan_out.wake()
+            project.wake()
 
     @property
     def is_settled(self) -> bool:
         """Whether every accepted publication was answered."""
-        return all(project.is_settled for project in self._projects.values())
+        return all(project.journal.is_settled for project in self._projects.values())
 
     # Connections
 
@@ -202,7 +204,7 @@ class Node:
             return
         if since is not None:
             self.engine.counters.recoveries["recovered" if start.recovered else "lost"] += 1
-        done(Confirmed(Position(project.log.epoch, start.offset), start.recovered))
+        done(Confirmed(Position(project.reader.epoch, start.offset), start.recovered))
 
     def unsubscribe(self, connection: Connection, project_id: str, done: Callable[[], None]) -> None:
         """Stop following; `done` is called once nothing more of the project will be delivered."""
@@ -221,30 +223,58 @@ class Node:
 
         project.fan_out.when_started(cursor, end)
 
+    # Reading
+
+    def feed(
+        self,
+        project_id: str,
+        *,
+        after: int = 0,
+        epoch: str | None = None,
+        limits: PageLimits | None = None,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> Feed:
+        """A pull cursor on a project's log; by default with pages as large as `history` gives them. Raises
+        CommandError: `invalid_project_id`, `too_many_projects`."""
+        most = limits or PageLimits(self.limits.history_page_messages, self.limits.history_page_bytes)
+        return self.project(project_id).feed(most, after=after, epoch=epoch, is_over=is_over)
+
     # Publishing
 
     def check_size(self, payload: bytes) -> None:
-        """Whether one published object is small enough. Raises CommandError: `message_too_large`."""
+        """Raises CommandError with `message_too_large` unless one published object is small enough."""
         if len(payload) > self.limits.message_bytes:
             reason = f"a published object has at most {self.limits.message_bytes} bytes"
             raise CommandError(ErrorCode.MESSAGE_TOO_LARGE, reason)
 
-    def publish(self, project_id: str, payload: bytes, key: str, done: Published) -> None:
-        """Append one JSON object to a project's log. `done` is called after the commit.
-
-        Raises CommandError when it is refused as it stands; nothing was done then.
-        """
+    def prepare(self, message: JsonObject, project_id: str, key: str = "") -> PreparedPublication:
+        """Make a publication of an object that was read where it came in. Raises CommandError: `invalid_project_id`,
+        `message_too_large`, and what `publication.prepare` finds."""
         if project_id not in self._projects and not is_project_id(project_id):
             raise invalid_project_id()
-        self.check_size(payload)
-        head = publication.publication_head(payload, project_id)
-        digest = publication.digest(head) if key else b""
-        self.project(project_id).publish(head, key, digest, done)
+        self.check_size(message.body)
+        return publication.prepare(message, project_id, key)
 
-    def broadcast(self, payload: bytes) -> int:
-        """Send one JSON object to every connection of this node; how many there are. Raises CommandError."""
-        self.check_size(payload)
-        body = publication.broadcast_payload(payload)
+    def publish(self, prepared: PreparedPublication, done: Published) -> None:
+        """Append a publication to its project's log. `done` is called after the commit. Raises CommandError:
+        `overloaded`, `store_unavailable`, `too_many_projects`; then nothing was done."""
+        self.project(prepared.project_id).journal.publish(prepared, done)
+
+    def publish_all(self, batch: Sequence[tuple[PreparedPublication, Published]]) -> None:
+        """Append publications to the log of one project, all or none of them. Raises as `publish` does."""
+        journal = self.project(batch[0][0].project_id).journal
+        journal.check_room(len(batch), sum(prepared.size for prepared, _ in batch))
+        for prepared, done in batch:
+            journal.publish(prepared, done)
+
+    def prepare_broadcast(self, message: JsonObject) -> PreparedPublication:
+        """Make a broadcast of an object. Raises CommandError: `message_too_large`, and what
+        `publication.prepare_broadcast` finds."""
+        self.check_size(message.body)
+        return publication.prepare_broadcast(message)
+
+    def broadcast(self, prepared: PreparedPublication) -> int:
+        """Send a broadcast to every connection of this node; how many there are. Raises CommandError: `overloaded`."""
+        self._broadcasts.journal.publish(prepared, lambda _answer: None)
         self.engine.counters.broadcasts += 1
-        self._broadcasts.publish(body, "", b"", lambda _answer: None)
         return len(self.connections)

@@ -13,7 +13,7 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.ports.update_source import SourceUnavailable, Update, UpdateSource
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
-from websocket_handler.protocol.publication import project_named_in
+from websocket_handler.protocol.publication import project_named_in, read_object
 from websocket_handler.telemetry.counters import Counters
 
 UNDER_WAY_MAX: Final = 500
@@ -92,10 +92,12 @@ class UpdateConsumer:
             self._refused(update, fault)
 
     def _publish(self, update: Update) -> None:
-        named = project_named_in(update.body)
+        self._node.check_size(update.body)
+        message = read_object(update.body)
+        named = project_named_in(message)
         project_id = named if named is not None else update.project_id
         if project_id is None:
-            self._node.broadcast(update.body)
+            self._node.broadcast(self._node.prepare_broadcast(message))
             self._counters.updates["broadcast"] += 1
             self._forget(update, delete=True)
             return
@@ -107,7 +109,7 @@ class UpdateConsumer:
                 self._counters.updates["published"] += 1
                 self._forget(update, delete=True)
 
-        self._node.publish(project_id, update.body, f"sqs:{update.update_id}", done)
+        self._node.publish(self._node.prepare(message, project_id, f"sqs:{update.update_id}"), done)
 
     def _refused(self, update: Update, fault: CommandError) -> None:
         """Leave it in the queue: it comes again after its visibility, and ends in the dead-letter queue when it

@@ -20,7 +20,7 @@ PUBLICATION_OVERHEAD_BYTES: Final = 150
 
 
 class Publication(Struct, frozen=True, array_like=True, gc=False):
-    """One entry of a project's log; its offset is its place in the log.
+    """One entry of a project's log.
 
     `payload` is the complete JSON text that subscribers get, `published_at` wall-clock seconds, `key` and
     `digest` the publisher's idempotency key and what tells bodies under it apart ("" and b"" without one).
@@ -30,6 +30,9 @@ class Publication(Struct, frozen=True, array_like=True, gc=False):
     published_at: float
     key: str = ""
     digest: bytes = b""
+    offset: int = 0
+    """0 only in the records of older gateways, until the store's adapter fills it in: the last field, so that they can
+    be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class ProjectLog:
     @property
     def first(self) -> int:
         """The oldest retained offset; `head + 1` when nothing is retained."""
-        return self.head - len(self._entries) + 1
+        return self._entries[0].offset if self._entries else self.head + 1
 
     @property
     def position(self) -> Position:
@@ -76,8 +79,9 @@ class ProjectLog:
 
     def extend(self, publications: Sequence[Publication], now: float) -> None:
         """Append publications right after `head`. `now` is wall-clock seconds."""
+        if publications:
+            self.head = publications[-1].offset
         self._entries.extend(publications)
-        self.head += len(publications)
         for publication in publications:
             self.bytes += len(publication.payload) + PUBLICATION_OVERHEAD_BYTES
         self.trim(now)

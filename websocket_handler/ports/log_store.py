@@ -7,18 +7,21 @@ publications that arrive meanwhile wait for the next segment.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
 from websocket_handler.hub.log import Publication
 
-SEGMENT_MESSAGES_MAX: Final = 500
-SEGMENT_BYTES_MAX: Final = 300_000
-"""A DynamoDB item holds 400 KB; the rest is room for keys and the encoding."""
-
-
 Record = Publication
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentLimits:
+    """The most that one segment of a store may hold. A single publication may be larger than `bytes`."""
+
+    messages: int
+    bytes: int
 
 
 class Segment(Struct, frozen=True):
@@ -76,7 +79,10 @@ class LogStore(Protocol):
     """What `/ready` calls it."""
 
     is_shared: bool
-    """Whether another node may write to the same logs."""
+    """True if another node may write to the same logs."""
+
+    limits: SegmentLimits
+    """What `append` takes at once."""
 
     def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
         """Read the tail as far as history and key window need it, strongly consistent."""

@@ -9,10 +9,26 @@ from collections.abc import Callable
 from typing import Final, cast
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
 from websocket_handler.protocol import json_text
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.messages import AnyCommand, Forward, Position, Publish, Subscribe
+from websocket_handler.protocol.json_text import JsonObject
+from websocket_handler.protocol.messages import (
+    AnyCommand,
+    Authenticate,
+    Command,
+    Forward,
+    History,
+    IdempotencyKey,
+    Ping,
+    Position,
+    Presence,
+    ProjectId,
+    Publish,
+    Subscribe,
+    Unsubscribe,
+)
 from websocket_handler.protocol.names import (
     EPOCH,
     ID_LENGTH_MAX,
@@ -24,44 +40,67 @@ from websocket_handler.protocol.names import (
 )
 
 _POSITION: Final = re.compile(rf"({EPOCH.pattern}):(0|[1-9][0-9]{{0,15}})", re.ASCII)
-_decode: Final[Callable[[bytes], AnyCommand]] = msgspec.json.Decoder(AnyCommand).decode
+
+
+class _PublishText(Command, tag="publish", frozen=True, kw_only=True):
+    """`publish` as it is spelled: what `Publish` is made from."""
+
+    project_id: ProjectId
+    message: Raw
+    key: IdempotencyKey | UnsetType = UNSET
+
+
+_Spelled = Subscribe | Unsubscribe | Forward | Ping | _PublishText | History | Presence | Authenticate
+_decode: Final[Callable[[bytes], _Spelled]] = msgspec.json.Decoder(_Spelled).decode
 
 
 def decode_command(text: bytes) -> AnyCommand:
-    """The command in `text` (UTF-8, already bounded in size). Raises CommandError."""
+    """The command in `text` (UTF-8, already bounded in size). Raises CommandError.
+
+    Two readers have to agree on the text: the typed decoder, and the one that keeps duplicates. What a `publish`
+    carries is read by the second one here, and never again.
+    """
     try:
         command = _decode(text)
     except msgspec.ValidationError as error:
         raise _first_fault(text, str(error)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise _first_fault(text, "malformed") from None
-    if text.count(b":") > 1:  # with one colon there is one key
-        _check_keys(text)
+    fields = _unique_fields(text) if text.count(b":") > 1 else {}  # with one colon there is one key
     _check_combination(command)
+    if isinstance(command, _PublishText):
+        return _with_object(command, fields["message"])
     return command
 
 
-def _check_keys(text: bytes) -> None:
-    """Refuse duplicate keys. The answer has no `id`: it may be one of the twins."""
+def _unique_fields(text: bytes) -> dict[str, object]:
+    """The fields of a command. Refuses duplicate keys; that answer has no `id`, which may be one of the twins."""
     fields = json_text.parse_object(text)
     since = fields.get("since")
     if isinstance(since, tuple):
         json_text.unique(since)
+    return fields
 
 
-def _check_combination(command: AnyCommand) -> None:
+def _with_object(command: _PublishText, pairs: object) -> Publish:
+    assert isinstance(pairs, tuple), "the combination check refuses what is no object"
+    message = JsonObject(bytes(command.message), pairs)
+    return Publish(id=command.id, project_id=command.project_id, message=message, key=command.key)
+
+
+def _check_combination(command: _Spelled) -> None:
     """The rules that a typed decoder cannot say."""
     fault = None
     if isinstance(command, Forward):
         if agent_named(command.type) is None:
             fault = _agent_fault()
     elif isinstance(command, Subscribe):
-        if command.since is not msgspec.UNSET and command.rewind is not msgspec.UNSET:
+        if command.since is not UNSET and command.rewind is not UNSET:
             fault = _both_fault()
-    elif isinstance(command, Publish) and bytes(command.message)[:1] != b"{":
+    elif isinstance(command, _PublishText) and bytes(command.message)[:1] != b"{":
         fault = _field_fault("message", "an object")
     if fault is not None:
-        fault.id = None if command.id is msgspec.UNSET else command.id
+        fault.id = None if command.id is UNSET else command.id
         fault.action = command.action
         raise fault
 

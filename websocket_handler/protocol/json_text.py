@@ -9,6 +9,9 @@ from typing import NoReturn
 
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
+Pairs = tuple[tuple[str, object], ...]
+"""The fields of a JSON object in their order, duplicates kept."""
+
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
@@ -45,6 +48,26 @@ def too_deep() -> CommandError:
     return CommandError(ErrorCode.TOO_DEEP, "nested too deeply")
 
 
+class JsonObject:
+    """A JSON object that was read once: its own bytes, without white space around them, and its fields."""
+
+    __slots__ = ("body", "pairs")
+
+    def __init__(self, body: bytes, pairs: Pairs) -> None:
+        self.body = body
+        self.pairs = pairs
+        """Nested objects are tuples of pairs as well."""
+
+    def fields(self) -> dict[str, object]:
+        """The fields by name. Raises CommandError with `duplicate_key`."""
+        return unique(self.pairs)
+
+
+def not_an_object() -> CommandError:
+    """The answer to JSON that is no object."""
+    return CommandError(ErrorCode.NOT_AN_OBJECT, "Invalid JSON: the message must be an object")
+
+
 def parse_object(text: bytes) -> dict[str, object]:
     """The top-level object in `text` as a dict; nested objects stay tuples of pairs.
 
@@ -52,11 +75,11 @@ def parse_object(text: bytes) -> dict[str, object]:
     """
     value = parse(text)
     if not isinstance(value, tuple):
-        raise CommandError(ErrorCode.NOT_AN_OBJECT, "Invalid JSON: the message must be an object")
+        raise not_an_object()
     return unique(value)
 
 
-def unique(pairs: tuple[tuple[str, object], ...]) -> dict[str, object]:
+def unique(pairs: Pairs) -> dict[str, object]:
     """The pairs of one object as a dict. Raises CommandError with `duplicate_key`."""
     fields = dict(pairs)
     if len(fields) != len(pairs):

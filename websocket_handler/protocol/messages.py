@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.names import EPOCH, IDEMPOTENCY_KEY, MESSAGE_ID, OFFSET_MAX, PROJECT_ID, Agent
 
 CommandId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -63,7 +64,7 @@ class Publish(Command, tag="publish", frozen=True, kw_only=True):
     """Append an object to a project's log. `key` makes a retry harmless."""
 
     project_id: ProjectId
-    message: Raw
+    message: JsonObject
     key: IdempotencyKey | UnsetType = UNSET
 
 

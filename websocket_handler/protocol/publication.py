@@ -5,10 +5,10 @@ from hashlib import blake2b
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
 
 from websocket_handler.protocol import json_text
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.json_text import JsonObject, not_an_object
 
 SPLICE_MAX_BYTES: Final = len(b',"project_id":"","offset":}') + 128 + 20
 """How much longer than the publisher's object a publication can be on the wire."""
@@ -31,31 +31,58 @@ MESSAGE_TYPES: Final = (
 _WHITESPACE: Final = b" \t\r\n"
 
 
-class _Reserved(msgspec.Struct):
-    """What is looked at; the rest is only read past."""
-
-    type: Raw | UnsetType = UNSET
-    project_id: Raw | UnsetType = UNSET
-    offset: Raw | UnsetType = UNSET
-    epoch: Raw | UnsetType = UNSET
+_check_with_second_reader: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
-_decode_reserved: Final = msgspec.json.Decoder(_Reserved).decode
+class PreparedPublication:
+    """A publication that was checked where it came in: what every layer below hands on."""
+
+    __slots__ = ("digest", "head", "key", "project_id", "size", "type")
+
+    def __init__(self, project_id: str, head: bytes, key: str, type_: str | None) -> None:
+        self.project_id = project_id
+        self.head = head
+        """Its wire bytes up to its offset; `finish` adds the rest once the offset is known."""
+        self.key = key
+        """The publisher's idempotency key; empty without one."""
+        self.digest = blake2b(head, digest_size=8).digest() if key else b""
+        """Tells two bodies under one key apart."""
+        self.type = type_
+        """The object's `type`; None when it has none, or one that is no string."""
+        self.size = len(head)
 
 
-def publication_head(payload: bytes, project_id: str) -> bytes:
-    """The publication's wire bytes up to its offset; `finish` adds the rest once the offset is known.
+def read_object(payload: bytes) -> JsonObject:
+    """Read one JSON object in UTF-8. Two readers have to agree that it is one.
 
-    `payload` is one JSON object in UTF-8. Raises CommandError: `invalid_json`, `not_an_object`, `too_deep`,
-    `duplicate_key`, `reserved_field`, `project_mismatch`.
+    Raises CommandError: `invalid_json`, `not_an_object`, `too_deep`.
     """
-    body, fields = _read_object(payload)
+    body = payload.strip(_WHITESPACE)
+    value = json_text.parse(body)
+    if not isinstance(value, tuple):
+        raise not_an_object()
+    try:
+        _check_with_second_reader(body)
+    except RecursionError:
+        raise json_text.too_deep() from None
+    except msgspec.DecodeError as error:
+        raise CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {error}") from None
+    return JsonObject(body, value)
+
+
+def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPublication:
+    """Make a publication of an object: the project is spliced in where it is missing.
+
+    Raises CommandError: `duplicate_key`, `reserved_field`, `project_mismatch`.
+    """
+    fields = message.fields()
     if fields.get("project_id", project_id) != project_id:
         raise CommandError(ErrorCode.PROJECT_MISMATCH, "the message names another project_id")
     _check_reserved(fields)
     comma = b"," if fields else b""
     project = b"" if "project_id" in fields else b'"project_id":"%b",' % project_id.encode()
-    return b'%b%b%b"offset":' % (body[:-1], comma, project)
+    head = b'%b%b%b"offset":' % (message.body[:-1], comma, project)
+    return PreparedPublication(project_id, head, key, _type_in(fields))
 
 
 def finish(head: bytes, offset: int) -> bytes:
@@ -63,18 +90,21 @@ def finish(head: bytes, offset: int) -> bytes:
     return b"%b%d}" % (head, offset)
 
 
-def broadcast_payload(payload: bytes) -> bytes:
-    """A broadcast's bytes: the object as given. Raises CommandError as `publication_head` does."""
-    body, fields = _read_object(payload)
+def prepare_broadcast(message: JsonObject) -> PreparedPublication:
+    """Make a broadcast of an object: its bytes stay as they are. Raises CommandError: `duplicate_key`,
+    `reserved_field`."""
+    fields = message.fields()
     _check_reserved(fields)
-    if fields.get("type") in MESSAGE_TYPES:
+    type_ = _type_in(fields)
+    if type_ in MESSAGE_TYPES:
         raise CommandError(ErrorCode.RESERVED_FIELD, "a broadcast must not look like a message of the gateway itself")
-    return body
+    return PreparedPublication("", message.body, "", type_)
 
 
-def project_named_in(payload: bytes) -> str | None:
-    """The `project_id` that an object names, None when it names none. Raises CommandError."""
-    _, fields = _read_object(payload)
+def project_named_in(message: JsonObject) -> str | None:
+    """The `project_id` that an object names, None when it names none. Raises CommandError: `duplicate_key`,
+    `invalid_project_id`."""
+    fields = message.fields()
     if "project_id" not in fields:
         return None
     value = fields["project_id"]
@@ -83,24 +113,11 @@ def project_named_in(payload: bytes) -> str | None:
     return value
 
 
-def digest(head: bytes) -> bytes:
-    """What tells two bodies under one idempotency key apart: 8 bytes."""
-    return blake2b(head, digest_size=8).digest()
+def _type_in(fields: dict[str, object]) -> str | None:
+    value = fields.get("type")
+    return value if isinstance(value, str) else None
 
 
 def _check_reserved(fields: dict[str, object]) -> None:
     if "offset" in fields or "epoch" in fields:
         raise CommandError(ErrorCode.RESERVED_FIELD, "offset and epoch are set by the gateway only")
-
-
-def _read_object(payload: bytes) -> tuple[bytes, dict[str, object]]:
-    """The object's bytes without white space around them, and its fields. Two readers have to agree that it is one."""
-    body = payload.strip(_WHITESPACE)
-    fields = json_text.parse_object(body)
-    try:
-        _decode_reserved(body)
-    except RecursionError:
-        raise json_text.too_deep() from None
-    except msgspec.DecodeError as error:
-        raise CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {error}") from None
-    return body, fields

@@ -114,29 +114,18 @@ def publish_confirmed(project_id: str, position: Position, command_id: CommandId
     return _with_id(fields, command_id)
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """Publications of a project after some offset, oldest first, as wire payloads.
-
-    `position` is the place after the last of them; `recovered` is false when publications between the asked
-    offset and the first one here are no longer retained; `is_last` when the page reaches the log's end.
-    """
-
-    position: Position
-    payloads: Sequence[bytes]
-    recovered: bool
-    is_last: bool = True
-
-
-def history(project_id: str, page: HistoryPage, command_id: CommandId = None) -> bytes:
-    """A page of a project's log."""
+def history(
+    project_id: str, end: Position, payloads: Sequence[bytes], *, recovered: bool, command_id: CommandId = None
+) -> bytes:
+    """A page of a project's log, oldest first, as wire payloads. `end` is the position after the last of them;
+    `recovered` is false when publications between the asked offset and the first one here are no longer retained."""
     fields: dict[str, object] = {
         "type": "history",
         "project_id": project_id,
-        "epoch": page.position.epoch,
-        "messages": [msgspec.Raw(payload) for payload in page.payloads],
-        "offset": page.position.offset,
-        "recovered": page.recovered,
+        "epoch": end.epoch,
+        "messages": [msgspec.Raw(payload) for payload in payloads],
+        "offset": end.offset,
+        "recovered": recovered,
     }
     return _with_id(fields, command_id)
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from tests.support.publications import prepared
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.delivery.engine import Engine
-from websocket_handler.delivery.limits import DeliveryLimits
-from websocket_handler.delivery.project import Project
 from websocket_handler.hub.log import LogLimits, Publication
-from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, Tail, Unavailable
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.logs.project import Project
+from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, SegmentLimits, Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.frames import RSV1
 from websocket_handler.protocol.messages import Position
-from websocket_handler.protocol.publication import digest, finish, publication_head
+from websocket_handler.protocol.publication import finish
 from websocket_handler.protocol.session import Session, SessionLimits
 from websocket_handler.telemetry.counters import Counters
 
@@ -110,6 +111,7 @@ class HandStore:
     """A log store whose every answer is given by the test, in any order."""
 
     name = "hand"
+    limits = SegmentLimits(messages=500, bytes=300_000)
 
     def __init__(self, *, is_shared: bool = True) -> None:
         self.is_shared = is_shared
@@ -159,7 +161,7 @@ EMPTY = Tail(None, 0, 0, ())
 def records(first: int, last: int, *, key: str = "", wall: float = 1_000_000.0) -> list[Publication]:
     """Publications as another node wrote them: `{"n":offset}`."""
     return [
-        Publication(finish(publication_head(b'{"n":%d}' % offset, "p"), offset), wall, key, b"")
+        Publication(finish(prepared(b'{"n":%d}' % offset).head, offset), wall, key, b"", offset)
         for offset in range(first, last + 1)
     ]
 
@@ -294,8 +296,10 @@ class Bench:
     def publish(self, body: bytes = b"{}", key: str = "") -> list[Answer]:
         """Publish; where the answer will appear."""
         answers: list[Answer] = []
-        head = publication_head(body, "p")
-        self.project.publish(head, key, digest(head) if key else b"", answers.append)
+        try:
+            self.project.journal.publish(prepared(body, key), answers.append)
+        except CommandError as fault:
+            answers.append(fault)
         return answers
 
     def commit(self) -> Segment:

@@ -17,14 +17,14 @@ from tests.unit.delivery.doubles import (
 )
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.delivery.engine import Engine
-from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Confirmed, Node
 from websocket_handler.hub.log import PUBLICATION_OVERHEAD_BYTES
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import Committed, LogStore, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position, Subscribe
-from websocket_handler.protocol.publication import finish
+from websocket_handler.protocol.publication import finish, read_object
 from websocket_handler.telemetry.counters import Counters
 
 
@@ -60,9 +60,16 @@ class Desk:
     def publish(self, project_id: str = "p", body: bytes = b"{}", key: str = "") -> list[Any]:
         """Publish, and let the loop turn."""
         answers: list[Any] = []
-        self.node.publish(project_id, body, key, answers.append)
+        try:
+            self.node.publish(self.node.prepare(read_object(body), project_id, key), answers.append)
+        except CommandError as fault:
+            answers.append(fault)
         self.scheduler.settle()
         return answers
+
+    def broadcast(self, body: bytes) -> int:
+        """Send to everyone."""
+        return self.node.broadcast(self.node.prepare_broadcast(read_object(body)))
 
     def refusal(self, project_id: str) -> ErrorCode:
         """Why a project cannot be had."""
@@ -84,11 +91,11 @@ def test_a_publication_goes_to_those_who_follow_its_project_and_to_nobody_else()
 def test_a_broadcast_goes_to_everyone_as_it_came() -> None:
     desk = Desk()
     connections = [desk.connect(name) for name in "abc"]
-    assert desk.node.broadcast(b' {"a": 1} ') == 3
+    assert desk.broadcast(b' {"a": 1} ') == 3
     desk.scheduler.settle()
     assert [client_of(connection).messages for connection in connections] == [[{"a": 1}]] * 3
     with pytest.raises(CommandError):
-        desk.node.broadcast(b"[]")
+        desk.broadcast(b"[]")
 
 
 def test_a_slow_client_gets_the_broadcasts_that_are_retained_and_no_reset() -> None:
@@ -96,7 +103,7 @@ def test_a_slow_client_gets_the_broadcasts_that_are_retained_and_no_reset() -> N
     connection = desk.connect()
     connection.pause()
     for number in range(3):
-        desk.node.broadcast(b'{"n":%d}' % number)
+        desk.broadcast(b'{"n":%d}' % number)
         desk.scheduler.settle()
     connection.resume()
     assert client_of(connection).messages == [{"n": 0}, {"n": 1}, {"n": 2}]
@@ -130,8 +137,7 @@ def test_the_project_that_was_used_longest_ago_makes_room() -> None:
 def test_what_is_no_project_id_opens_nothing(name: str) -> None:
     desk = Desk()
     assert desk.refusal(name) is ErrorCode.INVALID_PROJECT_ID
-    with pytest.raises(CommandError):
-        desk.node.publish(name, b"{}", "", lambda _answer: None)
+    assert code_of(desk.publish(name)[0]) is ErrorCode.INVALID_PROJECT_ID
     assert list(desk.node.projects) == []
 
 
@@ -167,7 +173,7 @@ def test_all_logs_together_are_kept_within_their_maximum_least_recently_used_fir
     assert desk.node.retained_bytes == 4 * each
     desk.node.sweep()
     assert desk.node.retained_bytes == 3 * each
-    assert (len(desk.node.project("a").log), len(desk.node.project("b").log)) == (1, 2)
+    assert (len(desk.node.project("a").journal.log), len(desk.node.project("b").journal.log)) == (1, 2)
 
 
 def test_a_project_whose_store_does_not_answer_is_opened_anew_by_the_next_use() -> None:
@@ -326,7 +332,7 @@ def test_a_connection_that_ends_leaves_every_project() -> None:
     desk.subscribe(connection, "p")
     desk.node.unregister(connection)
     desk.publish("p")
-    desk.node.broadcast(b"{}")
+    desk.broadcast(b"{}")
     desk.scheduler.settle()
     assert client_of(connection).writes == []
     assert desk.node.presence("p") == []
@@ -362,14 +368,6 @@ def test_a_node_is_settled_when_every_publication_was_answered() -> None:
     assert not desk.node.is_settled
     store.appended(Committed())
     assert desk.node.is_settled
-
-
-def test_readers_are_woken_when_the_node_goes_away() -> None:
-    desk = Desk()
-    woken: list[int] = []
-    desk.node.project("p").fan_out.wake_once("reader", lambda: woken.append(1))
-    desk.node.wake_readers()
-    assert woken == [1]
 
 
 def test_a_client_that_fills_up_while_it_resumes_waits_with_the_rest() -> None:

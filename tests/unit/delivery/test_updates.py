@@ -10,10 +10,10 @@ from tests.support.memory_ports import MemoryUpdateSource
 from tests.unit.delivery.doubles import EMPTY, NEVER_OLD, HandClock, HandStore, client_of, connect
 from tests.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
-from websocket_handler.delivery.engine import Engine
-from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.updates import UNDER_WAY_MAX, UpdateConsumer
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import Committed, LogStore, Unavailable
 from websocket_handler.ports.update_source import SourceUnavailable, Update
 from websocket_handler.protocol.messages import Subscribe
@@ -110,7 +110,7 @@ async def test_the_attribute_names_the_project_where_the_body_does_not() -> None
     desk = Desk()
     desk.put(b"{}", project_id="q")
     await settle()
-    assert desk.node.project("q").log.head == 1
+    assert desk.node.project("q").journal.log.head == 1
 
 
 @in_virtual_time
@@ -144,7 +144,7 @@ async def test_an_update_that_comes_again_is_deleted_again_and_not_published_aga
     desk.source.reappear()
     desk.source.fails = set()
     await asyncio.sleep(10)
-    assert desk.node.project("p").log.head == 1
+    assert desk.node.project("p").journal.log.head == 1
     assert sorted(handle for handles in desk.source.deleted for handle in handles) == ["1", "2"]
     assert desk.source.hidden == {}
 
@@ -160,7 +160,7 @@ async def test_malformed_updates_stay_in_the_queue_and_do_not_stop_the_others() 
     assert desk.names == ["update.malformed"] * len(bad)
     assert desk.counters.updates["malformed"] == len(bad)
     assert desk.consumer.is_settled
-    assert desk.node.project("p").log.head == 1
+    assert desk.node.project("p").journal.log.head == 1
 
 
 @in_virtual_time
@@ -190,7 +190,7 @@ async def test_no_more_is_received_than_may_be_under_way() -> None:
         if store.appends:
             store.appended(Committed())
         await settle()
-    assert desk.node.project("p").log.head == UNDER_WAY_MAX + 100
+    assert desk.node.project("p").journal.log.head == UNDER_WAY_MAX + 100
     assert desk.source.hidden == {}
 
 
@@ -204,7 +204,7 @@ async def test_what_waits_for_its_deletion_is_bounded_too() -> None:
     desk.source.fails = set()
     await asyncio.sleep(60)
     assert desk.source.hidden == {}
-    assert desk.node.project("p").log.head == UNDER_WAY_MAX * 3
+    assert desk.node.project("p").journal.log.head == UNDER_WAY_MAX * 3
 
 
 @in_virtual_time
@@ -230,7 +230,7 @@ async def test_a_source_that_fails_is_asked_again_with_growing_pauses_and_report
     desk.put(b"{}", project_id="p")
     await asyncio.sleep(10)
     assert desk.consumer.fault is None
-    assert desk.node.project("p").log.head == 1
+    assert desk.node.project("p").journal.log.head == 1
 
 
 @in_virtual_time
@@ -263,7 +263,7 @@ async def test_when_it_stops_receiving_what_it_took_is_still_published_and_delet
     await asyncio.sleep(60)
     assert desk.source.deleted == [["1"]]
     assert desk.consumer.is_settled
-    assert desk.node.project("p").log.head == 1
+    assert desk.node.project("p").journal.log.head == 1
     assert not desk.task.done()
 
 

@@ -11,22 +11,22 @@ from websocket_handler.hub.log import PUBLICATION_OVERHEAD_BYTES, LogLimits, Pro
 from websocket_handler.protocol.messages import Position
 
 
-def entry(size: int = 10, at: float = 0.0) -> Publication:
+def entry(offset: int, size: int = 10, at: float = 0.0) -> Publication:
     """A publication of so many bytes, published then."""
-    return Publication(b"x" * size, at)
+    return Publication(b"x" * size, at, offset=offset)
 
 
 def log_of(count: int, limits: LogLimits | None = None, *, at: float = 0.0) -> ProjectLog:
     """A log with so many publications."""
     log = ProjectLog("e1", 0, limits or LogLimits())
-    log.extend([entry(at=at) for _ in range(count)], at)
+    log.extend([entry(offset, at=at) for offset in range(1, count + 1)], at)
     return log
 
 
 def retaining(first: int, head: int) -> ProjectLog:
     """A log that retains these offsets."""
     log = ProjectLog("e1", first - 1, LogLimits(messages=100_000, bytes=10**9))
-    log.extend([entry() for _ in range(head - first + 1)], 0.0)
+    log.extend([entry(offset) for offset in range(first, head + 1)], 0.0)
     return log
 
 
@@ -71,7 +71,7 @@ def test_as_many_bytes_as_allowed_and_not_one_more() -> None:
 
 def test_a_publication_larger_than_the_log_is_numbered_and_not_kept() -> None:
     log = ProjectLog("e1", 0, LogLimits(bytes=100))
-    log.extend([entry(1000)], 0.0)
+    log.extend([entry(1, 1000)], 0.0)
     assert (len(log), log.first, log.head, log.bytes) == (0, 2, 1, 0)
 
 
@@ -123,7 +123,7 @@ def test_the_tightest_limit_holds_after_every_publication(
     everything: list[Publication] = []
     for size in sizes:
         now += size % 7
-        everything.append(entry(size, now))
+        everything.append(entry(len(everything) + 1, size, now))
         log.extend(everything[-1:], now)
         kept = log.after(log.first - 1, 1000, 10**9)
         assert kept == everything[len(everything) - len(kept) :]

@@ -13,9 +13,10 @@ from tests.unit.spec_files import is_valid, named, text_of, vectors
 from websocket_handler.protocol import codec, json_text
 from websocket_handler.protocol.codec import decode_command, read_position
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.messages import AnyCommand, Forward, Ping, Position, Publish
 from websocket_handler.protocol.names import OFFSET_MAX, agent_named, is_project_id
-from websocket_handler.protocol.publication import publication_head
+from websocket_handler.protocol.publication import prepare
 from websocket_handler.protocol.replies import error
 from websocket_handler.protocol.session import Session, SessionLimits
 
@@ -24,7 +25,7 @@ def received(text: bytes, message_bytes: int = 65536) -> AnyCommand:
     """The command in `text`, and for a publish its message too: all that is checked before anything is done."""
     command = Session(SessionLimits(message_bytes=message_bytes), now=0.0).receive(text, now=0.0)
     if isinstance(command, Publish):
-        publication_head(bytes(command.message), command.project_id)
+        prepare(command.message, command.project_id)
     return command
 
 
@@ -46,6 +47,8 @@ def fields_of(command: AnyCommand) -> dict[str, Any]:
             continue
         if isinstance(value, msgspec.Raw):
             value = json.loads(bytes(value))
+        if isinstance(value, JsonObject):
+            value = json.loads(value.body)
         fields[name] = msgspec.to_builtins(value) if isinstance(value, Position) else value
     if isinstance(command, Forward):
         agent = agent_named(command.type)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.publications import broadcast_payload, prepared, project_named_in, publication_head
 from tests.unit.spec_files import is_valid, named, vectors
 from websocket_handler.protocol import publication
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -15,11 +16,7 @@ from websocket_handler.protocol.names import OFFSET_MAX
 from websocket_handler.protocol.publication import (
     MESSAGE_TYPES,
     SPLICE_MAX_BYTES,
-    broadcast_payload,
-    digest,
     finish,
-    project_named_in,
-    publication_head,
 )
 
 
@@ -151,10 +148,11 @@ def test_the_project_that_an_object_names() -> None:
 
 
 def test_a_digest_tells_bodies_apart() -> None:
-    first, second = (publication_head(body, "p") for body in (b'{"a":1}', b'{"a":2}'))
-    assert digest(first) != digest(second)
-    assert digest(first) == digest(bytes(first))
-    assert len(digest(first)) == 8
+    first, second, again = (prepared(body, key="k").digest for body in (b'{"a":1}', b'{"a":2}', b'{"a":1}'))
+    assert first != second
+    assert first == again
+    assert len(first) == 8
+    assert prepared(b'{"a":1}').digest == b"", "without a key nobody asks"
 
 
 def test_the_typed_reader_refuses_what_it_alone_finds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,5 +161,5 @@ def test_the_typed_reader_refuses_what_it_alone_finds(monkeypatch: pytest.Monkey
     def too_deep(_body: bytes) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(publication, "_decode_reserved", too_deep)
+    monkeypatch.setattr(publication, "_check_with_second_reader", too_deep)
     assert refusal(b"{}") is ErrorCode.TOO_DEEP

@@ -9,11 +9,11 @@ from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import ERRORS, CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.names import OFFSET_MAX, Agent
-from websocket_handler.protocol.replies import Greeting, HistoryPage
+from websocket_handler.protocol.replies import Greeting
 
 T = "2026-11-22T20:00:00.123Z"
 HERE = Position("e7Kq2", 57)
-PAGE = HistoryPage(HERE, [b'{"a":1.50,"project_id":"p","offset":57}'], recovered=True)
+PAYLOADS = [b'{"a":1.50,"project_id":"p","offset":57}']
 PRESENT = [{"connection_id": "c", "connected_at": T}]
 
 
@@ -23,7 +23,7 @@ REPLIES = {
     "pong": lambda id_: replies.pong(T, id_),
     "forward_confirmed": lambda id_: replies.forward_confirmed("m", Agent.DEV, "receipt", id_),
     "publish_confirmed": lambda id_: replies.publish_confirmed("p", Position("e", OFFSET_MAX), id_),
-    "history": lambda id_: replies.history("p", PAGE, id_),
+    "history": lambda id_: replies.history("p", HERE, PAYLOADS, recovered=True, command_id=id_),
     "presence": lambda id_: replies.presence("p", PRESENT, 5000, id_),
 }
 
@@ -63,7 +63,7 @@ def test_errors_have_the_form_of_the_schema(code: ErrorCode) -> None:
 
 
 def test_a_history_page_carries_the_publications_byte_for_byte() -> None:
-    assert PAGE.payloads[0] in replies.history("p", PAGE)
+    assert PAYLOADS[0] in replies.history("p", HERE, PAYLOADS, recovered=True)
 
 
 def test_close_codes_say_whether_to_come_back() -> None:

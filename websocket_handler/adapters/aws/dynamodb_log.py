@@ -1,7 +1,6 @@
 """Project logs in DynamoDB: one item per segment, written only where no segment begins yet.
 
-Key `WS#LOG#{project}` / first offset in 20 digits; `e` epoch, `n` number of records, `w` writer, `d` the
-records in MessagePack, `ttl` when the item expires. Three rules keep a log in one piece:
+`dynamodb_segment.py` says how an item looks. Three rules keep a log in one piece:
 
 * A segment follows the end that its writer saw, and the condition lets one of two racing writers win.
 * Along a log `ttl` never falls, so what expires is always its beginning; a new epoch begins only when all of
@@ -11,26 +10,35 @@ records in MessagePack, `ttl` when the item expires. Three rules keep a log in o
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-import msgspec
-
+from websocket_handler.adapters.aws.dynamodb_segment import (
+    HEAD_ATTRIBUTES,
+    SegmentHead,
+    head_of,
+    item_of,
+    log_key,
+    segment_of,
+    sort_key,
+)
 from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.table import Table, item_key, range_query
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.log_store import (
-    SEGMENT_MESSAGES_MAX,
     Behind,
     Committed,
-    Record,
     Segment,
+    SegmentLimits,
     Tail,
     Unavailable,
 )
 
+SEGMENT_MESSAGES_MAX: Final = 500
+SEGMENT_BYTES_MAX: Final = 300_000
+"""An item holds 400 KB; the rest is room for keys and the encoding."""
 Answer = TypeVar("Answer")
 StartTask = Callable[[Coroutine[Any, Any, None]], object]
 """Starts a coroutine in the background and keeps it until it ends."""
@@ -48,9 +56,6 @@ begin a new epoch at the same time."""
 PAGE_ITEMS_MIN: Final = 100
 HEALTH_KEY: Final = "WS#HEALTH"
 OFFSET_LAST: Final = 10**20 - 1
-_HEAD_ATTRIBUTES: Final = "SK, e, n, w, #ttl"
-_encode_records: Final = msgspec.msgpack.Encoder().encode
-_decode_records: Final = msgspec.msgpack.Decoder(tuple[Record, ...]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +71,6 @@ class DynamoDbLogOptions:
     """The most payload that one `open` reads, whatever the window wants."""
     known_projects_max: int = 10_000
     """Logs whose end is remembered; others cost one more query before the next append."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """A segment's item without its records."""
-
-    epoch: str
-    first: int
-    last: int
-    writer: str
-    ttl: int
 
 
 @dataclass(slots=True)
@@ -123,6 +117,7 @@ class DynamoDbLogStore:
 
     name = "dynamodb"
     is_shared = True
+    limits = SegmentLimits(SEGMENT_MESSAGES_MAX, SEGMENT_BYTES_MAX)
 
     def __init__(self, table: Table, start: StartTask, clock: Clock, options: DynamoDbLogOptions | None = None) -> None:
         self._table = table
@@ -188,7 +183,7 @@ class DynamoDbLogStore:
     # Opening
 
     async def _open(self, project_id: str) -> Tail:
-        heads: list[_Head] = []
+        heads: list[SegmentHead] = []
         segments: list[Segment] = []
         is_whole = await self._collect(project_id, heads, segments)
         if not segments:
@@ -199,7 +194,7 @@ class DynamoDbLogStore:
         self._remember(project_id, _Known(newest.epoch, newest.last, newest.ttl, floor))
         return Tail(newest.epoch, newest.last, floor, segments[::-1])
 
-    async def _collect(self, project_id: str, heads: list[_Head], segments: list[Segment]) -> bool:
+    async def _collect(self, project_id: str, heads: list[SegmentHead], segments: list[Segment]) -> bool:
         """Gather segments, newest first, until history and key window have enough. Whether nothing of the log
         is before them."""
         window = _Window(self._options, self._clock.wall())
@@ -208,18 +203,18 @@ class DynamoDbLogStore:
         while True:
             answer = await self._table.call("query", **query)
             for item in answer["Items"]:
-                head = _head_of(item)
+                head = head_of(item)
                 if heads and (head.last + 1 != heads[-1].first or head.epoch != heads[-1].epoch):
                     return True
                 heads.append(head)
-                segments.append(_segment_of(item))
+                segments.append(segment_of(item))
                 if window.is_full_with(segments[-1]):
                     return False
             if "LastEvaluatedKey" not in answer:
                 return True
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    async def _floor(self, project_id: str, oldest: _Head) -> int:
+    async def _floor(self, project_id: str, oldest: SegmentHead) -> int:
         """The offset before the oldest segment that is retained. `oldest` is the oldest one known so far.
 
         Expired segments all lie before the others, and there may be many: halving finds the border.
@@ -228,12 +223,12 @@ class DynamoDbLogStore:
         probe = low
         now = int(self._clock.wall())
         while low < high:
-            first, last = _sort(probe), _sort(high - 1)
+            first, last = sort_key(probe), sort_key(high - 1)
             query = range_query(
-                _log(project_id), first, last, is_descending=False, limit=1, projection=_HEAD_ATTRIBUTES
+                log_key(project_id), first, last, is_descending=False, limit=1, projection=HEAD_ATTRIBUTES
             )
             items = (await self._table.call("query", **query))["Items"]
-            found = _head_of(items[0]) if items else None
+            found = head_of(items[0]) if items else None
             if found is not None and (found.ttl <= now or found.epoch != oldest.epoch):
                 low = found.first + 1
             else:
@@ -285,14 +280,7 @@ class DynamoDbLogStore:
 
     async def _put(self, project_id: str, segment: Segment, ttl: int) -> Committed | Behind:
         parameters = {
-            "Item": {
-                **item_key(_log(project_id), _sort(segment.first)),
-                "e": {"S": segment.epoch},
-                "n": {"N": str(len(segment.records))},
-                "w": {"S": segment.writer},
-                "d": {"B": _encode_records(segment.records)},
-                "ttl": {"N": str(ttl)},
-            },
+            "Item": item_of(project_id, segment, ttl),
             "ConditionExpression": "attribute_not_exists(PK) OR #ttl <= :now",
             "ExpressionAttributeNames": {"#ttl": "ttl"},
             "ExpressionAttributeValues": {":now": {"N": str(int(self._clock.wall()))}},
@@ -325,19 +313,19 @@ class DynamoDbLogStore:
             return Tail(None, 0, 0, ())
         return Tail(newest.epoch, newest.last, await self._floor(project_id, newest), ())
 
-    async def _follow(self, project_id: str, near: _Head) -> Tail | None:
+    async def _follow(self, project_id: str, near: SegmentHead) -> Tail | None:
         """The segments from `near` on, as many as one page holds; None when it expired meanwhile."""
         query = self._live(project_id, near.first, OFFSET_LAST, is_descending=False)
         answer = await self._table.call("query", **query)
-        heads: list[_Head] = []
+        heads: list[SegmentHead] = []
         segments: list[Segment] = []
         for item in answer["Items"]:
-            head = _head_of(item)
+            head = head_of(item)
             expected = heads[-1].last + 1 if heads else near.first
             if head.first != expected or head.epoch != near.epoch:
                 break
             heads.append(head)
-            segments.append(_segment_of(item))
+            segments.append(segment_of(item))
         if not heads:
             return None
         newest, floor = heads[-1], await self._floor_at(project_id, near)
@@ -345,20 +333,20 @@ class DynamoDbLogStore:
             self._remember(project_id, _Known(newest.epoch, newest.last, newest.ttl, floor))
         return Tail(newest.epoch, newest.last, floor, segments)
 
-    async def _floor_at(self, project_id: str, near: _Head) -> int:
+    async def _floor_at(self, project_id: str, near: SegmentHead) -> int:
         """The floor as it was found last, which may have risen since, or as it is now."""
         known = self._known.get(project_id)
         if known is not None and known.epoch == near.epoch and known.floor is not None:
             return min(known.floor, near.first - 1)
         return await self._floor(project_id, near)
 
-    async def _newest(self, project_id: str, first: int, last: int) -> _Head | None:
+    async def _newest(self, project_id: str, first: int, last: int) -> SegmentHead | None:
         """The newest segment that is not expired and begins at `first` to `last`."""
-        query = self._live(project_id, max(1, first), last, is_descending=True, limit=1, projection=_HEAD_ATTRIBUTES)
+        query = self._live(project_id, max(1, first), last, is_descending=True, limit=1, projection=HEAD_ATTRIBUTES)
         while True:
             answer = await self._table.call("query", **query)
             if answer["Items"]:
-                return _head_of(answer["Items"][0])
+                return head_of(answer["Items"][0])
             if "LastEvaluatedKey" not in answer:
                 return None
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -366,7 +354,7 @@ class DynamoDbLogStore:
 
     def _live(self, project_id: str, first: int, last: int, **how: Any) -> dict[str, Any]:
         """A query for the segments that begin at `first` to `last` and are not expired."""
-        return range_query(_log(project_id), _sort(first), _sort(last), now=int(self._clock.wall()), **how)
+        return range_query(log_key(project_id), sort_key(first), sort_key(last), now=int(self._clock.wall()), **how)
 
     def _remember(self, project_id: str, known: _Known) -> None:
         known.seen_at = self._clock.monotonic()
@@ -374,23 +362,3 @@ class DynamoDbLogStore:
         self._known.move_to_end(project_id)
         if len(self._known) > self._options.known_projects_max:
             self._known.popitem(last=False)
-
-
-def _log(project_id: str) -> str:
-    return f"WS#LOG#{project_id}"
-
-
-def _sort(offset: int) -> str:
-    return f"{offset:020}"
-
-
-def _head_of(item: Mapping[str, Mapping[str, Any]]) -> _Head:
-    """What an item says about its segment."""
-    first = int(item["SK"]["S"])
-    last = first + int(item["n"]["N"]) - 1
-    return _Head(item["e"]["S"], first, last, item["w"]["S"], int(item["ttl"]["N"]))
-
-
-def _segment_of(item: Mapping[str, Mapping[str, Any]]) -> Segment:
-    """The segment in an item."""
-    return Segment(item["e"]["S"], int(item["SK"]["S"]), item["w"]["S"], _decode_records(item["d"]["B"]))

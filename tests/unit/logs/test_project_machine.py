@@ -13,17 +13,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.support.publications import prepared
 from tests.unit.delivery.doubles import HandClock, HandScheduler, client_of, connect, messages_in
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.delivery.engine import Engine
-from websocket_handler.delivery.limits import DeliveryLimits
-from websocket_handler.delivery.project import Project
 from websocket_handler.hub.log import LogLimits, Publication, Start
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.logs.project import Project
 from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
-from websocket_handler.protocol.publication import digest, finish, publication_head
+from websocket_handler.protocol.publication import finish
 from websocket_handler.telemetry.counters import Counters
 
 MEMORY = LogLimits(messages=5, bytes=2000, seconds=50.0)
@@ -171,7 +172,7 @@ class ProjectMachine(RuleBasedStateMachine):
         self._publish(b'{"key":"%b","body":%d}' % (key.encode(), body), key)
 
     def _publish(self, body: bytes, key: str) -> None:
-        head = publication_head(body, "p")
+        publication = prepared(body, key)
         answers: list[Position | CommandError] = []
         self.waiting += 1
 
@@ -183,12 +184,15 @@ class ProjectMachine(RuleBasedStateMachine):
                 assert answer.code in (ErrorCode.OVERLOADED, ErrorCode.STORE_UNAVAILABLE, ErrorCode.CONFLICT)
                 return
             written = self.store.truth[answer.epoch][answer.offset - 1]
-            assert written == finish(head, answer.offset), "confirmed is written, at this place, with these bytes"
+            assert written == finish(publication.head, answer.offset), "confirmed is written, here, with these bytes"
             if not key:
                 assert answer not in self.confirmed, "no two publications at one place"
             self.confirmed[answer] = written
 
-        self.use().publish(head, key, digest(head) if key else b"", done)
+        try:
+            self.use().journal.publish(publication, done)
+        except CommandError as fault:
+            done(fault)
 
     # Clients
 
@@ -231,11 +235,11 @@ class ProjectMachine(RuleBasedStateMachine):
                 follower.connection.subscriptions.clear()
                 self.followers.remove(follower)
                 return
-            position = Position(project.log.epoch, start.offset)
+            position = Position(project.journal.log.epoch, start.offset)
             if since is not None and start.recovered:
                 assert position == since, "recovered: nothing is missing after the position that was given"
             if since is None and rewind is None:
-                assert start == Start(project.log.head, recovered=True)
+                assert start == Start(project.journal.log.head, recovered=True)
             follower.position = position
 
         cursor = project.fan_out.subscribe(follower.connection, since, rewind, confirm)
@@ -284,23 +288,25 @@ class ProjectMachine(RuleBasedStateMachine):
         epoch = self.store.epoch or f"id{next(self.ids)}"
         head = len(self.store.truth.get(epoch, ()))
         records = [
-            Publication(finish(publication_head(b'{"other":%d}' % next(self.ids), "p"), offset), self.clock.wall())
+            Publication(
+                finish(prepared(b'{"other":%d}' % next(self.ids)).head, offset), self.clock.wall(), offset=offset
+            )
             for offset in range(head + 1, head + 1 + count)
         ]
         assert isinstance(self.store.write(Segment(epoch, head + 1, f"id{next(self.ids)}", records)), Committed)
 
     @rule()
     def look_what_others_wrote(self) -> None:
-        self.use().refresh(lambda _fault: None)
+        self.use().journal.refresh(lambda _fault: None)
 
     @rule(seconds=st.sampled_from([1.0, 20.0, 60.0]))
     def time_passes(self, seconds: float) -> None:
         self.scheduler.advance(seconds)
-        self.project.log.trim(self.clock.wall())
+        self.project.journal.log.trim(self.clock.wall())
 
     @rule(keep=st.integers(0, 500))
     def memory_is_short(self, keep: int) -> None:
-        self.project.log.shrink(keep)
+        self.project.journal.log.shrink(keep)
 
     @precondition(lambda self: self.store.epoch)
     @rule()
@@ -333,7 +339,7 @@ class ProjectMachine(RuleBasedStateMachine):
     def memory_is_bounded(self) -> None:
         if not hasattr(self, "project"):
             return
-        log = self.project.log
+        log = self.project.journal.log
         assert len(log) <= MEMORY.messages
         assert log.bytes <= MEMORY.bytes
         assert self.waiting <= 20 + 500, "what waits, and the segment under way"
@@ -357,7 +363,7 @@ class ProjectMachine(RuleBasedStateMachine):
         self.clients_are_never_lied_to()
         assert self.waiting == 0, "every publisher was answered"
         for follower in self.followers:
-            assert follower.position == self.project.log.position, "everyone is level in the end"
+            assert follower.position == self.project.journal.log.position, "everyone is level in the end"
 
 
 ProjectMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=50)

@@ -13,10 +13,10 @@ from tests.unit.delivery.doubles import (
     segment,
     tail,
 )
-from websocket_handler.delivery.fan_out import STORE_RETRY_S
-from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.log import Start
+from websocket_handler.logs.fan_out import STORE_RETRY_S
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import Tail
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
@@ -26,7 +26,7 @@ from websocket_handler.protocol.messages import Position
 
 def test_the_store_is_read_where_memory_no_longer_reaches() -> None:
     bench = opened(at=Tail("e", 9, 0, (segment(1, 9),)), limits=SHORT)
-    assert bench.project.log.first == 7
+    assert bench.project.journal.log.first == 7
     connection, places = bench.follow(since=Position("e", 2))
     assert places == []
     assert bench.hand.answer_read(Tail("e", 9, 0, (segment(1, 4),))) == 2
@@ -174,53 +174,41 @@ def test_a_page_of_the_old_log_that_comes_after_a_reset_is_dropped() -> None:
     bench, (connection,) = behind_memory()
     client_of(connection).drain()
     client_of(connection).forget()
-    bench.project.refresh(lambda _fault: None)
+    bench.project.journal.refresh(lambda _fault: None)
     old = bench.hand.reads.pop(0)[1]
     bench.hand.answer_read(tail(1, 2, epoch="f"))
     bench.hand.opened(tail(1, 2, epoch="f"))
     assert client_of(connection).offsets == [1, 2]
     old(Tail("f4240-id1", 10, 5, (segment(2, 8, epoch="f4240-id1"),)))
     assert client_of(connection).offsets == [1, 2]
-    assert bench.project.floor == 0, "another log's floor says nothing about this one"
+    assert bench.project.journal.floor == 0, "another log's floor says nothing about this one"
 
 
-# Readers that pull
-
-
-def test_a_reader_is_woken_once_by_what_is_new() -> None:
-    bench = opened()
-    woken: list[str] = []
-    bench.project.fan_out.wake_once("a", lambda: woken.append("a"))
-    bench.project.fan_out.wake_once("b", lambda: woken.append("b"))
-    bench.project.fan_out.forget_wake("b")
-    bench.project.fan_out.forget_wake("c")
-    bench.publish()
-    bench.commit()
-    bench.publish()
-    bench.commit()
-    assert woken == ["a"]
+# Pages
 
 
 def page_of(bench: Bench, after: int, count: int = 100, size: int = 1_000_000) -> list[Any]:
     """Ask for a page; where it will appear."""
     pages: list[Any] = []
-    bench.project.fan_out.reader.page(after, count, size, pages.append)
+    bench.project.reader.page(None, after, count, size, pages.append)
     return pages
 
 
-def shown(page: Any) -> tuple[list[int], int, bool, bool]:
-    """Offsets, position, recovered, is_last."""
+def shown(page: Any) -> tuple[list[int], int, bool]:
+    """Offsets, as the payloads and as the entries have them, the end, recovered."""
     assert not isinstance(page, CommandError)
     offsets = [int(payload.rpartition(b":")[2][:-1]) for payload in page.payloads]
-    return offsets, page.position.offset, page.recovered, page.is_last
+    assert offsets == [entry.offset for entry in page.entries]
+    assert page.position.offset == page.last
+    return offsets, page.last, page.recovered
 
 
 def test_a_page_of_memory() -> None:
     bench = opened(at=tail(1, 5))
-    assert shown(page_of(bench, 0)[0]) == ([1, 2, 3, 4, 5], 5, True, True)
-    assert shown(page_of(bench, 2, count=2)[0]) == ([3, 4], 4, True, False)
-    assert shown(page_of(bench, 5)[0]) == ([], 5, True, True)
-    assert shown(page_of(bench, 0, size=1)[0]) == ([1], 1, True, False)
+    assert shown(page_of(bench, 0)[0]) == ([1, 2, 3, 4, 5], 5, True)
+    assert shown(page_of(bench, 2, count=2)[0]) == ([3, 4], 4, True)
+    assert shown(page_of(bench, 5)[0]) == ([], 5, True)
+    assert shown(page_of(bench, 0, size=1)[0]) == ([1], 1, True)
 
 
 def test_a_page_waits_for_the_log_to_be_known_and_fails_with_it() -> None:
@@ -235,10 +223,10 @@ def test_a_page_of_the_store() -> None:
     bench = opened(at=Tail("e", 9, 0, (segment(1, 9),)), limits=SHORT)
     pages = page_of(bench, 1, count=4)
     bench.hand.answer_read(Tail("e", 9, 0, (segment(1, 4), segment(5, 9))))
-    assert shown(pages[0]) == ([2, 3, 4, 5], 5, True, False)
+    assert shown(pages[0]) == ([2, 3, 4, 5], 5, True)
     small = page_of(bench, 1, size=50)
     bench.hand.answer_read(Tail("e", 9, 0, (segment(1, 4),)))
-    assert shown(small[0]) == ([2], 2, True, False)
+    assert shown(small[0]) == ([2], 2, True)
     failed = page_of(bench, 1)
     bench.hand.answer_read(DOWN)
     assert code_of(failed[0]) is ErrorCode.STORE_UNAVAILABLE
@@ -249,17 +237,17 @@ def test_a_page_from_a_place_that_is_not_retained_starts_at_the_oldest_that_is()
     pages = page_of(bench, 1)
     bench.hand.answer_read(Tail("e", 9, 4, ()))
     bench.hand.answer_read(Tail("e", 9, 4, (segment(5, 9),)))
-    assert shown(pages[0]) == ([5, 6, 7, 8, 9], 9, False, True)
+    assert shown(pages[0]) == ([5, 6, 7, 8, 9], 9, False)
     nothing = page_of(bench, 1)
     bench.hand.answer_read(Tail(None, 0, 0, ()))
-    assert shown(nothing[0]) == ([7, 8, 9], 9, False, True)
+    assert shown(nothing[0]) == ([7, 8, 9], 9, False)
 
 
 def test_a_page_beyond_the_head_is_looked_up_and_then_starts_at_the_oldest() -> None:
     bench = opened(at=tail(1, 3))
     pages = page_of(bench, 4)
     bench.hand.answer_read(tail(4, 6, floor=0))
-    assert shown(pages[0]) == ([5, 6], 6, True, True)
+    assert shown(pages[0]) == ([5, 6], 6, True)
     future = page_of(bench, 99)
     bench.hand.answer_read(Tail("e", 6, 0, ()))
-    assert shown(future[0]) == ([1, 2, 3, 4, 5, 6], 6, False, True)
+    assert shown(future[0]) == ([1, 2, 3, 4, 5, 6], 6, False)

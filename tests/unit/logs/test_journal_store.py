@@ -10,7 +10,7 @@ from tests.unit.delivery.doubles import (
     segment,
     tail,
 )
-from websocket_handler.delivery.project import RACES_MAX
+from websocket_handler.logs.journal import RACES_MAX
 from websocket_handler.ports.log_store import (
     Behind,
     Segment,
@@ -59,7 +59,7 @@ def test_a_lost_answer_is_found_by_its_writer_and_delivered_once() -> None:
     assert client_of(connection).offsets == [4]
     bench.scheduler.settle()
     assert bench.hand.appends == [], "it is not written a second time"
-    assert bench.project.is_settled
+    assert bench.project.journal.is_settled
 
 
 def test_our_lost_write_among_those_of_others_keeps_every_place() -> None:
@@ -95,7 +95,7 @@ def test_too_many_lost_races_in_a_row_tell_the_publishers_to_retry() -> None:
         bench.hand.appended(Behind())
         if race < RACES_MAX:
             assert answers == []
-            head = bench.project.log.head
+            head = bench.project.journal.log.head
             bench.hand.answer_read(tail(head + 1, head + 1, floor=0))
     assert code_of(answers[0]) is ErrorCode.STORE_UNAVAILABLE
     again = bench.publish()
@@ -113,7 +113,7 @@ def test_an_unavailable_store_refuses_everyone_who_waits_and_is_asked_again_by_t
     waiting = bench.publish()
     bench.hand.appended(DOWN)
     assert [code_of(answer) for answer in (*written, *waiting)] == [ErrorCode.STORE_UNAVAILABLE] * 2
-    assert bench.project.is_settled
+    assert bench.project.journal.is_settled
     answers = bench.publish()
     bench.commit()
     assert answers == [Position("e", 4)]
@@ -180,7 +180,7 @@ def test_a_log_that_does_not_continue_ours_is_opened_anew(answer: Tail) -> None:
     bench = opened(at=tail(1, 3))
     connection, _ = bench.follow()
     done: list[CommandError | None] = []
-    bench.project.refresh(done.append)
+    bench.project.journal.refresh(done.append)
     bench.hand.answer_read(answer)
     bench.hand.opened(Tail("e", 9, 8, (segment(9, 9),)))
     assert done == [None]
@@ -193,7 +193,7 @@ def test_keys_of_another_epoch_mean_nothing() -> None:
     bench = opened(at=tail(1, 3))
     bench.publish(b'{"a":1}', key="k")
     bench.commit()
-    bench.project.refresh(lambda _fault: None)
+    bench.project.journal.refresh(lambda _fault: None)
     bench.hand.answer_read(tail(1, 1, epoch="f"))
     bench.hand.opened(tail(1, 1, epoch="f"))
     answers = bench.publish(b'{"a":2}', key="k")

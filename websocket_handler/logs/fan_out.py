@@ -1,7 +1,7 @@
-"""Who follows one project, and how far each of them is.
+"""The push cursors on one project: who follows it, and how far each of them is.
 
-Live delivery, resuming, a late joiner and a slow client are one thing: a cursor that is behind and catches up,
-or is level and follows. The hot path is `deliver`: one write per level subscriber, no task, no lock, no await.
+Live delivery, resuming, a late joiner and a slow client are one thing: a cursor that is behind and catches up, or is
+level and follows. The hot path is `appended`: one write per level subscriber, no task, no lock, no await.
 """
 
 from collections import defaultdict
@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
-from websocket_handler.delivery.engine import Engine, Log
-from websocket_handler.delivery.reader import Reader, after_in, bounded, follows
 from websocket_handler.hub.cursor import Cursor, CursorState
-from websocket_handler.hub.log import Publication, Start
-from websocket_handler.ports.log_store import Tail, Unavailable
+from websocket_handler.hub.log import Start
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.page import Page
+from websocket_handler.logs.reader import Reader
 from websocket_handler.ports.transport import SendToAll, Transport
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.frames import Framing, cut
@@ -43,38 +43,40 @@ Confirm = Callable[[Start | CommandError], None]
 
 
 class FanOut:
-    """The cursors on one project."""
+    """The cursors on one project. It is told `appended` and `replaced`; a cursor that is behind reads pages."""
 
     __slots__ = (
         "_cursors",
         "_engine",
+        "_epoch",
         "_groups",
-        "_holders",
         "_level",
-        "_project",
-        "_wakes",
+        "_project_id",
+        "_reader",
         "_when_started",
         "delivered",
-        "reader",
     )
 
-    def __init__(self, project: Log, engine: Engine) -> None:
+    def __init__(self, project_id: str, reader: Reader, engine: Engine) -> None:
         self.delivered = 0
         """The offset that every level cursor has."""
-        self.reader = Reader(project, engine)
-        self._project = project
+        self._epoch = ""
+        self._project_id = project_id
+        self._reader = reader
         self._engine = engine
         self._cursors: dict[Subscriber, Subscription] = {}
+        """Everyone who follows, oldest first: the order in which they are written to."""
         self._level: dict[Subscriber, None] = {}
+        """Those who are level."""
         self._groups: list[tuple[Framing, SendToAll]] | None = None
+        """The level cursors' transports, by framing; None when somebody became level or left since it was made."""
         self._when_started: dict[Subscription, list[Callable[[], None]]] = {}
-        self._holders = 0
-        self._wakes: dict[object, Callable[[], None]] = {}
+        """What waits until a STARTING cursor is confirmed or refused."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody follows or reads along."""
-        return not self._cursors and not self._holders
+        """True while nobody follows."""
+        return not self._cursors
 
     @property
     def subscribers(self) -> Sequence[Subscriber]:
@@ -86,23 +88,23 @@ class FanOut:
 
     # The hot path
 
-    def deliver(self, publications: Sequence[Publication]) -> None:
-        """Send publications, which are in the log already, to every level cursor, and wake the readers."""
-        if self._level:
-            payloads = [publication.payload for publication in publications]
-            for chunk in cut(payloads, self._engine.limits.write_bytes):
-                groups = self._groups
-                if groups is None:  # somebody paused, left or caught up since
-                    groups = self._groups = self._grouped()
-                writes = [(framing.texts(chunk), send) for framing, send in groups]
-                self.delivered += len(chunk)
-                self._engine.counters.deliveries += len(self._level) * len(chunk)
-                for data, send in writes:
-                    send(data)
-        else:
-            self.delivered += len(publications)
-        if self._wakes:
-            self.wake()
+    def appended(self, page: Page) -> None:
+        """Send entries, which are in the log already, to every level cursor."""
+        if not self._level:
+            self.delivered = page.last
+            return
+        entries = page.entries
+        sent = 0
+        for chunk in cut([entry.payload for entry in entries], self._engine.limits.write_bytes):
+            groups = self._groups
+            if groups is None:  # somebody paused, left or caught up since
+                groups = self._groups = self._grouped()
+            writes = [(framing.texts(chunk), send) for framing, send in groups]
+            sent += len(chunk)
+            self.delivered = entries[sent - 1].offset
+            self._engine.counters.deliveries += len(self._level) * len(chunk)
+            for data, send in writes:
+                send(data)
 
     def _grouped(self) -> list[tuple[Framing, SendToAll]]:
         """The level cursors' transports, by the bytes that they take: nearly always all in one group."""
@@ -114,7 +116,7 @@ class FanOut:
     # Cursors
 
     def attach(self, subscriber: Subscriber) -> Subscription:
-        """Follow from now on, unconfirmed: for the broadcast log, whose place is never asked for."""
+        """Follow from now on, unconfirmed: for the broadcast log, for whose positions nobody asks."""
         cursor = Cursor(subscriber, self._engine.clock.wall())
         self._cursors[subscriber] = cursor
         cursor.offset = self.delivered
@@ -124,12 +126,12 @@ class FanOut:
     def subscribe(
         self, subscriber: Subscriber, since: Position | None, rewind: int | None, confirm: Confirm
     ) -> Subscription:
-        """Follow from the asked place. `confirm` is called with it once, before anything is delivered; with a
-        CommandError the subscription has ended."""
+        """Follow from the asked position. `confirm` is called with the start once, before anything is delivered; with
+        a CommandError the subscription has ended."""
         cursor = Cursor(subscriber, self._engine.clock.wall())
         self._cursors[subscriber] = cursor
         self._when_started[cursor] = []
-        self.reader.place(since, rewind, partial(self._start, cursor, confirm))
+        self._reader.place(since, rewind, partial(self._start, cursor, confirm))
         return cursor
 
     def _start(self, cursor: Subscription, confirm: Confirm, start: Start | CommandError) -> None:
@@ -148,16 +150,15 @@ class FanOut:
             callback()
 
     def when_started(self, cursor: Subscription, callback: Callable[[], None]) -> None:
-        """Call once the cursor's place is confirmed or refused; at once when that was long ago."""
+        """Call once the cursor's start is confirmed or refused; at once when that has happened already."""
         if cursor.state is CursorState.STARTING:
             self._when_started[cursor].append(callback)
         else:
             callback()
 
     def position(self, cursor: Subscription) -> Position:
-        """What the subscriber was sent last."""
-        offset = self.delivered if cursor.state is CursorState.LEVEL else cursor.offset
-        return Position(self._project.log.epoch, offset)
+        """The position of what the subscriber was sent last."""
+        return Position(self._epoch, self.delivered if cursor.state is CursorState.LEVEL else cursor.offset)
 
     def end_cursor(self, cursor: Subscription) -> None:
         """The subscriber left. Ending twice changes nothing."""
@@ -184,7 +185,7 @@ class FanOut:
 
     def _catch_up(self, cursor: Subscription) -> None:
         """Send what the cursor is behind by, until it is level or its outbox is full."""
-        log, subscriber = self._project.log, cursor.owner
+        subscriber = cursor.owner
         cursor.state = CursorState.BEHIND
         while not subscriber.is_paused:
             if cursor.offset == self.delivered:
@@ -192,79 +193,54 @@ class FanOut:
                 self._level[subscriber] = None
                 self._groups = None
                 return
-            if not log.covers(cursor.offset):
+            page = self._reader.in_memory(cursor.offset, PAGE_MESSAGES_MAX, self._engine.limits.write_bytes)
+            if page is None:
                 cursor.state = CursorState.READING
-                self.reader.read(cursor.offset, partial(self._page_read, cursor, cursor.offset))
+                self._reader.from_store(cursor.offset, partial(self._page_read, cursor, cursor.offset))
                 return
-            page = log.after(cursor.offset, PAGE_MESSAGES_MAX, self._engine.limits.write_bytes)
-            self._send_page(cursor, page)
+            self._send(cursor, page.until(self.delivered))
 
-    def _send_page(self, cursor: Subscription, page: Sequence[Publication]) -> None:
-        cursor.offset += len(page)
-        self._engine.counters.deliveries += len(page)
-        cursor.owner.write(cursor.owner.framing.texts([publication.payload for publication in page]))
+    def _send(self, cursor: Subscription, page: Page) -> None:
+        cursor.offset = page.last
+        self._engine.counters.deliveries += len(page.entries)
+        cursor.owner.write(cursor.owner.framing.texts(page.payloads))
 
-    def _page_read(self, cursor: Subscription, asked: int, tail: Tail | Unavailable) -> None:
-        """A page of the store for a cursor that memory no longer reaches."""
+    def _page_read(self, cursor: Subscription, asked: int, answer: Page | CommandError) -> None:
+        """The store's answer to a cursor that memory no longer reaches."""
         if cursor.state is not CursorState.READING or cursor.offset != asked:
-            return  # it ended, or was reset, while the page was on its way
+            return  # it ended, or was moved, while the page was on its way
         cursor.state = CursorState.BEHIND
-        if isinstance(tail, Unavailable):
+        if isinstance(answer, CommandError):
             self._engine.scheduler.call_later(STORE_RETRY_S, partial(self.resume, cursor))
-        elif tail.epoch == self._project.log.epoch and follows(tail, cursor.offset):
-            # The store may be ahead of us: its newest segment is not ours yet, and comes with `deliver`.
-            records = after_in(tail, cursor.offset)[: self.delivered - cursor.offset]
-            while records and not cursor.owner.is_paused:
-                page = bounded(records, PAGE_MESSAGES_MAX, self._engine.limits.write_bytes)
-                self._send_page(cursor, page)
-                records = records[len(page) :]
+        elif answer.recovered:
+            self._send_all(cursor, answer.until(self.delivered))
             self._catch_up(cursor)
         else:
-            self._move(cursor, self.reader.floor_after(cursor.offset, tail))
+            self._move(cursor, answer.last)
+
+    def _send_all(self, cursor: Subscription, page: Page) -> None:
+        """Send a page in writes of bounded size, as far as the client takes them."""
+        while page.entries and not cursor.owner.is_paused:
+            part = page.first_part(PAGE_MESSAGES_MAX, self._engine.limits.write_bytes)
+            page = page.behind(part)
+            self._send(cursor, part)
 
     def _move(self, cursor: Subscription, offset: int) -> None:
-        """Go on from another place, and say so: what lay between is not retained."""
+        """Go on from another position, and say so: what lay between is not retained."""
         cursor.offset = offset
         self._engine.counters.resets += 1
         if self._engine.are_resets_told:
-            position = Position(self._project.log.epoch, offset)
-            cursor.owner.push(subscription_reset(self._project.project_id, position))
+            cursor.owner.push(subscription_reset(self._project_id, Position(self._epoch, offset)))
         self._catch_up(cursor)
 
-    def reset(self) -> None:
-        """The log is another one now: every cursor goes on from its beginning."""
-        self.delivered = self._project.log.head
+    def replaced(self, end: Position, beginning: int) -> None:
+        """The log is another one now, which ends at `end`: every cursor goes on after the offset `beginning`."""
+        self._epoch, self.delivered = end.epoch, end.offset
         self._level.clear()
         self._groups = None
-        beginning = min(self._project.floor, self._project.log.first - 1)
         moved = [cursor for cursor in self._cursors.values() if cursor.state is not CursorState.STARTING]
         for cursor in moved:
             cursor.state = CursorState.BEHIND  # before anything is written: a write may pause or end a cursor
         for cursor in moved:
             if cursor.is_live:
                 self._move(cursor, beginning)
-        self.wake()
-
-    # Readers that pull: SSE and long poll
-
-    def hold(self) -> None:
-        """Keep the project open while somebody reads along."""
-        self._holders += 1
-
-    def release(self) -> None:
-        """The counterpart of `hold`."""
-        self._holders -= 1
-
-    def wake_once(self, reader: object, callback: Callable[[], None]) -> None:
-        """Call when something new is delivered."""
-        self._wakes[reader] = callback
-
-    def forget_wake(self, reader: object) -> None:
-        """Do not call after all."""
-        self._wakes.pop(reader, None)
-
-    def wake(self) -> None:
-        """Call everyone who waits for something new."""
-        wakes, self._wakes = self._wakes, {}
-        for callback in wakes.values():
-            callback()

@@ -12,9 +12,9 @@ from tests.unit.delivery.doubles import (
     opened,
     tail,
 )
-from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.log import Start
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import Tail
 from websocket_handler.protocol.codes import ErrorCode
 from websocket_handler.protocol.messages import Position

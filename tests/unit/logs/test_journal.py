@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.publications import prepared
 from tests.unit.delivery.doubles import (
     DOWN,
     EMPTY,
@@ -16,11 +17,10 @@ from tests.unit.delivery.doubles import (
     records,
     tail,
 )
-from websocket_handler.delivery.limits import DeliveryLimits
 from websocket_handler.hub.log import Publication
+from websocket_handler.logs.feed import PageLimits
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import (
-    SEGMENT_BYTES_MAX,
-    SEGMENT_MESSAGES_MAX,
     Behind,
     Committed,
     Segment,
@@ -34,13 +34,13 @@ from websocket_handler.protocol.messages import Position
 
 def test_a_log_that_nobody_wrote_starts_a_new_epoch_at_zero() -> None:
     bench = opened()
-    assert bench.project.log.position == Position("f4240-id1", 0)
+    assert bench.project.journal.log.position == Position("f4240-id1", 0)
 
 
 def test_a_known_log_goes_on_where_the_store_has_it() -> None:
     bench = opened(at=tail(5, 9))
-    assert bench.project.log.position == Position("e", 9)
-    assert (bench.project.log.first, bench.project.floor) == (5, 4)
+    assert bench.project.journal.log.position == Position("e", 9)
+    assert (bench.project.journal.log.first, bench.project.journal.floor) == (5, 4)
     answers = bench.publish()
     assert (bench.commit().first, answers) == (10, [Position("e", 10)])
 
@@ -60,13 +60,13 @@ def test_a_store_that_does_not_answer_at_opening_closes_the_project_and_tells_ev
     published = bench.publish()
     connection, places = bench.follow()
     opened_with: list[CommandError | None] = []
-    bench.project.when_open(opened_with.append)
+    bench.project.journal.when_known(opened_with.append)
     bench.hand.opened(DOWN)
     assert [code_of(answer) for answer in (*published, *places, *opened_with)] == [ErrorCode.STORE_UNAVAILABLE] * 3
     assert bench.closed == [bench.project]
     assert code_of(bench.publish()[0]) is ErrorCode.STORE_UNAVAILABLE
-    bench.project.when_open(opened_with.append)
-    bench.project.refresh(opened_with.append)
+    bench.project.journal.when_known(opened_with.append)
+    bench.project.journal.refresh(opened_with.append)
     assert [code_of(fault) for fault in opened_with[1:]] == [ErrorCode.STORE_UNAVAILABLE] * 2
     assert client_of(connection).writes == []
 
@@ -101,9 +101,9 @@ def test_what_arrives_while_a_segment_is_written_is_the_next_one() -> None:
 
 def test_a_segment_is_bounded_in_messages() -> None:
     bench = opened()
-    for _ in range(SEGMENT_MESSAGES_MAX + 1):
+    for _ in range(HandStore.limits.messages + 1):
         bench.publish()
-    assert len(bench.commit().records) == SEGMENT_MESSAGES_MAX
+    assert len(bench.commit().records) == HandStore.limits.messages
     assert len(bench.commit().records) == 1
 
 
@@ -112,7 +112,7 @@ def test_a_segment_is_bounded_in_bytes_and_holds_at_least_one_publication() -> N
     body = b'{"x":"%b"}' % (b"x" * 100_000)
     for _ in range(4):
         bench.publish(body)
-    bench.publish(b'{"x":"%b"}' % (b"x" * (SEGMENT_BYTES_MAX + 1)))
+    bench.publish(b'{"x":"%b"}' % (b"x" * (HandStore.limits.bytes + 1)))
     assert [len(bench.commit().records) for _ in range(3)] == [2, 2, 1]
 
 
@@ -134,7 +134,7 @@ def test_nothing_is_delivered_or_confirmed_before_the_commit() -> None:
     bench.scheduler.settle()
     assert client_of(connection).writes == []
     assert answers == []
-    assert bench.project.log.head == 0
+    assert bench.project.journal.log.head == 0
     bench.hand.appended(Committed())
     assert client_of(connection).offsets == [1]
     assert answers == [Position("f4240-id1", 1)]
@@ -144,7 +144,7 @@ def test_delivery_comes_before_the_publishers_confirmation() -> None:
     bench = opened()
     connection, _ = bench.follow()
     seen: list[int] = []
-    bench.project.publish(b'{"offset":', "", b"", lambda _answer: seen.append(len(client_of(connection).writes)))
+    bench.project.journal.publish(prepared(), lambda _answer: seen.append(len(client_of(connection).writes)))
     bench.commit()
     assert seen == [1]
 
@@ -214,10 +214,10 @@ def test_a_key_twice_in_a_batch_that_fails_is_refused_twice() -> None:
 
 
 def test_keys_of_the_stores_log_are_known_after_opening() -> None:
-    record = Publication(b'{"n":1,"offset":2}', 1_000_000.0, "k", b"")
+    record = Publication(b'{"n":1,"offset":2}', 1_000_000.0, "k", prepared(b'{"n":1}', "k").digest, 2)
     bench = opened(at=Tail("e", 2, 0, (Segment("e", 1, "w", [*records(1, 1), record]),)))
     answers: list[Any] = []
-    bench.project.publish(b'{"n":1,"offset":', "k", b"", answers.append)
+    bench.project.journal.publish(prepared(b'{"n":1}', "k"), answers.append)
     bench.scheduler.settle()
     assert answers == [Position("e", 2)]
 
@@ -271,9 +271,9 @@ def test_lost_races_and_failures_keep_the_count_of_waiting_bytes_right() -> None
 
 def test_room_is_checked_for_a_whole_batch_before_any_of_it() -> None:
     bench = opened(limits=DeliveryLimits(log=NEVER_OLD, pending_messages=3))
-    bench.project.check_room(3, 0)
+    bench.project.journal.check_room(3, 0)
     with pytest.raises(CommandError) as caught:
-        bench.project.check_room(4, 0)
+        bench.project.journal.check_room(4, 0)
     assert caught.value.code is ErrorCode.OVERLOADED
 
 
@@ -284,8 +284,8 @@ def test_a_refresh_delivers_what_another_node_wrote_and_then_calls() -> None:
     bench = opened(at=tail(1, 3))
     connection, _ = bench.follow()
     done: list[CommandError | None] = []
-    bench.project.refresh(done.append)
-    bench.project.refresh(done.append)
+    bench.project.journal.refresh(done.append)
+    bench.project.journal.refresh(done.append)
     assert bench.hand.asked == 1, "those who ask meanwhile share the answer"
     bench.hand.answer_read(tail(4, 5, floor=0))
     assert done == [None, None]
@@ -295,7 +295,7 @@ def test_a_refresh_delivers_what_another_node_wrote_and_then_calls() -> None:
 def test_a_refresh_while_the_log_is_being_opened_waits_for_that() -> None:
     bench = Bench()
     done: list[CommandError | None] = []
-    bench.project.refresh(done.append)
+    bench.project.journal.refresh(done.append)
     bench.hand.opened(EMPTY)
     assert done == [None]
     assert bench.hand.asked == 0
@@ -304,15 +304,15 @@ def test_a_refresh_while_the_log_is_being_opened_waits_for_that() -> None:
 def test_a_refresh_that_fails_says_so() -> None:
     bench = opened(at=tail(1, 3))
     done: list[Any] = []
-    bench.project.refresh(done.append)
+    bench.project.journal.refresh(done.append)
     bench.hand.answer_read(DOWN)
     assert code_of(done[0]) is ErrorCode.STORE_UNAVAILABLE
-    assert bench.project.log.position == Position("e", 3)
+    assert bench.project.journal.log.position == Position("e", 3)
 
 
 def test_publications_wait_while_the_log_is_refreshed() -> None:
     bench = opened(at=tail(1, 3))
-    bench.project.refresh(lambda _fault: None)
+    bench.project.journal.refresh(lambda _fault: None)
     answers = bench.publish()
     bench.scheduler.settle()
     assert bench.hand.appends == []
@@ -339,9 +339,8 @@ def test_a_project_is_idle_when_nobody_follows_publishes_or_waits() -> None:
     connection, _ = bench.follow()
     assert not bench.project.is_idle
     bench.project.fan_out.end_cursor(connection.subscriptions["p"][1])
-    bench.project.fan_out.hold()
-    assert not bench.project.is_idle
-    bench.project.fan_out.release()
+    with bench.project.feed(PageLimits(10, 1000)):
+        assert not bench.project.is_idle
     assert bench.project.is_idle
 
 
@@ -360,8 +359,8 @@ def test_a_publisher_that_publishes_from_its_answer_is_served_in_the_same_turn()
     def again(answer: Any) -> None:
         answers.append(answer)
         if len(answers) < 3:
-            bench.project.publish(b'{"offset":', "", b"", again)
+            bench.project.journal.publish(prepared(), again)
 
-    bench.project.publish(b'{"offset":', "", b"", again)
+    bench.project.journal.publish(prepared(), again)
     bench.scheduler.settle()
     assert answers == [Position("f4240-id1", offset) for offset in (1, 2, 3)]

@@ -1,0 +1,29 @@
+"""What the logs of all projects of a node share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.ports.clock import Clock, Scheduler
+from websocket_handler.ports.log_store import LogStore
+from websocket_handler.ports.transport import Group, one_by_one
+from websocket_handler.telemetry.counters import Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The parts that every project uses, and the two choices in which the broadcast log differs."""
+
+    store: LogStore
+    clock: Clock
+    scheduler: Scheduler
+    limits: DeliveryLimits
+    counters: Counters
+    new_id: Callable[[], str]
+    """Makes a new id of [A-Za-z0-9_-], for epochs and writers."""
+    finish: Callable[[bytes, int], bytes]
+    """Makes the bytes that subscribers get from a publication's head and its offset."""
+    are_resets_told: bool = True
+    """False for broadcasts: they promise nothing, so a subscriber is not told that it missed some."""
+    group: Group = one_by_one
+    """How the same bytes reach many clients."""

@@ -1,0 +1,134 @@
+"""The one pull cursor: how SSE, long polls, the `history` command and every later reader read a project's log.
+
+A feed keeps its project open, waits for news, and knows its position. It pulls: a client that does not read costs one
+page and nothing else.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+from websocket_handler.hub.log import Start
+from websocket_handler.logs.page import Page
+from websocket_handler.logs.reader import Paged, Reader
+from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.messages import Position
+
+
+@dataclass(frozen=True, slots=True)
+class PageLimits:
+    """The most that one page carries; always at least one entry."""
+
+    messages: int
+    bytes: int
+
+
+class Readable(Protocol):
+    """A project as its feeds see it."""
+
+    reader: Reader
+    feeds: "dict[Feed, None]"
+    """The feeds on it: while there is one, the project stays open; each is woken when there is news."""
+
+
+class Feed:
+    """One reader's cursor on a project. Use it as a context manager: at the end it lets go of the project."""
+
+    def __init__(
+        self,
+        project: Readable,
+        limits: PageLimits,
+        *,
+        after: int = 0,
+        epoch: str | None = None,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Read after the offset `after`; with `epoch` None in whatever log there is. When `is_over` says so at a wake,
+        the feed waits no longer."""
+        self.epoch = epoch
+        self.offset = after
+        """The offset of the last entry that was handed out."""
+        self._project = project
+        self._limits = limits
+        self._is_over = is_over
+        self._woken: asyncio.Event | None = None
+        project.feeds[self] = None
+
+    @property
+    def position(self) -> Position:
+        """The position after the last entry that was handed out. A page was read, or `begin` was awaited."""
+        assert self.epoch is not None, "the first answer of the log says which it is"
+        return Position(self.epoch, self.offset)
+
+    def close(self) -> None:
+        """Let go of the project. Closing twice changes nothing."""
+        self._project.feeds.pop(self, None)
+
+    def __enter__(self) -> "Feed":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def begin(self, since: Position | None) -> Start:
+        """Take the position after `since`, or the end of the log; where that is. Raises CommandError with
+        `store_unavailable`."""
+        start = await _answer(lambda done: self._project.reader.place(since, None, done))
+        assert isinstance(start, Start)
+        self.epoch, self.offset = self._project.reader.epoch, start.offset
+        return start
+
+    def look(self, done: Paged) -> None:
+        """Call `done` with the next page, which may be empty, or with a CommandError; the cursor moves behind it.
+        A page that is not `recovered` is a reset: it goes on from the offset `page.after`."""
+
+        def answered(answer: Page | CommandError) -> None:
+            if isinstance(answer, Page):
+                self.epoch, self.offset = answer.epoch, answer.last
+            done(answer)
+
+        limits = self._limits
+        self._project.reader.page(self.epoch, self.offset, limits.messages, limits.bytes, answered)
+
+    async def next(self, wait_s: float) -> Page | None:
+        """The next page, as soon as there is one; None when nothing came within `wait_s` seconds, or when it is over.
+        Raises CommandError with `store_unavailable`; the position stays."""
+        deadline = asyncio.get_running_loop().time() + wait_s
+        self._woken = asyncio.Event()
+        while True:
+            self._woken.clear()  # before the look, so that nothing falls between
+            page = await _answer(self.look)
+            assert isinstance(page, Page)
+            if page.entries or not page.recovered:
+                return page
+            if self._is_over():
+                return None
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._woken.wait()
+            except TimeoutError:
+                return None
+
+    def wake(self) -> None:
+        """There is news, or a reason to look up: it is called at every publication, reset, drain and revocation."""
+        if self._woken is not None:
+            self._woken.set()
+
+
+async def _answer(ask: Callable[[Callable[[Start | Page | CommandError], None]], None]) -> Start | Page:
+    """The answer to a question that is answered by callback. Raises the CommandError that came instead."""
+    future: asyncio.Future[Start | Page | CommandError] = asyncio.get_running_loop().create_future()
+
+    def done(answer: Start | Page | CommandError) -> None:
+        if not future.done():  # nobody waits any more
+            future.set_result(answer)
+
+    ask(done)
+    answer = await future
+    if isinstance(answer, CommandError):
+        raise answer
+    return answer

@@ -1,0 +1,384 @@
+"""The one owner of a project's log on this node: the only writer of its epoch, its head and its floor.
+
+The way of a publication: `publish` -> the queue -> one segment at a time to the log store -> committed -> the log ->
+the observer, which delivers it -> the publisher's confirmation. Nothing is delivered before it is committed, so no
+client ever holds an offset that a crash takes back. Publications that arrive while a segment is being written form the
+next one (group commit).
+
+At most one call on the store that may change the log is under way; the state says which.
+
+=========  ============================  ==========================================  =========
+state      what is under way             event                                       next
+=========  ============================  ==========================================  =========
+OPENING    `store.open`, the first one   the end of the log                          READY
+                                         the store does not answer                   CLOSED
+READY      nothing                       something waits in the queue                APPENDING
+                                         `refresh`                                   READING
+                                         `close`                                     CLOSED
+APPENDING  `store.append`                committed                                   READY
+                                         another writer was first                    READING
+                                         another writer was first, 100 times         READY (1)
+                                         the store does not answer                   READY (1)
+READING    `store.read` after the head   the log goes on from our head, or ends      READY
+                                         another log, or a hole before what follows  REOPENING
+                                         the store does not answer                   READY (1)
+REOPENING  `store.open`                  the end of the log                          READY (2)
+                                         the store does not answer                   READY (1)
+CLOSED     nothing, for ever
+=========  ============================  ==========================================  =========
+
+(1) everyone who waits gets `store_unavailable`; the next publication asks the store again.
+(2) the observer is told that the log was replaced.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from functools import partial
+from typing import Final, Protocol
+
+from websocket_handler.hub.epochs import begin_epoch
+from websocket_handler.hub.keys import KeyWindow
+from websocket_handler.hub.log import ProjectLog, Publication
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.page import Page, entries_after, page_of
+from websocket_handler.logs.queue import PublicationQueue, Published, Waiting, without_known
+from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, Unavailable
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.messages import Position
+from websocket_handler.protocol.publication import PreparedPublication
+
+Known = Callable[[CommandError | None], None]
+"""Called once: when the log is known, or with why it is not."""
+Read = Callable[[Tail | Unavailable], None]
+RACES_MAX: Final = 100
+"""Lost races in a row after which publishers are told to retry: another node writes faster than this one reads."""
+
+
+class Observer(Protocol):
+    """Whom the journal tells what happens to the log. All calls come in the order of the log."""
+
+    def appended(self, page: Page) -> None:
+        """These entries are committed, and in the log."""
+        ...
+
+    def replaced(self, end: Position, beginning: int) -> None:
+        """The log is known for the first time, or is another one now. `beginning` is the offset before the oldest
+        entry that can be read."""
+        ...
+
+    def closed(self) -> None:
+        """The log could not be opened."""
+        ...
+
+
+class State(Enum):
+    """What is under way: the table at the top of this file."""
+
+    OPENING = auto()
+    READY = auto()
+    APPENDING = auto()
+    READING = auto()
+    REOPENING = auto()
+    CLOSED = auto()
+
+
+class Journal:
+    """The log of one project. Callbacks may be called before a method returns."""
+
+    __slots__ = (
+        "_appending",
+        "_engine",
+        "_is_flush_planned",
+        "_keys",
+        "_observer",
+        "_races",
+        "_reads",
+        "_when_known",
+        "floor",
+        "log",
+        "project_id",
+        "queue",
+        "state",
+    )
+
+    def __init__(self, project_id: str, engine: Engine, observer: Observer) -> None:
+        self.project_id = project_id
+        self.log = ProjectLog("", 0, engine.limits.log)
+        """Epoch, head, and the newest entries; another object after every opening."""
+        self.floor = 0
+        """The offset before the oldest entry that the store can still give, as far as is known; never falls in an
+        epoch."""
+        self.queue = PublicationQueue(engine.limits)
+        """What waits for the next segment; lives as long as the journal."""
+        self.state = State.OPENING
+        self._engine = engine
+        self._observer = observer
+        self._keys = KeyWindow(engine.limits.key_count, engine.limits.key_seconds)
+        """The idempotency keys of this epoch; another object after every opening anew."""
+        self._when_known: list[Known] = []
+        """Who waits until the log is known, or known anew; emptied at each READY."""
+        self._appending: list[Waiting] = []
+        """The publications of the segment that is being written; empty in all states but APPENDING."""
+        self._is_flush_planned = False
+        """True from the first publication of a turn until `_flush` runs."""
+        self._races = 0
+        """Lost races since the last commit."""
+        self._reads: dict[int, list[Read]] = {}
+        """Who waits for a read of the store, by the offset read after; an entry lives as long as its read."""
+
+    def open(self) -> None:
+        """Ask the store for the end of the log. Call once, when the observer can be told."""
+        self._engine.store.open(self.project_id, self._opened)
+
+    # What is known
+
+    @property
+    def position(self) -> Position:
+        """The position after the newest entry."""
+        return self.log.position
+
+    @property
+    def beginning(self) -> int:
+        """The offset before the oldest entry that anybody can still read."""
+        return min(self.floor, self.log.first - 1)
+
+    @property
+    def is_idle(self) -> bool:
+        """True while nobody publishes or waits."""
+        return self.state is State.READY and not self.queue and not self._is_flush_planned
+
+    @property
+    def is_closed(self) -> bool:
+        """True when the journal is of no further use: whoever needs the project opens it anew."""
+        return self.state is State.CLOSED
+
+    @property
+    def is_settled(self) -> bool:
+        """True when every accepted publication was answered."""
+        return not self.queue and not self._appending
+
+    def when_known(self, callback: Known) -> None:
+        """Call once the log is known, or with why it cannot be had; at once when it is known already."""
+        if self.state is State.OPENING or self.state is State.REOPENING:
+            self._when_known.append(callback)
+        elif self.state is State.CLOSED:
+            callback(unavailable())
+        else:
+            callback(None)
+
+    def trim(self, wall: float) -> None:
+        """Let go of entries in memory that are too old. `wall` is wall-clock seconds."""
+        self.log.trim(wall)
+
+    def shrink(self, bytes_excess: int) -> int:
+        """Let go of the oldest entries in memory, up to `bytes_excess` bytes of them or a little more; how many bytes
+        that were."""
+        before = self.log.bytes
+        self.log.shrink(max(0, before - bytes_excess))
+        return before - self.log.bytes
+
+    def close(self) -> None:
+        """Let go of the project. It must be idle."""
+        self.state = State.CLOSED
+
+    # Opening
+
+    def _opened(self, tail: Tail | Unavailable) -> None:
+        if isinstance(tail, Unavailable):
+            self.state = State.CLOSED
+            self._observer.closed()
+            self._refuse_all(unavailable())
+            return
+        self._adopt(tail)
+        self._become_ready()
+
+    def _adopt(self, tail: Tail) -> None:
+        """Take over the log as the store has it."""
+        first = tail.segments[0].first if tail.segments else tail.head + 1
+        epoch = tail.epoch or begin_epoch(self._engine.clock.wall(), self._engine.new_id())
+        self.log = ProjectLog(epoch, first - 1, self._engine.limits.log)
+        self.floor = tail.floor
+        for segment in tail.segments:
+            self._extend(entries_after(segment, self.log.head))
+        self._observer.replaced(self.log.position, self.beginning)
+
+    def _become_ready(self) -> None:
+        self.state = State.READY
+        self._answer_all(None)
+        self._plan_flush()
+
+    def _answer_all(self, fault: CommandError | None) -> None:
+        callbacks, self._when_known = self._when_known, []
+        for callback in callbacks:
+            callback(fault)
+
+    # Publishing
+
+    def publish(self, publication: PreparedPublication, done: Published) -> None:
+        """Append a publication. `done` is called after the commit. Raises CommandError: `overloaded`,
+        `store_unavailable`; then nothing was done."""
+        self.check_room(1, publication.size)
+        self.queue.add(Waiting(publication, done))
+        self._plan_flush()
+
+    def check_room(self, count: int, size: int) -> None:
+        """Raises CommandError (`overloaded`, `store_unavailable`) unless `count` more publications of `size` bytes
+        together may wait."""
+        if self.state is State.CLOSED:
+            raise unavailable()
+        self.queue.check_room(count, size)
+
+    def _plan_flush(self) -> None:
+        if self.queue and not self._is_flush_planned and self.state is State.READY:
+            self._is_flush_planned = True
+            self._engine.scheduler.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Write what waits, one segment at a time. With a store that answers at once the loop ends when nothing
+        waits; with a remote store it goes on when the answer comes."""
+        self._is_flush_planned = False
+        while self.state is State.READY and self.queue:
+            batch = self.queue.take(self._engine.store.limits)
+            new = without_known(batch, self._keys, self.log.epoch, self._engine.clock.wall())
+            if new:
+                self._append(new)
+
+    def _append(self, batch: list[Waiting]) -> None:
+        now, finish = self._engine.clock.wall(), self._engine.finish
+        first = self.log.head + 1
+        records: list[Publication] = []
+        for offset, waiting in enumerate(batch, first):
+            publication = waiting.publication
+            payload = finish(publication.head, offset)
+            records.append(Publication(payload, now, publication.key, publication.digest, offset))
+        self._appending = batch
+        self.state = State.APPENDING
+        segment = Segment(self.log.epoch, first, self._engine.new_id(), records)
+        self._engine.store.append(self.project_id, segment, partial(self._answered, segment))
+
+    # The store's answers
+
+    def _answered(self, segment: Segment, answer: Committed | Behind | Unavailable) -> None:
+        match answer:
+            case Committed():
+                self._races = 0
+                self._commit(segment)
+                self._become_ready()
+            case Behind():
+                self._catch_up(segment)
+            case Unavailable():
+                self._give_up()
+
+    def _commit(self, segment: Segment) -> None:
+        """Our segment is in the store: deliver it, and confirm its publications."""
+        batch, self._appending = self._appending, []
+        self._engine.counters.segments += 1
+        self._engine.counters.publications += len(segment.records)
+        self._take_in(segment.records)
+        for waiting, entry in zip(batch, segment.records, strict=True):
+            waiting.answer(Position(segment.epoch, entry.offset))
+
+    def _take_in(self, entries: Sequence[Publication]) -> None:
+        """These entries continue the log: note them, and tell the observer."""
+        before = self.log.head
+        self._extend(entries)
+        self._observer.appended(page_of(self.log.epoch, before, entries))
+
+    def _extend(self, entries: Sequence[Publication]) -> None:
+        for entry in entries:
+            if entry.key:
+                self._keys.remember(entry.key, entry.digest, entry.offset, entry.published_at)
+        self.log.extend(entries, self._engine.clock.wall())
+
+    def _catch_up(self, segment: Segment) -> None:
+        """Another writer was first, or the answer to our own write was lost: read what we miss, then write after it."""
+        self._races += 1
+        batch, self._appending = self._appending, []
+        self.queue.put_back(batch)
+        if self._races > RACES_MAX:
+            self._races = 0
+            self._give_up()
+            return
+        self._read_on(segment)
+
+    def _read_on(self, ours: Segment | None) -> None:
+        self.state = State.READING
+        self._engine.store.read(self.project_id, self.log.head, partial(self._merge, ours))
+
+    def _merge(self, ours: Segment | None, tail: Tail | Unavailable) -> None:
+        """Deliver what others wrote. `ours` is the segment whose write was answered with `Behind`."""
+        if isinstance(tail, Unavailable):
+            self._give_up()
+            return
+        if not self._goes_on_in(tail):
+            self.state = State.REOPENING
+            self._engine.store.open(self.project_id, self._reopened)
+            return
+        for segment in tail.segments:
+            if ours is not None and segment.writer == ours.writer:
+                self._appending = self.queue.take_again(len(ours.records))
+                self._commit(segment)
+            else:
+                missed = entries_after(segment, self.log.head)
+                if missed:
+                    self._take_in(missed)
+        self._become_ready()
+
+    def _goes_on_in(self, tail: Tail) -> bool:
+        """True if what was read continues this log without a hole."""
+        if tail.epoch is None and not self.log.head:
+            return True  # our epoch is not in the store before our first write
+        is_continued = not tail.segments or tail.segments[0].first <= self.log.head + 1
+        return tail.epoch == self.log.epoch and tail.floor <= self.log.head and is_continued
+
+    def _reopened(self, tail: Tail | Unavailable) -> None:
+        """The store's log is another one than ours: go on with that, and tell everyone."""
+        if isinstance(tail, Unavailable):
+            self._give_up()
+            return
+        self._keys = KeyWindow(self._engine.limits.key_count, self._engine.limits.key_seconds)
+        self._engine.counters.resets += 1
+        self._adopt(tail)
+        self._become_ready()
+
+    def _give_up(self) -> None:
+        """The store does not answer: nobody waits longer than it took to find out. The next use asks again."""
+        self.state = State.READY
+        self._refuse_all(unavailable())
+
+    def _refuse_all(self, fault: CommandError) -> None:
+        refused, self._appending = [*self._appending, *self.queue.take_all()], []
+        for waiting in refused:
+            waiting.answer(fault)
+        self._answer_all(fault)
+
+    # Reading
+
+    def refresh(self, done: Known) -> None:
+        """Read what another node may have written since, deliver it, then call `done`."""
+        if self.state is State.CLOSED:
+            done(unavailable())
+            return
+        self._when_known.append(done)
+        if self.state is State.READY:
+            self._read_on(None)
+
+    def read(self, after: int, done: Read) -> None:
+        """Read the store after `after`. A thousand clients that resume from one position cause one read."""
+        waiting = self._reads.get(after)
+        if waiting is not None:
+            waiting.append(done)
+            return
+        self._reads[after] = [done]
+        self._engine.store.read(self.project_id, after, partial(self._read, after))
+
+    def _read(self, after: int, tail: Tail | Unavailable) -> None:
+        if not isinstance(tail, Unavailable) and tail.epoch == self.log.epoch:
+            self.floor = max(self.floor, tail.floor)
+        for done in self._reads.pop(after):
+            done(tail)
+
+
+def unavailable() -> CommandError:
+    """The answer while the log store does not answer."""
+    return CommandError(ErrorCode.STORE_UNAVAILABLE, "the log store does not answer; what was confirmed is safe")

@@ -1,0 +1,70 @@
+"""One open project: its journal, those who follow it, and those who read along."""
+
+from collections.abc import Callable
+
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.fan_out import FanOut
+from websocket_handler.logs.feed import Feed, PageLimits
+from websocket_handler.logs.journal import Journal
+from websocket_handler.logs.page import Page
+from websocket_handler.logs.reader import Reader
+from websocket_handler.protocol.messages import Position
+
+
+class Project:
+    """Joins the parts of one project. The journal writes; it tells the push cursors and wakes the feeds."""
+
+    __slots__ = ("_closed", "fan_out", "feeds", "journal", "project_id", "reader", "used_at")
+
+    def __init__(self, project_id: str, engine: Engine, closed: Callable[["Project"], None]) -> None:
+        """`closed` is called when the log cannot be opened, possibly at once."""
+        self.project_id = project_id
+        self.used_at = engine.clock.monotonic()
+        self.journal = Journal(project_id, engine, self)
+        self.reader = Reader(self.journal, engine)
+        self.fan_out = FanOut(project_id, self.reader, engine)
+        self.feeds: dict[Feed, None] = {}
+        self._closed = closed
+        self.journal.open()
+
+    # journal.Observer
+
+    def appended(self, page: Page) -> None:
+        """See `Observer`."""
+        self.fan_out.appended(page)
+        if self.feeds:
+            self.wake()
+
+    def replaced(self, end: Position, beginning: int) -> None:
+        """See `Observer`."""
+        self.fan_out.replaced(end, beginning)
+        self.wake()
+
+    def closed(self) -> None:
+        """See `Observer`."""
+        self._closed(self)
+
+    # Feeds
+
+    def feed(
+        self,
+        limits: PageLimits,
+        *,
+        after: int = 0,
+        epoch: str | None = None,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> Feed:
+        """A new pull cursor, which keeps the project open until it is closed."""
+        return Feed(self, limits, after=after, epoch=epoch, is_over=is_over)
+
+    def wake(self) -> None:
+        """Let every feed look up."""
+        for feed in list(self.feeds):
+            feed.wake()
+
+    # Life
+
+    @property
+    def is_idle(self) -> bool:
+        """True while nobody follows, reads, publishes or waits."""
+        return self.journal.is_idle and self.fan_out.is_empty and not self.feeds

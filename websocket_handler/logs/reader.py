@@ -1,0 +1,169 @@
+"""Finding positions in a project's log, and reading pages from there: from memory where this node retains the entries,
+else from the log store."""
+
+from collections.abc import Callable
+
+from websocket_handler.hub.epochs import was_never_written
+from websocket_handler.hub.log import Start
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.journal import Journal, unavailable
+from websocket_handler.logs.page import Page, moved_to, page_in, page_of
+from websocket_handler.ports.log_store import Tail, Unavailable
+from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.messages import Position
+
+Placed = Callable[[Start | CommandError], None]
+Paged = Callable[[Page | CommandError], None]
+
+
+class Reader:
+    """Reads one project's log. It writes nothing."""
+
+    __slots__ = ("_engine", "_journal")
+
+    def __init__(self, journal: Journal, engine: Engine) -> None:
+        self._journal = journal
+        self._engine = engine
+
+    # Positions
+
+    @property
+    def epoch(self) -> str:
+        """The epoch of the log as it is now; empty until it is known."""
+        return self._journal.log.epoch
+
+    def place(self, since: Position | None, rewind: int | None, done: Placed) -> None:
+        """Find where a new cursor starts. `done` gets what is true at that moment."""
+
+        def known(fault: CommandError | None) -> None:
+            if fault is None and since is not None and self._may_be_ahead(since.epoch, since.offset):
+                # Another node may have written what this client has seen: look before saying no.
+                self._reach(since.offset, lambda error: self._decide(since, rewind, done, error))
+            else:
+                self._decide(since, rewind, done, fault)
+
+        self._journal.when_known(known)
+
+    def _may_be_ahead(self, epoch: str | None, offset: int) -> bool:
+        """True if this node does not know the position, and another node may know it."""
+        log = self._journal.log
+        is_known = epoch in (None, log.epoch) and offset <= log.head
+        return self._engine.store.is_shared and not is_known
+
+    def _reach(self, offset: int, done: Callable[[CommandError | None], None]) -> None:
+        """Read what other nodes wrote, page after page, until `offset` is known or nothing further comes."""
+        before = self._journal.position
+
+        def refreshed(fault: CommandError | None) -> None:
+            now = self._journal.position
+            if fault is None and now.offset < offset and now != before:
+                self._reach(offset, done)
+            else:
+                done(fault)
+
+        self._journal.refresh(refreshed)
+
+    def _decide(self, since: Position | None, rewind: int | None, done: Placed, fault: CommandError | None) -> None:
+        if fault is not None:
+            done(fault)
+            return
+        log = self._journal.log
+        if since is not None and self._is_beginning(since):
+            since = Position(log.epoch, 0)
+        start = log.start(since, rewind, self._journal.beginning)
+        if log.covers(start.offset):
+            done(start)
+            return
+
+        def verified(tail: Tail | Unavailable) -> None:
+            """Further back than memory: only what the store still has may be promised."""
+            if isinstance(tail, Unavailable):
+                done(unavailable())
+            elif self._journal.log is not log:  # another one since, in which the offset means nothing
+                self._decide(since, rewind, done, None)
+            elif page_in(tail, log.epoch, start.offset) is not None:
+                done(start)
+            else:
+                done(Start(self._floor_after(start.offset, tail), recovered=since is None))
+
+        self._journal.read(start.offset, verified)
+
+    def _is_beginning(self, since: Position) -> bool:
+        """True if `since` is the position before the first publication of an epoch under which nothing was ever
+        written: a quiet project, whose node was replaced. Its client missed nothing."""
+        engine, log = self._engine, self._journal.log
+        return (
+            since.offset == 0
+            and since.epoch != log.epoch
+            and engine.store.is_shared
+            and self._journal.beginning == 0
+            and was_never_written(since.epoch, engine.limits.log.seconds, engine.clock.wall())
+        )
+
+    def _floor_after(self, offset: int, tail: Tail) -> int:
+        """Where a reader goes on when nothing follows `offset`: at the store's floor, or where memory begins."""
+        log = self._journal.log
+        in_memory = log.first - 1
+        return tail.floor if tail.epoch == log.epoch and offset < tail.floor < in_memory else in_memory
+
+    # Pages
+
+    def in_memory(self, after: int, count_max: int, bytes_max: int) -> Page | None:
+        """The page after `after`, within both maxima; None where memory does not reach back to it."""
+        log = self._journal.log
+        return page_of(log.epoch, after, log.after(after, count_max, bytes_max)) if log.covers(after) else None
+
+    def from_store(self, after: int, done: Paged) -> None:
+        """What the store has after `after`, up to this node's head. `done` gets a page without entries that is not
+        recovered when nothing follows there: its `last` is where to go on."""
+
+        def answered(tail: Tail | Unavailable) -> None:
+            log = self._journal.log
+            if isinstance(tail, Unavailable):
+                done(unavailable())
+                return
+            found = page_in(tail, log.epoch, after)
+            if found is None:
+                done(moved_to(log.epoch, self._floor_after(after, tail)))
+            else:  # the store may be ahead: its newest segment is delivered when it is ours
+                done(found.until(log.head))
+
+        self._journal.read(after, answered)
+
+    def page(self, epoch: str | None, after: int, count_max: int, bytes_max: int, done: Paged) -> None:
+        """The page after a position, within both maxima, at least one entry if there is one. With `epoch` None the
+        offset counts in whatever log there is. A page that is not `recovered` begins at the oldest entry there is."""
+
+        def known(fault: CommandError | None) -> None:
+            log = self._journal.log
+            if fault is not None:
+                done(fault)
+            elif epoch in (None, log.epoch) and after <= log.head:
+                self._page(after, count_max, bytes_max, done, recovered=True)
+            else:  # a position that this log never had
+                self._page(self._journal.beginning, count_max, bytes_max, done, recovered=False)
+
+        def opened(fault: CommandError | None) -> None:
+            if fault is None and self._may_be_ahead(epoch, after):
+                self._reach(after, known)  # another node may have written what this reader has seen
+            else:
+                known(fault)
+
+        self._journal.when_known(opened)
+
+    def _page(self, after: int, count_max: int, bytes_max: int, done: Paged, *, recovered: bool) -> None:
+        page = self.in_memory(after, count_max, bytes_max)
+        if page is not None:
+            done(page if recovered else page_of(page.epoch, after, page.entries, recovered=False))
+            return
+
+        def answered(answer: Page | CommandError) -> None:
+            if isinstance(answer, CommandError):
+                done(answer)
+            elif answer.recovered:
+                found = answer.first_part(count_max, bytes_max)
+                done(page_of(found.epoch, found.after, found.entries, recovered=recovered))
+            else:
+                self._page(answer.last, count_max, bytes_max, done, recovered=False)
+
+        self.from_store(after, answered)
