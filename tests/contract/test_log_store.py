@@ -144,7 +144,7 @@ async def test_bytes_come_back_as_they_were(store: Asked) -> None:
 async def test_keys_digests_and_times_come_back(store: Asked) -> None:
     project = new_project()
     written = made(1, [b"a"], at=BEGIN - 0.25)
-    record = type(written.records[0])(b"a", BEGIN - 0.25, "key:1", b"\x00digest")
+    record = type(written.records[0])(b"a", BEGIN - 0.25, "key:1", b"\x00digest", 1)
     await store.append(project, type(written)("e1", 1, "writer", (record,)))
     assert (await store.opened(project)).segments[0].records[0] == record
 
