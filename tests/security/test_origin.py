@@ -59,6 +59,34 @@ def test_two_origin_headers_are_no_origin(guarded: Gateway) -> None:
     with Raw(guarded.port) as raw:
         raw.send(head)
         assert raw.response().status == 403
+    request = head.replace(b"/ws", b"/api/v1/connections").replace(b"upgrade: websocket\r\n", b"")
+    with Raw(guarded.port) as raw:
+        raw.send(request)
+        response = raw.response()
+        assert (response.status, response.code) == (403, "forbidden")
+        assert "access-control-allow-origin" not in response.headers
+
+
+def test_a_request_from_a_page_of_another_origin_is_not_carried_out(guarded: Gateway) -> None:
+    """A browser asks nothing before it sends a POST with a plain text, so that the headers for reading do not help."""
+    path = "/api/v1/projects/team-origin/messages"
+    sent = {"content_type": "text/plain", **BEARER}
+    assert http(guarded.port, "POST", path, b'{"n":1}', origin="https://evil.io", **sent).status == 403
+    assert http(guarded.port, "POST", path, b'{"n":2}', origin=ALLOWED, **sent).status == 200
+    page = http(guarded.port, "GET", path, **BEARER).json()
+    assert [message["n"] for message in page["messages"]] == [2]
+
+
+def test_a_page_of_another_origin_that_asks_before_gets_no_permission(guarded: Gateway) -> None:
+    response = http(
+        guarded.port,
+        "OPTIONS",
+        "/api/v1/connections",
+        origin="https://evil.io",
+        access_control_request_method="GET",
+    )
+    assert (response.status, response.code) == (403, "forbidden")
+    assert "access-control-allow-origin" not in response.headers
 
 
 def test_an_allowed_page_and_a_program_without_origin_come_in(guarded: Gateway) -> None:

@@ -1,23 +1,30 @@
 """Browsers and their pages: which origins may use the API, and what they may read (CORS, Fetch standard)."""
 
 from collections.abc import Callable
+from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from websocket_handler.access.origins import Origins
 from websocket_handler.api.gateway import error_response
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
-API = "/api/"
-METHODS = "GET, POST, DELETE"
-REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
-MAX_AGE_S = "600"
+API: Final = "/api/"
+PREFLIGHT: Final = {
+    "Access-Control-Allow-Methods": "GET, POST, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
+    "Access-Control-Max-Age": "600",
+    "Vary": "Origin",
+}
 
 
 class OriginCheck:
-    """Refuses pages of other origins, and tells browsers which may read the answers where the operator named them.
-    `/health`, `/ready` and the console's files tell nothing and stay open."""
+    """Refuses pages of other origins. Where the operator named origins, it tells browsers that their pages may read the
+    answers. `/health`, `/ready` and the console's files stay open to every page: they tell no secret.
+
+    Why this is not Starlette's `CORSMiddleware`: docs/decisions/0015-cors.md."""
 
     def __init__(self, app: ASGIApp, origins: Origins, refused: Callable[[CommandError], None]) -> None:
         self._app = app
@@ -25,47 +32,44 @@ class OriginCheck:
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not _is_guarded(scope["path"]):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         values = headers.getlist("origin")
-        origin = ", ".join(values) if values else None
-        is_guarded = scope["path"].startswith(API) or scope["path"] == "/metrics"
-        if origin is None or not is_guarded:
+        origin = ", ".join(values)
+        if not values:
             await self._app(scope, receive, send)
-            return
-        if not self._origins.allow(origin, headers.get("host")):
-            fault = CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
-            self._refused(fault)
-            await error_response(fault)(scope, receive, send)
-            return
-        if not self._origins.are_named:
+        elif not self._origins.allow(origin, headers.get("host")):
+            await self._refuse(scope, receive, send)
+        elif not self._origins.are_named:
             await self._app(scope, receive, send)
-            return
-        is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                if is_preflight:
-                    message["status"] = 204
-                _allow(MutableHeaders(scope=message), origin, is_preflight=is_preflight)
-            await send(message)
-
-        if is_preflight:
-            await send_with_headers({"type": "http.response.start", "status": 204, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
+        elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            permission = Response(status_code=204, headers={"Access-Control-Allow-Origin": origin, **PREFLIGHT})
+            await permission(scope, receive, send)
         else:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, receive, _readable(send, origin))
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fault = CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
+        self._refused(fault)
+        await error_response(fault)(scope, receive, send)
 
 
-def _allow(headers: MutableHeaders, origin: str, *, is_preflight: bool) -> None:
-    """No credentials mode: the gateway knows no cookies, and a token in a header is the page's own."""
-    headers["Access-Control-Allow-Origin"] = origin
-    headers.add_vary_header("Origin")
-    if is_preflight:
-        headers["Access-Control-Allow-Methods"] = METHODS
-        headers["Access-Control-Allow-Headers"] = REQUEST_HEADERS
-        headers["Access-Control-Max-Age"] = MAX_AGE_S
-    else:
-        headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate"
+def _is_guarded(path: str) -> bool:
+    return path.startswith(API) or path == "/metrics"
+
+
+def _readable(send: Send, origin: str) -> Send:
+    """Sends a response that pages of this origin may read. It allows no credentials: the gateway knows no cookies, and
+    a page puts its token into a header itself."""
+
+    async def send_readable(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate"
+            headers.add_vary_header("Origin")
+        await send(message)
+
+    return send_readable
