@@ -19,7 +19,7 @@ from tests.contract.scripted_server import TAKEN, Deed, ScriptedServer, http_ans
 from tests.contract.wire_testing import EVER_S, PATIENT, RECEIPT, PlainAws, fault_of, send, wire_to
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.http_connections import ConnectionLimits
-from websocket_handler.adapters.aws.sdk import Aws, AwsCall, Place
+from websocket_handler.adapters.aws.sdk import Aws, AwsCall, Endpoint
 from websocket_handler.adapters.aws.sigv4 import Credentials
 from websocket_handler.adapters.aws.wire import AwsWire
 
@@ -171,13 +171,15 @@ async def test_the_sdk_says_where_and_with_what(monkeypatch: pytest.MonkeyPatch)
     for name, value in {**DUMMY_CREDENTIALS, "AWS_SESSION_TOKEN": "token"}.items():
         monkeypatch.setenv(name, value)
     async with Aws("cn-north-1") as aws:
-        assert await aws.place("sqs") == Place("https://sqs.cn-north-1.amazonaws.com.cn", "cn-north-1", None, False)
+        assert await aws.endpoint("sqs") == Endpoint(
+            "https://sqs.cn-north-1.amazonaws.com.cn", "cn-north-1", None, False
+        )
         assert await aws.credentials() == Credentials("local", "local", "token")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_CA_BUNDLE", "/authorities.pem")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://sqs.example")
     async with Aws("eu-central-1") as aws:
-        assert await aws.place("sqs") == Place("https://sqs.example", "eu-central-1", "/authorities.pem", True)
+        assert await aws.endpoint("sqs") == Endpoint("https://sqs.example", "eu-central-1", "/authorities.pem", True)
 
 
 def certificate(folder: Path) -> tuple[str, ssl.SSLContext]:

@@ -8,7 +8,7 @@ import pytest
 
 from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.http_connections import ConnectionLimits
-from websocket_handler.adapters.aws.sdk import Aws, Place
+from websocket_handler.adapters.aws.sdk import Aws, Endpoint
 from websocket_handler.adapters.aws.sigv4 import Credentials
 from websocket_handler.adapters.aws.wire import AwsWire
 
@@ -23,11 +23,11 @@ class PlainAws(Aws):
 
     def __init__(self, url: str, certificates: str | None = None, *, has_proxy: bool = False) -> None:
         super().__init__()
-        self.where = Place(url, "us-east-1", certificates, has_proxy)
+        self.where = Endpoint(url, "us-east-1", certificates, has_proxy)
         self.tokens = ["token-1"]
         self.passed_on: list[str] = []
 
-    async def place(self, service: str) -> Place:
+    async def endpoint(self, service: str) -> Endpoint:
         return self.where
 
     async def credentials(self) -> Credentials:

@@ -43,10 +43,10 @@ class ConnectionLimits:
     """Head and body together."""
 
 
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """One connection. `ended` is called once, when it is gone."""
 
-    def __init__(self, answer_bytes_max: int, ended: "Callable[[Connection], None]") -> None:
+    def __init__(self, answer_bytes_max: int, ended: "Callable[[HttpConnection], None]") -> None:
         self.is_open = False
         self.idle_since = 0.0
         self.answer_bytes = 0
@@ -155,8 +155,8 @@ class HttpConnections:
         self._tls = tls
         self._limits = limits or ConnectionLimits()
         self._free = asyncio.Semaphore(self._limits.connections)
-        self._all: set[Connection] = set()
-        self._idle: deque[Connection] = deque()
+        self._all: set[HttpConnection] = set()
+        self._idle: deque[HttpConnection] = deque()
         """The one used last is at the right, and is used first."""
         self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -191,7 +191,7 @@ class HttpConnections:
             connection.abort()
         self._idle.clear()
 
-    async def _ask_on(self, connection: Connection, request: bytes) -> Answer:
+    async def _ask_on(self, connection: HttpConnection, request: bytes) -> Answer:
         try:
             answer = await connection.ask(request)
         except BaseException:
@@ -203,7 +203,7 @@ class HttpConnections:
             self._start_sweep()
         return answer
 
-    def _take(self) -> Connection | None:
+    def _take(self) -> HttpConnection | None:
         """An idle connection that can be used."""
         while self._idle:
             connection = self._idle.pop()
@@ -212,14 +212,17 @@ class HttpConnections:
             connection.abort()
         return None
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> HttpConnection:
         if self._is_closed:
             raise ConnectionFault("the connections are closed")
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self._limits.answer_bytes, self._ended), self._host, self._port, ssl=self._tls
+                    lambda: HttpConnection(self._limits.answer_bytes, self._ended),
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
                 )
         except TimeoutError:
             raise ConnectionFault(f"no connection to {self._host} in {self._limits.connect_timeout_s:g} s") from None
@@ -230,7 +233,7 @@ class HttpConnections:
         self._all.add(connection)
         return connection
 
-    def _ended(self, connection: Connection) -> None:
+    def _ended(self, connection: HttpConnection) -> None:
         self._all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)

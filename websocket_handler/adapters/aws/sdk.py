@@ -1,4 +1,4 @@
-"""AWS calls in one place: clients, their timeouts, and what their errors mean.
+"""The AWS SDK: its clients, their timeouts, and what it knows about endpoints and credentials.
 
 The SDK is imported when the first client is opened, in a thread: its import costs more time and memory than
 the rest of the gateway, and whoever runs without AWS never pays for it. The SDK does not retry: deadlines and
@@ -18,10 +18,10 @@ from websocket_handler.adapters.aws.sigv4 import Credentials
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """Where the SDK sends a service's requests."""
 
-    endpoint_url: str
+    url: str
     region: str
     """The one that requests are signed for."""
     certificates: str | None
@@ -124,14 +124,14 @@ class Aws:
         """Have `close` awaited when these clients are closed."""
         self._stack.push_async_callback(close)
 
-    async def place(self, service: str) -> Place:
+    async def endpoint(self, service: str) -> Endpoint:
         """Where a service is, for who speaks to it without the SDK. Raises AwsError."""
         client: Any = await self.open(service)
         from botocore.utils import get_environ_proxies  # noqa: PLC0415  (see the module's docstring)
 
         url = str(client.meta.endpoint_url)
         has_proxy = urlsplit(url).scheme in get_environ_proxies(url)
-        return Place(url, client.meta.region_name, self._session.get_config_variable("ca_bundle"), has_proxy)
+        return Endpoint(url, client.meta.region_name, self._session.get_config_variable("ca_bundle"), has_proxy)
 
     async def credentials(self) -> Credentials:
         """What the SDK signs with now; it refreshes what expires, ten minutes before or earlier. Raises AwsError."""

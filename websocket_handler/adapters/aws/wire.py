@@ -20,7 +20,7 @@ import msgspec
 from websocket_handler.adapters.aws.credentials import CredentialsAtHand
 from websocket_handler.adapters.aws.errors import AwsError, Fault, meaning_of_answer
 from websocket_handler.adapters.aws.http_connections import Answer, ConnectionLimits, HttpConnections
-from websocket_handler.adapters.aws.sdk import Aws, Place
+from websocket_handler.adapters.aws.sdk import Aws, Endpoint
 from websocket_handler.adapters.aws.sigv4 import Signer
 
 TARGETS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -130,15 +130,15 @@ class AwsWire:
             if self._is_closed:
                 raise AwsError(Fault.TRANSIENT, "Closed", "the gateway is stopping")
             if service not in self._ways:
-                place = await self._aws.place(service)
-                way = await self._way_to(service, place) if _is_plain(place) else None
+                endpoint = await self._aws.endpoint(service)
+                way = await self._way_to(service, endpoint) if _is_plain(endpoint) else None
                 if not any(self._ways.values()):
                     self._aws.at_close(self.close)
                 self._ways[service] = way
             return self._ways[service]
 
-    async def _way_to(self, service: str, place: Place) -> _Way:
-        parts = urlsplit(place.endpoint_url)
+    async def _way_to(self, service: str, endpoint: Endpoint) -> _Way:
+        parts = urlsplit(endpoint.url)
         host = parts.hostname or ""
         port = parts.port or _PORTS[parts.scheme]
         name = f"[{host}]" if ":" in host else host
@@ -146,9 +146,9 @@ class AwsWire:
             name = f"{name}:{port}"
         tls = None
         if parts.scheme == "https":  # reading the authorities takes milliseconds
-            tls = await asyncio.to_thread(ssl.create_default_context, cafile=place.certificates)
+            tls = await asyncio.to_thread(ssl.create_default_context, cafile=endpoint.certificates)
         signers = {
-            operation: Signer(name, place.region, service, target) for operation, target in TARGETS[service].items()
+            operation: Signer(name, endpoint.region, service, target) for operation, target in TARGETS[service].items()
         }
         return _Way(signers, HttpConnections(host, port, tls, self._limits), _DECODERS[service])
 
@@ -184,9 +184,9 @@ class AwsWire:
         return True
 
 
-def _is_plain(place: Place) -> bool:
-    parts = urlsplit(place.endpoint_url)
-    is_direct = not place.has_proxy and parts.scheme in _PORTS and bool(parts.hostname)
+def _is_plain(endpoint: Endpoint) -> bool:
+    parts = urlsplit(endpoint.url)
+    is_direct = not endpoint.has_proxy and parts.scheme in _PORTS and bool(parts.hostname)
     return is_direct and parts.path in {"", "/"} and not parts.query
 
 
