@@ -1,4 +1,4 @@
-# Every target sets up what it needs. `make help` lists them.
+# Every target installs what it needs. `make help` lists the targets.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +14,7 @@ PROCESSES ?= 2
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-install: $(STAMP) ## create the virtual environment with everything the project needs
+install: $(STAMP) ## create the virtual environment with all packages of the project
 
 $(STAMP): requirements/dev.txt websocket_handler/requirements.txt pyproject.toml websocket_handler/net/_send.c
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -25,38 +25,38 @@ $(STAMP): requirements/dev.txt websocket_handler/requirements.txt pyproject.toml
 	  -fsyntax-only -x c - 2>/dev/null || { echo "installing a C compiler and Python's headers through apt"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends gcc libc6-dev python3-dev >/dev/null; } \
-	  || echo "there is no C compiler: fan-out goes without its compiled loop (docs/decisions/0013-native-send.md)"
+	  || echo "there is no C compiler: fan-out runs without its compiled loop (docs/decisions/0013-native-send.md)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-run: $(STAMP) ## the whole system on this machine: AWS emulator, gateway, four demo agents, console page
+run: $(STAMP) ## run the whole system on this machine: AWS emulator, gateway, four demo agents, console page
 	@exec $(BIN)/python -m demo.run $(ARGS)
 
-test: $(STAMP) browser node-modules ## every test, in PROCESSES=2 processes
+test: $(STAMP) browser node-modules ## run every test, in PROCESSES=2 processes
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 
-check: format-check lint types imports test ## everything that CI checks
+check: format-check lint types imports test ## run all checks and every test
 
-format: $(STAMP) ## rewrite the code in the house's format
+format: $(STAMP) ## format the code, and repair what the linter can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 format-check: $(STAMP)
 	$(BIN)/ruff format --check .
 
-lint: $(STAMP) ## style and likely mistakes
+lint: $(STAMP) ## check style and likely mistakes
 	$(BIN)/ruff check .
 
-types: $(STAMP) ## mypy, strict
+types: $(STAMP) ## check types with mypy, strict
 	$(BIN)/mypy
 
-imports: $(STAMP) ## the direction of imports
+imports: $(STAMP) ## check the direction of imports
 	$(BIN)/lint-imports
 
-infra-test: .venv-infra/.installed .venv-sam/.installed .venv-checkov/.installed ## template, rights, deploy, SAM and linters against an extended emulator
+infra-test: .venv-infra/.installed .venv-sam/.installed .venv-checkov/.installed ## test template, rights, deployment and SAM against an extended emulator, and run their linters
 	.venv-infra/bin/python -m pytest tests/infra --ignore-glob '*/test_image*.py' $(ARGS)
 
-image-test: .venv-infra/.installed .venv-sbom/.installed container-tools ## build the image for real and run it in 512 MB and a quarter core; the whole compose file
+image-test: .venv-infra/.installed .venv-sbom/.installed container-tools ## build the image and run it in 512 MB and a quarter of a core; run the whole compose file
 	.venv-infra/bin/python -m pytest tests/infra/test_image.py tests/infra/test_image_compose.py -s $(ARGS)
 
 .venv-infra/.installed: requirements/infra.txt
@@ -78,10 +78,10 @@ container-tools:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends podman buildah \
 	  runc catatonit containernetworking-plugins netavark aardvark-dns docker-compose debootstrap >/dev/null; }
 
-audit: $(STAMP) ## known vulnerabilities of every locked package; Error 1: there are some, Error 2: could not run
+audit: $(STAMP) ## look for known vulnerabilities of every locked package; Error 1: there are some, Error 2: could not run
 	$(BIN)/python -m supply_chain $(ARGS)
 
-sbom: .venv-sbom/.installed ## write dist/sbom.cdx.json, what the image is made of (CycloneDX), and check it
+sbom: .venv-sbom/.installed ## write the image's bill of materials (CycloneDX) to dist/sbom.cdx.json, and check it
 	@mkdir -p dist
 	@.venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check --dry-run --ignore-installed --no-deps \
 	  --only-binary=:all: --require-hashes --report dist/pip-report.json -r websocket_handler/requirements.txt
@@ -91,7 +91,7 @@ sbom: .venv-sbom/.installed ## write dist/sbom.cdx.json, what the image is made 
 	@rm dist/pip-report.json
 	.venv-sbom/bin/python -m supply_chain.check_sbom dist/sbom.cdx.json websocket_handler/requirements.txt
 
-sbom-test: .venv-sbom/.installed ## the bill of materials against its lock and the CycloneDX schema
+sbom-test: .venv-sbom/.installed ## test the bill of materials against its lock and the CycloneDX schema
 	.venv-sbom/bin/python -m pytest tests/supply_chain/test_sbom.py tests/supply_chain/test_check_sbom.py $(ARGS)
 
 .venv-sbom/.installed: requirements/sbom.txt
@@ -100,19 +100,19 @@ sbom-test: .venv-sbom/.installed ## the bill of materials against its lock and t
 	@.venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sbom.txt
 	@touch $@
 
-bench: $(STAMP) ## measure ourselves, the peers and the bare limit in one run; ARGS=--quick for a short one
+bench: $(STAMP) ## measure the gateway, other servers and the bare limit in one run; ARGS=--quick for a short one
 	$(BIN)/python -m bench $(ARGS)
 
-costs: $(STAMP) ## write the cost sheet anew from its price table
+costs: $(STAMP) ## write the cost sheet from its price table
 	$(BIN)/python docs/operations/costs.py
 
-fuzz: $(STAMP) ## MINUTES=n of fuzzing handshake, frames, commands and HTTP
+fuzz: $(STAMP) ## fuzz handshake, frames, commands and HTTP for MINUTES=n
 	$(BIN)/python -m tests.security.fuzz --minutes $(or $(MINUTES),10)
 
-fuzz-coverage: .venv-fuzz/.installed ## MINUTES=n of coverage-guided fuzzing of the pure parts, with atheris
+fuzz-coverage: .venv-fuzz/.installed ## fuzz the pure parts with atheris, guided by coverage, for MINUTES=n
 	.venv-fuzz/bin/python -m tests.security.coverage_fuzz --minutes $(or $(MINUTES),10)
 
-fuzz-api: $(STAMP) ## EXAMPLES=n random requests for each operation of the HTTP API, as users with different rights
+fuzz-api: $(STAMP) ## send EXAMPLES=n random requests for each operation of the HTTP API, as users with different rights
 	$(BIN)/python -m tests.security.api_fuzz --examples $(or $(EXAMPLES),1000)
 
 .venv-fuzz/.installed: requirements/fuzz.txt
@@ -121,19 +121,19 @@ fuzz-api: $(STAMP) ## EXAMPLES=n random requests for each operation of the HTTP 
 	@.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
-floods: $(STAMP) ## 2,000 hostile sockets at a time, and what they cost
+floods: $(STAMP) ## attack a node with 2,000 hostile sockets at a time, and print what they cost
 	$(BIN)/python -m tests.security.test_floods
 
-proofs: $(STAMP) ## the delivery proofs at full size, with their figures
+proofs: $(STAMP) ## run the delivery proofs at full size, and print their figures
 	$(BIN)/python -m tests.proof.kills --rounds 20
 	$(BIN)/python -m tests.proof.rolling --rounds 5
 	$(BIN)/python -m tests.proof.outages --rounds 10
 	$(BIN)/python -m tests.proof.slow --clients 1000
 
-simulation: $(STAMP) ## SEEDS=n seeded schedules of whole nodes in virtual time
+simulation: $(STAMP) ## run SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
-browser: ## a real Chromium, and strace for the cost guard, through apt where they are missing
+browser: ## install Chromium, and strace for the cost guard, through apt if they are missing
 	@command -v chromium >/dev/null && command -v strace >/dev/null || { echo "installing chromium and strace through apt"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends chromium strace >/dev/null; }
@@ -144,7 +144,7 @@ tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is needed for the ws client of the end-to-end tests"; exit 1; }
 	@cd tests/e2e && npm ci --silent --no-audit --no-fund
 
-lock: ## write the hash-locked requirements anew from requirements/*.in
+lock: ## compile the hash-locked requirements from requirements/*.in
 	@$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile requirements/runtime.in --python-version 3.11 --universal --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header -q -o websocket_handler/requirements.txt
@@ -155,5 +155,5 @@ lock: ## write the hash-locked requirements anew from requirements/*.in
 	$(BIN)/uv pip compile requirements/fuzz.in --python-version 3.11 --universal --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header -q -o requirements/fuzz.txt
 
-clean: ## remove what the targets made
+clean: ## remove what the targets created
 	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-infra .venv-sam .venv-checkov .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,5 @@
 # Deploy the gateway: ./deploy.ps1 ENV [--dry-run] [more options: ./deploy.ps1 --help]
-# A thin wrapper of `websocket-handler deploy`; it only says what is missing to run it.
+# A thin wrapper around `websocket-handler deploy`. It also prints what is missing on this machine.
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 

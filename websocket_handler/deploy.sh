@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Deploy the gateway: ./deploy.sh ENV [--dry-run] [more options: ./deploy.sh --help]
-# A thin wrapper of `websocket-handler deploy`; it only says what is missing to run it.
+# A thin wrapper around `websocket-handler deploy`. It also prints what is missing on this machine.
 set -euo pipefail
 
 if [ -t 2 ] && [ -z "${NO_COLOR:-}" ]; then
