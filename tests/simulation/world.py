@@ -349,7 +349,7 @@ class World:
             for process in self.listening:
                 for project in process.parts.node.projects:
                     queue, log = project.journal.queue, project.journal.log
-                    waiting = sum(waiting.publication.size for waiting in queue._waiting)
+                    waiting = sum(waiting.publication.size for waiting in queue.waiting)
                     if waiting != queue.bytes or waiting > PENDING_BYTES:
                         self.checker.violation(f"{waiting} bytes wait, counted as {queue.bytes}")
                     if log.bytes > self.scenario.ring_bytes or len(log) > self.scenario.ring_messages:

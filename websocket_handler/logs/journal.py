@@ -145,7 +145,7 @@ class Journal:
     @property
     def is_idle(self) -> bool:
         """True while nobody publishes or waits."""
-        return self.state is State.READY and not self.queue and not self._is_flush_planned
+        return self.state is State.READY and not self.queue.waiting and not self._is_flush_planned
 
     @property
     def is_closed(self) -> bool:
@@ -155,7 +155,7 @@ class Journal:
     @property
     def is_settled(self) -> bool:
         """True when every accepted publication was answered."""
-        return not self.queue and not self._appending
+        return not self.queue.waiting and not self._appending
 
     def when_known(self, callback: Known) -> None:
         """Call once the log is known, or with why it cannot be had; at once when it is known already."""
@@ -229,7 +229,7 @@ class Journal:
         self.queue.check_room(count, size)
 
     def _plan_flush(self) -> None:
-        if self.queue and not self._is_flush_planned and self.state is State.READY:
+        if self.queue.waiting and not self._is_flush_planned and self.state is State.READY:
             self._is_flush_planned = True
             self._engine.scheduler.call_soon(self._flush)
 
@@ -237,7 +237,7 @@ class Journal:
         """Write what waits, one segment at a time. With a store that answers at once the loop ends when nothing
         waits; with a remote store it goes on when the answer comes."""
         self._is_flush_planned = False
-        while self.state is State.READY and self.queue:
+        while self.state is State.READY and self.queue.waiting:
             batch = self.queue.take(self._engine.store.limits)
             new = without_known(batch, self._keys, self.log.epoch, self._engine.clock.wall())
             if new:

@@ -41,55 +41,56 @@ class Waiting:
 class PublicationQueue:
     """First in, first out. `bytes` is the size of all heads that wait."""
 
-    __slots__ = ("_limits", "_waiting", "bytes")
+    __slots__ = ("_limits", "bytes", "waiting")
 
     def __init__(self, limits: DeliveryLimits) -> None:
         self._limits = limits
-        self._waiting: deque[Waiting] = deque()
+        self.waiting: deque[Waiting] = deque()
+        """Oldest first. Others only look whether there are any."""
         self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waiting)
 
     def check_room(self, count: int, size: int) -> None:
         """Raises CommandError with `overloaded` unless `count` more publications of `size` bytes together may wait."""
         limits = self._limits
-        if len(self) + count > limits.pending_messages or self.bytes + size > limits.pending_bytes:
+        if len(self.waiting) + count > limits.pending_messages or self.bytes + size > limits.pending_bytes:
             raise CommandError(ErrorCode.OVERLOADED, "too many publications wait for the log store")
 
     def add(self, waiting: Waiting) -> None:
         """Let one more wait. The caller has checked that there is room."""
-        self._waiting.append(waiting)
+        self.waiting.append(waiting)
         self.bytes += waiting.publication.size
 
     def take(self, limits: SegmentLimits) -> list[Waiting]:
         """The oldest ones that fit into one segment: at least one, if there is one."""
         batch: list[Waiting] = []
         size = 0
-        while self._waiting and len(batch) < limits.messages:
-            publication = self._waiting[0].publication
+        while self.waiting and len(batch) < limits.messages:
+            publication = self.waiting[0].publication
             size += publication.size + len(publication.key) + RECORD_OVERHEAD_BYTES
             if batch and size > limits.bytes:
                 break
-            batch.append(self._waiting.popleft())
+            batch.append(self.waiting.popleft())
             self.bytes -= publication.size
         return batch
 
     def put_back(self, batch: Sequence[Waiting]) -> None:
         """Let those wait again, in front, that were taken last."""
-        self._waiting.extendleft(reversed(batch))
+        self.waiting.extendleft(reversed(batch))
         self.bytes += sum(waiting.publication.size for waiting in batch)
 
     def take_again(self, count: int) -> list[Waiting]:
         """Take the first `count` back out: those that were put back."""
-        batch = [self._waiting.popleft() for _ in range(count)]
+        batch = [self.waiting.popleft() for _ in range(count)]
         self.bytes -= sum(waiting.publication.size for waiting in batch)
         return batch
 
     def take_all(self) -> list[Waiting]:
         """Empty the queue."""
-        batch = list(self._waiting)
-        self._waiting.clear()
+        batch = list(self.waiting)
+        self.waiting.clear()
         self.bytes = 0
         return batch
 
