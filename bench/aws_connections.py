@@ -1,4 +1,4 @@
-"""The measurement behind docs/decisions/0015: our HTTP connections to AWS against aiohttp's client, under the same
+"""The measurement behind docs/decisions/0016: our HTTP connections to AWS against aiohttp's client, under the same
 signer. Two gateways that differ in nothing else forward to the sink, in turns. Run: python -m bench.aws_connections
 
 The gateways run on core 0, the load generator and the sink on core 1. `--pairs N` sets how many pairs are measured.

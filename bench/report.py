@@ -61,7 +61,8 @@ def _head(machine: Machine, rounds: int, note: str) -> str:
 {machine.cores} cores of {machine.processor},
 {machine.memory_gib:.0f} GiB, Linux {machine.kernel}, Python {machine.python}; load average at the start
 {machine.load_average:.2f}. Medians of {count}. Every figure is of one core
-over loopback. Ratios compare neighbours of one round: trust them more than the absolute figures.
+over loopback. A ratio compares two measurements that are close in time in one round: trust the ratios more than the
+absolute figures.
 """
 
 
@@ -118,7 +119,7 @@ def _fan_out(results: Results, servers: Sequence[Server]) -> str:
     shapes = [(connections, size) for connections in (100, 1000, 5000) for size in (128, 1024)]
     if results.value(fan_out_key(5000, 128, 1), GATEWAY, deliveries_per_second) is None:
         return ""
-    text = "## Fan-out flat out\n\nDeliveries per second, and the gateway's throughput as a ratio to each server's.\n"
+    text = "## Fan-out at full speed\n\nDeliveries per second; in brackets: the gateway's divided by this server's.\n"
     for in_flight in (1, 16):
         header = ["server", *(f"{connections:,} x {size} B" for connections, size in shapes)]
         rows = []
@@ -135,7 +136,7 @@ def _fan_out(results: Results, servers: Sequence[Server]) -> str:
     return text
 
 
-_W = {1: "one message at a time", 16: "up to sixteen messages that not everyone has"}
+_W = {1: "one message at a time", 16: "up to sixteen messages in flight"}
 
 
 def _generator(results: Results) -> str:
@@ -163,7 +164,7 @@ def _forwards(results: Results) -> str:
     return f"""## Forwards
 
 Confirmed forwards of 32 clients with 32 in flight each, envelopes of about 400 bytes, to the sink of `bench/sink`
-(it keeps nothing; it is not SQS): **{rate:,.0f} per second**, {_shown(cpu)} µs CPU each, p50 {_shown(p50, ".0f")} ms,
+(it keeps nothing, and is not SQS): **{rate:,.0f} per second**, {_shown(cpu)} µs CPU each, p50 {_shown(p50, ".0f")} ms,
 p99 {_shown(p99, ".0f")} ms.
 """
 
@@ -219,9 +220,9 @@ def _container(container: SmallContainer | None) -> str:
     memory += [[f"{count:,}", reason] for count, reason in container.failed_connections.items()]
     return f"""## 0.25 of a core, 512 MB
 
-One process in control groups with that CPU quota (100 ms periods) and memory limit; it accepts connections
-{container.start_s:.1f} s after its start. Deliveries go to 50 projects with 100 subscribers each. A rate is held
-when 97 % of it is done and p99 stays below 250 ms.
+One process in control groups with this CPU quota (100 ms periods) and memory limit. It accepts connections
+{container.start_s:.1f} s after its start. Deliveries go to 50 projects with 100 subscribers each. The gateway holds a
+rate if it does 97 % of it and p99 stays below 250 ms.
 
 {held}
 {table(["idle subscribed connections", "memory, as the kernel counts it"], memory)}"""
@@ -253,15 +254,16 @@ def _failures(results: Results) -> str:
 def _method() -> str:
     return """## How to read this
 
-* Server on core 0, load generator (`bench/load`, C) on core 1, loopback. In one round all servers run, one of them
-  under load at a time; each load meets all servers one after the other before the next load starts.
-* W is how many messages may be under way that not every subscriber has. W=1 shows the cost of a lone message, W=16
-  what coalescing brings.
-* The generator polls and never sleeps while something is measured; "busy" is the time in which polling found something.
-  Waking a sleeper on another virtual core would cost the server that sends to it 50 µs, which no network card does.
-* CPU is user and kernel time of all the server's processes (`/proc/PID/stat`), memory the growth of `VmRSS`.
+* The server runs on core 0, the load generator (`bench/load`, C) on core 1, over loopback. In one round all servers
+  run, one of them under load at a time; each load runs against all servers, one after the other, before the next load
+  starts.
+* W is the number of messages in flight: a message is in flight until every subscriber has it. W=1 shows the cost of a
+  single message, W=16 the gain of sending several at once.
+* The generator polls and never sleeps during a measurement; "busy" is the time in which polling found something. To
+  wake a sleeping generator on another virtual core would cost the server 50 µs per send, which no network card costs.
+* CPU is user and kernel time of all processes of the server (`/proc/PID/stat`), memory the growth of `VmRSS`.
 * A handshake is: connect, upgrade, subscription by URL, the `connected` push (with the gateway also
   `subscription_confirmed`, with NATS, MQTT and Socket.IO their own exchange), and the end of the connection.
-* A round trip is the application's ping and its pong, one in flight for each of 100 clients.
-* The limits in C keep no history, parse no JSON, have no rule for slow clients and promise nothing.
+* A round trip is the application's ping and its pong, with one in flight for each of 100 clients.
+* The limits in C keep no history, parse no JSON, have no rule for slow clients, and promise nothing.
 """
