@@ -35,80 +35,114 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sqs_queue_url_qa: Annotated[str, _setting("queue of the QA agent", "URL")]
     sqs_queue_url_ops: Annotated[str, _setting("queue of the Ops agent", "URL")]
     dynamodb_table_name: Annotated[str, _setting("table for logs and connection records")]
-    sqs_queue_url_updates: Annotated[str, _setting("queue where agents leave updates; empty: none", "URL")] = ""
+    sqs_queue_url_updates: Annotated[
+        str, _setting("queue into which agents put updates; empty: no such queue", "URL")
+    ] = ""
     aws_region: Annotated[str, _setting("AWS region")] = "us-east-1"
-    aws_endpoint_url: Annotated[str, _setting("one endpoint for all AWS calls (an emulator); empty: AWS", "URL")] = ""
-    websocket_host: Annotated[str, _setting("address to bind to")] = "0.0.0.0"
-    websocket_port: Annotated[int, _setting("port; 0 takes any free one", ge=0, le=65535)] = 8080
-    log_store: Annotated[Literal["", "memory", "dynamodb"], _setting("where project logs live; empty: dynamodb")] = ""
-    forward_body: Annotated[Literal["envelope", "data"], _setting("body of a forwarded message")] = "envelope"
-    auth_mode: Annotated[Literal["none", "jwt"], _setting("who may connect; none: everyone")] = "none"
-    auth_timeout_s: Annotated[float, _setting("for `authenticate` on a fresh connection", "s", ge=0.1, le=300)] = 10
+    aws_endpoint_url: Annotated[
+        str, _setting("endpoint for all AWS calls, for an emulator; empty: AWS itself", "URL")
+    ] = ""
+    websocket_host: Annotated[str, _setting("address on which the gateway listens")] = "0.0.0.0"
+    websocket_port: Annotated[int, _setting("port on which the gateway listens; 0: any free port", ge=0, le=65535)] = (
+        8080
+    )
+    log_store: Annotated[
+        Literal["", "memory", "dynamodb"], _setting("where the project logs are stored; empty: dynamodb")
+    ] = ""
+    forward_body: Annotated[
+        Literal["envelope", "data"], _setting("body of a task: envelope adds sender and ids, data is data only")
+    ] = "envelope"
+    auth_mode: Annotated[
+        Literal["none", "jwt"], _setting("how clients authenticate; none: everyone may do everything")
+    ] = "none"
+    auth_timeout_s: Annotated[
+        float, _setting("time for a new connection to send `authenticate`", "s", ge=0.1, le=300)
+    ] = 10
     jwt_secrets: Annotated[str, _setting("comma-separated secrets for HS256, HS384, HS512", is_secret=True)] = ""
     jwt_public_keys: Annotated[str, _setting("PEM text, or comma-separated paths of PEM files")] = ""
-    jwt_jwks_url: Annotated[str, _setting("JWK set of the issuer; several: one per JWT_ISSUER, in order", "URL")] = ""
+    jwt_jwks_url: Annotated[
+        str, _setting("JWK set of the issuer; several: one for each JWT_ISSUER, in order", "URL")
+    ] = ""
     jwt_algorithms: Annotated[
-        str, _setting("comma-separated, all that are taken; empty: HS256 for secrets, RS256,ES256,EdDSA for keys")
+        str,
+        _setting("comma-separated algorithms that are accepted; empty: HS256 for secrets, RS256,ES256,EdDSA for keys"),
     ] = ""
-    jwt_issuer: Annotated[str, _setting("what `iss` must be; empty: anything; several: each with its JWK set")] = ""
-    jwt_audience: Annotated[str, _setting("what `aud` must contain; empty: tokens without `aud` only")] = ""
-    jwt_leeway_s: Annotated[float, _setting("by how much clocks may differ", "s", ge=0, le=300)] = 5
-    allow_token_in_query: Annotated[Switch, _setting("take ?access_token=; URLs end up in logs")] = "off"  # noqa: S105
+    jwt_issuer: Annotated[str, _setting("required `iss` of a token; empty: any; several: each has its own JWK set")] = (
+        ""
+    )
+    jwt_audience: Annotated[str, _setting("required `aud` of a token; empty: only tokens without `aud`")] = ""
+    jwt_leeway_s: Annotated[float, _setting("how much the issuer's clock may differ", "s", ge=0, le=300)] = 5
+    allow_token_in_query: Annotated[Switch, _setting("on: accept ?access_token=; proxies may log URLs")] = "off"  # noqa: S105
     allowed_origins: Annotated[
-        str, _setting("comma-separated origins of web pages, or *; empty: any (none), this host's (jwt)")
+        str, _setting("comma-separated origins of web pages, or *; empty: any with AUTH_MODE=none, else this host only")
     ] = ""
-    trusted_proxy_hops: Annotated[int, _setting("proxies in front that append to X-Forwarded-For", "", ge=0, le=10)] = 0
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _setting("least urgent level logged")] = "INFO"
-    log_format: Annotated[Literal["auto", "json", "console"], _setting("auto: console on a terminal, else json")] = (
-        "auto"
-    )
-    node_id: Annotated[str, _setting("name of this node; empty: made up")] = ""
+    trusted_proxy_hops: Annotated[
+        int, _setting("number of proxies in front that append to X-Forwarded-For", "", ge=0, le=10)
+    ] = 0
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], _setting("log events of this level and above")
+    ] = "INFO"
+    log_format: Annotated[
+        Literal["auto", "json", "console"], _setting("console: text for people; auto: console on a terminal, else json")
+    ] = "auto"
+    node_id: Annotated[str, _setting("name of this node; empty: a random name")] = ""
     ping_interval_s: Annotated[
-        float, _setting("between pings; half-open clients end within two", "s", ge=1, le=3600)
+        float, _setting("time between pings; a client that answers none is closed after two", "s", ge=1, le=3600)
     ] = 25
-    drain_seconds: Annotated[float, _setting("for handing clients over at SIGTERM", "s", ge=0, le=110)] = 20
+    drain_seconds: Annotated[float, _setting("time to hand clients over at SIGTERM", "s", ge=0, le=110)] = 20
     slow_client_timeout_s: Annotated[
-        float, _setting("without progress until a slow client is closed", "s", ge=1, le=3600)
+        float, _setting("time without progress after which a slow client is closed", "s", ge=1, le=3600)
     ] = 60
-    outbox_bytes: Annotated[int, _setting("waiting for one client", "bytes", ge=16_384, le=67_108_864)] = 262_144
-    max_message_bytes: Annotated[int, _setting("one client message", "bytes", ge=1024, le=1_048_576)] = 65_536
-    max_connections: Annotated[int, _setting("clients of this node; 0: no limit", "", ge=0)] = 10_000
-    connections_per_address: Annotated[
-        int, _setting("clients and streams of one address (IPv6: one /64); 0: no limit", "", ge=0)
-    ] = 0
-    connections_per_user: Annotated[int, _setting("clients and streams of one user; 0: no limit", "", ge=0)] = 0
-    handshakes_per_second: Annotated[float, _setting("of this node; 0: no limit", "1/s", ge=0)] = 0
-    memory_limit_bytes: Annotated[
-        int, _setting("beyond it no new clients; 0: no limit; -1: nine tenths of the container's", "bytes", ge=-1)
-    ] = -1
-    max_subscriptions: Annotated[int, _setting("projects per client; 0: no limit", "", ge=0)] = 256
-    max_projects: Annotated[int, _setting("open projects of this node", "", ge=1)] = 10_000
-    handshake_timeout_s: Annotated[
-        float, _setting("for a request head, and for a request body", "s", ge=0.1, le=300)
-    ] = 10
-    commands_per_second: Annotated[float, _setting("per client; 0: no limit", "1/s", ge=0)] = 100
-    bytes_per_second: Annotated[float, _setting("per client; 0: no limit", "bytes/s", ge=0)] = 0
-    history_messages: Annotated[int, _setting("publications kept in memory per project", "", ge=1, le=1_000_000)] = 1000
-    history_bytes: Annotated[int, _setting("publications kept in memory per project", "bytes", ge=1024)] = 1_048_576
-    history_seconds: Annotated[float, _setting("for how long publications are kept", "s", ge=1, le=31_536_000)] = 86_400
-    history_total_bytes: Annotated[int, _setting("publications kept in memory in total", "bytes", ge=1_048_576)] = (
-        134_217_728
+    outbox_bytes: Annotated[int, _setting("size of the outbox of one client", "bytes", ge=16_384, le=67_108_864)] = (
+        262_144
     )
-    forward_timeout_s: Annotated[float, _setting("until a forward is given up", "s", ge=1, le=600)] = 30
-    metrics: Annotated[Literal["emf", "off"], _setting("metrics for CloudWatch on stdout")] = "off"
-    metrics_interval_s: Annotated[float, _setting("between metric lines", "s", ge=1, le=3600)] = 60
-    environment: Annotated[str, _setting("name of the environment, a metric dimension")] = "local"
-    target_group_arn: Annotated[str, _setting("ALB target group to watch for draining; empty: do not watch")] = ""
-    target_address: Annotated[str, _setting("this task's address there; empty: ask the ECS metadata endpoint")] = ""
-    ecs_container_metadata_uri_v4: Annotated[str, _setting("set by ECS")] = ""
-    scale_in_protection_connections: Annotated[
-        int, _setting("clients from which on ECS may not end this task to have fewer; 0: off", "", ge=0)
+    max_message_bytes: Annotated[int, _setting("size of one message", "bytes", ge=1024, le=1_048_576)] = 65_536
+    max_connections: Annotated[int, _setting("clients on this node; 0: no limit", "", ge=0)] = 10_000
+    connections_per_address: Annotated[
+        int, _setting("clients, streams and polls of one address (IPv6: one /64); 0: no limit", "", ge=0)
     ] = 0
-    ecs_agent_uri: Annotated[str, _setting("set by ECS")] = ""
-    console: Annotated[Switch, _setting("the console page at /")] = "on"
-    compression: Annotated[Switch, _setting("permessage-deflate with the clients that offer it")] = "off"
-    native_send: Annotated[Switch, _setting("fan-out through the compiled loop, where it was built")] = "on"
-    diag_echo: Annotated[Literal["0", "1"], _setting("1: echo everything at /__echo, for conformance suites")] = "0"
+    connections_per_user: Annotated[int, _setting("clients, streams and polls of one user; 0: no limit", "", ge=0)] = 0
+    handshakes_per_second: Annotated[float, _setting("handshakes on this node; 0: no limit", "1/s", ge=0)] = 0
+    memory_limit_bytes: Annotated[
+        int,
+        _setting(
+            "memory above which the node refuses new clients; 0: no limit; -1: nine tenths of the container",
+            "bytes",
+            ge=-1,
+        ),
+    ] = -1
+    max_subscriptions: Annotated[int, _setting("projects that one client may follow; 0: no limit", "", ge=0)] = 256
+    max_projects: Annotated[int, _setting("projects that are open on this node", "", ge=1)] = 10_000
+    handshake_timeout_s: Annotated[
+        float, _setting("time for a request head, and for a request body", "s", ge=0.1, le=300)
+    ] = 10
+    commands_per_second: Annotated[float, _setting("commands of one client; 0: no limit", "1/s", ge=0)] = 100
+    bytes_per_second: Annotated[
+        float, _setting("bytes of the commands of one client; 0: no limit", "bytes/s", ge=0)
+    ] = 0
+    history_messages: Annotated[int, _setting("publications in memory per project", "", ge=1, le=1_000_000)] = 1000
+    history_bytes: Annotated[int, _setting("size of the publications in memory per project", "bytes", ge=1024)] = (
+        1_048_576
+    )
+    history_seconds: Annotated[float, _setting("how long publications are retained", "s", ge=1, le=31_536_000)] = 86_400
+    history_total_bytes: Annotated[
+        int, _setting("size of the publications in memory in total", "bytes", ge=1_048_576)
+    ] = 134_217_728
+    forward_timeout_s: Annotated[float, _setting("time after which a forward fails", "s", ge=1, le=600)] = 30
+    metrics: Annotated[Literal["emf", "off"], _setting("emf: write metrics for CloudWatch to stdout")] = "off"
+    metrics_interval_s: Annotated[float, _setting("time between metric lines", "s", ge=1, le=3600)] = 60
+    environment: Annotated[str, _setting("name of the environment, as a dimension of the metrics")] = "local"
+    target_group_arn: Annotated[str, _setting("ALB target group to watch for deregistration; empty: do not watch")] = ""
+    target_address: Annotated[str, _setting("address of this ECS task in the target group; empty: ask ECS")] = ""
+    ecs_container_metadata_uri_v4: Annotated[str, _setting("address of the ECS metadata; ECS sets it")] = ""
+    scale_in_protection_connections: Annotated[
+        int, _setting("with this many clients or more, protect this ECS task from scale-in; 0: off", "", ge=0)
+    ] = 0
+    ecs_agent_uri: Annotated[str, _setting("address of the ECS agent; ECS sets it")] = ""
+    console: Annotated[Switch, _setting("on: serve the console page at /")] = "on"
+    compression: Annotated[Switch, _setting("on: permessage-deflate with clients that offer it")] = "off"
+    native_send: Annotated[Switch, _setting("on: fan-out through the compiled loop, if it was built")] = "on"
+    diag_echo: Annotated[Literal["0", "1"], _setting("1: echo every message at /__echo, for conformance suites")] = "0"
 
     @property
     def queue_urls(self) -> dict[Agent, str]:
@@ -174,7 +208,9 @@ def _related_problems(values: Mapping[str, object]) -> Iterator[Problem]:
     outbox = int(str(values.get("outbox_bytes", 262_144)))
     message = int(str(values.get("max_message_bytes", 65_536)))
     if outbox < 2 * (message + WRITE_MARGIN_BYTES):
-        yield Problem("OUTBOX_BYTES", f"must be at least {2 * (message + WRITE_MARGIN_BYTES)}: room for two messages")
+        yield Problem(
+            "OUTBOX_BYTES", f"must be at least {2 * (message + WRITE_MARGIN_BYTES)}, the size of two messages"
+        )
     try:
         read_origins(str(values.get("allowed_origins", "")))
     except ValueError as error:

@@ -13,6 +13,7 @@ LINES_MAX = 400
 BANNED_WORDS = re.compile(r"(?<![a-z])(rooms?|topics?|managers?|helpers?|utils?|handlers?)(?![a-z])", re.IGNORECASE)
 ALLOWED_NAMES = {"websocket_handler"}
 UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b")
+EXPLAINED_BY_WHETHER = re.compile(r'(?:\|[ ]*|[Dd]escription"?:\s*"?|_setting\(\s*")[Ww]hether\b.*')
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -85,6 +86,24 @@ def test_nothing_is_left_unfinished() -> None:
         relative(path) for path in texts if "node_modules" not in path.parts and UNFINISHED.search(path.read_text())
     }
     assert found == set()
+
+
+def test_nothing_is_explained_by_whether() -> None:
+    """The cell of a table, a description or a setting says what a thing does: "on serves the console"."""
+    texts = [*kept(".md", ".yaml", ".json"), ROOT / "websocket_handler" / "config.py"]
+    found = {relative(path): EXPLAINED_BY_WHETHER.findall(path.read_text()) for path in texts}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_the_rule_about_whether_finds_definitions_only() -> None:
+    for text in ("| `a` | Whether it is on |", "Description: Whether it is on", '"description": "whether"'):
+        assert EXPLAINED_BY_WHETHER.search(text), text
+    for text in (
+        "| on | says whether it is on |",
+        "Description: It says whether",
+        "Whether you like it or not, it is on.",
+    ):
+        assert not EXPLAINED_BY_WHETHER.search(text), text
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:

@@ -105,4 +105,4 @@ def inflated(event: Event, payload: bytes, message_bytes_max: int) -> tuple[Even
 
 
 def _not_deflate() -> ProtocolViolation:
-    return ProtocolViolation(CloseCode.INVALID_UTF8, "the compressed message cannot be read")
+    return ProtocolViolation(CloseCode.INVALID_UTF8, "the compressed message cannot be decompressed")

@@ -166,18 +166,18 @@ class FrameDecoder:
             if opcode > _PONG:
                 raise _violation("unknown opcode")
             if first < _FIN or length > 125:
-                raise _violation("a control frame is whole and has at most 125 bytes")  # section 5.5
+                raise _violation("a control frame must not be fragmented, and has at most 125 bytes")  # section 5.5
         elif opcode > _BINARY:
             raise _violation("unknown opcode")
         elif (opcode == _CONTINUATION) != (self._opcode != _CONTINUATION):
-            raise _violation("a continuation without a message, or a message inside another")  # section 5.4
+            raise _violation("a continuation frame without a message, or a message inside another one")  # section 5.4
 
     def _check_reserved(self, first: int, opcode: int) -> None:
         """RFC 6455 section 5.2, RFC 7692 section 6: only RSV1, and only where a message begins."""
         if not self._inflates or first & _RESERVED != _RSV1:
             raise _violation("reserved bits are set without an extension")
         if opcode not in (_TEXT, _BINARY):
-            raise _violation("only the first frame of a message says that it is compressed")
+            raise _violation("only the first frame of a message may have RSV1")
 
     def _is_beyond(self, first: int, length: int) -> bool:
         """Whether a frame makes its message too large. What cannot be compressed grows a little by it."""
@@ -191,7 +191,7 @@ class FrameDecoder:
         if self._frames > MESSAGE_FRAMES_MAX:
             raise ProtocolViolation(CloseCode.POLICY, f"a message has at most {MESSAGE_FRAMES_MAX} frames")
         if self._size > DISCARD_BYTES_MAX:
-            raise ProtocolViolation(CloseCode.TOO_BIG, "the message is too big to read past")
+            raise ProtocolViolation(CloseCode.TOO_BIG, "the message is so large that the gateway cannot read past it")
 
     def _discard(self, opcode: int, length: int, is_final: bool, events: list[tuple[Event, bytes]]) -> None:
         """Account for a frame of a message beyond the limit; its payload is read past."""
@@ -270,11 +270,11 @@ def _control(opcode: int, payload: bytes) -> tuple[Event, bytes]:
     if opcode == _PONG:
         return (Event.PONG, payload)
     if len(payload) == 1:
-        raise _violation("a close code has two bytes")  # section 5.5.1
+        raise _violation("a close code must have two bytes")  # section 5.5.1
     if payload:
         code = int.from_bytes(payload[:2])
         if code not in _CLOSE_CODES and not 3000 <= code <= 4999:
-            raise _violation("a close code that must not be sent")  # section 7.4
+            raise _violation("this close code must not be sent")  # section 7.4
         check_utf8(payload[2:])
     return (Event.CLOSE, payload)
 

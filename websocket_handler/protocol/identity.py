@@ -63,14 +63,14 @@ def identity_from_claims(claims: Mapping[str, object]) -> Identity:
     """
     user_id = claims.get("sub")
     if not isinstance(user_id, str) or USER_ID.fullmatch(user_id) is None:
-        raise InvalidClaims("sub must be 1 to 128 printable ASCII characters")
+        raise InvalidClaims("sub must have 1 to 128 printable ASCII characters, without space")
     expires_at = _time(claims, "exp")
     if expires_at is None:
         raise InvalidClaims("exp is missing")
     _time(claims, "nbf")
     projects = _texts(claims, "projects", PATTERNS_MAX)
     if not all(is_pattern(pattern) for pattern in projects):
-        raise InvalidClaims("projects has an entry that is no project id, no prefix with *, and not *")
+        raise InvalidClaims("each entry of projects must be a project id, a prefix that ends with *, or *")
     return Identity(
         user_id, expires_at, tuple(projects), _granted(_texts(claims, "rights", RIGHTS_MAX)), _time(claims, "iat")
     )

@@ -57,4 +57,4 @@ class Session:
 
 
 def _rate_limited() -> CommandError:
-    return CommandError(ErrorCode.RATE_LIMITED, "too many commands or bytes; slow down and send it again")
+    return CommandError(ErrorCode.RATE_LIMITED, "too many commands or bytes per second; slow down and send it again")
