@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code. Without one: `serve`."""
+    """Run a command, `serve` where none is named. Returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="websocket-handler", description="A WebSocket gateway for people and AI agents."
     )
@@ -15,12 +15,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="run the gateway on the settings of the environment (the default)")
     commands.add_parser("config", help="list every setting with its value, default, unit and limits")
-    minting = commands.add_parser("token", help="mint a token for trying things out, signed with JWT_SECRETS")
-    _add_token_arguments(minting)
+    token_parser = commands.add_parser("token", help="make a token to try things out, signed with JWT_SECRETS")
+    _add_token_arguments(token_parser)
     commands.add_parser(
-        "deploy", help="build, push and roll out an environment: deploy ENV [--dry-run]", add_help=False
+        "deploy", help="build the image of an environment, push it and run it: deploy ENV [--dry-run]", add_help=False
     )
-    commands.add_parser("doctor", help="check a running stack, or this machine's settings", add_help=False)
+    commands.add_parser("doctor", help="check a running stack, or the settings of this machine", add_help=False)
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["deploy"]:
         from websocket_handler.cli.deploy import deploy  # noqa: PLC0415 - each command loads its own parts
@@ -45,12 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_token_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--user", default="local", help="whose token it is (default: local)")
+    parser.add_argument("--user", default="local", help="the user of the token (default: local)")
     parser.add_argument(
-        "--project", action="append", default=[], help="an id, a prefix such as team-*, or *; repeatable"
+        "--project", action="append", default=[], help="an id, a prefix such as team-*, or *; may be repeated"
     )
     parser.add_argument(
-        "--right", action="append", default=[], help="subscribe, publish, presence, forward:dev, admin, …; repeat it"
+        "--right",
+        action="append",
+        default=[],
+        help="subscribe, publish, presence, forward:dev, admin, …; may be repeated",
     )
     parser.add_argument("--expires-in", type=int, default=3600, metavar="SECONDS", help="default: an hour")
 

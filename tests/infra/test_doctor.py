@@ -122,7 +122,7 @@ def settings(deployed: Deployed, **changed: str) -> Any:
     ("changed", "text"),
     [
         ({"PING_INTERVAL_S": "100"}, "quiet clients will be cut off"),
-        ({"DRAIN_SECONDS": "30"}, "clients may be cut off untold"),
+        ({"DRAIN_SECONDS": "30"}, "clients may be cut off without a warning"),
     ],
 )
 def test_numbers_that_do_not_fit_are_found(deployed: Deployed, changed: dict[str, str], text: str) -> None:

@@ -1,4 +1,4 @@
-"""`websocket-handler deploy ENV`: build the image, push it, run it, and see it become healthy."""
+"""`websocket-handler deploy ENV`: builds the image, pushes it, runs it, and waits until it is healthy."""
 
 import argparse
 import re
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from websocket_handler.cli import EXIT_FAILED, EXIT_USAGE
 from websocket_handler.cli import deploy_image as image
 from websocket_handler.cli.deploy_console import Console
 from websocket_handler.cli.deploy_samconfig import remember_alias
@@ -16,27 +17,32 @@ from websocket_handler.cli.deploy_stack import DeployError, Stack, Watch, find_s
 
 SAMCONFIG: Final = image.CONTEXT.parent / "samconfig.toml"
 ENVIRONMENT: Final = re.compile(r"[a-z][a-z0-9-]{0,15}")
-EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="websocket-handler deploy", description="Build the image, push it, run it, and see it become healthy."
+        prog="websocket-handler deploy", description="Build the image, push it, run it, and wait until it is healthy."
     )
     parser.add_argument("environment", metavar="ENV", help="name of the environment: prod, staging, ...")
     parser.add_argument("--dry-run", action="store_true", help="print each step; call nothing and change nothing")
-    parser.add_argument("--image-tag", help="run this image of the repository instead of building one (roll back)")
-    parser.add_argument("--stack-name", help="the stack; without it the one that has the environment is found")
-    parser.add_argument("--tool", help=f"container tool; without it the first of {', '.join(image.TOOLS)}")
-    parser.add_argument("--region", help="AWS region; without it that of AWS_REGION or the profile")
-    parser.add_argument("--profile", help="AWS profile; without it that of AWS_PROFILE")
-    parser.add_argument("--timeout-minutes", type=float, default=30, help="for the new tasks (default 30)")
+    parser.add_argument("--image-tag", help="run this image of the repository, and build none (to roll back)")
+    parser.add_argument("--stack-name", help="name of the stack (default: the one that has the environment)")
+    parser.add_argument(
+        "--tool", help=f"container tool (default: the first that is installed of {', '.join(image.TOOLS)})"
+    )
+    parser.add_argument("--region", help="AWS region (default: that of AWS_REGION or the profile)")
+    parser.add_argument("--profile", help="AWS profile (default: that of AWS_PROFILE)")
+    parser.add_argument(
+        "--timeout-minutes",
+        type=float,
+        default=30,
+        help="how long the new tasks may take to become healthy (default 30)",
+    )
     return parser
 
 
 def make_client(region: str | None, profile: str | None) -> Callable[[str], Any]:
-    """A maker of AWS clients. Raises DeployError when there is no region."""
+    """A function that makes AWS clients by the name of a service. Raises DeployError when there is no region."""
     import os  # noqa: PLC0415 - beside the import that needs it
 
     from botocore.session import Session  # noqa: PLC0415 - the SDK loads only where it is used
@@ -50,17 +56,17 @@ def make_client(region: str | None, profile: str | None) -> Callable[[str], Any]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One deployment, decided but not begun."""
+    """One deployment, decided but not begun. `has_build`: the image `tag` has to be built first."""
 
     environment: str
     tag: str
     commit: str
     now: datetime
-    is_built: bool
+    has_build: bool
 
 
 def deploy(arguments: Sequence[str]) -> int:
-    """Run the command; its exit code: 0 deployed, 1 failed with a reason, 2 not understood."""
+    """Run the command. Returns the exit code: 0 deployed, 1 failed with a printed reason, 2 wrong arguments."""
     options = _parser().parse_args(arguments)
     console = Console()
     if not ENVIRONMENT.fullmatch(options.environment):
@@ -86,7 +92,7 @@ def deploy(arguments: Sequence[str]) -> int:
 
 
 def _is_from_sdk(error: Exception) -> bool:
-    """Whether AWS or its SDK refused something, which the reader can mend."""
+    """True if AWS or its SDK refused something: the person who deploys can repair that."""
     try:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     except ImportError:
@@ -99,7 +105,7 @@ def _rehearse(plan: Plan, tool: str, console: Console) -> None:
     name = f"{registry}/agenticai-websocket-{plan.environment}:{plan.tag}"
     stack = f"the stack that has the cluster agenticai-cluster-{plan.environment}"
     steps = [("Check credentials and the stack", ["sts GetCallerIdentity", f"cloudformation DescribeStacks: {stack}"])]
-    if plan.is_built:
+    if plan.has_build:
         steps += [
             ("Log in to ECR", ["ecr GetAuthorizationToken", shlex.join(image.login_command(tool, registry))]),
             ("Build", [shlex.join(image.build_command(tool, name, "X86_64", plan.commit, plan.now))]),
@@ -109,11 +115,11 @@ def _rehearse(plan: Plan, tool: str, console: Console) -> None:
         steps.append(("Check the image", [f"ecr BatchGetImage {plan.tag}"]))
     steps += [
         ("Run it", [f"cloudformation UpdateStack ImageTag={plan.tag}, everything else as it is"]),
-        ("Watch", ["ecs DescribeServices and cloudformation DescribeStacks until old tasks are gone"]),
+        ("Watch", ["ecs DescribeServices and cloudformation DescribeStacks until the old tasks are gone"]),
         ("Move the alias", [f"ecr PutImage {plan.environment} -> {plan.tag}"]),
         (
             "Keep it",
-            [f"samconfig.toml: where `sam deploy --guided` left an ImageTag, {plan.environment} takes its place"],
+            [f"samconfig.toml: where `sam deploy --guided` wrote an ImageTag, write {plan.environment} instead"],
         ),
     ]
     console.line("Dry run: nothing is called and nothing changes.")
@@ -125,24 +131,18 @@ def _rehearse(plan: Plan, tool: str, console: Console) -> None:
 
 def _carry_out(plan: Plan, options: argparse.Namespace, console: Console) -> None:
     console.step("Check credentials and the stack")
-    tool = image.container_tool(options.tool) if plan.is_built else ""
+    tool = image.container_tool(options.tool) if plan.has_build else ""
     client = make_client(options.region, options.profile)
     caller = client("sts").get_caller_identity()
     console.good(f"account {caller['Account']} as {caller['Arn']}")
-    cloudformation = client("cloudformation")
-    stack = find_stack(cloudformation, plan.environment, options.stack_name)
-    if not stack.status.endswith("_COMPLETE") or "CLEANUP" in stack.status:
-        raise DeployError(f"the stack {stack.name} is {stack.status}; wait for it, or mend it, then deploy again")
-    console.good(f"stack {stack.name} is {stack.status}")
-    if stack.parameters.get("DesiredCount") == "0":
-        console.note("the stack's DesiredCount is 0: no task will run")
-    ecr = client("ecr")
+    cloudformation, ecr = client("cloudformation"), client("ecr")
+    stack = _settled_stack(cloudformation, plan, options.stack_name, console)
     repository_uri = stack.outputs["WebSocketRepositoryUri"]
     _registry, _, repository = repository_uri.partition("/")
-    if plan.is_built:
-        _ship(plan, tool, ecr, f"{repository_uri}:{plan.tag}", stack, console)
+    if plan.has_build:
+        _build_and_push(plan, tool, ecr, f"{repository_uri}:{plan.tag}", stack, console)
     else:
-        image.require_image(ecr, repository, plan.tag)
+        image.find_image(ecr, repository, plan.tag)
     console.step(f"Run {plan.tag}")
     if give_image(cloudformation, stack, plan.tag):
         stack = Watch(cloudformation, client("ecs"), stack, console).until_done(options.timeout_minutes * 60)
@@ -156,7 +156,17 @@ def _carry_out(plan: Plan, options: argparse.Namespace, console: Console) -> Non
     console.line(f"\nWebSocket endpoint: {console.coloured(url, 'green')}")
 
 
-def _ship(plan: Plan, tool: str, ecr: Any, name: str, stack: Stack, console: Console) -> None:
+def _settled_stack(cloudformation: Any, plan: Plan, name: str | None, console: Console) -> Stack:
+    stack = find_stack(cloudformation, plan.environment, name)
+    if not stack.is_settled:
+        raise DeployError(f"the stack {stack.name} is {stack.status}; wait for it, or repair it, then deploy again")
+    console.good(f"stack {stack.name} is {stack.status}")
+    if stack.parameters.get("DesiredCount") == "0":
+        console.note("the stack's DesiredCount is 0: no task will run")
+    return stack
+
+
+def _build_and_push(plan: Plan, tool: str, ecr: Any, name: str, stack: Stack, console: Console) -> None:
     console.step("Log in to ECR")
     image.log_in(ecr, tool, name.partition("/")[0])
     console.step(f"Build {name}")

@@ -18,7 +18,7 @@ PLATFORMS: Final = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 
 
 def container_tool(named: str | None) -> str:
-    """The tool that was named, or the first that is installed. Raises DeployError."""
+    """The named tool, or the first of TOOLS that is installed. Raises DeployError when there is none."""
     candidates = [named] if named else TOOLS
     for candidate in candidates:
         if shutil.which(candidate):
@@ -27,7 +27,7 @@ def container_tool(named: str | None) -> str:
 
 
 def revision() -> str:
-    """The commit that is checked out, `-dirty` when files differ from it; `nogit` outside a repository."""
+    """The commit that is checked out, with `-dirty` when files differ from it; `nogit` outside a repository."""
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
         changes = _git("status", "--porcelain", "--untracked-files=no", "--", str(CONTEXT))
@@ -42,24 +42,25 @@ def _git(*arguments: str) -> str:
 
 
 def tag_of(commit: str, now: datetime) -> str:
-    """A tag that no other build has: commit and second."""
+    """A tag that no other build has: the commit and the second."""
     return f"{commit}-{now:%Y%m%dT%H%M%SZ}"
 
 
 def build_command(tool: str, image: str, architecture: str, commit: str, now: datetime) -> list[str]:
-    """Builds `image` for the architecture of the tasks."""
+    """The command that builds `image` for the architecture of the tasks."""
     facts = {"VERSION": image.rpartition(":")[2], "REVISION": commit, "CREATED": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
     arguments = [part for name, value in facts.items() for part in ("--build-arg", f"{name}={value}")]
     return [tool, "build", "--platform", PLATFORMS[architecture], *arguments, "--tag", image, str(CONTEXT)]
 
 
 def push_command(tool: str, image: str) -> list[str]:
-    """Pushes `image`."""
+    """The command that pushes `image`."""
     return [tool, "push", image]
 
 
 def login_command(tool: str, registry: str) -> list[str]:
-    """Logs in to the registry; the password comes on standard input, never on the command line."""
+    """The command that logs in to the registry. It reads the password from standard input, so that no process list
+    shows it."""
     return [tool, "login", "--username", "AWS", "--password-stdin", registry]
 
 
@@ -71,7 +72,7 @@ def log_in(ecr: Any, tool: str, registry: str) -> None:
 
 
 def run(command: Sequence[str], text: str | None = None) -> None:
-    """Run a command, its output going to the terminal. Raises DeployError when it fails."""
+    """Run a command that writes to the terminal. `text` is its standard input. Raises DeployError when it fails."""
     # An attestation would be a second, untagged image in the repository, which keeps only the last five.
     environment = {**os.environ, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     try:
@@ -82,12 +83,20 @@ def run(command: Sequence[str], text: str | None = None) -> None:
         raise DeployError(f"{' '.join(command[:2])} failed with code {code}")
 
 
-def move_alias(ecr: Any, repository: str, tag: str, alias: str) -> None:
-    """Let the environment's alias name the image that runs. Raises DeployError, and botocore's errors."""
-    answer = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])
-    if not answer["images"]:
+def find_image(ecr: Any, repository: str, tag: str) -> dict[str, Any]:
+    """The image with this tag, as ECR describes it. Raises DeployError when there is none, and botocore's errors."""
+    images: list[dict[str, Any]] = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])[
+        "images"
+    ]
+    if not images:
         raise DeployError(f"the repository {repository} has no image {tag}")
-    image = answer["images"][0]
+    return images[0]
+
+
+def move_alias(ecr: Any, repository: str, tag: str, alias: str) -> None:
+    """Make the tag `alias`, the environment's name, point to the image `tag`, which runs. Raises DeployError, and
+    botocore's errors."""
+    image = find_image(ecr, repository, tag)
     manifest = {"imageManifest": image["imageManifest"]}
     if "imageManifestMediaType" in image:
         manifest["imageManifestMediaType"] = image["imageManifestMediaType"]
@@ -95,9 +104,3 @@ def move_alias(ecr: Any, repository: str, tag: str, alias: str) -> None:
         ecr.put_image(repositoryName=repository, imageTag=alias, **manifest)
     except ecr.exceptions.ImageAlreadyExistsException:
         return
-
-
-def require_image(ecr: Any, repository: str, tag: str) -> None:
-    """Raises DeployError when the repository does not have `tag`."""
-    if not ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"]:
-        raise DeployError(f"the repository {repository} has no image {tag}")

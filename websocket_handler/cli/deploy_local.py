@@ -1,6 +1,7 @@
-"""Queues and table for a local system: `python -m websocket_handler.cli.deploy_local`.
+"""`python -m websocket_handler.cli.deploy_local`: the queues and the table of a system on one machine.
 
-Creates what the gateway's settings name at `AWS_ENDPOINT_URL`, an emulator, and leaves alone what exists.
+The command creates the queues and the table that the gateway's settings name, in the emulator at `AWS_ENDPOINT_URL`.
+It does not change what exists.
 """
 
 import json
@@ -10,15 +11,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from websocket_handler import config
+from websocket_handler.cli import EXIT_USAGE
 
 RECEIVES_BEFORE_DEAD_LETTER: Final = 5
 
 
 def create(environment: Mapping[str, str]) -> list[str]:
-    """Create queues with their dead-letter queues, and the table; what was made sure of, one line each.
-
-    Raises ConfigurationError, and botocore's errors.
-    """
+    """Create what is missing: the queues with their dead-letter queues, and the table. Returns one line for each
+    queue and the table. Raises ConfigurationError, and botocore's errors."""
     from botocore.session import Session  # noqa: PLC0415 - the SDK loads only where it is used
 
     settings = config.from_environment(environment)
@@ -37,8 +37,8 @@ def create(environment: Mapping[str, str]) -> list[str]:
 
 
 def create_queue(sqs: Any, name: str) -> str:
-    """Make sure of a queue, FIFO by its name, and of its dead-letter queue; the queue's URL. Raises botocore's
-    errors."""
+    """Create a queue and its dead-letter queue where they are missing. A name that ends in `.fifo` makes both of them
+    FIFO queues. Returns the queue's URL. Raises botocore's errors."""
     base, dot, fifo = name.partition(".fifo")
     attributes = {"FifoQueue": "true"} if dot else {}
     dead = sqs.create_queue(QueueName=f"{base}-dead-letters{dot}{fifo}", Attributes=attributes)["QueueUrl"]
@@ -49,7 +49,7 @@ def create_queue(sqs: Any, name: str) -> str:
 
 
 def create_table(dynamodb: Any, name: str) -> None:
-    """Make sure of the table with its keys and its expiry. Raises botocore's errors."""
+    """Create the table, with its keys and its expiry, where it is missing. Raises botocore's errors."""
     keys = {"PK": "HASH", "SK": "RANGE"}
     try:
         dynamodb.create_table(
@@ -65,13 +65,13 @@ def create_table(dynamodb: Any, name: str) -> None:
 
 
 def main() -> int:
-    """The command; exit code 2 when the settings cannot be used."""
+    """Run the command. Returns the exit code: 2 when the settings cannot be used."""
     try:
-        made = create(os.environ)
+        lines = create(os.environ)
     except config.ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
-    sys.stdout.write("".join(f"ready: {line}\n" for line in made))
+        return EXIT_USAGE
+    sys.stdout.write("".join(f"ready: {line}\n" for line in lines))
     return 0
 
 

@@ -1,8 +1,8 @@
-"""What `sam deploy --guided` remembers, and must not hold against the next deployment.
+"""Corrects the image tag that `sam deploy --guided` wrote into samconfig.toml.
 
-It saves every parameter, also the empty `ImageTag` with which a stack begins. The next `sam deploy` would send that
-again, and a stack without an image runs no task. So a deployment puts the environment's alias in its place: that tag
-always names the image that runs.
+The guided deployment saves every parameter, also the empty `ImageTag` with which a stack begins. The next `sam deploy`
+would send the empty tag again, and a stack without an image runs no task. So our deployment writes the environment's
+alias in its place: that tag always names the image that runs.
 """
 
 import re
@@ -14,7 +14,8 @@ _IMAGE_TAG: Final = re.compile(rf"\bImageTag={_VALUE}")
 
 
 def remember_alias(samconfig: Path, environment: str) -> bool:
-    """Put the alias where the file has another image of this environment; whether it had. Raises OSError."""
+    """Write the alias where the file names another image for this environment. Returns True if it did. Raises
+    OSError."""
     if not samconfig.is_file():
         return False
     names_environment = re.compile(rf"""\bEnvironment=(?:\\")?{re.escape(environment)}(?![\w-])""")

@@ -1,4 +1,4 @@
-"""The CloudFormation stack of an environment: finding it, giving it another image, watching it change."""
+"""The CloudFormation stack of an environment: finds it, gives it another image, and watches the update."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,12 +21,12 @@ ROLLBACK_STATES: Final = frozenset(
 
 
 class DeployError(Exception):
-    """Why a deployment cannot go on; the text is for the person who started it."""
+    """A deployment cannot go on. The text tells the person who started it why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What deploy and doctor need to know of a stack."""
+    """What the commands deploy and doctor know about a stack."""
 
     name: str
     status: str
@@ -36,7 +36,7 @@ class Stack:
 
     @classmethod
     def of(cls, description: Mapping[str, Any]) -> "Stack":
-        """The stack that an answer of CloudFormation describes."""
+        """The stack that CloudFormation describes in an answer."""
         parameters = {
             item["ParameterKey"]: item.get("ParameterValue", "") for item in description.get("Parameters", ())
         }
@@ -44,9 +44,14 @@ class Stack:
         capabilities = tuple(description.get("Capabilities", ()))
         return cls(description["StackName"], description["StackStatus"], parameters, capabilities, outputs)
 
+    @property
+    def is_settled(self) -> bool:
+        """True while no update of the stack is under way."""
+        return self.status.endswith("_COMPLETE") and "CLEANUP" not in self.status
+
 
 def find_stack(cloudformation: Any, environment: str, name: str | None = None) -> Stack:
-    """The stack called `name`, or the one that made the environment's cluster. Raises DeployError."""
+    """The stack called `name`, or the one that has the environment's cluster. Raises DeployError when there is none."""
     cluster = f"agenticai-cluster-{environment}"
     pages = cloudformation.get_paginator("describe_stacks").paginate(**({"StackName": name} if name else {}))
     for stack in (Stack.of(description) for page in pages for description in page["Stacks"]):
@@ -59,7 +64,8 @@ def find_stack(cloudformation: Any, environment: str, name: str | None = None) -
 
 
 def give_image(cloudformation: Any, stack: Stack, tag: str) -> bool:
-    """Begin to run the image `tag`; everything else stays. False when it runs already. Raises botocore's errors."""
+    """Start the update to the image `tag`; nothing else changes. Returns False when that image runs already. Raises
+    botocore's errors."""
     parameters = [{"ParameterKey": key, "UsePreviousValue": True} for key in stack.parameters if key != "ImageTag"]
     try:
         cloudformation.update_stack(
@@ -76,7 +82,7 @@ def give_image(cloudformation: Any, stack: Stack, tag: str) -> bool:
 
 
 class Watch:
-    """Follows a stack's update through the service's old and new tasks to its end."""
+    """Follows the update of a stack to its end, and shows the old and the new tasks of its service."""
 
     def __init__(
         self,
@@ -97,8 +103,8 @@ class Watch:
         }
 
     def until_done(self, timeout_s: float) -> Stack:
-        """The updated stack. Shows each change on the way. Raises DeployError with the reason when the update
-        failed, was rolled back, or takes longer than `timeout_s`."""
+        """Show each change until the update is done. Returns the updated stack. Raises DeployError with the reason
+        when the update failed, was rolled back, or takes longer than `timeout_s`."""
         shown = ""
         waited_s = 0.0
         while True:
@@ -110,8 +116,8 @@ class Watch:
                 self._console.line(view)
             failed = any(item.get("rolloutState") == "FAILED" for item in service.get("deployments", ()))
             if failed or stack.status in ROLLBACK_STATES:
-                raise DeployError(self._why(service))
-            if stack.status.endswith("_COMPLETE") and "CLEANUP" not in stack.status:
+                raise DeployError(self._reasons(service))
+            if stack.is_settled:
                 return stack
             if waited_s >= timeout_s:
                 raise DeployError(f"not done after {timeout_s / 60:.0f} minutes; the stack is {stack.status}")
@@ -126,7 +132,7 @@ class Watch:
         found: list[dict[str, Any]] = self._ecs.describe_services(**self._service)["services"]
         return found[0] if found else {}
 
-    def _why(self, service: Mapping[str, Any]) -> str:
+    def _reasons(self, service: Mapping[str, Any]) -> str:
         lines = ["the new version did not become healthy; the previous one keeps running."]
         lines += [
             f"  deployment: {deployment.get('rolloutStateReason', 'failed')}"
@@ -139,7 +145,7 @@ class Watch:
         return "\n".join(dict.fromkeys(lines))
 
     def _stopped_tasks(self) -> Iterator[str]:
-        """Why tasks ended. Each task's reason, then each container's."""
+        """Why tasks ended: the reason of each task, then those of its containers."""
         cluster, (name,) = self._service["cluster"], self._service["services"]
         arns = self._ecs.list_tasks(cluster=cluster, serviceName=name, desiredStatus="STOPPED")["taskArns"]
         if not arns:
@@ -152,7 +158,7 @@ class Watch:
                     yield f"{container['name']}: exit code {code} {container.get('reason', '')}".rstrip()
 
     def _stack_events(self) -> Iterator[str]:
-        """What failed in this update, newest first: events older than the update's begin are not looked at."""
+        """What failed in this update, the newest first. It ends where the update began, before older events."""
         events = self._cloudformation.describe_stack_events(StackName=self._stack.name)["StackEvents"]
         for event in events[:50]:
             status = event["ResourceStatus"]
@@ -164,7 +170,7 @@ class Watch:
 
 
 def _view(service: Mapping[str, Any]) -> Iterator[str]:
-    """One line per deployment: the new one first."""
+    """One line for each deployment, the new one first."""
     for deployment in service.get("deployments", ()):
         label = "new" if deployment["status"] == "PRIMARY" else "old"
         revision = deployment["taskDefinition"].rpartition("/")[2]

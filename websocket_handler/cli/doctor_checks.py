@@ -1,6 +1,6 @@
-"""What doctor looks at, one function per question. Each yields findings; none of them changes anything."""
+"""The questions of `doctor`, one function each. They yield findings and change nothing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -9,38 +9,38 @@ from typing import Any, Final, Literal
 from websocket_handler.config import Settings
 
 CLOCK_SKEW_MAX_S: Final = 60.0
-"""AWS refuses signatures that are five minutes off; a minute says that nobody sets this clock."""
+"""AWS refuses signatures that are five minutes off. A clock that is a minute off is not synchronized."""
 FLUSH_S: Final = 10
-"""What follows the hand-over before the process has ended: flush and closing."""
+"""After the hand-over the process needs this long to flush and to close."""
 
 MakeClient = Callable[[str], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One answer. `bad` has to be mended, `note` should be known."""
+    """One answer to a question: `good` is in order, `bad` has to be repaired, `note` is worth knowing."""
 
     kind: Literal["good", "bad", "note"]
     text: str
 
 
 def good(text: str) -> Finding:
-    """All is well with this."""
+    """A finding that is in order."""
     return Finding("good", text)
 
 
 def bad(text: str) -> Finding:
-    """This has to be mended."""
+    """A finding that has to be repaired."""
     return Finding("bad", text)
 
 
 def note(text: str) -> Finding:
-    """This should be known."""
+    """A finding that is worth knowing."""
     return Finding("note", text)
 
 
 def credentials_and_clock(client: MakeClient, now: Callable[[], datetime]) -> Iterator[Finding]:
-    """Who we are, and whether this machine's clock agrees with AWS."""
+    """Whose credentials are these? Does the clock of this machine agree with AWS?"""
     answer = client("sts").get_caller_identity()
     yield good(f"credentials: {answer['Arn']}")
     date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
@@ -49,23 +49,25 @@ def credentials_and_clock(client: MakeClient, now: Callable[[], datetime]) -> It
         return
     skew_s = (now() - parsedate_to_datetime(date).astimezone(UTC)).total_seconds()
     text = f"clock: {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} AWS"
-    yield good(text) if abs(skew_s) <= CLOCK_SKEW_MAX_S else bad(f"{text}; set it (requests will be refused)")
+    yield good(text) if abs(skew_s) <= CLOCK_SKEW_MAX_S else bad(f"{text}; set it, or AWS refuses the requests")
 
 
 def queues(client: MakeClient, urls: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether each queue exists, keeps what fails, and is encrypted."""
+    """Do the queues exist, does each have a dead-letter queue, and are they encrypted?"""
     sqs = client("sqs")
     for name, url in urls.items():
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         yield good(f"queue {name}: {url.rpartition('/')[2]}, {attributes['ApproximateNumberOfMessages']} waiting")
         if "RedrivePolicy" not in attributes:
-            yield note(f"queue {name} has no dead-letter queue: what always fails comes back until it expires")
+            yield note(
+                f"queue {name} has no dead-letter queue: a message that always fails comes back until it expires"
+            )
         if attributes.get("SqsManagedSseEnabled") != "true" and "KmsMasterKeyId" not in attributes:
             yield note(f"queue {name} is not encrypted")
 
 
 def table(client: MakeClient, name: str) -> Iterator[Finding]:
-    """Whether the table has the keys and the expiry that the gateway relies on."""
+    """Does the table have the keys and the expiry that the gateway needs?"""
     dynamodb = client("dynamodb")
     description = dynamodb.describe_table(TableName=name)["Table"]
     types = {item["AttributeName"]: item["AttributeType"] for item in description["AttributeDefinitions"]}
@@ -81,28 +83,28 @@ def table(client: MakeClient, name: str) -> Iterator[Finding]:
         yield bad(f"table: TTL on the attribute ttl is not on ({ttl}); expired items would stay and cost")
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What the gateway does on AWS: each of `actions` on each of `resources`. `context` is what IAM has to know about
+    the request."""
+
+    actions: Sequence[str]
+    resources: Sequence[str]
+    context: Sequence[Mapping[str, Any]] = ()
+
+
 def rights(
     client: MakeClient, role_arn: str, urls: Mapping[str, str], table_arn: str, protecting: str = ""
 ) -> Iterator[Finding]:
-    """Whether the task role may do what the gateway does, as IAM simulates it. `protecting` is the name of the cluster
-    where tasks protect themselves from scale-in; empty: they do not."""
-    arns = {name: _queue_arn(url) for name, url in urls.items()}
-    updates = arns.pop("UPDATES", None)
-    wanted: list[tuple[list[str], list[str], list[dict[str, Any]]]] = [(["sqs:SendMessage"], list(arns.values()), [])]
-    if updates:
-        actions = ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes"]
-        wanted.append(([f"sqs:{action}" for action in actions], [updates], []))
-    keys = [{"ContextKeyName": "dynamodb:LeadingKeys", "ContextKeyType": "stringList", "ContextKeyValues": ["WS#X"]}]
-    actions = ["Query", "PutItem", "DeleteItem", "BatchWriteItem"]
-    wanted.append(([f"dynamodb:{action}" for action in actions], [table_arn], keys))
-    if protecting:
-        region, account = table_arn.split(":")[3:5]
-        tasks = f"{table_arn.partition(':dynamodb:')[0]}:ecs:{region}:{account}:task/{protecting}/*"
-        wanted.append((["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], [tasks], []))
-    denied = []
-    for actions, resources, context in wanted:
+    """May the task role do what the gateway does? IAM simulates it. `protecting` is the name of the cluster where
+    tasks protect themselves from scale-in, and empty where they do not."""
+    denied: list[str] = []
+    for need in _needs(urls, table_arn, protecting):
         answer = client("iam").simulate_principal_policy(
-            PolicySourceArn=role_arn, ActionNames=actions, ResourceArns=resources, ContextEntries=context
+            PolicySourceArn=role_arn,
+            ActionNames=need.actions,
+            ResourceArns=need.resources,
+            ContextEntries=need.context,
         )
         denied += [
             f"{result['EvalActionName']} on {result.get('EvalResourceName', '?')}"
@@ -112,6 +114,22 @@ def rights(
     yield bad(f"rights: the task may not {'; '.join(denied)}") if denied else good("rights: the task has all it needs")
 
 
+def _needs(urls: Mapping[str, str], table_arn: str, protecting: str) -> Iterator[Need]:
+    arns = {name: _queue_arn(url) for name, url in urls.items()}
+    updates = arns.pop("UPDATES", None)
+    yield Need(["sqs:SendMessage"], list(arns.values()))
+    if updates:
+        actions = ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes"]
+        yield Need([f"sqs:{action}" for action in actions], [updates])
+    keys = {"ContextKeyName": "dynamodb:LeadingKeys", "ContextKeyType": "stringList", "ContextKeyValues": ["WS#X"]}
+    actions = ["Query", "PutItem", "DeleteItem", "BatchWriteItem"]
+    yield Need([f"dynamodb:{action}" for action in actions], [table_arn], [keys])
+    if protecting:
+        region, account = table_arn.split(":")[3:5]
+        tasks = f"{table_arn.partition(':dynamodb:')[0]}:ecs:{region}:{account}:task/{protecting}/*"
+        yield Need(["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], [tasks])
+
+
 def _queue_arn(url: str) -> str:
     host, account, name = url.removeprefix("https://").split("/")[:3]
     partition = "aws-cn" if host.endswith(".cn") else "aws"
@@ -119,7 +137,7 @@ def _queue_arn(url: str) -> str:
 
 
 def balancer(client: MakeClient, outputs: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
-    """Whether pings keep quiet connections open, and whether a healthy task is behind the load balancer."""
+    """Do pings keep quiet connections open? Does the drain end in time? Is a healthy task behind the load balancer?"""
     elb = client("elbv2")
     answer = elb.describe_load_balancer_attributes(LoadBalancerArn=outputs["LoadBalancerArn"])
     idle_s = int(_values(answer)["idle_timeout.timeout_seconds"])
@@ -128,7 +146,7 @@ def balancer(client: MakeClient, outputs: Mapping[str, str], settings: Settings)
     answer = elb.describe_target_group_attributes(TargetGroupArn=outputs["TargetGroupArn"])
     delay_s = int(_values(answer)["deregistration_delay.timeout_seconds"])
     text = f"drain: {settings.drain_seconds:g} s within a deregistration delay of {delay_s} s"
-    yield (good(text) if settings.drain_seconds < delay_s else bad(f"{text}; clients may be cut off untold"))
+    yield good(text) if settings.drain_seconds < delay_s else bad(f"{text}; clients may be cut off without a warning")
     states = [
         target["TargetHealth"]["State"]
         for target in elb.describe_target_health(TargetGroupArn=outputs["TargetGroupArn"])["TargetHealthDescriptions"]
@@ -142,7 +160,9 @@ def _values(answer: Mapping[str, Any]) -> dict[str, str]:
 
 
 def task(container: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
-    """Whether a task has the time that its end needs."""
+    """Does ECS give a task enough time to end?"""
     stop_s = container.get("stopTimeout", 30)
     text = f"task: stop timeout {stop_s} s for a drain of {settings.drain_seconds:g} s"
-    yield good(text) if settings.drain_seconds + FLUSH_S < stop_s else bad(f"{text}; it would be killed on the way")
+    yield (
+        good(text) if settings.drain_seconds + FLUSH_S < stop_s else bad(f"{text}; ECS would kill it before it is done")
+    )

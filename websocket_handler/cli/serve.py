@@ -11,7 +11,7 @@ import uvloop
 from websocket_handler import config
 from websocket_handler.adapters.system.ids import new_id
 from websocket_handler.app import App
-from websocket_handler.cli import EXIT_CONFIGURATION
+from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog, start_logging
 
@@ -19,12 +19,12 @@ EXIT_PORT: Final = 3
 
 
 def serve() -> int:
-    """Run until SIGTERM or SIGINT; the exit code. A second signal ends it at once."""
+    """Run until SIGTERM or SIGINT. A second signal ends the node at once. Returns the exit code."""
     try:
         settings = config.from_environment(os.environ)
     except config.ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_CONFIGURATION
+        return EXIT_USAGE
     counters = Counters()
     node_id = settings.node_id or new_id()
     stop_logging = start_logging(node_id, settings.log_level, settings.log_format, counters)

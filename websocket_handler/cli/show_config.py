@@ -4,18 +4,18 @@ import os
 import sys
 
 from websocket_handler import config
-from websocket_handler.cli import EXIT_CONFIGURATION
+from websocket_handler.cli import EXIT_USAGE
 
 
 def show_config() -> int:
-    """Print all settings; exit code 2 with one line per problem when they cannot be used."""
+    """Print all settings. Returns the exit code: 2, with one line per problem, where they cannot be used."""
     rows = config.describe(os.environ)
-    heads = ("VARIABLE", "VALUE", "DEFAULT", "UNIT", "LIMITS", "MEANING")
+    titles = ("VARIABLE", "VALUE", "DEFAULT", "UNIT", "LIMITS", "MEANING")
     table = [
-        heads,
+        titles,
         *((row.variable, row.value, row.default, row.unit, row.limits, row.description) for row in rows),
     ]
-    widths = [max(len(row[column]) for row in table) for column in range(len(heads) - 1)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(titles) - 1)]
     for row in table:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         sys.stdout.write("  ".join([*cells, row[-1]]).rstrip() + "\n")
@@ -23,5 +23,5 @@ def show_config() -> int:
         config.from_environment(os.environ)
     except config.ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_CONFIGURATION
+        return EXIT_USAGE
     return 0
