@@ -151,7 +151,7 @@ class App:
             parts.server.is_draining = True
             if parts.updates is not None:
                 parts.updates.stop_receiving()
-            parts.node.wake_readers()
+            parts.node.projects.wake_readers()
             self._drain = asyncio.create_task(self._hand_over(seconds))
         await asyncio.shield(self._drain)
 

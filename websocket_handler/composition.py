@@ -126,7 +126,7 @@ def compose(
     if settings.sqs_queue_url_updates:
         source = SqsUpdateSource(settings.sqs_queue_url_updates, aws.call)
         updates = UpdateConsumer(source, node, counters, random, log.report)
-    access = _access(settings, clock, loop, start_task, node.wake_readers)
+    access = _access(settings, clock, loop, start_task, node.projects.wake_readers)
     origins = origins_of(settings.allowed_origins, otherwise=access.unnamed_origins)
     server = WebSocketServer(node, forwarding, clock, _server_options(settings, node_id), new_hex_id, access)
     server.connection_changed = recorder.changed

@@ -194,7 +194,7 @@ class Scene:
     async def settled(self) -> None:
         """Everything that was accepted is answered, and nobody is here but the survivors."""
         parts = self.app.parts
-        await until(lambda: parts.node.is_settled and parts.forwarding.is_settled)
+        await until(lambda: parts.node.projects.is_settled and parts.forwarding.is_settled)
         await until(lambda: len(parts.node.connections) == len(KINDS) - 1)
         for client in self.survivors[:-1]:
             client.send(action="ping")

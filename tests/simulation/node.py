@@ -254,7 +254,7 @@ class Process(Owner):
         parts.server.is_draining = True
         if parts.updates is not None:
             parts.updates.stop_receiving()
-        parts.node.wake_readers()
+        parts.node.projects.wake_readers()
         await hand_over(parts.gate, DRAIN_S, self._random)
         await flush(parts.node, parts.forwarding, parts.updates, parts.recorder, parts.follower, FLUSH_S)
         self.world.gone(self)

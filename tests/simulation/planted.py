@@ -252,7 +252,7 @@ def an_epoch_is_used_again_after_a_loss() -> list[Patch]:
         adopt(self, tail)
         if tail.epoch is None:
             self.log.epoch = "epoch"
-            self._observer.replaced(self.log.position, self.beginning)
+            self._observer.replaced(self.log.position, self.log.beginning)
 
     return [(Journal, "_adopt", changed)]
 

@@ -72,7 +72,7 @@ async def test_what_is_sent_to_a_project_reaches_who_follows_it_and_nobody_else(
     await settle()
     assert client_of(follower).messages == [{"type": "hello", "project_id": "p", "offset": 1}]
     assert client_of(other).messages == []
-    assert answers == [desk.server.node.project("p").journal.position]
+    assert answers == [desk.server.node.project("p").journal.log.position]
 
 
 @in_virtual_time

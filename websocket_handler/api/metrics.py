@@ -48,7 +48,7 @@ class NodeCollector(Collector):
         yield _gauge("streams", "Event streams and polls that wait", node.engine.counters.streams)
         yield _gauge("subscriptions", "Subscriptions", sum(len(project.fan_out) for project in node.projects))
         yield _gauge("projects", "Open projects", sum(1 for _ in node.projects))
-        yield _gauge("retained_bytes", "Bytes of retained publications in memory", node.retained_bytes)
+        yield _gauge("retained_bytes", "Bytes of retained publications in memory", node.projects.retained_bytes)
         yield _gauge("outbox_bytes", "Bytes that wait for clients", buffered)
         waiting = GaugeMetricFamily(f"{PREFIX}forwards_waiting", "Forwards not yet answered", labels=("agent",))
         for agent, count in self._forwards_waiting().items():

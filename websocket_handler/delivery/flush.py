@@ -8,6 +8,7 @@ from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.updates import UpdateConsumer
+from websocket_handler.logs.projects import Projects
 
 LOOK_INTERVAL_S: Final = 0.01
 
@@ -22,7 +23,7 @@ async def flush(
 ) -> None:
     """Wait until every publication, forward and update that was accepted is answered, then leave the tables of
     who is connected and who serves. Gives up after `timeout_s`."""
-    at_work: list[Node | Forwarding | UpdateConsumer] = [node, forwarding]
+    at_work: list[Projects | Forwarding | UpdateConsumer] = [node.projects, forwarding]
     if updates is not None:
         at_work.append(updates)
     try:

@@ -1,6 +1,6 @@
 """One server process: its open projects and its connections, and everything a command can ask of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -12,6 +12,7 @@ from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.feed import Feed, PageLimits
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.project import Project
+from websocket_handler.logs.projects import Projects
 from websocket_handler.logs.queue import Published
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.protocol import publication
@@ -47,7 +48,7 @@ class Node:
         self.connections: dict[str, Connection] = {}
         self.subscription_changed: Callable[[Connection], None] = lambda _connection: None
         """Told after every subscription that began or ended, for the state store."""
-        self._projects: dict[str, Project] = {}
+        self.projects = Projects(engine)
         broadcasting = replace(engine, store=broadcast_store, finish=lambda head, _offset: head, are_resets_told=False)
         self._broadcasts = Project(BROADCASTS, broadcasting, lambda _project: None)
 
@@ -55,65 +56,12 @@ class Node:
 
     def project(self, project_id: str) -> Project:
         """The project, opened if need be. Raises CommandError: `invalid_project_id`, `too_many_projects`."""
-        project = self._projects.get(project_id)
-        if project is None:
-            if not is_project_id(project_id):
-                raise invalid_project_id()
-            if len(self._projects) >= self.limits.projects:
-                self._close_one_idle()
-            project = Project(project_id, self.engine, self._project_closed)
-            if not project.journal.is_closed:  # a store may refuse before it returns
-                self._projects[project_id] = project
-        project.used_at = self.engine.clock.monotonic()
-        return project
-
-    def _project_closed(self, project: Project) -> None:
-        self._projects.pop(project.project_id, None)
-
-    def _close_one_idle(self) -> None:
-        idle = [project for project in self._projects.values() if project.is_idle]
-        if not idle:
-            raise CommandError(ErrorCode.TOO_MANY_PROJECTS, "this node holds as many projects as it can")
-        self._close(min(idle, key=lambda project: project.used_at))
-
-    def _close(self, project: Project) -> None:
-        project.journal.close()
-        self._projects.pop(project.project_id, None)
+        return self.projects.get(project_id)
 
     def sweep(self) -> None:
-        """Close idle projects, let go of what is too old, and keep the total within its maximum. Called every
-        few seconds."""
-        now, wall = self.engine.clock.monotonic(), self.engine.clock.wall()
-        for project in list(self._projects.values()):
-            project.journal.trim(wall)
-            if project.is_idle and project.used_at < now - self.limits.project_idle_s:
-                self._close(project)
-        self._broadcasts.journal.trim(wall)
-        excess = self.retained_bytes - self.limits.log_bytes_total
-        for project in sorted(self._projects.values(), key=lambda project: project.used_at):
-            if excess <= 0:
-                return
-            excess -= project.journal.shrink(excess)
-
-    @property
-    def retained_bytes(self) -> int:
-        """What all logs on this node take."""
-        return sum(project.journal.log.bytes for project in self._projects.values())
-
-    @property
-    def projects(self) -> Iterable[Project]:
-        """The open projects."""
-        return self._projects.values()
-
-    def wake_readers(self) -> None:
-        """Let every feed look up: the node goes away, or somebody may no longer read."""
-        for project in self._projects.values():
-            project.wake()
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether every accepted publication was answered."""
-        return all(project.journal.is_settled for project in self._projects.values())
+        """Let go of what is too old, unused or too much. Called every few seconds."""
+        self.projects.sweep()
+        self._broadcasts.journal.log.trim(self.engine.clock.wall())
 
     # Connections
 
@@ -148,7 +96,7 @@ class Node:
 
     def presence(self, project_id: str) -> Sequence[Connection]:
         """The connections that follow a project on this node."""
-        project = self._projects.get(project_id)
+        project = self.projects.find(project_id)
         if project is None:
             return ()
         return [subscriber for subscriber in project.fan_out.subscribers if isinstance(subscriber, Connection)]
@@ -250,7 +198,7 @@ class Node:
     def prepare(self, message: JsonObject, project_id: str, key: str = "") -> PreparedPublication:
         """Make a publication of an object that was read where it came in. Raises CommandError: `invalid_project_id`,
         `message_too_large`, and what `publication.prepare` finds."""
-        if project_id not in self._projects and not is_project_id(project_id):
+        if project_id not in self.projects and not is_project_id(project_id):
             raise invalid_project_id()
         self.check_size(message.body)
         return publication.prepare(message, project_id, key)

@@ -55,11 +55,13 @@ class Start:
 class ProjectLog:
     """A ring of publications, bounded by count, bytes and age."""
 
-    __slots__ = ("_entries", "_limits", "bytes", "epoch", "head")
+    __slots__ = ("_entries", "_limits", "bytes", "epoch", "floor", "head")
 
     def __init__(self, epoch: str, head: int, limits: LogLimits) -> None:
         self.epoch = epoch
         self.head = head
+        self.floor = head
+        """The offset before the oldest publication that a durable store can still give, as far as is known."""
         self.bytes = 0
         self._limits = limits
         self._entries: deque[Publication] = deque()
@@ -68,6 +70,11 @@ class ProjectLog:
     def first(self) -> int:
         """The oldest retained offset; `head + 1` when nothing is retained."""
         return self._entries[0].offset if self._entries else self.head + 1
+
+    @property
+    def beginning(self) -> int:
+        """The offset before the oldest publication that can still be read: here, or in the store."""
+        return min(self.floor, self.first - 1)
 
     @property
     def position(self) -> Position:
@@ -95,10 +102,12 @@ class ProjectLog:
         ):
             self._drop_first()
 
-    def shrink(self, bytes_max: int) -> None:
-        """Let go of the oldest publications until at most `bytes_max` bytes are retained."""
+    def shrink(self, bytes_max: int) -> int:
+        """Let go of the oldest publications until at most `bytes_max` bytes are retained; how many bytes went."""
+        before = self.bytes
         while self._entries and self.bytes > bytes_max:
             self._drop_first()
+        return before - self.bytes
 
     def _drop_first(self) -> None:
         self.bytes -= len(self._entries.popleft().payload) + PUBLICATION_OVERHEAD_BYTES

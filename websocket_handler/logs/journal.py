@@ -42,6 +42,7 @@ from websocket_handler.hub.log import ProjectLog, Publication
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.page import Page, entries_after, page_of
 from websocket_handler.logs.queue import PublicationQueue, Published, Waiting, without_known
+from websocket_handler.logs.shared_reads import SharedReads
 from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
@@ -49,7 +50,6 @@ from websocket_handler.protocol.publication import PreparedPublication
 
 Known = Callable[[CommandError | None], None]
 """Called once: when the log is known, or with why it is not."""
-Read = Callable[[Tail | Unavailable], None]
 RACES_MAX: Final = 100
 """Lost races in a row after which publishers are told to retry: another node writes faster than this one reads."""
 
@@ -92,24 +92,22 @@ class Journal:
         "_keys",
         "_observer",
         "_races",
-        "_reads",
         "_when_known",
-        "floor",
         "log",
         "project_id",
         "queue",
+        "reads",
         "state",
     )
 
     def __init__(self, project_id: str, engine: Engine, observer: Observer) -> None:
         self.project_id = project_id
         self.log = ProjectLog("", 0, engine.limits.log)
-        """Epoch, head, and the newest entries; another object after every opening."""
-        self.floor = 0
-        """The offset before the oldest entry that the store can still give, as far as is known; never falls in an
-        epoch."""
+        """Epoch, head, floor, and the newest entries; another object after every opening."""
         self.queue = PublicationQueue(engine.limits)
         """What waits for the next segment; lives as long as the journal."""
+        self.reads = SharedReads(project_id, engine.store, self._saw)
+        """The reads of the store that are under way, for whoever reads further back than memory."""
         self.state = State.OPENING
         self._engine = engine
         self._observer = observer
@@ -123,8 +121,6 @@ class Journal:
         """True from the first publication of a turn until `_flush` runs."""
         self._races = 0
         """Lost races since the last commit."""
-        self._reads: dict[int, list[Read]] = {}
-        """Who waits for a read of the store, by the offset read after; an entry lives as long as its read."""
 
     def open(self) -> None:
         """Ask the store for the end of the log. Call once, when the observer can be told."""
@@ -133,24 +129,9 @@ class Journal:
     # What is known
 
     @property
-    def position(self) -> Position:
-        """The position after the newest entry."""
-        return self.log.position
-
-    @property
-    def beginning(self) -> int:
-        """The offset before the oldest entry that anybody can still read."""
-        return min(self.floor, self.log.first - 1)
-
-    @property
     def is_idle(self) -> bool:
         """True while nobody publishes or waits."""
         return self.state is State.READY and not self.queue.waiting and not self._is_flush_planned
-
-    @property
-    def is_closed(self) -> bool:
-        """True when the journal is of no further use: whoever needs the project opens it anew."""
-        return self.state is State.CLOSED
 
     @property
     def is_settled(self) -> bool:
@@ -165,17 +146,6 @@ class Journal:
             callback(unavailable())
         else:
             callback(None)
-
-    def trim(self, wall: float) -> None:
-        """Let go of entries in memory that are too old. `wall` is wall-clock seconds."""
-        self.log.trim(wall)
-
-    def shrink(self, bytes_excess: int) -> int:
-        """Let go of the oldest entries in memory, up to `bytes_excess` bytes of them or a little more; how many bytes
-        that were."""
-        before = self.log.bytes
-        self.log.shrink(max(0, before - bytes_excess))
-        return before - self.log.bytes
 
     def close(self) -> None:
         """Let go of the project. It must be idle."""
@@ -197,20 +167,17 @@ class Journal:
         first = tail.segments[0].first if tail.segments else tail.head + 1
         epoch = tail.epoch or begin_epoch(self._engine.clock.wall(), self._engine.new_id())
         self.log = ProjectLog(epoch, first - 1, self._engine.limits.log)
-        self.floor = tail.floor
+        self.log.floor = tail.floor
         for segment in tail.segments:
             self._extend(entries_after(segment, self.log.head))
-        self._observer.replaced(self.log.position, self.beginning)
+        self._observer.replaced(self.log.position, self.log.beginning)
 
     def _become_ready(self) -> None:
         self.state = State.READY
-        self._answer_all(None)
-        self._plan_flush()
-
-    def _answer_all(self, fault: CommandError | None) -> None:
         callbacks, self._when_known = self._when_known, []
         for callback in callbacks:
-            callback(fault)
+            callback(None)
+        self._plan_flush()
 
     # Publishing
 
@@ -348,9 +315,11 @@ class Journal:
 
     def _refuse_all(self, fault: CommandError) -> None:
         refused, self._appending = [*self._appending, *self.queue.take_all()], []
+        callbacks, self._when_known = self._when_known, []
         for waiting in refused:
             waiting.answer(fault)
-        self._answer_all(fault)
+        for callback in callbacks:
+            callback(fault)
 
     # Reading
 
@@ -363,20 +332,10 @@ class Journal:
         if self.state is State.READY:
             self._read_on(None)
 
-    def read(self, after: int, done: Read) -> None:
-        """Read the store after `after`. A thousand clients that resume from one position cause one read."""
-        waiting = self._reads.get(after)
-        if waiting is not None:
-            waiting.append(done)
-            return
-        self._reads[after] = [done]
-        self._engine.store.read(self.project_id, after, partial(self._read, after))
-
-    def _read(self, after: int, tail: Tail | Unavailable) -> None:
+    def _saw(self, tail: Tail | Unavailable) -> None:
+        """A reader's look at the store: the log may have lost its beginning."""
         if not isinstance(tail, Unavailable) and tail.epoch == self.log.epoch:
-            self.floor = max(self.floor, tail.floor)
-        for done in self._reads.pop(after):
-            done(tail)
+            self.log.floor = max(self.log.floor, tail.floor)
 
 
 def unavailable() -> CommandError:

@@ -52,10 +52,10 @@ class Reader:
 
     def _reach(self, offset: int, done: Callable[[CommandError | None], None]) -> None:
         """Read what other nodes wrote, page after page, until `offset` is known or nothing further comes."""
-        before = self._journal.position
+        before = self._journal.log.position
 
         def refreshed(fault: CommandError | None) -> None:
-            now = self._journal.position
+            now = self._journal.log.position
             if fault is None and now.offset < offset and now != before:
                 self._reach(offset, done)
             else:
@@ -70,7 +70,7 @@ class Reader:
         log = self._journal.log
         if since is not None and self._is_beginning(since):
             since = Position(log.epoch, 0)
-        start = log.start(since, rewind, self._journal.beginning)
+        start = log.start(since, rewind, self._journal.log.beginning)
         if log.covers(start.offset):
             done(start)
             return
@@ -86,7 +86,7 @@ class Reader:
             else:
                 done(Start(self._floor_after(start.offset, tail), recovered=since is None))
 
-        self._journal.read(start.offset, verified)
+        self._journal.reads.read(start.offset, verified)
 
     def _is_beginning(self, since: Position) -> bool:
         """True if `since` is the position before the first publication of an epoch under which nothing was ever
@@ -96,7 +96,7 @@ class Reader:
             since.offset == 0
             and since.epoch != log.epoch
             and engine.store.is_shared
-            and self._journal.beginning == 0
+            and self._journal.log.beginning == 0
             and was_never_written(since.epoch, engine.limits.log.seconds, engine.clock.wall())
         )
 
@@ -128,7 +128,7 @@ class Reader:
             else:  # the store may be ahead: its newest segment is delivered when it is ours
                 done(found.until(log.head))
 
-        self._journal.read(after, answered)
+        self._journal.reads.read(after, answered)
 
     def page(self, epoch: str | None, after: int, count_max: int, bytes_max: int, done: Paged) -> None:
         """The page after a position, within both maxima, at least one entry if there is one. With `epoch` None the
@@ -141,7 +141,7 @@ class Reader:
             elif epoch in (None, log.epoch) and after <= log.head:
                 self._page(after, count_max, bytes_max, done, recovered=True)
             else:  # a position that this log never had
-                self._page(self._journal.beginning, count_max, bytes_max, done, recovered=False)
+                self._page(self._journal.log.beginning, count_max, bytes_max, done, recovered=False)
 
         def opened(fault: CommandError | None) -> None:
             if fault is None and self._may_be_ahead(epoch, after):

@@ -170,9 +170,9 @@ def test_all_logs_together_are_kept_within_their_maximum_least_recently_used_fir
     for name in "aabb":
         desk.clock.advance(1)
         desk.publish(name)
-    assert desk.node.retained_bytes == 4 * each
+    assert desk.node.projects.retained_bytes == 4 * each
     desk.node.sweep()
-    assert desk.node.retained_bytes == 3 * each
+    assert desk.node.projects.retained_bytes == 3 * each
     assert (len(desk.node.project("a").journal.log), len(desk.node.project("b").journal.log)) == (1, 2)
 
 
@@ -362,12 +362,12 @@ def test_a_node_is_settled_when_every_publication_was_answered() -> None:
     store = HandStore()
     desk = Desk(store=store)
     desk.publish()
-    assert not desk.node.is_settled
+    assert not desk.node.projects.is_settled
     store.opened(EMPTY)
     desk.scheduler.settle()
-    assert not desk.node.is_settled
+    assert not desk.node.projects.is_settled
     store.appended(Committed())
-    assert desk.node.is_settled
+    assert desk.node.projects.is_settled
 
 
 def test_a_client_that_fills_up_while_it_resumes_waits_with_the_rest() -> None:

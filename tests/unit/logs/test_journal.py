@@ -40,7 +40,7 @@ def test_a_log_that_nobody_wrote_starts_a_new_epoch_at_zero() -> None:
 def test_a_known_log_goes_on_where_the_store_has_it() -> None:
     bench = opened(at=tail(5, 9))
     assert bench.project.journal.log.position == Position("e", 9)
-    assert (bench.project.journal.log.first, bench.project.journal.floor) == (5, 4)
+    assert (bench.project.journal.log.first, bench.project.journal.log.floor) == (5, 4)
     answers = bench.publish()
     assert (bench.commit().first, answers) == (10, [Position("e", 10)])
 

@@ -181,7 +181,7 @@ def test_a_page_of_the_old_log_that_comes_after_a_reset_is_dropped() -> None:
     assert client_of(connection).offsets == [1, 2]
     old(Tail("f4240-id1", 10, 5, (segment(2, 8, epoch="f4240-id1"),)))
     assert client_of(connection).offsets == [1, 2]
-    assert bench.project.journal.floor == 0, "another log's floor says nothing about this one"
+    assert bench.project.journal.log.floor == 0, "another log's floor says nothing about this one"
 
 
 # Pages

@@ -1,0 +1,88 @@
+"""The open projects of one node: opened when somebody needs them, closed when nobody does, bounded together."""
+
+from collections.abc import Iterator
+
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.journal import State
+from websocket_handler.logs.project import Project
+from websocket_handler.protocol.codec import invalid_project_id
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.names import is_project_id
+
+
+class Projects:
+    """By project id."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._open: dict[str, Project] = {}
+
+    def __iter__(self) -> Iterator[Project]:
+        return iter(self._open.values())
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __contains__(self, project_id: str) -> bool:
+        return project_id in self._open
+
+    def find(self, project_id: str) -> Project | None:
+        """The project if it is open."""
+        return self._open.get(project_id)
+
+    def get(self, project_id: str) -> Project:
+        """The project, opened if need be. Raises CommandError: `invalid_project_id`, `too_many_projects`."""
+        project = self._open.get(project_id)
+        if project is None:
+            if not is_project_id(project_id):
+                raise invalid_project_id()
+            if len(self._open) >= self._engine.limits.projects:
+                self._close_one_idle()
+            project = Project(project_id, self._engine, self._closed)
+            if project.journal.state is not State.CLOSED:  # a store may refuse before it returns
+                self._open[project_id] = project
+        project.used_at = self._engine.clock.monotonic()
+        return project
+
+    def _closed(self, project: Project) -> None:
+        self._open.pop(project.project_id, None)
+
+    def _close_one_idle(self) -> None:
+        idle = [project for project in self if project.is_idle]
+        if not idle:
+            raise CommandError(ErrorCode.TOO_MANY_PROJECTS, "this node holds as many projects as it can")
+        self._close(min(idle, key=lambda project: project.used_at))
+
+    def _close(self, project: Project) -> None:
+        project.journal.close()
+        self._closed(project)
+
+    def sweep(self) -> None:
+        """Close idle projects, let go of what is too old, and keep the total within its maximum. Called every few
+        seconds."""
+        limits, clock = self._engine.limits, self._engine.clock
+        now, wall = clock.monotonic(), clock.wall()
+        for project in list(self):
+            project.journal.log.trim(wall)
+            if project.is_idle and project.used_at < now - limits.project_idle_s:
+                self._close(project)
+        excess = self.retained_bytes - limits.log_bytes_total
+        for project in sorted(self, key=lambda project: project.used_at):
+            if excess <= 0:
+                return
+            excess -= project.journal.log.shrink(max(0, project.journal.log.bytes - excess))
+
+    @property
+    def retained_bytes(self) -> int:
+        """What all logs in memory take."""
+        return sum(project.journal.log.bytes for project in self)
+
+    def wake_readers(self) -> None:
+        """Let every feed look up: the node goes away, or somebody may no longer read."""
+        for project in self:
+            project.wake()
+
+    @property
+    def is_settled(self) -> bool:
+        """True when every accepted publication was answered."""
+        return all(project.journal.is_settled for project in self)
