@@ -68,7 +68,7 @@ class App:
         parts = self.parts
         settings = parts.settings
         await self._open_aws()
-        parts.gate.keepalive.start()
+        parts.keepalive.start()
         self.start_task(self._supervise("sweep", self._sweep))
         self.start_task(self._supervise("recorder", parts.recorder.run))
         self.start_task(self._supervise("probe", self._probe))
@@ -156,9 +156,10 @@ class App:
         await asyncio.shield(self._drain)
 
     async def _hand_over(self, seconds: float) -> None:
-        released = asyncio.create_task(self.parts.scale_in.end())  # from now on ECS may end this task
-        result = await hand_over(self.parts.gate, seconds, self.parts.random)
-        self.parts.log.emit("node.drained", told=result.told, left=result.left)
+        parts = self.parts
+        released = asyncio.create_task(parts.scale_in.end())  # from now on ECS may end this task
+        result = await hand_over(parts.node.connections, parts.keepalive, parts.clock.monotonic, seconds, parts.random)
+        parts.log.emit("node.drained", told=result.told, left=result.left)
         await released
 
     async def stop(self) -> None:
@@ -190,8 +191,8 @@ class App:
 
     async def _close(self) -> None:
         parts = self.parts
-        parts.gate.keepalive.abort_all()
-        parts.gate.keepalive.stop()
+        parts.keepalive.abort_all()
+        parts.keepalive.stop()
         await parts.listener.close()
         await parts.forwarding.close()
         for task in list(self._tasks):

@@ -41,10 +41,10 @@ from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
-from websocket_handler.net.gate import Gate, NetOptions
-from websocket_handler.net.keepalive import Keepalive
-from websocket_handler.net.listener import Listener
+from websocket_handler.net.keepalive import Keepalive, KeepaliveOptions
+from websocket_handler.net.listener import Listener, ListenerOptions
 from websocket_handler.net.native_send import IS_BUILT, natively
+from websocket_handler.net.shared import Shared
 from websocket_handler.ports.clock import Clock, Scheduler
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.ports.peers import Peers
@@ -94,7 +94,7 @@ class Parts:
     updates: UpdateConsumer | None
     server: WebSocketServer
     access: Access
-    gate: Gate
+    keepalive: Keepalive
     listener: Listener
     metrics: EmbeddedMetrics
     scale_in: ScaleInProtection
@@ -116,11 +116,11 @@ def compose(
     store = _log_store(settings, clock, limits, table, start_task)
     loop = asyncio.get_running_loop()
     engine = Engine(store, clock, loop, limits, counters, numbered_ids(), finish, group=_group(settings))
-    node = Node(engine, MemoryLogStore(clock, limits.log))
+    recorder = StateRecorder(DynamoDbStateStore(table, clock), node_id, clock, log.report)
+    node = Node(engine, MemoryLogStore(clock, limits.log), recorder)
     forwarder = SqsForwarder(settings.queue_urls, settings.forward_body, wire.call)
     forward_limits = ForwardLimits(timeout_s=settings.forward_timeout_s)
     forwarding = Forwarding(forwarder, clock, forward_limits, counters, random)
-    recorder = StateRecorder(DynamoDbStateStore(table, clock), node, node_id, clock, log.report)
     follower = Follower(_peers(store, table), node, node_id, clock)
     updates = None
     if settings.sqs_queue_url_updates:
@@ -129,12 +129,12 @@ def compose(
     access = _access(settings, clock, loop, start_task, node.projects.wake_readers)
     origins = origins_of(settings.allowed_origins, otherwise=access.unnamed_origins)
     server = WebSocketServer(node, forwarding, clock, _server_options(settings, node_id), new_hex_id, access)
-    server.connection_changed = recorder.changed
-    server.connection_ended = recorder.gone
     admission = Admission(_admission_options(settings, origins), clock.monotonic, access, resident_bytes)
-    gate = Gate(server, _net_options(settings), clock, log, admission)
-    gate.keepalive = Keepalive(gate)
-    listener = Listener(gate, _http(settings, gate, server, forwarding, origins, not_ready))
+    keepalive = Keepalive(_keepalive_options(settings), clock.monotonic, admission.is_memory_short)
+    shared = Shared(server, admission, keepalive, counters, log, clock.monotonic, settings.max_message_bytes)
+    listening = _listener_options(settings)
+    http = _http(settings, listening, server, admission, log, forwarding, origins, not_ready)
+    listener = Listener(listening, shared, http)
     metrics = EmbeddedMetrics(counters, partial(_gauges, server), clock.wall, settings.environment)
     parts = settings, clock, counters, log, random, aws, store, node, forwarding, recorder, follower, updates
     protection = ScaleInProtection(
@@ -146,7 +146,7 @@ def compose(
         counters,
         log.report,
     )
-    return Parts(*parts, server, access, gate, listener, metrics, protection)
+    return Parts(*parts, server, access, keepalive, listener, metrics, protection)
 
 
 def _gauges(server: WebSocketServer) -> Gauges:
@@ -187,8 +187,10 @@ def _peers(store: LogStore, table: Table) -> Peers:
 
 def _http(
     settings: Settings,
-    gate: Gate,
+    listening: ListenerOptions,
     server: WebSocketServer,
+    admission: Admission,
+    log: EventLog,
     forwarding: Forwarding,
     origins: Origins,
     not_ready: Callable[[], list[Reason]],
@@ -201,7 +203,7 @@ def _http(
     gateway = Gateway(
         node=node,
         clock=node.engine.clock,
-        log=gate.log,
+        log=log,
         body_bytes_max=100 * settings.max_message_bytes,
         body_timeout_s=settings.handshake_timeout_s,
         is_draining=lambda: server.is_draining,
@@ -209,14 +211,14 @@ def _http(
         presence=server.presence,
         disconnect=disconnect,
         access=server.access,
-        admission=gate.admission,
+        admission=admission,
     )
     registry = make_registry(node, lambda: forwarding.waiting)
     application = make_application(
-        gateway, registry, has_console=settings.console == "on", path=gate.options.path, origins=origins
+        gateway, registry, has_console=settings.console == "on", path=listening.path, origins=origins
     )
     limits = HttpLimits(
-        gate.options.head_bytes,
+        listening.head_bytes,
         settings.handshake_timeout_s,
         settings.slow_client_timeout_s,
         settings.max_connections,
@@ -247,12 +249,13 @@ def is_native(settings: Settings) -> bool:
     return IS_BUILT and settings.native_send == "on"
 
 
-def _net_options(settings: Settings) -> NetOptions:
-    return NetOptions(
-        message_bytes=settings.max_message_bytes,
+def _keepalive_options(settings: Settings) -> KeepaliveOptions:
+    return KeepaliveOptions(settings.ping_interval_s, settings.slow_client_timeout_s)
+
+
+def _listener_options(settings: Settings) -> ListenerOptions:
+    return ListenerOptions(
         handshake_timeout_s=settings.handshake_timeout_s,
-        ping_interval_s=settings.ping_interval_s,
-        slow_client_timeout_s=settings.slow_client_timeout_s,
         has_echo=settings.diag_echo == "1",
         has_compression=settings.compression == "on",
     )

@@ -33,6 +33,7 @@ from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
+from websocket_handler.protocol.frames import PLAIN, Framing
 from websocket_handler.protocol.identity import ANYONE, SUBSCRIBE, Identity
 from websocket_handler.protocol.messages import (
     AnyCommand,
@@ -86,31 +87,38 @@ class WebSocketServer:
         self.forwarding = forwarding
         self.options = options
         self.is_draining = False
-        self.connection_changed: Callable[[Connection], None] = lambda _connection: None
-        self.connection_ended: Callable[[Connection], None] = lambda _connection: None
         self._clock = clock
         self._new_id = new_id
         self._confirmations = Confirmations(node.engine.scheduler, node.limits.write_bytes)
-        node.subscription_changed = lambda connection: self.connection_changed(connection)
 
     # Connections
 
-    def register_connection(self, transport: Transport, identity: Identity | None = ANYONE) -> Connection:
-        """Take in a client and greet it. Without an identity it has to authenticate before anything else.
+    def check_room(self, subscriptions: int) -> None:
+        """Raises CommandError unless one more client may come in that follows so many projects at once: `draining`,
+        `too_many_connections`, `too_many_subscriptions`."""
+        self._check_draining()
+        self.node.check_room(subscriptions)
+
+    def _check_draining(self) -> None:
+        if self.is_draining:
+            raise CommandError(ErrorCode.DRAINING, "this node is going away; connect again")
+
+    def register_connection(
+        self, transport: Transport, identity: Identity | None = ANYONE, framing: Framing = PLAIN
+    ) -> Connection:
+        """Take in a client and greet it. Without an identity it has to authenticate before anything else. `framing` is
+        how its messages become frames, from the one after the greeting on.
 
         Raises CommandError: `too_many_connections`, or `draining` while the node goes away.
         """
-        if self.is_draining:
-            raise CommandError(ErrorCode.DRAINING, "this node is going away; connect again")
+        self._check_draining()
         now = self._clock.monotonic()
         session = Session(self.options.session, now)
-        connection = Connection(self._new_id(), transport, session, now, self._clock.wall(), identity)
+        connection = Connection(self._new_id(), transport, session, now, self._clock.wall(), identity, framing)
         self.node.register(connection)
         greeting = replies.connected(self.options.greeting, connection.connection_id, self._clock.timestamp())
-        connection.push(greeting)
+        connection.write(PLAIN.text(greeting))  # no other client gets the same greeting: compressing it saves little
         self.access.begin(connection)
-        if identity is not None:
-            self.connection_changed(connection)
         return connection
 
     def unregister_connection(self, connection: Connection) -> None:
@@ -119,7 +127,6 @@ class WebSocketServer:
             self._confirmations.send_now(connection)
             self.node.unregister(connection)
             self.access.leave(connection)
-            self.connection_ended(connection)
 
     def begin(self, connection: Connection, subscriptions: Sequence[Subscribe]) -> None:
         """Subscribe a client to what its URL names; that waits until it is known whose it is."""
@@ -310,7 +317,6 @@ class WebSocketServer:
     def _welcome(self, connection: Connection) -> None:
         """Catch up on what a connection gets at once when its handshake says whose it is."""
         self.node.follow_broadcasts(connection)
-        self.connection_changed(connection)
         waiting, connection.waiting = connection.waiting, ()
         self.begin(connection, waiting)
 

@@ -28,7 +28,7 @@ from tests.unit.protocol.test_frame_decoder_differential import agree
 from tests.unit.spec_files import allows
 from websocket_handler.adapters.jwt.keys import jwks_keys
 from websocket_handler.api.projects import BATCH_MAX, WHITESPACE, read_batch
-from websocket_handler.net.handshake import Refused, accepted, read_handshake, wants_upgrade
+from websocket_handler.net.handshake import accepted, read_handshake, wants_upgrade
 from websocket_handler.protocol import publication, replies
 from websocket_handler.protocol.codec import decode_command
 from websocket_handler.protocol.codes import ERRORS, CommandError, ErrorCode
@@ -98,9 +98,9 @@ def handshake(data: bytes) -> None:
         return
     try:
         found = read_handshake(head, ("/ws", "/__echo"), has_compression=True)
-    except Refused as refusal:
-        check_error(refusal.fault, data)
-        answer = last_response(refusal.fault)
+    except CommandError as refusal:
+        check_error(refusal, data)
+        answer = last_response(refusal)
         check(answer.startswith(b"HTTP/1.1 4"), f"answer {answer!r}", data)
         first, _, body = answer.partition(b"\r\n\r\n")
         check(first.isascii() and f"Content-Length: {len(body)}".encode() in first, f"answer {answer!r}", data)

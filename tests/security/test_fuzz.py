@@ -16,7 +16,7 @@ from tests.security import fuzz
 from tests.security.peers import Peer, handshake_head
 from tests.security.test_jwt_attacks import answer_to
 from tests.security.tokens import SECRET, claims, signed, token
-from websocket_handler.net.handshake import Refused, read_handshake
+from websocket_handler.net.handshake import read_handshake
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.identity import Identity, InvalidClaims, identity_from_claims
@@ -61,8 +61,8 @@ def test_any_head_is_read_or_refused_with_a_whole_answer(noise: bytes, place: in
     head = head[:place] + noise + head[place + cut :]
     try:
         handshake = read_handshake(head, ("/ws",))
-    except Refused as refusal:
-        answer = last_response(refusal.fault)
+    except CommandError as refusal:
+        answer = last_response(refusal)
         assert answer.startswith(b"HTTP/1.1 4")
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] in set(ErrorCode)
     else:

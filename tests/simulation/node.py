@@ -30,11 +30,13 @@ from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.queue import Published
 from websocket_handler.net.drain import hand_over
-from websocket_handler.net.gate import Gate, NetOptions
-from websocket_handler.net.keepalive import Keepalive
+from websocket_handler.net.keepalive import Keepalive, KeepaliveOptions
+from websocket_handler.net.shared import Shared
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.ports.log_store import LogStore, Segment
 from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.deflate import DeflateFraming
+from websocket_handler.protocol.frames import PLAIN, Framing
 from websocket_handler.protocol.messages import Position, Subscribe
 from websocket_handler.protocol.names import Agent
 from websocket_handler.protocol.publication import finish, read_object
@@ -83,7 +85,7 @@ class Parts:
     follower: Follower
     updates: UpdateConsumer | None
     server: WebSocketServer
-    gate: Gate
+    shared: Shared
 
 
 class Process(Owner):
@@ -99,6 +101,7 @@ class Process(Owner):
         self.is_gone = False
         self._ids = 0
         self._accepted = 0
+        self._deflate: Framing = DeflateFraming() if world.scenario.has_compression else PLAIN
         self._random = Random(f"{world.scenario.seed} {name}")
         self.log = cast("EventLog", _Log(self))
         self.parts: Parts = self.context.run(self._build)
@@ -132,13 +135,13 @@ class Process(Owner):
         engine = Engine(store, world.clock, world.loop, limits, counters, self.new_id, finish)
         if plan.is_native:
             engine = replace(engine, group=self.descriptors.group)
-        node = Node(engine, MemoryLogStore(world.clock, limits.log))
+        recorder = StateRecorder(DynamoDbStateStore(table, world.clock), self.name, world.clock, self.log.report)
+        node = Node(engine, MemoryLogStore(world.clock, limits.log), recorder)
         suffix = ".fifo" if plan.has_fifo else ""
         urls = {agent: f"{agent.value}{suffix}" for agent in Agent}
         forwarding = Forwarding(
             SqsForwarder(urls, "envelope", call), world.clock, ForwardLimits(), counters, self._random
         )
-        recorder = StateRecorder(DynamoDbStateStore(table, world.clock), node, self.name, world.clock, self.log.report)
         follower = Follower(DynamoDbPeers(table) if store.is_shared else MemoryPeers(), node, self.name, world.clock)
         updates = None
         if plan.has_updates:
@@ -149,12 +152,10 @@ class Process(Owner):
         access = OpenAccess(self.new_id)
         admission = Admission(AdmissionOptions(), world.clock.monotonic, access, lambda: 0)
         server = WebSocketServer(node, forwarding, world.clock, options, self.new_id, access)
-        server.connection_changed = recorder.changed
-        server.connection_ended = recorder.gone
-        net = NetOptions(slow_client_timeout_s=10, has_compression=plan.has_compression)
-        gate = Gate(server, net, world.clock, self.log, admission)
-        gate.keepalive = Keepalive(gate)
-        return Parts(store, node, forwarding, recorder, follower, updates, server, gate)
+        watching = KeepaliveOptions(slow_client_timeout_s=10)
+        keepalive = Keepalive(watching, world.clock.monotonic, admission.is_memory_short)
+        shared = Shared(server, admission, keepalive, counters, self.log, world.clock.monotonic, 65536)
+        return Parts(store, node, forwarding, recorder, follower, updates, server, shared)
 
     def _memory_committed(self, project: str, segment: Segment) -> None:
         if not self.is_frozen:
@@ -178,7 +179,7 @@ class Process(Owner):
 
     def _start(self) -> None:
         parts = self.parts
-        parts.gate.keepalive.start()
+        parts.shared.keepalive.start()
         self.start_task(self._supervise(self._sweep))
         self.start_task(self._supervise(parts.recorder.run))
         self.start_task(self._supervise(self._probe))
@@ -225,10 +226,9 @@ class Process(Owner):
             else Subscribe(project_id=project)
             for project, since in named
         )
-        extensions = "permessage-deflate" if self._accepted % 2 else ""
+        framing: Framing = self._deflate if self._accepted % 2 else PLAIN
         self._accepted += 1
-        framing = self.parts.gate.framing(extensions)
-        link.websocket = WebSocket(self.parts.gate, as_transport(link.socket), subscriptions, framing=framing)
+        link.websocket = WebSocket(self.parts.shared, as_transport(link.socket), subscriptions, framing=framing)
         self.links = [known for known in self.links if not known.is_closed]
         self.links.append(link)
         try:
@@ -255,6 +255,6 @@ class Process(Owner):
         if parts.updates is not None:
             parts.updates.stop_receiving()
         parts.node.projects.wake_readers()
-        await hand_over(parts.gate, DRAIN_S, self._random)
+        await hand_over(parts.node.connections, parts.shared.keepalive, parts.shared.now, DRAIN_S, self._random)
         await flush(parts.node, parts.forwarding, parts.updates, parts.recorder, parts.follower, FLUSH_S)
         self.world.gone(self)

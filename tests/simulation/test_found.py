@@ -118,8 +118,7 @@ async def test_a_stopping_node_writes_its_records_beside_nobody() -> None:
     connection = cast(
         "Connection", SimpleNamespace(connection_id="c", is_open=True, connected_at=0.0, subscriptions={})
     )
-    node = cast("Node", SimpleNamespace(connections={"c": connection}))
-    recorder = StateRecorder(store, node, "n", LoopClock(), lambda _event, _fields: None)
+    recorder = StateRecorder(store, "n", LoopClock(), lambda _event, _fields: None)
     recorder.changed(connection)
     assert await recorder.write()
     recorder.gone(connection)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.memory_ports import MemoryForwarder
+from tests.support.observers import NotedConnections
 from tests.unit.delivery.agent_queues import LoopClock
 from tests.unit.delivery.doubles import NEVER_OLD, Client, client_of
 from tests.virtual_time import in_virtual_time, settle
@@ -40,7 +41,8 @@ class Desk:
         self.queues = MemoryForwarder()
         forwarding = Forwarding(self.queues, clock, ForwardLimits(), counters, Random(1))
         options = ServerOptions(Greeting("node", 25, 65536, 256, 100, 1000), SessionLimits())
-        node = Node(engine, MemoryLogStore(clock, NEVER_OLD))
+        self.noted = NotedConnections()
+        node = Node(engine, MemoryLogStore(clock, NEVER_OLD), self.noted)
         self.server = WebSocketServer(
             node, forwarding, clock, options, lambda: f"id{next(ids)}", OpenAccess(lambda: "ticket")
         )
@@ -127,10 +129,8 @@ async def test_work_for_an_unknown_agent_is_refused_at_once() -> None:
 @in_virtual_time
 async def test_a_connection_can_be_let_go_of_twice() -> None:
     desk = Desk()
-    ended: list[Connection] = []
-    desk.server.connection_ended = ended.append
     connection = desk.arrive("p")
     desk.server.unregister_connection(connection)
     desk.server.unregister_connection(connection)
-    assert ended == [connection]
+    assert desk.noted.ended == [connection.connection_id]
     assert desk.server.broadcast_message({"type": "notice"}) == 0

@@ -43,12 +43,13 @@ class Connection:
         now: float,
         wall: float,
         identity: Identity | None = ANYONE,
+        framing: Framing = PLAIN,
     ) -> None:
         self.connection_id = connection_id
         self.transport = transport
         self.write: Callable[[bytes], object] = transport.write
-        self.framing: Framing = PLAIN
-        """How its messages become frames: set before anything is delivered, and then for good."""
+        self.framing = framing
+        """How its messages become frames."""
         self.session = session
         self.opened_at = now
         self.connected_at = wall
@@ -67,6 +68,10 @@ class Connection:
         """Commands received, for the canonical log line."""
         self.subscriptions: dict[str, tuple[Project, Subscription]] = {}
         self.broadcasts: tuple[Project, Subscription] | None = None
+
+    def write_with(self, write: Callable[[bytes], object]) -> None:
+        """From now on send frames with this function. Its transport calls it once it needs to see no frame any more."""
+        self.write = write
 
     def push(self, payload: bytes) -> None:
         """Send one frame with this payload. A reply to a closed connection is dropped."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.observer import ConnectionObserver
 from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.engine import Engine
@@ -42,12 +43,11 @@ class Node:
     """The registry of projects and connections, and the operations on them. Single-threaded, callback style:
     nothing here waits."""
 
-    def __init__(self, engine: Engine, broadcast_store: LogStore) -> None:
+    def __init__(self, engine: Engine, broadcast_store: LogStore, observer: ConnectionObserver) -> None:
         self.engine = engine
         self.limits: DeliveryLimits = engine.limits
         self.connections: dict[str, Connection] = {}
-        self.subscription_changed: Callable[[Connection], None] = lambda _connection: None
-        """Told after every subscription that began or ended, for the state store."""
+        self._observer = observer
         self.projects = Projects(engine)
         broadcasting = replace(engine, store=broadcast_store, finish=lambda head, _offset: head, are_resets_told=False)
         self._broadcasts = Project(BROADCASTS, broadcasting, lambda _project: None)
@@ -67,8 +67,7 @@ class Node:
 
     def register(self, connection: Connection) -> None:
         """Take a connection in. Raises CommandError with `too_many_connections`."""
-        if self.is_full:
-            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node holds as many connections as it can")
+        self.check_room()
         self.connections[connection.connection_id] = connection
         self.engine.counters.connections_opened += 1
         if connection.identity is not None:
@@ -77,11 +76,24 @@ class Node:
     def follow_broadcasts(self, connection: Connection) -> None:
         """From here on the connection gets broadcasts: as soon as it is known whose it is."""
         connection.broadcasts = (self._broadcasts, self._broadcasts.fan_out.attach(connection))
+        self._observer.changed(connection)
 
     @property
     def is_full(self) -> bool:
-        """Whether no further connection is taken in."""
+        """True while no further connection is taken in."""
         return 0 < self.limits.connections <= len(self.connections)
+
+    def check_room(self, subscriptions: int = 0) -> None:
+        """Raises CommandError unless one more connection may come in that follows so many projects at once:
+        `too_many_connections`, `too_many_subscriptions`."""
+        if self.is_full:
+            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node holds as many connections as it can")
+        if 0 < self.limits.subscriptions < subscriptions:
+            raise self._too_many_subscriptions()
+
+    def _too_many_subscriptions(self) -> CommandError:
+        reason = f"a connection follows at most {self.limits.subscriptions} projects"
+        return CommandError(ErrorCode.TOO_MANY_SUBSCRIPTIONS, reason)
 
     def unregister(self, connection: Connection) -> None:
         """Let a connection go, with all its subscriptions. Doing it twice changes nothing."""
@@ -93,6 +105,7 @@ class Node:
             project.fan_out.end_cursor(cursor)
         if connection.broadcasts is not None:
             self._broadcasts.fan_out.end_cursor(connection.broadcasts[1])
+        self._observer.gone(connection)
 
     def presence(self, project_id: str) -> Sequence[Connection]:
         """The connections that follow a project on this node."""
@@ -111,10 +124,7 @@ class Node:
             project.fan_out.when_started(cursor, partial(self._confirm_again, connection, command, done))
             return
         if 0 < self.limits.subscriptions <= len(connection.subscriptions):
-            raise CommandError(
-                ErrorCode.TOO_MANY_SUBSCRIPTIONS,
-                f"a connection follows at most {self.limits.subscriptions} projects",
-            )
+            raise self._too_many_subscriptions()
         project = self.project(command.project_id)
         since = command.since if isinstance(command.since, Position) else None
         rewind = command.rewind if isinstance(command.rewind, int) else None
@@ -123,7 +133,7 @@ class Node:
         )
         if connection.is_open and place.is_live:
             connection.subscriptions[command.project_id] = (project, place)
-            self.subscription_changed(connection)
+            self._observer.changed(connection)
 
     def _confirm_again(self, connection: Connection, command: Subscribe, done: Subscribed) -> None:
         """Subscribing to what is followed already replays nothing."""
@@ -147,7 +157,7 @@ class Node:
     ) -> None:
         if isinstance(start, CommandError):
             connection.subscriptions.pop(project.project_id, None)
-            self.subscription_changed(connection)
+            self._observer.changed(connection)
             done(start)
             return
         if since is not None:
@@ -166,7 +176,7 @@ class Node:
             project.fan_out.end_cursor(cursor)
             if connection.subscriptions.get(project_id) == followed:
                 del connection.subscriptions[project_id]
-                self.subscription_changed(connection)
+                self._observer.changed(connection)
             self.unsubscribe(connection, project_id, done)  # if it was refused, one that came after it may follow
 
         project.fan_out.when_started(cursor, end)

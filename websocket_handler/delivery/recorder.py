@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Final
 
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.delivery.node import Node
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.state_store import ConnectionRecord, StateStore, StateUnavailable
 
@@ -19,31 +18,31 @@ Report = Callable[[str, dict[str, object]], None]
 
 
 class StateRecorder:
-    """Gathers what changed and writes it in batches. What could not be written stays gathered: it is bounded,
-    because it holds one entry per connection."""
+    """Observes a node's connections, gathers what changed, and writes it in batches. What could not be written stays
+    gathered; that is bounded, because there is one entry per connection."""
 
-    def __init__(self, store: StateStore, node: Node, node_id: str, clock: Clock, report: Report) -> None:
+    def __init__(self, store: StateStore, node_id: str, clock: Clock, report: Report) -> None:
         self._store = store
-        self._node = node
         self._node_id = node_id
         self._clock = clock
         self._report = report
-        self._changed: dict[str, None] = {}
+        self._changed: dict[str, Connection] = {}
+        """Open connections whose record is missing in the store, or old there."""
         self._gone: dict[str, None] = {}
-        self._recorded: set[str] = set()
+        """The ids of ended connections that may have a record in the store."""
+        self._recorded: dict[str, Connection] = {}
+        """Open connections that may have a record in the store."""
         self._refreshed_at = clock.monotonic()
         self._writing = asyncio.Lock()
         self.fault: str | None = None
 
     def changed(self, connection: Connection) -> None:
-        """The connection is new, or follows other projects than before."""
         if connection.is_open:
-            self._changed[connection.connection_id] = None
+            self._changed[connection.connection_id] = connection
 
     def gone(self, connection: Connection) -> None:
-        """The connection ended."""
         self._changed.pop(connection.connection_id, None)
-        if connection.connection_id in self._recorded:
+        if self._recorded.pop(connection.connection_id, None) is not None:
             self._gone[connection.connection_id] = None
 
     async def run(self) -> None:
@@ -59,11 +58,11 @@ class StateRecorder:
         now = self._clock.monotonic()
         if now - self._refreshed_at >= REFRESH_INTERVAL_S:
             self._refreshed_at = now
-            self._changed.update(dict.fromkeys(self._node.connections))
+            self._changed.update(self._recorded)
 
     async def write(self) -> bool:
-        """Write everything gathered; whether that worked. A node that stops calls this beside `run`, and the
-        store takes one write at a time."""
+        """Write everything that is gathered. Returns False if the store could not take it. A node that stops calls this
+        while `run` may be writing; the store takes one write at a time."""
         async with self._writing:
             while self._changed or self._gone:
                 if not await self._write_gathered():
@@ -71,15 +70,15 @@ class StateRecorder:
         return True
 
     async def _write_gathered(self) -> bool:
-        """One pass over what is gathered now. What comes meanwhile waits for the next pass, so that clients who
-        come and go cost what is open at one moment of each second, not a write each."""
-        changed_ids, gone_ids = list(self._changed), list(self._gone)
-        for start in range(0, max(len(changed_ids), len(gone_ids)), BATCH_MAX):
+        """One pass over what is gathered now. Later changes wait for the next pass: a client that comes and goes
+        between two passes costs no write."""
+        changed, gone_ids = list(self._changed.values()), list(self._gone)
+        for start in range(0, max(len(changed), len(gone_ids)), BATCH_MAX):
             batch = slice(start, start + BATCH_MAX)
-            changed = [self._record(connection_id) for connection_id in changed_ids[batch]]
-            records = [record for record in changed if record is not None]
+            live = [connection for connection in changed[batch] if connection.is_open]
+            records = [self._record(connection) for connection in live]
             gone = gone_ids[batch]
-            self._recorded.update(record.connection_id for record in records)
+            self._recorded.update((connection.connection_id, connection) for connection in live)
             try:
                 await self._store.write(records, gone, self._clock.wall())
             except StateUnavailable as fault:
@@ -91,19 +90,14 @@ class StateRecorder:
             self._written(records, gone)
         return True
 
-    def _record(self, connection_id: str) -> ConnectionRecord | None:
-        connection = self._node.connections.get(connection_id)
-        if connection is None:
-            self._changed.pop(connection_id, None)
-            return None
+    def _record(self, connection: Connection) -> ConnectionRecord:
         subscriptions = {project_id: cursor.since for project_id, (_, cursor) in connection.subscriptions.items()}
-        return ConnectionRecord(connection_id, self._node_id, connection.connected_at, subscriptions)
+        return ConnectionRecord(connection.connection_id, self._node_id, connection.connected_at, subscriptions)
 
     def _written(self, records: list[ConnectionRecord], gone: list[str]) -> None:
         for record in records:
-            current = self._record(record.connection_id)
-            if current is None or current.subscriptions == record.subscriptions:
-                self._changed.pop(record.connection_id, None)
+            connection = self._changed.get(record.connection_id)  # None if it has ended meanwhile
+            if connection is not None and self._record(connection).subscriptions == record.subscriptions:
+                del self._changed[record.connection_id]
         for connection_id in gone:
             self._gone.pop(connection_id, None)
-            self._recorded.discard(connection_id)

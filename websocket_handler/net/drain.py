@@ -1,49 +1,65 @@
-"""Going away without a storm: every client is told when to come back, in paced batches, and none is cut off
-with something unsent."""
+"""The hand-over: every client is told when to come back, in paced batches, so that there is no storm, and no client
+loses what was already written to it."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.net.gate import Gate
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CloseCode
 
 BATCHES_PER_SECOND: Final = 10
 AFTER_MS_MAX: Final = 1000
-"""Clients of one batch come back spread over this time."""
+"""The clients of one batch come back spread over this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrainResult:
-    """How a drain went."""
+    """How many clients were told to reconnect, and how many sockets were left at the end."""
 
     told: int
     left: int
 
 
-async def hand_over(gate: Gate, drain_s: float, random: Random) -> DrainResult:
+class Sockets(Protocol):
+    """The sockets of the node."""
+
+    @property
+    def count(self) -> int:
+        """The number of sockets, those that are closing included."""
+        ...
+
+
+async def hand_over(
+    connections: Mapping[str, Connection],
+    sockets: Sockets,
+    now: Callable[[], float],
+    drain_s: float,
+    random: Random,
+) -> DrainResult:
     """Tell all connections of the node to reconnect elsewhere, spread over `drain_s` seconds.
 
-    New connections are refused by then. Returns when all are gone, or when the time is over.
+    The node refuses new connections by then. `connections` are those of the node, which leave it meanwhile; `now` gives
+    monotonic seconds. Returns when all sockets are gone, or when the time is over.
     """
-    connections = list(gate.server.node.connections.values())
-    random.shuffle(connections)
+    told = list(connections.values())
+    random.shuffle(told)
     batches = max(1, int(drain_s * BATCHES_PER_SECOND * 0.8))  # the last fifth is for goodbyes
-    size = -(-len(connections) // batches)
-    deadline = gate.now() + drain_s
-    for start in range(0, len(connections), max(1, size)):
-        for connection in connections[start : start + size]:
+    size = -(-len(told) // batches)
+    deadline = now() + drain_s
+    for start in range(0, len(told), max(1, size)):
+        for connection in told[start : start + size]:
             _tell(connection, random)
-        if start + size < len(connections):
+        if start + size < len(told):
             await asyncio.sleep(1 / BATCHES_PER_SECOND)
-    while gate.server.node.connections or gate.keepalive.count:
-        if gate.now() >= deadline:
+    while connections or sockets.count:
+        if now() >= deadline:
             break
         await asyncio.sleep(0.02)
-    return DrainResult(len(connections), gate.keepalive.count)
+    return DrainResult(len(told), sockets.count)
 
 
 def _tell(connection: Connection, random: Random) -> None:

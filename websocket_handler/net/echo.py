@@ -1,5 +1,5 @@
-"""`/__echo`, for conformance suites: the gateway's own frame, UTF-8, close and limit code, with only the command
-dispatcher replaced. Off unless `DIAG_ECHO=1`."""
+"""`/__echo`, for conformance suites: the gateway's own code for frames, UTF-8, closing and limits, with only the
+commands replaced. It is off unless `DIAG_ECHO=1`."""
 
 from typing import Final
 
@@ -16,10 +16,10 @@ class EchoWebSocket(WebSocket):
     __slots__ = ()
 
     def begin(self, answer: bytes) -> None:
-        """Answer the handshake, watch the socket, and greet nobody."""
+        """Answer the handshake and watch the socket. There is no greeting."""
         self.pause_when_behind()
         self._socket.write(answer)
-        self._gate.keepalive.add(self)
+        self._shared.keepalive.add(self)
 
     def _handle_one(self, event: Event, payload: bytes) -> None:
         if self.is_closing or event not in (Event.TEXT, Event.BINARY, Event.OVERSIZE):
@@ -30,10 +30,10 @@ class EchoWebSocket(WebSocket):
             self.write(self._framing.text(payload) if event is Event.TEXT else self._framing.binary(payload))
 
     def pause_writing(self) -> None:
-        self._gate.keepalive.add_slow(self)
+        self._shared.keepalive.add_slow(self)
         if not self.is_closing:
             self._socket.pause_reading()
 
     def resume_writing(self) -> None:
-        self._gate.keepalive.remove_slow(self)
+        self._shared.keepalive.remove_slow(self)
         self._socket.resume_reading()

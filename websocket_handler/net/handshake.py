@@ -1,5 +1,5 @@
-"""The opening handshake: a request head to what it asks for, or to the HTTP answer that refuses it
-(RFC 6455 section 4.2)."""
+"""The opening handshake (RFC 6455 section 4.2): reads a request head, checks it, and writes the answer that accepts
+it."""
 
 import re
 from base64 import b64decode, b64encode
@@ -26,20 +26,12 @@ _UPGRADE: Final = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNOR
 QUERY_FIELDS_MAX: Final = 1000
 
 
-class Refused(Exception):
-    """The handshake is answered with an HTTP error, and the connection ends."""
-
-    def __init__(self, fault: CommandError) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
-
-
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A request to become a WebSocket. `key` is the client's, `subscriptions` what its URL asks for.
+    """A request for a WebSocket. `key` is the client's key, `subscriptions` are the projects that its URL names.
 
-    `forwarded_for` are the values of `X-Forwarded-For`. `offers_bearer`: `bearer` is among its subprotocols.
-    `extensions` is the answer to its offers; empty: none is agreed on.
+    `forwarded_for` are the values of `X-Forwarded-For`. `offers_bearer` is True if `bearer` is among the subprotocols.
+    `extensions` is the answer to the offered extensions; it is empty if none is agreed on.
     """
 
     path: str
@@ -54,12 +46,12 @@ class Handshake:
 
 
 def wants_upgrade(head: bytes) -> bool:
-    """Whether a request head asks for a WebSocket; everything else is for the HTTP server."""
+    """True if a request head asks for a WebSocket. Every other request is for the HTTP server."""
     return _UPGRADE.search(head) is not None
 
 
 class _Head:
-    """What the HTTP parser reports."""
+    """Collects what the HTTP parser finds."""
 
     def __init__(self) -> None:
         self.url = b""
@@ -77,14 +69,14 @@ class _Head:
 
 
 def read_handshake(head: bytes, paths: Sequence[str], *, has_compression: bool = False) -> Handshake:
-    """Judge a complete request head (up to and including the empty line). Without compression no extension is
-    agreed on, and what is offered is not looked at. Raises Refused."""
+    """Read a complete request head, up to and including the empty line. Without compression no extension is agreed on,
+    and the offered ones are not looked at. Raises CommandError."""
     request = _Head()
     parser = httptools.HttpRequestParser(request)
     try:
         parser.feed_data(head)
     except httptools.HttpParserUpgrade:
-        pass  # what the parser says of every upgrade
+        pass  # the parser raises it for every upgrade
     except httptools.HttpParserError:
         raise _bad("not an HTTP request") from None
     if not request.is_complete:
@@ -93,7 +85,7 @@ def read_handshake(head: bytes, paths: Sequence[str], *, has_compression: bool =
     if parser.get_method() != b"GET":
         raise _bad("a WebSocket handshake is a GET request")
     if asked_path not in paths:
-        raise Refused(CommandError(ErrorCode.NOT_FOUND, f"the WebSocket endpoint is {paths[0]}"))
+        raise CommandError(ErrorCode.NOT_FOUND, f"the WebSocket endpoint is {paths[0]}")
     headers = request.headers
     _check_headers(headers, parser.get_http_version())
     key, fields, subprotocols = _key(headers), _query_fields(query), _protocols(headers)
@@ -129,7 +121,7 @@ def _check_headers(headers: dict[str, list[str]], http_version: str) -> None:
     if "content-length" in headers or "transfer-encoding" in headers:
         raise _bad("a WebSocket handshake has no body")
     if headers.get("sec-websocket-version") != [WEBSOCKET_VERSION]:  # section 4.4
-        raise Refused(CommandError(ErrorCode.UPGRADE_REQUIRED, f"Sec-WebSocket-Version must be {WEBSOCKET_VERSION}"))
+        raise CommandError(ErrorCode.UPGRADE_REQUIRED, f"Sec-WebSocket-Version must be {WEBSOCKET_VERSION}")
 
 
 def _tokens(headers: dict[str, list[str]], name: str) -> set[str]:
@@ -157,17 +149,14 @@ def _query_fields(query: str) -> Sequence[tuple[str, str]]:
 
 
 def _subscriptions(fields: Sequence[tuple[str, str]]) -> tuple[Subscribe, ...]:
-    """`?project_id=A&project_id=B&since=E:N`: the k-th `since` belongs to the k-th project. Raises Refused."""
+    """`?project_id=A&project_id=B&since=E:N`: the k-th `since` belongs to the k-th project. Raises CommandError."""
     projects = [value for name, value in fields if name == "project_id"]
     sinces = [value for name, value in fields if name == "since"]
     if not all(is_project_id(project_id) for project_id in projects):
-        raise Refused(invalid_project_id())
+        raise invalid_project_id()
     if len(sinces) > len(projects) or len(set(projects)) != len(projects):
-        raise Refused(CommandError(ErrorCode.INVALID_FIELD, "each project_id stands once, with at most one since"))
-    try:
-        positions: list[Position | None] = [read_position(since) for since in sinces]
-    except CommandError as fault:
-        raise Refused(fault) from None
+        raise CommandError(ErrorCode.INVALID_FIELD, "each project_id stands once, with at most one since")
+    positions: list[Position | None] = [read_position(since) for since in sinces]
     positions += [None] * (len(projects) - len(positions))
     return tuple(_subscribe(*pair) for pair in zip(projects, positions, strict=True))
 
@@ -176,13 +165,13 @@ def _subscribe(project_id: str, since: Position | None) -> Subscribe:
     return Subscribe(project_id=project_id) if since is None else Subscribe(project_id=project_id, since=since)
 
 
-def _bad(reason: str) -> Refused:
-    return Refused(CommandError(ErrorCode.INVALID_FIELD, reason))
+def _bad(reason: str) -> CommandError:
+    return CommandError(ErrorCode.INVALID_FIELD, reason)
 
 
 def accepted(key: bytes, *, with_bearer: bool = False, extensions: str = "") -> bytes:
     """The answer that makes the connection a WebSocket (section 4.2.2). `with_bearer` selects the subprotocol
-    `bearer`, without which a browser that offered it would hang up; `extensions` is what is agreed on."""
+    `bearer`: a browser that offered it hangs up otherwise. `extensions` is what is agreed on."""
     digest = _SHA1.copy()  # making one anew costs three times what it does here
     digest.update(key + _GUID)
     accept = b64encode(digest.digest())

@@ -1,41 +1,46 @@
-"""Answers to a client's pings. Whoever floods with them gets what RFC 6455 section 5.5.3 allows: an answer to the
-latest, once a second."""
+"""Answers to a client's pings. A client that floods us with pings gets what RFC 6455 section 5.5.3 allows: an answer to
+its latest ping, once a second."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from websocket_handler.protocol.frames import pong_frame
 from websocket_handler.protocol.rate import TokenBucket
-
-if TYPE_CHECKING:
-    from websocket_handler.net.websocket import WebSocket
 
 PINGS_PER_SECOND: Final = 100.0
 PINGS_BURST: Final = 1000.0
 LATE_S: Final = 1.0
 
 
+class Pinging(Protocol):
+    """A socket whose client pings."""
+
+    is_closing: bool
+    write: Callable[[bytes], None]
+
+
 class Pongs:
-    """Of one connection that pings."""
+    """The answers for one connection that pings."""
 
     __slots__ = ("_latest", "_rate")
 
     def __init__(self, now: float) -> None:
         self._rate = TokenBucket(PINGS_PER_SECOND, PINGS_BURST, now)
         self._latest: bytes | None = None
-        """What waits to be answered."""
+        """The payload that waits for its late answer."""
 
-    def answer(self, websocket: "WebSocket", payload: bytes, now: float) -> bool:
-        """Answer now; False when that has to wait, and may be left out when another ping comes meanwhile."""
+    def answer(self, socket: Pinging, payload: bytes, now: float) -> bool:
+        """Answer now and return True; or return False, and answer later unless another ping comes first."""
         if self._latest is None and self._rate.allows(now):
-            websocket.write(pong_frame(payload))
+            socket.write(pong_frame(payload))
             return True
         if self._latest is None:
-            asyncio.get_running_loop().call_later(LATE_S, self._answer_latest, websocket)
+            asyncio.get_running_loop().call_later(LATE_S, self._answer_latest, socket)
         self._latest = payload
         return False
 
-    def _answer_latest(self, websocket: "WebSocket") -> None:
+    def _answer_latest(self, socket: Pinging) -> None:
         payload, self._latest = self._latest, None
-        if payload is not None and not websocket.is_closing:
-            websocket.write(pong_frame(payload))
+        if payload is not None and not socket.is_closing:
+            socket.write(pong_frame(payload))

@@ -1,7 +1,7 @@
-"""One WebSocket on a real socket: the owner of a connection's bytes, both ways.
+"""One WebSocket on a real socket: it owns the bytes of a connection, both ways.
 
-Nothing here waits: bytes come in by callback and go out by one write. No task and no buffer belongs to an idle
-connection.
+Nothing here waits: bytes come in through callbacks and go out in one write. An idle connection has no task and no
+buffer.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.net.gate import Gate
 from websocket_handler.net.pongs import Pongs
+from websocket_handler.net.shared import Shared
 from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.deflate import inflated
 from websocket_handler.protocol.frame_decoder import Event, FrameDecoder, ProtocolViolation
@@ -22,9 +22,9 @@ from websocket_handler.protocol.messages import Subscribe
 CLOSE_TIMEOUT_S: Final = 5.0
 """How long the closing handshake may take before the connection is dropped."""
 GREETING_BYTES_MAX: Final = 4096
-"""What is joined to the handshake's answer; a client that resumes gets the rest in writes of its own."""
+"""How much is joined to the handshake's answer. A client that resumes gets the rest in further writes."""
 ABNORMAL: Final = 1006
-"""What RFC 6455 section 7.1.5 calls a connection that ended without a close frame; never on the wire."""
+"""The code of a connection that ended without a close frame (RFC 6455 section 7.1.5). It is never sent."""
 
 _NO_STATUS: Final = 1005
 _PING: Final = ping_frame()
@@ -34,17 +34,17 @@ class WebSocket(asyncio.Protocol):
     """A transport (ports.transport) and the reader of its other direction."""
 
     __slots__ = (
+        "_address",
         "_close_timer",
         "_decoder",
         "_deferred",
         "_framing",
-        "_gate",
         "_greeting",
         "_identity",
         "_pongs",
+        "_shared",
         "_socket",
         "_subscriptions",
-        "address",
         "close_code",
         "connection",
         "descriptor",
@@ -55,21 +55,20 @@ class WebSocket(asyncio.Protocol):
 
     def __init__(
         self,
-        gate: Gate,
+        shared: Shared,
         socket: asyncio.Transport,
         subscriptions: tuple[Subscribe, ...],
         identity: Identity | None = ANYONE,
         address: str = "",
         framing: Framing = PLAIN,
     ) -> None:
-        """`framing` is what the handshake agreed on."""
-        self._gate = gate
+        """`address` is the client address that the connection counts for; `framing` is what the handshake agreed on."""
+        self._shared = shared
         self._identity = identity
-        self.address = address
-        """The client address that the connection counts for."""
+        self._address = address
         self._socket = socket
         self._subscriptions = subscriptions
-        self._decoder = FrameDecoder(gate.options.message_bytes, inflates=framing is not PLAIN)
+        self._decoder = FrameDecoder(shared.message_bytes, inflates=framing is not PLAIN)
         self._framing = framing
         self._deferred: deque[tuple[Event, bytes]] | None = None
         self._close_timer: asyncio.TimerHandle | None = None
@@ -78,21 +77,20 @@ class WebSocket(asyncio.Protocol):
         self._greeting = b""
         self.connection: Connection | None = None
         self.heard = True
-        """Whether anything arrived since the last ping."""
+        """True if anything has arrived since the last ping."""
         self.is_closing = False
         self.close_code = ABNORMAL
         self.descriptor = _descriptor(socket)
 
     def begin(self, answer: bytes) -> None:
-        """Answer the handshake: from here on frames flow. The answer, the greeting and the confirmations leave in
-        one write. Raises CommandError when the node is full."""
+        """Answer the handshake: from now on frames flow. The answer, the greeting and the confirmations leave in one
+        write. Raises CommandError when the node is full."""
         self.pause_when_behind()
         self._greeting = answer
         self.write = self._write_greeting
-        self.connection = self._gate.server.register_connection(self, self._identity)
-        self.connection.framing = self._framing  # the greeting, which is nobody else's, went as it is
-        self._gate.keepalive.add(self)
-        self._gate.server.begin(self.connection, self._subscriptions)
+        self.connection = self._shared.server.register_connection(self, self._identity, self._framing)
+        self._shared.keepalive.add(self)
+        self._shared.server.begin(self.connection, self._subscriptions)
         self._subscriptions = ()
         self._greet()
 
@@ -102,17 +100,17 @@ class WebSocket(asyncio.Protocol):
             self._greet()
 
     def _greet(self) -> None:
-        """Send what was joined; from here on every write is the socket's own."""
+        """Send what was joined. From now on every write goes straight to the socket."""
         if self._greeting:
             self.write = self._socket.write
             if self.connection is not None:
-                self.connection.write = self.write
+                self.connection.write_with(self.write)
             greeting, self._greeting = self._greeting, b""
             self.write(greeting)
 
     def pause_when_behind(self) -> None:
-        """As soon as the kernel does not take everything at once, the client is behind: nothing follows into its
-        outbox but answers, and the rest waits in the log."""
+        """The client is behind as soon as the kernel does not take everything at once. Then only answers go into its
+        outbox, and the rest waits in the log."""
         self._socket.set_write_buffer_limits(high=0, low=0)
 
     # asyncio.Protocol
@@ -136,7 +134,7 @@ class WebSocket(asyncio.Protocol):
             self._handle(deque(events))
 
     def _handle(self, pending: deque[tuple[Event, bytes]]) -> None:
-        """Handle events until the client's outbox is full; the rest waits until it has read its answers."""
+        """Handle events until the client's outbox is full. The rest waits until the client has read its answers."""
         while pending:
             event, payload = pending.popleft()
             self._handle_one(event, payload)
@@ -160,19 +158,19 @@ class WebSocket(asyncio.Protocol):
             return
         elif event is Event.BINARY:
             fault = CommandError(ErrorCode.BINARY_NOT_SUPPORTED, "binary messages are not supported; send text")
-            self._gate.server.refuse(self.connection, fault)
+            self._shared.server.refuse(self.connection, fault)
         elif event is Event.OVERSIZE:
-            self._gate.server.refuse(self.connection, self.connection.session.too_large())
+            self._shared.server.refuse(self.connection, self.connection.session.too_large())
 
     def _handle_deflated(self, event: Event, payload: bytes) -> None:
-        """Unpack a message now that it is its turn, unless its sender is over its rate anyway."""
+        """Unpack a message now that its turn has come, unless its sender is above its rate anyway."""
         try:
             if self.connection is not None:
-                self.connection.session.check_rate(self._gate.now())
-            message = inflated(event, payload, self._gate.options.message_bytes)
+                self.connection.session.check_rate(self._shared.now())
+            message = inflated(event, payload, self._shared.message_bytes)
         except CommandError as fault:
             assert self.connection is not None
-            self._gate.server.refuse(self.connection, fault)
+            self._shared.server.refuse(self.connection, fault)
         except ProtocolViolation as violation:
             self.close(violation.close_code, violation.reason)
         else:
@@ -180,29 +178,29 @@ class WebSocket(asyncio.Protocol):
 
     def _answer_ping(self, payload: bytes) -> None:
         if self._pongs is None:
-            self._pongs = Pongs(self._gate.now())
-        if not self._pongs.answer(self, payload, self._gate.now()):
-            self._gate.server.node.engine.counters.pings_deferred += 1
+            self._pongs = Pongs(self._shared.now())
+        if not self._pongs.answer(self, payload, self._shared.now()):
+            self._shared.counters.pings_deferred += 1
 
     def _handle_text(self, connection: Connection, payload: bytes) -> None:
         try:
-            self._gate.handle_message(connection, payload)
-        except Exception as fault:  # noqa: BLE001 - our own bug must not cost anybody else's connection
-            self._gate.report_bug(connection, fault)
+            self._shared.handle_message(connection, payload)
+        except Exception as fault:
+            self._shared.log.exception("connection.failed", fault, connection_id=connection.connection_id)
             self.close(CloseCode.INTERNAL_ERROR, "internal error")
 
     def pause_writing(self) -> None:
         if self.connection is not None:
-            self._gate.server.node.engine.counters.slow_pauses += 1
+            self._shared.counters.slow_pauses += 1
             self.connection.pause()
-            self._gate.keepalive.add_slow(self)
+            self._shared.keepalive.add_slow(self)
             if not self.is_closing:
                 self._socket.pause_reading()
 
     def resume_writing(self) -> None:
         if self.connection is None:
             return
-        self._gate.keepalive.remove_slow(self)
+        self._shared.keepalive.remove_slow(self)
         self.heard = True
         if self.is_closing:
             return
@@ -220,10 +218,23 @@ class WebSocket(asyncio.Protocol):
         if self._close_timer is not None:
             self._close_timer.cancel()
         self.is_closing = True
-        self._gate.keepalive.remove(self)
-        self._gate.admission.leave(self.address)
+        self._shared.keepalive.remove(self)
+        self._shared.admission.leave(self._address)
         if self.connection is not None:
-            self._gate.ended(self.connection, self.close_code)
+            self._ended(self.connection)
+
+    def _ended(self, connection: Connection) -> None:
+        """Forget the connection, and write the one log line that every connection gets."""
+        self._shared.server.unregister_connection(connection)
+        self._shared.counters.close_codes[self.close_code] += 1
+        self._shared.log.emit(
+            "connection.closed",
+            connection_id=connection.connection_id,
+            close_code=self.close_code,
+            duration_s=round(self._shared.now() - connection.opened_at, 3),
+            commands=connection.received,
+            projects=len(connection.subscriptions),
+        )
 
     # ports.transport.Transport
 
@@ -232,7 +243,7 @@ class WebSocket(asyncio.Protocol):
         return self._socket.get_write_buffer_size()
 
     def close(self, code: int, reason: str) -> None:
-        """Send a close frame behind what was written, and wait for the client's, a few seconds at most."""
+        """Send a close frame after what was written, and wait for the client's, for a few seconds at most."""
         if self.is_closing:
             return
         self._greet()
@@ -244,12 +255,12 @@ class WebSocket(asyncio.Protocol):
         self.close_code = code
         self._deferred = None
         if self.connection is not None:
-            self._gate.server.unregister_connection(self.connection)
+            self._shared.server.unregister_connection(self.connection)
         self._close_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self.abort)
         self._socket.resume_reading()  # the client's close frame may be behind what was not read
 
     def _answer_close(self, payload: bytes) -> None:
-        """The client says goodbye, or answers ours: RFC 6455 section 5.5.1."""
+        """The client starts the closing handshake, or answers ours: RFC 6455 section 5.5.1."""
         if not self.is_closing:
             code = int.from_bytes(payload[:2]) if payload else _NO_STATUS
             self._start_closing(code)
@@ -261,12 +272,12 @@ class WebSocket(asyncio.Protocol):
         self._socket.abort()
 
     def ping(self) -> None:
-        """Ask whether the client is still there."""
+        """Ask if the client is still there."""
         self.heard = False
         self.write(_PING)
 
 
 def _descriptor(transport: asyncio.Transport) -> int:
-    """Its socket, unless what is written to it is not what the socket carries."""
+    """The descriptor of the transport's socket; -1 if the socket carries other bytes than are written (TLS)."""
     socket = transport.get_extra_info("socket")
     return -1 if socket is None or transport.get_extra_info("sslcontext") is not None else int(socket.fileno())

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.observers import NotedConnections
 from tests.unit.delivery.doubles import (
     EMPTY,
     NEVER_OLD,
@@ -18,6 +19,7 @@ from tests.unit.delivery.doubles import (
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.node import Confirmed, Node
+from websocket_handler.delivery.observer import ConnectionObserver
 from websocket_handler.hub.log import PUBLICATION_OVERHEAD_BYTES
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
@@ -31,7 +33,12 @@ from websocket_handler.telemetry.counters import Counters
 class Desk:
     """A node with a memory store, unless the test answers for it."""
 
-    def __init__(self, limits: DeliveryLimits | None = None, store: LogStore | None = None) -> None:
+    def __init__(
+        self,
+        limits: DeliveryLimits | None = None,
+        store: LogStore | None = None,
+        observer: ConnectionObserver | None = None,
+    ) -> None:
         self.clock = HandClock()
         self.scheduler = HandScheduler(self.clock)
         self.limits = limits or DeliveryLimits(log=NEVER_OLD)
@@ -40,14 +47,14 @@ class Desk:
         self.engine = Engine(
             self.store, self.clock, self.scheduler, self.limits, Counters(), lambda: f"id{next(ids)}", finish
         )
-        self.node = Node(self.engine, MemoryLogStore(self.clock, NEVER_OLD))
-        self.changes: list[str] = []
-        self.node.subscription_changed = lambda connection: self.changes.append(connection.connection_id)
+        self.noted = NotedConnections()
+        self.node = Node(self.engine, MemoryLogStore(self.clock, NEVER_OLD), observer or self.noted)
 
     def connect(self, name: str = "c") -> Connection:
         """A registered connection."""
         connection = connect(name=name)
         self.node.register(connection)
+        self.noted.changes.clear()
         return connection
 
     def subscribe(self, connection: Connection, project_id: str = "p", since: Position | None = None) -> list[Any]:
@@ -260,7 +267,7 @@ def test_subscribing_twice_is_confirmed_again_and_replays_nothing() -> None:
         Confirmed(Position("f4240-id2", 1), recovered=True)
     ]
     assert client_of(connection).offsets == [1]
-    assert desk.changes == ["c"]
+    assert desk.noted.changes == ["c"]
 
 
 def test_subscribing_twice_before_the_log_is_known_is_confirmed_twice() -> None:
@@ -309,7 +316,7 @@ def test_nothing_of_a_project_follows_its_unsubscription() -> None:
     desk.publish()
     assert done == [1, 2]
     assert client_of(connection).offsets == []
-    assert desk.changes == ["c", "c"]
+    assert desk.noted.changes == ["c", "c"]
 
 
 def test_unsubscribing_before_the_log_is_known_waits_for_the_confirmation() -> None:

@@ -36,13 +36,10 @@ class Desk(NodeDesk):
     """A node whose connections are recorded."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.state = Store()
         self.events: list[str] = []
-        self.recorder = StateRecorder(
-            self.state, self.node, "n1", LoopClock(), lambda event, _fields: self.events.append(event)
-        )
-        self.node.subscription_changed = self.recorder.changed
+        self.recorder = StateRecorder(self.state, "n1", LoopClock(), lambda event, _fields: self.events.append(event))
+        super().__init__(observer=self.recorder)
 
     def run(self) -> None:
         """Record from now on, until the test ends."""

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from tests.support.memory_ports import MemoryUpdateSource
+from tests.support.observers import NotedConnections
 from tests.unit.delivery.doubles import EMPTY, NEVER_OLD, HandClock, HandStore, client_of, connect
 from tests.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
@@ -63,7 +64,7 @@ class Desk:
         self.store = store or MemoryLogStore(clock, NEVER_OLD)
         loop: Any = asyncio.get_running_loop()
         engine = Engine(self.store, clock, loop, limits, self.counters, lambda: f"id{next(ids)}", finish)
-        self.node = Node(engine, MemoryLogStore(clock, NEVER_OLD))
+        self.node = Node(engine, MemoryLogStore(clock, NEVER_OLD), NotedConnections())
         self.consumer = UpdateConsumer(
             self.source, self.node, self.counters, Random(1), lambda event, fields: self.events.append((event, fields))
         )

@@ -1,15 +1,11 @@
 """Pings and deadlines of silent and slow clients, in virtual time."""
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from tests.virtual_time import in_virtual_time
-from websocket_handler.net.gate import Gate
-from websocket_handler.net.keepalive import SLOTS, Keepalive
-from websocket_handler.net.websocket import WebSocket
+from websocket_handler.net.keepalive import SLOTS, Keepalive, KeepaliveOptions
 from websocket_handler.protocol.codes import CloseCode
 
 PING_S = 25.0
@@ -25,13 +21,13 @@ class Socket:
         self.is_closing = False
         self.buffered = 0
         self.pings: list[float] = []
-        self.closed: tuple[CloseCode, float] | None = None
+        self.closed: tuple[int, float] | None = None
 
     def ping(self) -> None:
         self.pings.append(asyncio.get_running_loop().time())
         self.heard = self.answers
 
-    def close(self, code: CloseCode, _reason: str) -> None:
+    def close(self, code: int, _reason: str) -> None:
         self.is_closing = True
         self.closed = (code, asyncio.get_running_loop().time())
 
@@ -44,25 +40,23 @@ class Socket:
 
 def watching() -> Keepalive:
     """A running keepalive."""
-    options = SimpleNamespace(ping_interval_s=PING_S, slow_client_timeout_s=SLOW_S)
-    gate: Any = SimpleNamespace(options=options, now=asyncio.get_running_loop().time)
-    keepalive = Keepalive(cast(Gate, gate))
+    keepalive = Keepalive(KeepaliveOptions(PING_S, SLOW_S), asyncio.get_running_loop().time, lambda: False)
     keepalive.start()
     return keepalive
 
 
-def add(keepalive: Keepalive, **options: bool) -> tuple[Socket, WebSocket]:
-    """A watched socket, as the test and as the code see it."""
-    socket: Any = Socket(**options)
+def add(keepalive: Keepalive, *, answers: bool = True) -> Socket:
+    """A watched socket."""
+    socket = Socket(answers=answers)
     keepalive.add(socket)
-    return socket, socket
+    return socket
 
 
 @in_virtual_time
 async def test_a_client_is_pinged_once_per_interval_from_one_interval_on() -> None:
     keepalive = watching()
     start = asyncio.get_running_loop().time()
-    socket, _ = add(keepalive)
+    socket = add(keepalive)
     await asyncio.sleep(PING_S * 4 + 1)
     assert [at - start for at in socket.pings] == pytest.approx([PING_S * turn for turn in (1, 2, 3, 4)])
     assert socket.closed is None
@@ -74,11 +68,11 @@ async def test_a_client_that_stays_silent_is_closed_within_two_intervals() -> No
     keepalive = watching()
     await asyncio.sleep(7.3)
     start = asyncio.get_running_loop().time()
-    socket, _ = add(keepalive, answers=False)
+    socket = add(keepalive, answers=False)
     await asyncio.sleep(PING_S * 3)
     assert socket.closed is not None
     code, at = socket.closed
-    assert code is CloseCode.PONG_TIMEOUT
+    assert code == CloseCode.PONG_TIMEOUT
     assert at - start <= 2 * PING_S
     assert len(socket.pings) == 1
 
@@ -86,7 +80,7 @@ async def test_a_client_that_stays_silent_is_closed_within_two_intervals() -> No
 @in_virtual_time
 async def test_anything_that_arrives_counts_as_an_answer() -> None:
     keepalive = watching()
-    socket, _ = add(keepalive, answers=False)
+    socket = add(keepalive, answers=False)
     for _ in range(10):
         await asyncio.sleep(PING_S)
         socket.heard = True
@@ -98,7 +92,7 @@ async def test_clients_that_come_one_after_the_other_are_not_pinged_all_at_once(
     keepalive = watching()
     sockets = []
     for _ in range(SLOTS):
-        sockets.append(add(keepalive)[0])
+        sockets.append(add(keepalive))
         await asyncio.sleep(PING_S / SLOTS)
     await asyncio.sleep(PING_S)
     assert len({round(socket.pings[0], 3) for socket in sockets}) == SLOTS
@@ -107,11 +101,11 @@ async def test_clients_that_come_one_after_the_other_are_not_pinged_all_at_once(
 @in_virtual_time
 async def test_a_removed_client_is_left_alone() -> None:
     keepalive = watching()
-    socket, seen = add(keepalive, answers=False)
+    socket = add(keepalive, answers=False)
     assert keepalive.count == 1
-    keepalive.add_slow(seen)
-    keepalive.remove(seen)
-    keepalive.remove(seen)
+    keepalive.add_slow(socket)
+    keepalive.remove(socket)
+    keepalive.remove(socket)
     assert keepalive.count == 0
     await asyncio.sleep(PING_S * 5)
     assert (socket.pings, socket.closed) == ([], None)
@@ -120,7 +114,7 @@ async def test_a_removed_client_is_left_alone() -> None:
 @in_virtual_time
 async def test_a_closing_client_is_not_pinged() -> None:
     keepalive = watching()
-    socket, _ = add(keepalive)
+    socket = add(keepalive)
     socket.is_closing = True
     await asyncio.sleep(PING_S * 3)
     assert socket.pings == []
@@ -129,29 +123,29 @@ async def test_a_closing_client_is_not_pinged() -> None:
 @in_virtual_time
 async def test_a_slow_client_without_progress_is_closed_when_its_time_is_over() -> None:
     keepalive = watching()
-    socket, seen = add(keepalive, answers=False)
+    socket = add(keepalive, answers=False)
     socket.buffered = 1000
     start = asyncio.get_running_loop().time()
-    keepalive.add_slow(seen)
+    keepalive.add_slow(socket)
     await asyncio.sleep(SLOW_S - 1)
     assert (socket.closed, socket.pings) == (None, []), "its silence says nothing while we do not read"
     await asyncio.sleep(3)
     assert socket.closed is not None
-    assert socket.closed[0] is CloseCode.SLOW_CLIENT
+    assert socket.closed[0] == CloseCode.SLOW_CLIENT
     assert socket.closed[1] - start <= SLOW_S + PING_S / SLOTS
 
 
 @in_virtual_time
 async def test_a_slow_client_that_makes_progress_stays() -> None:
     keepalive = watching()
-    socket, seen = add(keepalive)
+    socket = add(keepalive)
     socket.buffered = 1000
-    keepalive.add_slow(seen)
+    keepalive.add_slow(socket)
     for _ in range(20):
         await asyncio.sleep(SLOW_S - 5)
         socket.buffered -= 1
     assert socket.closed is None
-    keepalive.remove_slow(seen)
+    keepalive.remove_slow(socket)
     await asyncio.sleep(SLOW_S * 2)
     assert socket.closed is None
 
@@ -159,7 +153,7 @@ async def test_a_slow_client_that_makes_progress_stays() -> None:
 @in_virtual_time
 async def test_everything_can_be_dropped_at_once_and_the_timer_ends() -> None:
     keepalive = watching()
-    sockets = [add(keepalive)[0] for _ in range(3)]
+    sockets = [add(keepalive) for _ in range(3)]
     keepalive.abort_all()
     assert all(socket.closed is not None for socket in sockets)
     keepalive.stop()
@@ -169,4 +163,4 @@ async def test_everything_can_be_dropped_at_once_and_the_timer_ends() -> None:
 
 @in_virtual_time
 async def test_stopping_what_never_started_changes_nothing() -> None:
-    Keepalive(cast(Gate, SimpleNamespace())).stop()
+    Keepalive(KeepaliveOptions(), lambda: 0.0, lambda: False).stop()

@@ -2,7 +2,6 @@
 
 import gc
 import tracemalloc
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,16 +9,21 @@ import pytest
 from tests.unit.protocol.client_stream import BINARY, PING, TEXT, client_frame, deflated
 from tests.unit.protocol.test_deflate import unpacked
 from tests.virtual_time import in_virtual_time
+from websocket_handler.access.admission import Admission, AdmissionOptions
+from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.net import websocket as module
 from websocket_handler.net.echo import EchoWebSocket
-from websocket_handler.net.gate import Gate, NetOptions
+from websocket_handler.net.keepalive import Keepalive, KeepaliveOptions
+from websocket_handler.net.shared import Shared
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.protocol.codes import CloseCode, CommandError
 from websocket_handler.protocol.deflate import DeflateFraming, inflated
 from websocket_handler.protocol.frame_decoder import Event
 from websocket_handler.protocol.frames import PLAIN, Framing
 from websocket_handler.protocol.session import Session, SessionLimits
+from websocket_handler.telemetry.counters import Counters
+from websocket_handler.telemetry.log import EventLog
 
 RSV1 = 4
 BOMB = client_frame(TEXT, deflated(b"\0" * 65_536), rsv=RSV1)
@@ -45,23 +49,21 @@ class Wire:
 
 
 class Desk:
-    """A server and its gate, as far as a socket sees them; everything it is asked is noted in order."""
+    """A server, as far as a socket sees it; everything it is asked is noted in order."""
 
     def __init__(self, commands_per_second: float = 0) -> None:
         self.said: list[object] = []
         self.session = Session(SessionLimits(commands_per_second=commands_per_second), 0.0)
         self.wire = Wire()
-        keepalive = SimpleNamespace(add=lambda _socket: None)
-        self.gate: Any = SimpleNamespace(
-            server=self,
-            options=NetOptions(),
-            keepalive=keepalive,
-            now=lambda: 0.0,
-            handle_message=self.handle_client_message,
-        )
+        admission = Admission(AdmissionOptions(), lambda: 0.0, OpenAccess(lambda: ""), lambda: 0)
+        keepalive = Keepalive(KeepaliveOptions(), lambda: 0.0, lambda: False)
+        self.shared = Shared(self, admission, keepalive, Counters(), EventLog(), lambda: 0.0, 65_536)
 
-    def register_connection(self, transport: Any, _identity: object) -> Connection:
-        return Connection("c", transport, self.session, 0.0, 0.0)
+    def check_room(self, _subscriptions: int) -> None:
+        """There is always room."""
+
+    def register_connection(self, transport: Any, _identity: object, framing: Framing) -> Connection:
+        return Connection("c", transport, self.session, 0.0, 0.0, framing=framing)
 
     def begin(self, _connection: Connection, _subscriptions: object) -> None:
         """Nothing is followed."""
@@ -83,7 +85,7 @@ class Desk:
     def socket(self, kind: type[WebSocket] = WebSocket) -> WebSocket:
         """A socket that agreed on compression."""
         wire: Any = self.wire
-        socket = kind(cast(Gate, self.gate), wire, (), framing=DeflateFraming())
+        socket = kind(self.shared, wire, (), framing=DeflateFraming())
         socket.begin(b"")
         return socket
 
@@ -136,7 +138,7 @@ def bytes_of(framing: Framing, count: int = 500) -> int:
     gc.collect()
     tracemalloc.start()
     for _ in range(count):
-        socket = WebSocket(cast(Gate, desk.gate), wire, (), framing=framing)
+        socket = WebSocket(desk.shared, wire, (), framing=framing)
         socket.begin(b"")
         socket.data_received(data)
         sockets.append(socket)

@@ -1,0 +1,17 @@
+"""Who is told about a node's connections."""
+
+from websocket_handler.delivery.connection import Connection
+
+
+class NotedConnections:
+    """An observer (delivery.observer) that remembers what it was told, by connection id."""
+
+    def __init__(self) -> None:
+        self.changes: list[str] = []
+        self.ended: list[str] = []
+
+    def changed(self, connection: Connection) -> None:
+        self.changes.append(connection.connection_id)
+
+    def gone(self, connection: Connection) -> None:
+        self.ended.append(connection.connection_id)
