@@ -37,6 +37,7 @@ from websocket_handler.ports.log_store import LogStore, Segment
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.deflate import DeflateFraming
 from websocket_handler.protocol.frames import PLAIN, Framing
+from websocket_handler.protocol.identity import ANYONE
 from websocket_handler.protocol.messages import Position, Subscribe
 from websocket_handler.protocol.names import Agent
 from websocket_handler.protocol.publication import finish, read_object
@@ -228,7 +229,7 @@ class Process(Owner):
         )
         framing: Framing = self._deflate if self._accepted % 2 else PLAIN
         self._accepted += 1
-        link.websocket = WebSocket(self.parts.shared, as_transport(link.socket), subscriptions, framing=framing)
+        link.websocket = WebSocket(self.parts.shared, as_transport(link.socket), subscriptions, ANYONE, "", framing)
         self.links = [known for known in self.links if not known.is_closed]
         self.links.append(link)
         try:

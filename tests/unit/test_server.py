@@ -27,14 +27,15 @@ from websocket_handler.protocol.session import SessionLimits
 from websocket_handler.server import ServerOptions, WebSocketServer
 from websocket_handler.telemetry.counters import Counters
 
+DEFAULT = DeliveryLimits(log=NEVER_OLD)
+
 
 class Desk:
     """A server over memory, and its queues."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: DeliveryLimits = DEFAULT) -> None:
         clock, counters = LoopClock(), Counters()
         ids = iter(range(1, 1000))
-        limits = DeliveryLimits(log=NEVER_OLD)
         loop: Any = asyncio.get_running_loop()
         store = MemoryLogStore(clock, NEVER_OLD)
         engine = Engine(store, clock, loop, limits, counters, lambda: f"epoch{next(ids)}", finish)
@@ -46,6 +47,12 @@ class Desk:
         self.server = WebSocketServer(
             node, forwarding, clock, options, lambda: f"id{next(ids)}", OpenAccess(lambda: "ticket")
         )
+
+    def refusal(self, subscriptions: int) -> ErrorCode | None:
+        """Why no client may come in that follows so many projects."""
+        with pytest.raises(CommandError) as refused:
+            self.server.check_room(subscriptions)
+        return refused.value.code
 
     def arrive(self, *projects: str) -> Connection:
         """A client that follows projects; it has read what it was told up to now."""
@@ -134,3 +141,54 @@ async def test_a_connection_can_be_let_go_of_twice() -> None:
     desk.server.unregister_connection(connection)
     assert desk.noted.ended == [connection.connection_id]
     assert desk.server.broadcast_message({"type": "notice"}) == 0
+
+
+@in_virtual_time
+async def test_there_is_room_for_a_client_until_the_node_is_full_or_goes_away() -> None:
+    desk = Desk(DeliveryLimits(log=NEVER_OLD, connections=1, subscriptions=2))
+    desk.server.check_room(2)
+    assert desk.refusal(3) is ErrorCode.TOO_MANY_SUBSCRIPTIONS
+    connection = desk.arrive()
+    assert desk.refusal(0) is ErrorCode.TOO_MANY_CONNECTIONS
+    desk.server.unregister_connection(connection)
+    desk.server.check_room(2)
+    desk.server.is_draining = True
+    assert desk.refusal(0) is ErrorCode.DRAINING
+    with pytest.raises(CommandError) as refused:
+        desk.server.register_connection(Client())
+    assert refused.value.code is ErrorCode.DRAINING
+
+
+@in_virtual_time
+async def test_the_greeting_is_never_compressed_and_what_follows_is_framed_as_agreed() -> None:
+    class Marked:
+        """A framing that shows where it was used."""
+
+        def text(self, payload: bytes) -> bytes:
+            return b"marked " + payload
+
+        texts = binary = text
+
+    written: list[bytes] = []
+
+    class Wire(Client):
+        """Keeps frames as they are."""
+
+        def write(self, data: bytes) -> None:
+            written.append(data)
+
+    framing: Any = Marked()
+    connection = Desk().server.register_connection(Wire(), framing=framing)
+    connection.push(b"{}")
+    assert [frame.startswith(b"marked ") for frame in written] == [False, True]
+
+
+@in_virtual_time
+async def test_an_observer_hears_of_every_change_of_a_connection_until_it_is_gone() -> None:
+    desk = Desk()
+    connection = desk.arrive("p")
+    await settle()
+    assert desk.noted.changes == [connection.connection_id] * 2, "registered, and follows a project"
+    desk.server.unregister_connection(connection)
+    desk.server.unregister_connection(connection)
+    assert desk.noted.ended == [connection.connection_id]

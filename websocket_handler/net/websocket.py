@@ -16,7 +16,7 @@ from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.deflate import inflated
 from websocket_handler.protocol.frame_decoder import Event, FrameDecoder, ProtocolViolation
 from websocket_handler.protocol.frames import PLAIN, Framing, close_frame, ping_frame
-from websocket_handler.protocol.identity import ANYONE, Identity
+from websocket_handler.protocol.identity import Identity
 from websocket_handler.protocol.messages import Subscribe
 
 CLOSE_TIMEOUT_S: Final = 5.0
@@ -58,8 +58,8 @@ class WebSocket(asyncio.Protocol):
         shared: Shared,
         socket: asyncio.Transport,
         subscriptions: tuple[Subscribe, ...],
-        identity: Identity | None = ANYONE,
-        address: str = "",
+        identity: Identity | None,
+        address: str,
         framing: Framing = PLAIN,
     ) -> None:
         """`address` is the client address that the connection counts for; `framing` is what the handshake agreed on."""

@@ -164,3 +164,20 @@ async def test_everything_can_be_dropped_at_once_and_the_timer_ends() -> None:
 @in_virtual_time
 async def test_stopping_what_never_started_changes_nothing() -> None:
     Keepalive(KeepaliveOptions(), lambda: 0.0, lambda: False).stop()
+
+
+@in_virtual_time
+async def test_while_memory_is_short_those_for_whom_most_is_waiting_go_first() -> None:
+    is_short = False
+    keepalive = Keepalive(KeepaliveOptions(PING_S, 1e9), asyncio.get_running_loop().time, lambda: is_short)
+    keepalive.start()
+    sockets = [add(keepalive) for _ in range(10)]
+    for number, socket in enumerate(sockets):
+        socket.buffered = 1000 * number
+        keepalive.add_slow(socket)
+    await asyncio.sleep(PING_S)
+    assert [socket for socket in sockets if socket.is_closing] == []
+    is_short = True
+    await asyncio.sleep(2.5 * PING_S / SLOTS)
+    assert [socket for socket in sockets if socket.is_closing] == sockets[-2:], "one at each tick"
+    keepalive.stop()

@@ -21,6 +21,7 @@ from websocket_handler.protocol.codes import CloseCode, CommandError
 from websocket_handler.protocol.deflate import DeflateFraming, inflated
 from websocket_handler.protocol.frame_decoder import Event
 from websocket_handler.protocol.frames import PLAIN, Framing
+from websocket_handler.protocol.identity import ANYONE
 from websocket_handler.protocol.session import Session, SessionLimits
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog
@@ -85,7 +86,7 @@ class Desk:
     def socket(self, kind: type[WebSocket] = WebSocket) -> WebSocket:
         """A socket that agreed on compression."""
         wire: Any = self.wire
-        socket = kind(self.shared, wire, (), framing=DeflateFraming())
+        socket = kind(self.shared, wire, (), ANYONE, "", DeflateFraming())
         socket.begin(b"")
         return socket
 
@@ -138,7 +139,7 @@ def bytes_of(framing: Framing, count: int = 500) -> int:
     gc.collect()
     tracemalloc.start()
     for _ in range(count):
-        socket = WebSocket(desk.shared, wire, (), framing=framing)
+        socket = WebSocket(desk.shared, wire, (), ANYONE, "", framing)
         socket.begin(b"")
         socket.data_received(data)
         sockets.append(socket)

@@ -1,0 +1,118 @@
+"""The hand-over of clients, in virtual time: everybody is told once, in batches, and the node waits while it may."""
+
+import asyncio
+import json
+from random import Random
+
+from tests.virtual_time import in_virtual_time
+from websocket_handler.delivery.connection import Connection
+from websocket_handler.net.drain import AFTER_MS_MAX, BATCHES_PER_SECOND, DrainResult, hand_over
+from websocket_handler.protocol.codes import CloseCode
+from websocket_handler.protocol.session import Session, SessionLimits
+
+
+class Client:
+    """A client that goes away some time after it is told to, or never."""
+
+    descriptor = -1
+
+    def __init__(self, node: "Sockets", name: str, goes_after_s: float | None) -> None:
+        self._node = node
+        self._goes_after_s = goes_after_s
+        self.frames: list[bytes] = []
+        self.closed: tuple[int, float] | None = None
+        self.connection = Connection(name, self, Session(SessionLimits(), 0.0), 0.0, 0.0)
+        node.connections[name] = self.connection
+        node.count += 1
+
+    def write(self, data: bytes) -> None:
+        self.frames.append(data)
+
+    def buffered_bytes(self) -> int:
+        return 0
+
+    def close(self, code: int, _reason: str) -> None:
+        assert self.closed is None
+        loop = asyncio.get_running_loop()
+        self.closed = (code, loop.time())
+        del self._node.connections[self.connection.connection_id]
+        if self._goes_after_s is not None:
+            loop.call_later(self._goes_after_s, self._gone)
+
+    def _gone(self) -> None:
+        self._node.count -= 1
+
+    def abort(self) -> None:
+        raise AssertionError
+
+
+class Sockets:
+    """The sockets and connections of a node."""
+
+    def __init__(self) -> None:
+        self.connections: dict[str, Connection] = {}
+        self.count = 0
+
+    async def hand_over(self, drain_s: float) -> tuple[DrainResult, float]:
+        """Hand all clients over; what came of it, and how long it took."""
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        result = await hand_over(self.connections, self, loop.time, drain_s, Random(1))
+        return result, loop.time() - start
+
+
+@in_virtual_time
+async def test_every_client_is_told_to_reconnect_and_closed_with_service_restart() -> None:
+    node = Sockets()
+    clients = [Client(node, f"c{number}", 0.1) for number in range(50)]
+    result, took_s = await node.hand_over(10.0)
+    assert result == DrainResult(told=50, left=0)
+    assert took_s < 10.0
+    for client in clients:
+        (frame,) = client.frames
+        message = json.loads(frame[2:])
+        assert (message["type"], message["reason"]) == ("reconnect", "draining")
+        assert 0 <= message["after_ms"] < AFTER_MS_MAX
+        assert client.closed is not None
+        assert client.closed[0] == CloseCode.SERVICE_RESTART
+
+
+@in_virtual_time
+async def test_clients_are_told_in_batches_that_leave_time_for_goodbyes() -> None:
+    node = Sockets()
+    start = asyncio.get_running_loop().time()
+    clients = [Client(node, f"c{number}", 0.0) for number in range(320)]
+    await node.hand_over(4.0)
+    told = sorted(client.closed[1] - start for client in clients if client.closed is not None)
+    moments = sorted({round(at, 3) for at in told})
+    assert len(moments) == 4 * BATCHES_PER_SECOND * 8 // 10
+    assert max(told.count(at) for at in set(told)) == 10
+    assert told[-1] <= 4.0 * 0.8
+
+
+@in_virtual_time
+async def test_the_node_waits_for_clients_that_do_not_go_until_its_time_is_over() -> None:
+    node = Sockets()
+    Client(node, "stays", None)
+    Client(node, "goes", 0.5)
+    result, took_s = await node.hand_over(3.0)
+    assert result == DrainResult(told=2, left=1)
+    assert 3.0 <= took_s < 3.1
+
+
+@in_virtual_time
+async def test_a_node_without_clients_goes_at_once() -> None:
+    assert await Sockets().hand_over(60.0) == (DrainResult(told=0, left=0), 0.0)
+
+
+@in_virtual_time
+async def test_a_client_that_leaves_before_its_batch_is_told_nothing() -> None:
+    node = Sockets()
+    clients = [Client(node, f"c{number}", 0.0) for number in range(2)]
+    handing_over = asyncio.create_task(node.hand_over(10.0))
+    await asyncio.sleep(0.01)
+    (late,) = [client for client in clients if client.closed is None]
+    late.connection.is_open = False
+    late.close(CloseCode.NORMAL, "")
+    await handing_over
+    assert late.frames == []
