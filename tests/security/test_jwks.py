@@ -16,6 +16,7 @@ from websocket_handler.adapters.jwt.jwks import Jwks, fetch_document, is_allowed
 from websocket_handler.adapters.jwt.keys import jwks_keys
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import Identity
+from websocket_handler.protocol.json_text import NESTING_MAX
 
 
 class Fetches:
@@ -174,6 +175,14 @@ def test_entries_of_a_key_set_that_must_not_verify_are_left_out(entry: Any) -> N
 def test_a_document_that_is_no_key_set_is_refused(document: bytes) -> None:
     with pytest.raises(ValueError, match="JWK set"):
         jwks_keys(document)
+
+
+def test_a_key_set_may_have_as_many_levels_as_everything_else() -> None:
+    document = jwk_set(jwk_of(RSA_KEY, kid="good", x="@"))
+    fitting, too_deep = ("[" * levels + "]" * levels for levels in (NESTING_MAX - 3, NESTING_MAX - 2))
+    assert len(jwks_keys(document.replace(b'"@"', fitting.encode()))) == 1
+    with pytest.raises(ValueError, match="JWK set"):
+        jwks_keys(document.replace(b'"@"', too_deep.encode()))
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from websocket_handler.adapters.jwt.keys import public_keys, secret_keys
 from websocket_handler.adapters.jwt.setup import JwtProblem, JwtSettings, make_authenticator
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import Identity
+from websocket_handler.protocol.json_text import NESTING_MAX
 
 Answer = Identity | CommandError
 
@@ -55,6 +56,17 @@ def raw_claims(**replaced: str) -> bytes:
     for name, value in replaced.items():
         text = text.replace(f'"@{name}@"', value)
     return text.encode()
+
+
+def raw_header(**more: str) -> bytes:
+    """A header as JSON text with more members, their values written as they are."""
+    members = "".join(f',"{name}":{value}' for name, value in more.items())
+    return f'{{"alg":"HS256"{members}}}'.encode()
+
+
+def lists(levels: int) -> str:
+    """So many lists within one another."""
+    return "[" * levels + "]" * levels
 
 
 def _doubled(name: str, first: str) -> bytes:
@@ -112,6 +124,8 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "payload a list": lambda: signed(HS, b"[]"),
     "payload not UTF-8": lambda: signed(HS, b'{"sub":"\xff"}'),
     "payload nested beyond measure": lambda: signed(HS, b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}"),
+    "header one level too deep": lambda: signed(raw_header(a=lists(NESTING_MAX)), claims()),
+    "payload one level too deep": lambda: signed(HS, raw_claims(a=lists(NESTING_MAX))),
     "sub twice": lambda: signed(HS, _doubled("sub", '"eve"')),
     "exp twice": lambda: signed(HS, _doubled("exp", "99999999999")),
     "projects twice": lambda: signed(HS, _doubled("projects", '["*"]')),
@@ -182,6 +196,12 @@ def test_a_valid_token_is_taken(text: str) -> None:
     answer = answer_to(text)
     assert isinstance(answer, Identity), answer
     assert answer.user_id == "ada"
+
+
+def test_a_token_with_the_most_levels_is_taken() -> None:
+    levels = lists(NESTING_MAX - 1)
+    assert isinstance(answer_to(signed(raw_header(a=levels), claims())), Identity)
+    assert isinstance(answer_to(signed(HS, raw_claims(a=levels))), Identity)
 
 
 def test_rights_that_nobody_knows_grant_nothing() -> None:

@@ -60,11 +60,12 @@ def decode_command(text: bytes) -> AnyCommand:
     Two readers have to agree on the text: the typed decoder, and the one that keeps duplicates. What a `publish`
     carries is read by the second one here, and never again.
     """
+    json_text.check_depth(text)
     try:
         command = _decode(text)
     except msgspec.ValidationError as error:
         raise _first_fault(text, str(error)) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise _first_fault(text, "malformed") from None
     fields = _unique_fields(text) if text.count(b":") > 1 else {}  # with one colon there is one key
     _check_combination(command)

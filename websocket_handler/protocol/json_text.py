@@ -1,16 +1,48 @@
-"""JSON text checks that the typed decoder leaves out: duplicate keys, depth, constants that are not JSON.
+"""JSON text checks that the typed decoder leaves out: nesting, duplicate keys, constants that are not JSON.
 
 RFC 8259 section 4 calls duplicate names unpredictable; two readers of one message must never see two
 different things, so they are refused.
 """
 
+from array import array
+from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 Pairs = tuple[tuple[str, object], ...]
 """The fields of a JSON object in their order, duplicates kept."""
+NESTING_MAX: Final = 256
+"""How many arrays and objects may be open at once in one text.
+
+No parser sees a text that is nested deeper: the limits of the parsers differ between versions of Python, and on 3.13
+a stack of 1 MiB is full before they are reached (docs/decisions/0002-json-library.md).
+"""
+_ALL_BUT_BRACKETS_AND_QUOTES: Final = bytes(set(range(256)) - set(b'[{]}"'))
+_BRACKET_TO_STEP: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+"""An opening bracket goes one level down, a closing one (-1 as a signed byte) one level up."""
+
+
+def check_depth(text: bytes) -> None:
+    """Raises CommandError with `too_deep` if more than `NESTING_MAX` arrays and objects are open at once.
+
+    Brackets inside strings do not count. `text` need not be valid JSON.
+    """
+    if len(text) <= NESTING_MAX or text.count(b"[") + text.count(b"{") <= NESTING_MAX:
+        return  # there are not enough brackets, wherever they stand: true of nearly every text
+    if _depth(text) > NESTING_MAX:
+        raise too_deep()
+
+
+def _depth(text: bytes) -> int:
+    """How many arrays and objects are open at once, at most. Each line is one pass of compiled code."""
+    if b"\\" in text:
+        text = text.replace(rb"\\", b"").replace(rb"\"", b"")  # what remains of backslashes escapes no quote
+    marks = text.translate(None, _ALL_BUT_BRACKETS_AND_QUOTES)
+    marks = marks.replace(b'""', b"")  # without two quotes, every bracket is still inside or outside as before
+    outside_strings = b"".join(marks.split(b'"')[::2])
+    return max(accumulate(array("b", outside_strings.translate(_BRACKET_TO_STEP))), default=0)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -30,6 +62,7 @@ def parse(text: bytes) -> object:
 
     Raises CommandError with `invalid_json` or `too_deep`.
     """
+    check_depth(text)
     try:
         value: object = _decoder.decode(text.decode())
     except JSONDecodeError as error:
@@ -38,13 +71,11 @@ def parse(text: bytes) -> object:
         raise CommandError(ErrorCode.INVALID_JSON, "Invalid JSON: not UTF-8") from None
     except ValueError as error:
         raise CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {error}") from None
-    except RecursionError:
-        raise too_deep() from None
     return value
 
 
 def too_deep() -> CommandError:
-    """The answer to nesting beyond what the parser follows."""
+    """The answer to a text that is nested deeper than `NESTING_MAX`."""
     return CommandError(ErrorCode.TOO_DEEP, "nested too deeply")
 
 

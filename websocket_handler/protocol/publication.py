@@ -63,8 +63,6 @@ def read_object(payload: bytes) -> JsonObject:
         raise not_an_object()
     try:
         _check_with_second_reader(body)
-    except RecursionError:
-        raise json_text.too_deep() from None
     except msgspec.DecodeError as error:
         raise CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {error}") from None
     return JsonObject(body, value)

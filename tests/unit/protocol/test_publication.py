@@ -4,6 +4,7 @@ import contextlib
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,8 +159,8 @@ def test_a_digest_tells_bodies_apart() -> None:
 def test_the_typed_reader_refuses_what_it_alone_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both parsers have to agree that it is JSON; the second one's refusals are typed too."""
 
-    def too_deep(_body: bytes) -> None:
-        raise RecursionError
+    def refuse(_body: bytes) -> None:
+        raise msgspec.DecodeError("no JSON to me")
 
-    monkeypatch.setattr(publication, "_check_with_second_reader", too_deep)
-    assert refusal(b"{}") is ErrorCode.TOO_DEEP
+    monkeypatch.setattr(publication, "_check_with_second_reader", refuse)
+    assert refusal(b"{}") is ErrorCode.INVALID_JSON

@@ -158,7 +158,7 @@ class JwtAuthenticator:
             raise _Invalid("the token is not valid yet") from None
         except (jwt.InvalidAudienceError, jwt.MissingRequiredClaimError):
             raise _Invalid("the token is not meant for this service, or lacks a claim") from None
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
             raise _Invalid("the token is no signed JWT") from None
         return True
 

@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
+from websocket_handler.protocol import json_text
+from websocket_handler.protocol.codes import CommandError
+
 Material = bytes | RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey
 
 SECRET_BYTES: Final = {"HS256": 32, "HS384": 48, "HS512": 64}
@@ -79,8 +82,9 @@ def _read(path: str) -> str:
 def jwks_keys(document: bytes) -> list[Key]:
     """The public signing keys in a JWK set; entries of no use are left out. Raises ValueError."""
     try:
+        json_text.check_depth(document)
         entries = json.loads(document)["keys"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (CommandError, ValueError, TypeError, KeyError):
         raise ValueError("not a JWK set") from None
     if not isinstance(entries, list) or len(entries) > JWKS_KEYS_MAX:
         raise ValueError(f"a JWK set is a list of at most {JWKS_KEYS_MAX} keys")
