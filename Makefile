@@ -7,8 +7,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 STAMP := $(VENV)/.installed
 SEEDS ?= 10000
 PROCESSES ?= 2
+CORE_TESTS := tests/unit tests/contract tests/simulation tests/security/test_jwt_attacks.py \
+  tests/integration/test_nesting.py tests/integration/test_native_send.py
 
-.PHONY: help install run test check format format-check lint types imports infra-test image-test container-tools \
+.PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
   audit sbom sbom-test bench costs fuzz fuzz-coverage fuzz-api floods proofs simulation browser node-modules lock clean
 
 help: ## list the targets
@@ -34,6 +36,26 @@ run: $(STAMP) ## run the whole system on this machine: AWS emulator, gateway, fo
 
 test: $(STAMP) browser node-modules ## run every test, in PROCESSES=2 processes
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
+
+# Each version of Python has an environment of its own. It builds the compiled loop, too, and puts it beside the other one
+# under the name that this version looks for first, and no other version at all.
+test-core: ## PYTHON=python3.13: run the unit, contract and simulation tests on this version of Python
+	@python=$$(.ci/find-python $(PYTHON)) || { echo "there is no $(PYTHON) on this machine"; exit 1; }; \
+	  venv=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  $(MAKE) --no-print-directory PYTHON=$$python $$venv/.core && echo "$(PYTHON) is $$python" && \
+	  $$venv/bin/python -m pytest --numprocesses $(PROCESSES) --dist worksteal -p no:cacheprovider \
+	  $(CORE_TESTS) $(ARGS)
+
+.venv-3.%/.core: requirements/dev.txt websocket_handler/requirements.txt pyproject.toml websocket_handler/net/_send.c
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@echo "installing the Python packages of requirements/dev.txt in $(@D)"
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@rm -rf $(@D)/built
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target $(@D)/built .
+	@cp $(@D)/built/websocket_handler/net/_send.abi3.so \
+	  "websocket_handler/net/_send$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')" \
+	  2>/dev/null || echo "the compiled loop could not be built for $(PYTHON): fan-out runs without it there"
+	@touch $@
 
 check: format-check lint types imports test ## run all checks and every test
 
@@ -156,4 +178,4 @@ lock: ## compile the hash-locked requirements from requirements/*.in
 	  --no-emit-index-url --no-annotate --no-header -q -o requirements/fuzz.txt
 
 clean: ## remove what the targets created
-	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-infra .venv-sam .venv-checkov .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

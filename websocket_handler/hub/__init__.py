@@ -1,1 +1,1 @@
-"""PURE: project logs, cursors on them, and the registry of connections of one node."""
+"""PURE: the publications that a node keeps of each project, cursors on them, epochs and idempotency keys."""

@@ -109,9 +109,6 @@ class _Output(logging.Handler):
         self._style = style
         self._writer = writer
 
-    def createLock(self) -> None:  # noqa: N802 - logging's name
-        self.lock = None  # the writer has its own
-
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == _LINES:
             self._put(record.getMessage)
