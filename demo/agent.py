@@ -1,8 +1,8 @@
-"""A worker behind one agent queue: takes a task, reports what it does, deletes the task when it is done.
+"""A worker behind one agent queue: it takes a task, reports what it does, and deletes the task when it is done.
 
-`python -m demo.agent dev` shows what an agent team has to write. It needs only boto3: tasks come from the
-queue, updates go to the updates queue, and the gateway brings them to everybody who watches the project.
-The work itself is play-acting. Settings: `SQS_QUEUE_URL_<AGENT>` (its own and the next agent's),
+`python -m demo.agent dev` shows what an agent team has to write. It needs only boto3: it takes tasks from
+its queue and sends updates to the updates queue, and the gateway brings them to everybody who follows the project.
+It only plays the work. Settings: `SQS_QUEUE_URL_<AGENT>` (its own and the next agent's),
 `SQS_QUEUE_URL_UPDATES`, `AWS_REGION` and boto3's usual ones.
 """
 
@@ -49,7 +49,7 @@ class Task:
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> Task:
-        """Reads an SQS message with the gateway's envelope. Raises ValueError when it is none."""
+        """Reads an SQS message. Raises ValueError when its body is not the gateway's envelope."""
         envelope = json.loads(message["Body"])
         if not isinstance(envelope, dict) or "data" not in envelope:
             raise ValueError("the body is not an envelope")
@@ -60,9 +60,9 @@ class Task:
 
 
 class TaskLedger:
-    """Which tasks are being worked on and which are finished, so that a second delivery does nothing.
+    """Knows which tasks are under way and which are finished, so that a second delivery does nothing.
 
-    It remembers the last 10,000 in memory; an agent with effects on the world would keep this in a database.
+    It remembers the last 10,000 finished tasks in memory. An agent with effects on the world would use a database.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class TaskLedger:
         self._finished: OrderedDict[str, None] = OrderedDict()
 
     def begin(self, task_id: str) -> bool:
-        """True when the caller shall do the task now: it is neither running nor finished."""
+        """Notes that a task begins. Returns False when it is running or finished already: then nobody may begin it."""
         with self._lock:
             if task_id in self._running or task_id in self._finished:
                 return False
@@ -79,7 +79,7 @@ class TaskLedger:
             return True
 
     def end(self, task_id: str, *, finished: bool) -> None:
-        """Ends what `begin` allowed. Unfinished tasks may begin again."""
+        """Notes that a task is no longer running. One that is not finished may begin again."""
         with self._lock:
             self._running.discard(task_id)
             if finished:
@@ -88,7 +88,7 @@ class TaskLedger:
                     self._finished.popitem(last=False)
 
     def is_finished(self, task_id: str) -> bool:
-        """True when another delivery of the same task was done already."""
+        """True if this task was finished, by this delivery or by an earlier one."""
         with self._lock:
             return task_id in self._finished
 
@@ -105,14 +105,14 @@ class Agent:
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Asks `run` to return. Tasks in hand are finished without pauses."""
+        """Asks `run` to return. It first finishes the tasks under way, without pauses."""
         self._stopping.set()
 
     def run(self) -> None:
         """Works until `stop` is called."""
         with ThreadPoolExecutor(TASKS_AT_ONCE) as pool:
-            # A daemon, because a long poll cannot be interrupted. Messages that arrive too late become
-            # visible again for the next agent.
+            # The thread is a daemon, because nothing can interrupt a long poll. Messages that arrive too late
+            # become visible again for the next agent.
             threading.Thread(target=self._poll, args=(pool,), daemon=True).start()
             log.info("%s is waiting for work", self._name)
             self._stopping.wait()
@@ -130,7 +130,7 @@ class Agent:
                 self._free.release(slots)
 
     def _take_slots(self) -> int:
-        """Waits for a free slot and takes all that are free: what cannot be started stays in the queue."""
+        """Waits for a free slot, then takes every free one. A task that cannot start yet stays in the queue."""
         self._free.acquire()
         slots = 1
         while slots < TASKS_AT_ONCE and self._free.acquire(blocking=False):
@@ -184,7 +184,7 @@ class Agent:
             self._send("updates", task.project_id, f"{task.task_id}-{self._name}-{step}", publication)
 
     def _publication(self, update: Update, task: Task) -> dict[str, Any]:
-        """An update as viewers get it. Without a project the gateway makes it a broadcast."""
+        """An update as its viewers get it. The gateway broadcasts an update without a project."""
         project = {} if task.project_id is None else {"project_id": task.project_id}
         return {
             **project,
@@ -201,7 +201,7 @@ class Agent:
         following = NEXT_AGENT.get(self._name)
         if following is None or (isinstance(task.data, dict) and task.data.get("only") is True):
             return
-        # The same task always gets the same follow-up id: a repeated hand-over is recognised as one.
+        # The same task always gets the same follow-up id, so that a repeated hand-over makes no second task.
         message_id = uuid.uuid5(uuid.NAMESPACE_URL, f"{task.task_id}/{following}").hex
         envelope = {
             "type": following,
@@ -227,7 +227,7 @@ def _now() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one agent until SIGTERM or SIGINT. Returns 2 when a setting is missing."""
+    """Runs one agent until SIGTERM or SIGINT. Returns the exit code: 2 when a setting is missing."""
     parser = argparse.ArgumentParser(prog="python -m demo.agent", description="One demo agent.")
     parser.add_argument("agent", choices=["pm", "dev", "qa", "ops"])
     name: str = parser.parse_args(arguments).agent

@@ -1,9 +1,9 @@
-"""SQS and DynamoDB on this machine: moto behind waitress, with cures for SQS and a fault switch for tests.
+"""SQS and DynamoDB on this machine: moto behind waitress, with corrections of its SQS, and with faults for tests.
 
-`python -m demo.emulator --port 4566` serves both on 127.0.0.1, for use with `AWS_ENDPOINT_URL`. Everything
-is kept in memory and gone with the process. Besides AWS's own operations it answers `GET
+`python -m demo.emulator --port 4566` serves both on 127.0.0.1, for use with `AWS_ENDPOINT_URL`. It keeps
+everything in memory, and loses it when the process ends. Besides AWS's own operations it answers `GET
 /_emulator/requests`, `POST /_emulator/faults` and `DELETE /_emulator/faults`. Clients must use SQS's JSON
-protocol, as every AWS SDK does since the end of 2023.
+protocol, as every AWS SDK has done since the end of 2023.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CONNECTIONS_MAX = 1000
 
 
 def create_application() -> WSGIApplication:
-    """The emulator as one WSGI application. Installs the cures for SQS in this process."""
+    """The emulator as one WSGI application. Also corrects moto's SQS in this process."""
     sqs_fidelity.install()
     return FaultLayer(
         {
@@ -74,16 +74,22 @@ def _write_ready_file(path: Path, url: str) -> None:
 
 
 def _stop_at_once(*_: object) -> None:
-    """Nothing here outlives the process, and waiting for open long polls would take seconds."""
+    """Ends the process: it has nothing to save, and open long polls would take seconds to end."""
     os._exit(0)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serves until SIGTERM or SIGINT. Returns 1 when the port cannot be used."""
+def _read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo.emulator", description="SQS and DynamoDB in memory.")
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 lets the system choose")
-    parser.add_argument("--ready-file", type=Path, help="gets the URL as soon as requests are answered")
-    options = parser.parse_args(arguments)
+    parser.add_argument(
+        "--ready-file", type=Path, help="file that gets the URL as soon as the emulator answers requests"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serves until SIGTERM or SIGINT. Returns the exit code: 1 when the port cannot be used."""
+    options = _read_options(arguments)
     signal.signal(signal.SIGTERM, _stop_at_once)
     signal.signal(signal.SIGINT, _stop_at_once)
     logging.getLogger("waitress").setLevel(logging.ERROR)

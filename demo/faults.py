@@ -1,4 +1,4 @@
-"""Faults on demand: a WSGI layer in front of the emulator that answers some requests badly, for tests.
+"""Faults on demand, for tests: a WSGI layer in front of the emulator that fails or delays some requests.
 
 It knows services, operations and HTTP; it does not know what an operation does.
 """
@@ -27,7 +27,7 @@ REASONS = {200: "OK", 204: "No Content", 400: "Bad Request", 404: "Not Found", 5
 
 @dataclass
 class Fault:
-    """One rule. `requests_left` counts the requests that it hits; None means no end."""
+    """One rule. `requests_left` counts the requests that it may still hit; None means no end."""
 
     service: str
     operation: str | None
@@ -73,7 +73,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Hit:
-    """What one request gets. `chance` is seeded from the rule, so that a run can be repeated."""
+    """What happens to one request. The rule seeds `chance`, so that a run can be repeated."""
 
     mode: str
     stall_s: float
@@ -96,14 +96,14 @@ class FaultSwitch:
             return len(self._faults)
 
     def clear(self) -> None:
-        """Removes all rules and lets stalled requests go on at once."""
+        """Removes all rules, and lets stalled requests go on at once."""
         with self._lock:
             self._faults.clear()
             self._released.set()
             self._released = threading.Event()
 
     def draw(self, service: str, operation: str) -> Hit | None:
-        """Decides the fate of one request: the first rule that matches and whose chance says so."""
+        """What happens to one request, by the first rule that matches and that chance lets strike; None: nothing."""
         with self._lock:
             for fault in self._faults:
                 if fault.service != service or fault.operation not in (None, operation):
@@ -120,7 +120,7 @@ class FaultSwitch:
 
 
 class FaultLayer:
-    """WSGI application: `/_emulator/…` for the tests, everything else goes to the service's application."""
+    """WSGI application: it answers `/_emulator/…` itself, and gives all else to the application of the service."""
 
     def __init__(self, services: dict[str, WSGIApplication]) -> None:
         self._services = services
@@ -135,7 +135,7 @@ class FaultLayer:
         target, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
         service = "sqs" if target == "AmazonSQS" else "dynamodb" if target.startswith("DynamoDB_") else ""
         if not service or not operation:
-            text = "Only the JSON protocols of SQS and DynamoDB are spoken here."
+            text = "This emulator speaks only the JSON protocols of SQS and DynamoDB."
             return _answer(start_response, 400, {"__type": "UnknownOperationException", "message": text})
         with self._counts_lock:
             self._requests[service][operation] += 1
@@ -208,7 +208,7 @@ def _answer_partly(
     start_response: StartResponse,
     chance: random.Random,
 ) -> Iterable[bytes]:
-    """Sends some entries of a batch on and reports the others as failed by the service, at least one."""
+    """Passes some entries of a batch on, and reports the others, at least one, as failed by the service."""
     request = json.loads(_read_body(environ))
     entries = request.get("Entries") or [{"Id": "none"}]
     failed = [entry for entry in entries if chance.random() < 0.5] or [chance.choice(entries)]

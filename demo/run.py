@@ -28,7 +28,7 @@ WATCH_INTERVAL_S = 0.2
 
 
 class DemoError(Exception):
-    """Something that ends the demo; the text is for the person who started it."""
+    """The demo cannot start or go on. The text tells the person who started it why."""
 
 
 class StopRequestedError(Exception):
@@ -37,7 +37,7 @@ class StopRequestedError(Exception):
 
 @dataclass(frozen=True)
 class Part:
-    """One process of the demo. It is killed when it has not stopped `stop_timeout_s` after SIGTERM."""
+    """One process of the demo. After SIGTERM it has `stop_timeout_s` to stop, then the demo kills it."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -54,11 +54,11 @@ class Demo:
         self._parts: dict[str, Part] = {}
 
     def stop(self) -> None:
-        """Asks `run` to return. Safe to call from a signal handler, also twice."""
+        """Asks `run` to return. A signal handler may call it, also twice."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Starts all parts and returns when `stop` was called. Raises DemoError when a part fails."""
+        """Starts all parts, and returns when somebody calls `stop`. Raises DemoError when a part fails."""
         self._check_port()
         try:
             started_at = time.monotonic()
@@ -74,7 +74,7 @@ class Demo:
     def _check_port(self) -> None:
         family, _, _, _, address = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
-            if os.name == "posix":  # connections of an earlier run that linger must not count as busy
+            if os.name == "posix":  # lingering connections of an earlier run do not make the port busy
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(address)
@@ -85,7 +85,7 @@ class Demo:
                 ) from error
 
     def _start(self) -> None:
-        """The gateway and the agents need the queues, the queues need the emulator; the rest is parallel."""
+        """Starts the emulator, then the queues in it, then the gateway and the agents, which need the queues."""
         environment = _clean_environment()
         endpoint_url = self._start_emulator(environment)
         environment.update(create_resources(endpoint_url))
@@ -143,10 +143,10 @@ class Demo:
         for part in self._parts.values():
             code = part.process.poll()
             if code is not None:
-                raise DemoError(f"{part.name} (pid {part.process.pid}) ended with code {code}; all stop.")
+                raise DemoError(f"{part.name} (pid {part.process.pid}) ended with code {code}; the demo stops.")
 
     def _stop_parts(self) -> None:
-        """The gateway first, so that it can drain; then the agents; last the emulator that they all need."""
+        """Stops the gateway first, so that it can drain, then the agents, and last the emulator that they all need."""
         agents = [part for name, part in self._parts.items() if name.startswith("agent ")]
         for group in ([self._parts.get("gateway")], agents, [self._parts.get("emulator")]):
             parts = [part for part in group if part is not None]
@@ -199,7 +199,7 @@ def _clean_environment() -> dict[str, str]:
 
 
 def _reachable(host: str) -> str:
-    """The address under which a server that listens on `host` is reached from this machine."""
+    """The address at which this machine reaches a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
 
 
@@ -207,13 +207,13 @@ def _wait_or_kill(part: Part) -> None:
     try:
         part.process.wait(part.stop_timeout_s)
     except subprocess.TimeoutExpired:
-        print(f"{part.name} (pid {part.process.pid}) did not stop in {part.stop_timeout_s:.0f} s: killed.")
+        print(f"{part.name} (pid {part.process.pid}) did not stop within {part.stop_timeout_s:.0f} s: killed.")
         part.process.kill()
         part.process.wait()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the demo until it is stopped. Returns 1 when it could not start or a part died."""
+    """Runs the demo until somebody stops it. Returns the exit code: 1 when it could not start, or a part ended."""
     parser = argparse.ArgumentParser(prog="python -m demo.run", description="Gateway, agents and AWS, locally.")
     parser.add_argument("--host", default="127.0.0.1", help="where the gateway listens (default 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="the gateway's port (default 8080)")

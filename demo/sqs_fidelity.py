@@ -1,8 +1,8 @@
-"""Cures for moto's SQS: what real SQS refuses is refused here too, and no call scans the whole queue.
+"""Corrects moto's SQS: it refuses what real SQS refuses, and no call scans the whole queue.
 
-Written against moto 5.2.5, which accepts invalid characters, empty bodies and too many attributes, forgets
-FIFO duplicates once the first message is deleted, and loses messages when calls run at the same time.
-`install()` replaces those methods; it knows nothing about HTTP.
+moto 5.2.5 accepts invalid characters, empty bodies and too many attributes, forgets FIFO duplicates once the
+first message is deleted, and loses messages when calls run at the same time. `install()` replaces those
+methods; it knows nothing about HTTP.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _moto_send_message: Callable[..., Any] = models.SQSBackend.send_message
 def install() -> None:
     """Replaces the methods of moto's SQS in this process. Call it once, before the first request."""
     queue, backend = models.Queue, models.SQSBackend
-    cures: list[tuple[Any, str, Any]] = [
+    corrections: list[tuple[Any, str, Any]] = [
         (queue, "attributes", property(_QueueAttributes)),
         (queue, "messages", property(_visible_messages)),
         (queue, "approximate_number_of_messages", property(lambda self: sum(1 for _ in self.messages))),
@@ -71,9 +71,9 @@ def install() -> None:
         (responses, "method_names_from_class", functools.cache(vars(responses)["method_names_from_class"])),
     ]
     locked = ("receive_message", "delete_message", "change_message_visibility", "purge_queue")
-    cures += [(backend, name, _under_queue_lock(getattr(backend, name))) for name in locked]
-    for owner, name, cure in cures:
-        setattr(owner, name, cure)
+    corrections += [(backend, name, _under_queue_lock(getattr(backend, name))) for name in locked]
+    for owner, name, correction in corrections:
+        setattr(owner, name, correction)
 
 
 # --- No call scans the whole queue ---
@@ -82,8 +82,8 @@ def install() -> None:
 class _QueueAttributes(Mapping[str, Any]):
     """`Queue.attributes`, computed when it is read.
 
-    moto counts every message of the queue for each look at any attribute, and looks several times per
-    message. The two attributes of the send and receive paths are answered without counting.
+    moto counts every message of the queue each time it reads an attribute, and it reads several for each
+    message. The two attributes that sending and receiving need are answered without counting.
     """
 
     def __init__(self, queue: Any) -> None:
@@ -109,7 +109,7 @@ class _QueueAttributes(Mapping[str, Any]):
 
 
 def _visible_messages(queue: Any) -> Iterator[Any]:
-    """Lazy, because a receive takes ten messages and need not look at the thousands behind them."""
+    """Lazy: who receives takes ten messages, and does not have to look at the thousands behind them."""
     now_ms = unix_time_millis()
     return (message for message in queue._messages if message.visible_at < now_ms and message.delayed_until <= now_ms)
 
@@ -129,8 +129,8 @@ def _delete_message(queue: Any, receipt_handle: str) -> None:
 def _wait_for_messages(queue: Any, timeout: int) -> None:
     """Waits for a visible message, at most `timeout` seconds.
 
-    A client that went away must not take messages with it: they would stay invisible for the whole
-    visibility timeout, and a restarted worker would sit before a queue that looks empty.
+    Raises ClientGoneError when the client went away. It must not take messages with it: they would stay
+    invisible for the whole visibility timeout, and a restarted worker would see an empty queue.
     """
     with queue._messages_lock:
         queue._messages_lock.wait_for(lambda: any(True for _ in _visible_messages(queue)), timeout)
@@ -143,7 +143,7 @@ def _wait_for_messages(queue: Any, timeout: int) -> None:
 
 
 def _under_queue_lock(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Runs a backend method under its queue's lock. A long poll gives the lock away while it waits."""
+    """Runs a method of the backend under its queue's lock. A long poll releases the lock while it waits."""
 
     @functools.wraps(method)
     def locked(self: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
@@ -154,7 +154,7 @@ def _under_queue_lock(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _add_message(queue: Any, message: Any) -> None:
-    """Stores a message. Duplicates were recognised in `_send_message`; Lambda triggers are not needed."""
+    """Stores a message. `_send_message` has found the duplicates; nobody needs moto's Lambda triggers."""
     with queue._messages_lock:
         queue._messages.append(message)
         queue._messages_lock.notify_all()
@@ -247,7 +247,7 @@ def _send_message(
 
     if not queue.fifo_queue:
         return send()
-    # Without the required ids this raises; it also runs for duplicates, which `send` never sees.
+    # Raises when a required id is missing. It has to run here, because `send` never sees duplicates.
     backend._validate_message(queue, message_body, int(delay_seconds or 0), deduplication_id, group_id)
     key = (
         group_id if queue.deduplication_scope == "messageGroup" else None,
@@ -270,7 +270,7 @@ def _recent_sends(queue: Any) -> dict[Any, tuple[float, str, str]]:
 
 
 def _first_of_duplicates(queue: Any, key: Any, body: str, attributes: dict[str, Any]) -> Any | None:
-    """The answer to a duplicate: accepted, stored nowhere, with the first message's id."""
+    """The answer to a duplicate: SQS accepts it, stores nothing, and gives the id of the first message."""
     known = _recent_sends(queue).get(key)
     if known is None:
         return None
@@ -287,7 +287,7 @@ def _remember(queue: Any, key: Any, message: Any) -> Any:
 
 
 def _check_batch(entries: list[dict[str, Any]]) -> None:
-    """What makes SQS refuse the whole batch."""
+    """Raises what SQS raises when it refuses a whole batch."""
     if len(entries) > BATCH_ENTRIES_MAX:
         raise TooManyEntriesInBatchRequest(len(entries))
     seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""An emulator for tests: starts the process, knows its address, switches faults on and off."""
+"""An emulator for tests: starts its process, knows its address, switches faults on and off."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ threading.Thread(target=end_with_whoever_started_it, daemon=True).start()
 sys.setswitchinterval(1e-6)
 sys.exit(main())
 """
-"""`python -m demo.emulator`, but a killed test leaves none behind, and it switches threads as often as it can: a
-missing lock shows at once."""
+"""`python -m demo.emulator`, except that it ends with the process that started it, even when that one is killed. It
+switches threads as often as it can, so that a missing lock shows at once."""
 
 
 class Emulator:
@@ -73,7 +73,7 @@ class Emulator:
         return self._count("arrived", service, operation)
 
     def wait_until_under_way(self, count: int, service: str, operation: str, timeout_s: float = 60.0) -> None:
-        """Return when so many requests for an operation are being worked on: stalled ones count, and long polls whose
+        """Returns when so many requests for an operation are under way: stalled ones count, and long polls whose
         client is still there. Raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while (found := self._count("under_way", service, operation)) != count:
@@ -94,18 +94,26 @@ class Emulator:
 
 
 @contextmanager
-def running_emulator() -> Iterator[Emulator]:
-    """An emulator process on a free port, for the length of a `with` block. Raises RuntimeError."""
+def running_server(name: str, command: Sequence[str]) -> Iterator[str]:
+    """Runs a server for the length of a `with` block, and gives its URL. `command` gets the option `--ready-file` more,
+    with the file that the server writes its URL to. Raises RuntimeError when it does not start in time."""
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "url"
-        command = [sys.executable, "-c", EMULATOR, "--port", "0", "--ready-file", str(ready)]
-        with subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        arguments = [*command, "--ready-file", str(ready)]
+        with subprocess.Popen(arguments, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
             try:
                 deadline = time.monotonic() + START_TIMEOUT_S
                 while not ready.exists():
                     if process.poll() is not None or time.monotonic() > deadline:
-                        raise RuntimeError("the emulator did not start")
+                        raise RuntimeError(f"{name} did not start")
                     time.sleep(PROBE_INTERVAL_S)
-                yield Emulator(ready.read_text(encoding="utf-8"))
+                yield ready.read_text(encoding="utf-8")
             finally:
                 process.terminate()
+
+
+@contextmanager
+def running_emulator() -> Iterator[Emulator]:
+    """An emulator process on a free port, for the length of a `with` block. Raises RuntimeError."""
+    with running_server("the emulator", [sys.executable, "-c", EMULATOR, "--port", "0"]) as url:
+        yield Emulator(url)

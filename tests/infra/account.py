@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +14,10 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 
+from demo.testing import running_server
+
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 TEMPLATE: Final = REPOSITORY / "template.yaml"
-START_TIMEOUT_S: Final = 60.0
-PROBE_INTERVAL_S: Final = 0.02
 REGION: Final = "us-east-1"
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
@@ -91,17 +88,5 @@ class Account:
 @contextmanager
 def running_account() -> Iterator[Account]:
     """An account of its own for the length of a `with` block. Raises RuntimeError when it does not start."""
-    with tempfile.TemporaryDirectory() as folder:
-        ready = Path(folder) / "url"
-        command = [sys.executable, "-m", "tests.infra.cloud", "--ready-file", str(ready)]
-        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + START_TIMEOUT_S
-            while not ready.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError("the test account did not start")
-                time.sleep(PROBE_INTERVAL_S)
-            yield Account(ready.read_text(encoding="utf-8"))
-        finally:
-            process.terminate()
-            process.wait(10)
+    with running_server("the test account", [sys.executable, "-m", "tests.infra.cloud"]) as url:
+        yield Account(url)

@@ -249,31 +249,18 @@ def _cure_dropped_properties() -> None:
 def _after_update(model: Any, also: Callable[[Any, Properties, str, str], None]) -> None:
     update = model.update_from_cloudformation_json.__func__
 
-    def updated(
-        cls: Any,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-    ) -> Any:
-        resource = update(cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name)
-        also(resource, cloudformation_json["Properties"], account_id, region_name)
+    def updated(cls: Any, /, **changes: Any) -> Any:
+        resource = update(cls, **changes)
+        also(resource, changes["cloudformation_json"]["Properties"], changes["account_id"], changes["region_name"])
         return resource
 
     model.update_from_cloudformation_json = classmethod(updated)
 
 
-def _new_revision(
-    cls: Any,
-    original_resource: Any,
-    new_resource_name: str,
-    cloudformation_json: Any,
-    account_id: str,
-    region_name: str,
-) -> Any:
+def _new_revision(cls: Any, /, original_resource: Any, new_resource_name: str, **changes: Any) -> Any:
     """A changed task definition is a new revision of its family, made as the first one was."""
-    return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
+    arguments = changes["cloudformation_json"], changes["account_id"], changes["region_name"]
+    return cls.create_from_cloudformation_json(new_resource_name, *arguments)
 
 
 def _attributes(items: list[dict[str, str]]) -> dict[str, str]:

@@ -73,6 +73,16 @@ def test_missing_settings_are_told_by_name(account: Account) -> None:
     assert "SQS_QUEUE_URL_PM: is required" in done.stdout
 
 
+@pytest.mark.parametrize("environment", [(), ("doctor",)], ids=["this machine", "a stack"])
+def test_a_profile_that_does_not_exist_is_told(deployed: Deployed, environment: tuple[str, ...]) -> None:
+    """In one line, also where the profile would have to name the region."""
+    settings = {**deployed.account.environment, **task_environment(deployed)}
+    done = run_doctor({**settings, "AWS_REGION": ""}, *environment, "--profile", "nobody")
+    assert done.returncode == 1
+    assert "FAIL  The config profile (nobody) could not be found" in done.stdout
+    assert done.stderr == ""
+
+
 def test_one_illness_does_not_hide_another(deployed: Deployed) -> None:
     """A queue that is gone and a table without expiry: both are found, and the exit code says so."""
     account = deployed.account

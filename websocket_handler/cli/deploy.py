@@ -42,13 +42,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def make_client(region: str | None, profile: str | None) -> Callable[[str], Any]:
-    """A function that makes AWS clients by the name of a service. Raises DeployError when there is no region."""
+    """A function that makes AWS clients by the name of a service. Raises DeployError when there is no such
+    profile, or no region."""
     import os  # noqa: PLC0415 - beside the import that needs it
 
-    from botocore.session import Session  # noqa: PLC0415 - the SDK loads only where it is used
+    from botocore.exceptions import ProfileNotFound  # noqa: PLC0415 - the SDK loads only where it is used
+    from botocore.session import Session  # noqa: PLC0415
 
     session = Session(profile=profile)
-    region = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    try:
+        region = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    except ProfileNotFound as error:
+        raise DeployError(str(error)) from error
     if not region:
         raise DeployError("no AWS region: give --region, or set AWS_REGION")
     return lambda service: session.create_client(service, region_name=region)
