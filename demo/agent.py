@@ -181,13 +181,13 @@ class Agent:
             if step > 1:
                 self._stopping.wait(chance.uniform(*PAUSE_S))
             publication = {**self._publication(update, task), "step": step, "steps": len(updates)}
-            self._send("updates", task.project_id, f"{task.task_id}-{self._name}-{step}", publication)
+            if task.project_id is not None:  # an update says whom it is for; a task without a project has no viewers
+                self._send("updates", task.project_id, f"{task.task_id}-{self._name}-{step}", publication)
 
     def _publication(self, update: Update, task: Task) -> dict[str, Any]:
-        """An update as its viewers get it. The gateway broadcasts an update without a project."""
-        project = {} if task.project_id is None else {"project_id": task.project_id}
+        """An update as its viewers get it."""
         return {
-            **project,
+            "project_id": task.project_id,
             "type": update.type,
             "agent": self._name,
             "task_id": task.task_id,

@@ -33,7 +33,7 @@ def source(kind: str, aws: Aws, queue_url: str) -> UpdateSource:
 def put(source: UpdateSource, sqs: Any, queue_url: str) -> Put:
     def put(body: bytes, project_id: str | None) -> None:
         if isinstance(source, MemoryUpdateSource):
-            source.put([Update(uuid4().hex, "", body, project_id)])
+            source.put([Update(uuid4().hex, "", body, {"ProjectId": project_id} if project_id else {})])
             return
         attributes = {"ProjectId": {"DataType": "String", "StringValue": project_id}} if project_id else {}
         sqs.send_message(QueueUrl=queue_url, MessageBody=body.decode(), MessageAttributes=attributes)
@@ -54,7 +54,8 @@ async def test_body_and_project_arrive(source: UpdateSource, put: Put) -> None:
     put(body, "proj_1")
     put(b"not json", None)
     updates = await all_of(source, 2)
-    assert {(update.body, update.project_id) for update in updates} == {(body, "proj_1"), (b"not json", None)}
+    found = {(update.body, update.attributes.get("ProjectId")) for update in updates}
+    assert found == {(body, "proj_1"), (b"not json", None)}
     assert len({update.update_id for update in updates}) == 2
 
 
@@ -169,3 +170,21 @@ async def test_a_cancelled_receive_loses_nothing(aws: Aws, sqs: Any, queue_url: 
     await asyncio.wait([receiving])
     sqs.send_message(QueueUrl=queue_url, MessageBody="a")
     assert [update.body for update in await all_of(source, 1)] == [b"a"]
+
+
+async def test_the_attributes_that_say_whom_it_is_for_arrive_and_no_others(aws: Aws, sqs: Any, queue_url: str) -> None:
+    text, binary = {"DataType": "String", "StringValue": "p"}, {"DataType": "Binary", "BinaryValue": b"p"}
+    sent = [
+        ({"ProjectId": text, "Other": text}, {"ProjectId": "p"}),
+        ({"ProjectId": binary}, {"ProjectId": None}),
+        ({"project_id": text, "projectid": text, "broadcast": text}, {}),
+        ({"Broadcast": {"DataType": "String", "StringValue": "true"}}, {"Broadcast": "true"}),
+        (
+            {"Broadcast": binary, "ProjectId": {"DataType": "Number", "StringValue": "42"}},
+            {"Broadcast": None, "ProjectId": "42"},
+        ),
+    ]
+    for index, (attributes, _) in enumerate(sent):
+        sqs.send_message(QueueUrl=queue_url, MessageBody=str(index), MessageAttributes=attributes)
+    updates = await all_of(SqsUpdateSource(queue_url, aws.call, long_poll_s=0), len(sent))
+    assert {int(update.body): update.attributes for update in updates} == dict(enumerate(found for _, found in sent))

@@ -351,7 +351,7 @@ async def test_a_broadcast_reaches_everyone_as_it_was_given(open_any: Open, api:
 async def test_updates_of_agents_arrive_as_publications_and_broadcasts(
     open_any: Open, emulator: Emulator, settings: dict[str, str]
 ) -> None:
-    """The project is named in the body or in an attribute; without one it is a broadcast."""
+    """The project is named in the body or in an attribute; a broadcast is asked for."""
     client, project_id = await open_any(), new_project()
     await client.subscribe(project_id)
     url = settings["SQS_QUEUE_URL_UPDATES"]
@@ -362,8 +362,8 @@ async def test_updates_of_agents_arrive_as_publications_and_broadcasts(
         assert await client.next() == {"project_id": project_id, "n": 1, "offset": 1}
         sqs.send_message(QueueUrl=url, MessageBody='{"n":2}', MessageAttributes=attribute)
         assert await client.next() == {"n": 2, "project_id": project_id, "offset": 2}
-        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"to": "all", "text": project_id}))
-        assert await client.next() == {"to": "all", "text": project_id}
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"broadcast": True, "text": project_id}))
+        assert await client.next() == {"broadcast": True, "text": project_id}
 
 
 def received(emulator: Emulator, queue_url: str, client: Client) -> dict[str, dict[str, Any]]:

@@ -28,7 +28,7 @@ INPUT_SECONDS_MAX: Final = 2
 """Far above what any input needs; robustness.md's 50 ms are the aim, and a busy machine is no finding."""
 MEMORY_MIB_MAX: Final = 512
 _STATUS: Final = re.compile(r"^#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+) corp: (\d+)/\S+ .*?rss: (\d+)Mb", re.MULTILINE)
-NAMES: Final = ("frames", "deflate", "http", "extensions", "text", "publications", "tokens", "keys")
+NAMES: Final = ("frames", "deflate", "http", "extensions", "text", "publications", "updates", "tokens", "keys")
 
 
 def fuzz(name: str, arguments: list[str]) -> None:
@@ -59,6 +59,8 @@ def vectors_for(name: str) -> list[bytes]:
             return [text_of(vector) for kind in ("valid", "invalid") for vector in vectors(f"commands-{kind}")]
         case "publications":
             return [str(vector["payload"]).encode() for vector in vectors("publications")]
+        case "updates":
+            return [str(vector["body"]).encode() for vector in vectors("updates")]
         case _:
             return []
 

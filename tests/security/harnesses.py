@@ -40,6 +40,7 @@ from websocket_handler.protocol.identity import Identity, InvalidClaims, identit
 from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.messages import Publish
 from websocket_handler.protocol.names import OFFSET_MAX, is_project_id
+from websocket_handler.protocol.update import ForEverybody, read_update
 
 Harness = Callable[[bytes], object]
 PROJECT: Final = "proj:fuzz"
@@ -250,6 +251,32 @@ def publication_body(data: bytes) -> None:
             check_error(fault, data)
 
 
+def notification_attributes(listed: object) -> dict[str, object]:
+    """The values in the `MessageAttributes` of an SNS notification that have one."""
+    pairs = listed.items() if isinstance(listed, dict) else ()
+    return {name: value["Value"] for name, value in pairs if isinstance(value, dict) and "Value" in value}
+
+
+def updates(data: bytes) -> None:
+    """A message of the updates queue: for the project that its object names, for everybody where its object asks for
+    that, or an error."""
+    for attributes in ({}, {"ProjectId": PROJECT}):
+        try:
+            found = read_update(data, attributes)
+        except CommandError as fault:
+            check_error(fault, data)
+            continue
+        said = {**read(found.message.body), **attributes}
+        envelope = read(data)
+        if envelope != read(found.message.body):
+            said.update(notification_attributes(envelope.get("MessageAttributes")))
+        named = [said[name] for name in ("project_id", "ProjectId") if name in said]
+        if isinstance(found, ForEverybody):
+            check(not named and (said.get("broadcast") is True or said.get("Broadcast") == "true"), "a leak", data)
+        else:
+            check(set(named) == {found.project_id} and is_project_id(found.project_id), "another project", data)
+
+
 # Tokens
 
 _AUTHENTICATOR: Final = make()
@@ -308,6 +335,7 @@ HARNESSES: Final[dict[str, Harness]] = {
     "extensions": extensions,
     "text": command,
     "publications": publication_body,
+    "updates": updates,
     "tokens": token,
     "keys": keys,
 }

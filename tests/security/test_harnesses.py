@@ -20,7 +20,7 @@ def test_a_case_of_the_corpus_holds(name: str, path: object) -> None:
     HARNESSES[name]((CORPUS / name / str(path)).read_bytes())
 
 
-@pytest.mark.parametrize("name", ["text", "publications"])
+@pytest.mark.parametrize("name", ["text", "publications", "updates"])
 def test_the_specifications_own_examples_hold(name: str) -> None:
     examples = vectors_for(name)
     assert len(examples) > 10

@@ -10,11 +10,12 @@ import os
 import random
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Final
 
 import pytest
 
+from demo.testing import Emulator
 from tests.e2e.gateway import Gateway
 from tests.security.conftest import GUARDED, Start
 from tests.security.peers import Message, Peer, Raw, bystander, frame
@@ -137,3 +138,52 @@ def test_streams_and_polls_of_two_tenants_in_one_turn_get_no_foreign_byte(guarde
             got = raw.read_until(b"}\n\n") if kind == "events" else raw.response().body
             assert b'"text":"%s"' % tenant.name.encode() in got.replace(b": ", b":")
             assert other.encode() not in got
+
+
+def text_attribute(value: str) -> dict[str, str]:
+    """An attribute as SQS has it."""
+    return {"DataType": "String", "StringValue": value}
+
+
+def updates_for_nobody(tenant: Tenant) -> list[dict[str, Any]]:
+    """What an agent of a tenant may send by mistake: none of it says for whom it is in a way that can be read."""
+    secret, project_id = f"secret of {tenant.name}", tenant.project_id
+    text = json.dumps({"text": secret})
+    notification = {"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:123456789012:updates", "Message": text}
+    event = {"source": "team.qa", "detail-type": "QA results", "detail": {"projectId": project_id, "text": secret}}
+    stored = {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": secret}}}]}
+    bodies = [{"text": secret}, {"text": secret, "projectId": project_id}, {"text": secret, "project_id": None}]
+    bodies += [{"text": secret, "broadcast": "true"}, notification, event, stored]
+    binary = {"DataType": "Binary", "BinaryValue": project_id.encode()}
+    attributes: list[dict[str, dict[str, Any]]] = [
+        {"project_id": text_attribute(project_id)},
+        {"PROJECTID": text_attribute(project_id)},
+    ]
+    attributes += [{"ProjectId": binary}, {"Broadcast": text_attribute("True")}, {"broadcast": text_attribute("true")}]
+    sent: list[dict[str, Any]] = [{"MessageBody": json.dumps(body)} for body in bodies]
+    return sent + [{"MessageBody": text, "MessageAttributes": each} for each in attributes]
+
+
+def test_an_update_that_names_nobody_is_shown_to_no_tenant(start: Start, emulator: Emulator) -> None:
+    with closing(emulator.client("sqs")) as sqs, ExitStack() as stack:
+        url = sqs.create_queue(QueueName=f"updates-{os.urandom(4).hex()}")["QueueUrl"]
+        gateway = stack.enter_context(start(**GUARDED, SQS_QUEUE_URL_UPDATES=url))
+        tenants = stack.enter_context(tenants_of(gateway))
+        sent = {
+            sqs.send_message(QueueUrl=url, **update)["MessageId"]
+            for tenant in tenants
+            for update in updates_for_nobody(tenant)
+        }
+        for update_id in sent:
+            gateway.wait_for_record("update.malformed", update_id=update_id)
+        counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        left = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"]
+        for tenant in tenants:
+            body = json.dumps({"project_id": tenant.project_id, "text": tenant.name})
+            sqs.send_message(QueueUrl=url, MessageBody=body)
+            assert tenant.peer.next() == {"project_id": tenant.project_id, "text": tenant.name, "offset": 1}
+        sqs.send_message(QueueUrl=url, MessageBody='{"broadcast":true,"text":"for all"}')
+        for tenant in tenants:
+            assert tenant.peer.next() == {"broadcast": True, "text": "for all"}
+            assert tenant.peer.nothing_is_left()
+        assert sum(int(count) for count in left.values()) == len(sent), "they are left to the redrive policy"

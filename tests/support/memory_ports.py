@@ -59,7 +59,7 @@ class MemoryUpdateSource:
         taken: list[Update] = []
         while self._waiting and len(taken) < 10:
             _, update = self._waiting.popitem(last=False)
-            delivery = Update(update.update_id, f"{next(self._handles)}", update.body, update.project_id)
+            delivery = Update(update.update_id, f"{next(self._handles)}", update.body, update.attributes)
             self.hidden[delivery.handle] = delivery
             taken.append(delivery)
         return taken

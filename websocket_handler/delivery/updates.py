@@ -11,9 +11,9 @@ from typing import Final
 
 from websocket_handler.delivery.node import Node
 from websocket_handler.ports.update_source import SourceUnavailable, Update, UpdateSource
-from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
-from websocket_handler.protocol.publication import project_named_in, read_object
+from websocket_handler.protocol.update import ForEverybody, body_bytes_max, read_update
 from websocket_handler.telemetry.counters import Counters
 
 UNDER_WAY_MAX: Final = 500
@@ -92,12 +92,10 @@ class UpdateConsumer:
             self._refused(update, fault)
 
     def _publish(self, update: Update) -> None:
-        self._node.check_size(update.body)
-        message = read_object(update.body)
-        named = project_named_in(message)
-        project_id = named if named is not None else update.project_id
-        if project_id is None:
-            self._node.broadcast(self._node.prepare_broadcast(message))
+        self._check_size(update)
+        found = read_update(update.body, update.attributes)
+        if isinstance(found, ForEverybody):
+            self._node.broadcast(self._node.prepare_broadcast(found.message))
             self._counters.updates["broadcast"] += 1
             self._forget(update, delete=True)
             return
@@ -109,14 +107,21 @@ class UpdateConsumer:
                 self._counters.updates["published"] += 1
                 self._forget(update, delete=True)
 
-        self._node.publish(self._node.prepare(message, project_id, f"sqs:{update.update_id}"), done)
+        self._node.publish(self._node.prepare(found.message, found.project_id, f"sqs:{update.update_id}"), done)
+
+    def _check_size(self, update: Update) -> None:
+        """Raises CommandError with `message_too_large` if no object of a permitted size can be in the body: it is not
+        even read then."""
+        if len(update.body) > body_bytes_max(self._node.limits.message_bytes):
+            raise CommandError(ErrorCode.MESSAGE_TOO_LARGE, f"the body has {len(update.body)} bytes")
 
     def _refused(self, update: Update, fault: CommandError) -> None:
         """Leave it in the queue: it comes again after its visibility, and ends in the dead-letter queue when it
         never gets better."""
         outcome = "failed" if fault.retryable else "malformed"
         self._counters.updates[outcome] += 1
-        self._report(f"update.{outcome}", {"update_id": update.update_id, "code": fault.code.value})
+        fields: dict[str, object] = {"update_id": update.update_id, "code": fault.code.value, "reason": fault.message}
+        self._report(f"update.{outcome}", fields)
         self._forget(update, delete=False)
 
     def _forget(self, update: Update, *, delete: bool) -> None:

@@ -1,6 +1,6 @@
 """Where agents leave their updates: a queue that is read, published, and only then cleared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,14 +9,14 @@ from typing import Protocol
 class Update:
     """One message of the updates queue.
 
-    `update_id` stays the same when the message is delivered again; `handle` names this delivery;
-    `project_id` is the attribute `ProjectId`, None without it.
+    `update_id` stays the same when the message is delivered again; `handle` names this delivery; `attributes` are the
+    attributes `ProjectId` and `Broadcast`, as far as the message has them: None stands for a value that is no text.
     """
 
     update_id: str
     handle: str
     body: bytes
-    project_id: str | None
+    attributes: Mapping[str, str | None]
 
 
 class SourceUnavailable(Exception):

@@ -1,10 +1,11 @@
 """The updates queue in virtual time: at least once in, once out, and nothing deleted before it is safe."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from tests.support.memory_ports import MemoryUpdateSource
 from tests.support.observers import NotedConnections
@@ -19,7 +20,10 @@ from websocket_handler.ports.log_store import Committed, LogStore, Unavailable
 from websocket_handler.ports.update_source import SourceUnavailable, Update
 from websocket_handler.protocol.messages import Subscribe
 from websocket_handler.protocol.publication import finish
+from websocket_handler.protocol.update import body_bytes_max
 from websocket_handler.telemetry.counters import Counters
+
+MESSAGE_BYTES: Final = DeliveryLimits().message_bytes
 
 
 class Source(MemoryUpdateSource):
@@ -72,7 +76,8 @@ class Desk:
 
     def put(self, *bodies: bytes, project_id: str | None = None) -> None:
         """Leave updates in the queue, with the ids u0, u1, and so on."""
-        self.source.put(Update(f"u{index}", "", body, project_id) for index, body in enumerate(bodies))
+        attributes = {} if project_id is None else {"ProjectId": project_id}
+        self.source.put(Update(f"u{index}", "", body, attributes) for index, body in enumerate(bodies))
 
     @property
     def names(self) -> list[str]:
@@ -115,15 +120,55 @@ async def test_the_attribute_names_the_project_where_the_body_does_not() -> None
 
 
 @in_virtual_time
-async def test_without_a_project_it_is_a_broadcast() -> None:
+async def test_a_broadcast_that_is_asked_for_reaches_everybody_and_is_deleted() -> None:
     desk = Desk()
     connection = connect()
     desk.node.register(connection)
-    desk.put(b'{"all":1}')
+    desk.put(b'{"all":1,"broadcast":true}')
     await settle()
-    assert client_of(connection).messages == [{"all": 1}]
+    assert client_of(connection).messages == [{"all": 1, "broadcast": True}]
     assert desk.counters.updates["broadcast"] == 1
+    assert desk.source.hidden == {}
     assert desk.consumer.is_settled
+
+
+@in_virtual_time
+async def test_an_update_that_names_nobody_is_shown_to_nobody_and_stays_in_the_queue() -> None:
+    desk = Desk()
+    connection = connect()
+    desk.node.register(connection)
+    desk.node.subscribe(connection, Subscribe(project_id="p"), lambda _answer: None)
+    desk.put(b'{"projectId":"p","text":"secret"}')
+    await settle()
+    assert client_of(connection).messages == []
+    assert len(desk.source.hidden) == 1
+    reason = 'an update needs project_id, the attribute ProjectId, or "broadcast": true; it has projectId'
+    assert desk.events == [
+        ("update.malformed", {"update_id": "u0", "code": "missing_field", "reason": reason}),
+    ]
+    assert desk.counters.updates == {"malformed": 1}
+
+
+@in_virtual_time
+async def test_the_object_in_an_envelope_is_published_in_its_own_bytes_and_measured_alone() -> None:
+    desk = Desk()
+    inner = json.dumps({"project_id": "p", "t": '"' * (MESSAGE_BYTES // 2 - 20)})
+    inner = inner[:-2] + "x" * (MESSAGE_BYTES - len(inner)) + inner[-2:]
+    for message in (inner, inner[:-2] + "x" + inner[-2:]):
+        desk.put(json.dumps({"Type": "Notification", "TopicArn": "t", "Message": message}).encode())
+        await settle()
+    assert desk.node.project("p").journal.log.head == 1
+    [entry] = desk.node.project("p").journal.log.after(0, 10, 1_000_000)
+    assert entry.payload == f'{inner[:-1]},"offset":1}}'.encode()
+    assert [fields["code"] for _, fields in desk.events] == ["message_too_large"]
+
+
+@in_virtual_time
+async def test_a_body_that_can_hold_no_object_of_a_permitted_size_is_not_read() -> None:
+    desk = Desk()
+    desk.put(b" " * body_bytes_max(MESSAGE_BYTES), b"[" * (1 + body_bytes_max(MESSAGE_BYTES)))
+    await settle()
+    assert [fields["code"] for _, fields in desk.events] == ["invalid_json", "message_too_large"]
 
 
 @in_virtual_time
@@ -258,7 +303,7 @@ async def test_what_is_under_way_stays_hidden_while_the_log_store_is_slow() -> N
 async def test_when_it_stops_receiving_what_it_took_is_still_published_and_deleted() -> None:
     desk, store = await one_under_way()
     desk.consumer.stop_receiving()
-    desk.source.put([Update("later", "", b"{}", "p")])
+    desk.source.put([Update("later", "", b"{}", {"ProjectId": "p"})])
     await settle()
     store.appended(Committed())
     await asyncio.sleep(60)

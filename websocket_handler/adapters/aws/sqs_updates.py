@@ -6,13 +6,13 @@ from typing import Any, Final
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sdk import AwsCall
 from websocket_handler.ports.update_source import SourceUnavailable, Update
+from websocket_handler.protocol.update import ATTRIBUTES
 
 LONG_POLL_S: Final = 20
 LONG_POLL_MARGIN_S: Final = 5.0
 RECEIVE_MAX: Final = 10
 VISIBILITY_DEFAULT_S: Final = 30
 """SQS's own default: taken where the queue's attribute may not be read, or is 0."""
-_PROJECT_ATTRIBUTE: Final = "ProjectId"
 
 
 class SqsUpdateSource:
@@ -48,7 +48,7 @@ class SqsUpdateSource:
                 MaxNumberOfMessages=RECEIVE_MAX,
                 WaitTimeSeconds=self._long_poll_s,
                 VisibilityTimeout=int(self.visibility_s),
-                MessageAttributeNames=[_PROJECT_ATTRIBUTE],
+                MessageAttributeNames=list(ATTRIBUTES),
             )
         except AwsError as error:
             raise SourceUnavailable(str(error)) from error
@@ -94,11 +94,11 @@ class SqsUpdateSource:
 
 
 def _update(message: Mapping[str, Any]) -> Update:
-    attribute = message.get("MessageAttributes", {}).get(_PROJECT_ATTRIBUTE, {})
+    attributes = message.get("MessageAttributes", {})
     return Update(
         update_id=message["MessageId"],
         handle=message["ReceiptHandle"],
         # A lone surrogate becomes invalid UTF-8 here, which the reader of the body refuses as malformed.
         body=message["Body"].encode("utf-8", "surrogatepass"),
-        project_id=attribute.get("StringValue"),
+        attributes={name: attributes[name].get("StringValue") for name in ATTRIBUTES if name in attributes},
     )
