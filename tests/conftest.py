@@ -1,8 +1,13 @@
-"""For all tests: generated ones are the same in every run, and the longest ones begin first."""
+"""For all tests: generated ones are the same in every run, the longest ones begin first, and faults of AWS end."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from demo.testing import Emulator
 
 LONG = ("tests/proof/", "tests/simulation/")
 
@@ -21,3 +26,10 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests come first: two processes then end at about the same time."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+@pytest.fixture
+def emulator(emulator_process: "Emulator") -> Iterator["Emulator"]:
+    """SQS and DynamoDB of this folder or file. Faults that a test makes end with the test."""
+    yield emulator_process
+    emulator_process.clear_faults()

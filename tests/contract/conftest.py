@@ -7,24 +7,14 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME, create_resources
-from demo.testing import Emulator, running_emulator
-from tests.contract.ports_testing import StandingClock, Tasks
+from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME
+from demo.testing import Emulator
+from tests.contract.ports_testing import Tasks
+from tests.support.clock import SteeredClock
+from tests.support.emulators import emulator_for_each
 from websocket_handler.adapters.aws.sdk import Aws
 
-
-@pytest.fixture(scope="session")
-def emulator_process() -> Iterator[Emulator]:
-    with running_emulator() as running:
-        create_resources(running.url)
-        yield running
-
-
-@pytest.fixture
-def emulator(emulator_process: Emulator) -> Iterator[Emulator]:
-    """The emulator. Faults that a test makes end with the test."""
-    yield emulator_process
-    emulator_process.clear_faults()
+emulator_process = emulator_for_each("session")
 
 
 @pytest.fixture
@@ -33,8 +23,8 @@ def table_name(emulator: Emulator) -> str:
 
 
 @pytest.fixture
-def clock() -> StandingClock:
-    return StandingClock()
+def clock() -> SteeredClock:
+    return SteeredClock()
 
 
 @pytest.fixture

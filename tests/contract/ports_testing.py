@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
+from tests.support.clock import BEGIN, SteeredClock
+from tests.support.patience import PATIENCE_S
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.retries import Backoff
@@ -24,28 +25,6 @@ from websocket_handler.ports.log_store import (
 )
 
 Answer = TypeVar("Answer")
-
-BEGIN: Final = 1_795_377_600.0
-"""2026-11-22T20:00:00Z."""
-
-
-class StandingClock:
-    """Time passes when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = BEGIN
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
-
-    def timestamp(self) -> str:
-        return self.text(self.now)
-
-    def text(self, wall: float) -> str:
-        return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Tasks:
@@ -92,7 +71,7 @@ def _tail(answer: Tail | Unavailable) -> Tail:
 async def _answer(ask: Callable[[Callable[[Answer], None]], None]) -> Answer:
     future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     ask(future.set_result)
-    return await asyncio.wait_for(future, 30)
+    return await asyncio.wait_for(future, PATIENCE_S)
 
 
 class LossyCall:
@@ -132,7 +111,7 @@ def impatience(table: Table) -> Iterator[None]:
         table.timeout_s, table.attempt_timeout_s = patience
 
 
-def dynamodb_log(table: Table, clock: StandingClock, tasks: Tasks, options: DynamoDbLogOptions | None = None) -> Asked:
+def dynamodb_log(table: Table, clock: SteeredClock, tasks: Tasks, options: DynamoDbLogOptions | None = None) -> Asked:
     """A DynamoDB log store whose answers can be awaited."""
     return Asked(DynamoDbLogStore(table, tasks.start, clock, options))
 

@@ -9,7 +9,7 @@ import pytest
 
 from demo.testing import Emulator
 from tests.contract.wire_testing import EVER_S
-from tests.virtual_time import in_virtual_time
+from tests.support.virtual_time import in_virtual_time
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.retries import Backoff, retried
 from websocket_handler.adapters.aws.sdk import Aws

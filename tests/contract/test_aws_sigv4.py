@@ -9,7 +9,7 @@ from botocore.credentials import Credentials as SdkCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contract.scripted_server import Request
+from tests.support.scripted_server import Request
 from websocket_handler.adapters.aws.sigv4 import Credentials, Signer
 from websocket_handler.adapters.aws.wire import TARGETS
 

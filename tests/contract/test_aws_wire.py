@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 import uvloop
 
-from tests.contract.scripted_server import TAKEN, Act, Deed, ScriptedServer, http_answer, scripted_server
 from tests.contract.wire_testing import EVER_S, RECEIPT, PlainAws, fault_of, send, wire_to
+from tests.support.scripted_server import TAKEN, Act, Deed, ScriptedServer, http_answer, scripted_server
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.http_connections import ConnectionLimits
 from websocket_handler.adapters.aws.wire import AwsWire

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME
 from demo.testing import Emulator
 from tests.contract.ports_testing import (
-    BEGIN,
     Asked,
     LossyCall,
-    StandingClock,
     Tasks,
     dynamodb_log,
     impatience,
@@ -24,6 +22,7 @@ from tests.contract.ports_testing import (
     quick_table,
 )
 from tests.contract.ports_testing import segment as made
+from tests.support.clock import BEGIN, SteeredClock
 from websocket_handler.adapters.aws.dynamodb_log import (
     KNOWLEDGE_S,
     RETENTION_MARGIN_S,
@@ -45,7 +44,7 @@ def table(aws: Aws, table_name: str) -> Table:
 
 
 @pytest.fixture
-def make_store(table: Table, clock: StandingClock, tasks: Tasks) -> MakeStore:
+def make_store(table: Table, clock: SteeredClock, tasks: Tasks) -> MakeStore:
     return lambda: dynamodb_log(table, clock, tasks)
 
 
@@ -68,7 +67,7 @@ async def test_the_item_is_what_is_documented(store: Asked, dynamodb: Any) -> No
 
 
 @pytest.mark.asyncio
-async def test_a_lost_answer_is_recognised(aws: Aws, table_name: str, clock: StandingClock, tasks: Tasks) -> None:
+async def test_a_lost_answer_is_recognised(aws: Aws, table_name: str, clock: SteeredClock, tasks: Tasks) -> None:
     random = Random(5)
     lossy = LossyCall(AwsWire(aws).call, random)
     store = dynamodb_log(quick_table(table_name, lossy), clock, tasks)
@@ -91,13 +90,13 @@ async def test_a_repeated_segment_is_committed_by_a_store_that_forgot(make_store
 
 @pytest.mark.asyncio
 async def test_expired_publications_are_gone_though_the_items_are_there(
-    store: Asked, make_store: MakeStore, clock: StandingClock
+    store: Asked, make_store: MakeStore, clock: SteeredClock
 ) -> None:
     project = new_project()
     await store.append(project, made(1, [b"a", b"b"]))
-    clock.now += 7200
-    await store.append(project, made(3, [b"c"], at=clock.now))
-    clock.now = BEGIN + LIFETIME_S
+    clock.advance(7200)
+    await store.append(project, made(3, [b"c"], at=clock.wall()))
+    clock.move_to(BEGIN + LIFETIME_S)
     for reader in (store, make_store()):
         tail = await reader.opened(project)
         assert (tail.epoch, tail.head, tail.floor, payloads_of(tail)) == ("e1", 3, 2, [b"c"])
@@ -107,12 +106,12 @@ async def test_expired_publications_are_gone_though_the_items_are_there(
 
 
 @pytest.mark.asyncio
-async def test_a_log_that_expired_begins_anew(store: Asked, make_store: MakeStore, clock: StandingClock) -> None:
+async def test_a_log_that_expired_begins_anew(store: Asked, make_store: MakeStore, clock: SteeredClock) -> None:
     project, late = new_project(), make_store()
     for first in range(1, 6):
         await store.append(project, made(first, [b"old"]))
     await late.opened(project)
-    clock.now += LIFETIME_S + 1
+    clock.advance(LIFETIME_S + 1)
     assert (await store.opened(project)).epoch is None
     assert isinstance(await store.append(project, made(1, [b"n1", b"n2"], epoch="e2")), Committed)
     assert isinstance(await late.append(project, made(6, [b"late"])), Behind)
@@ -125,26 +124,26 @@ async def test_a_log_that_expired_begins_anew(store: Asked, make_store: MakeStor
 
 
 @pytest.mark.asyncio
-async def test_knowledge_does_not_outlive_the_log(store: Asked, clock: StandingClock) -> None:
+async def test_knowledge_does_not_outlive_the_log(store: Asked, clock: SteeredClock) -> None:
     project = new_project()
     await store.append(project, made(1, [b"a"]))
-    clock.now += LIFETIME_S - 5
+    clock.advance(LIFETIME_S - 5)
     assert isinstance(await store.append(project, made(2, [b"b"])), Unavailable)
     assert store.store.failure() is None
-    clock.now += 10
+    clock.advance(10)
     assert isinstance(await store.append(project, made(2, [b"b"])), Behind)
 
 
 @pytest.mark.asyncio
 async def test_a_log_seen_just_before_its_end_is_not_continued_after_it(
-    make_store: MakeStore, clock: StandingClock
+    make_store: MakeStore, clock: SteeredClock
 ) -> None:
     """Another node begins a new epoch there: ours would stand beside it."""
     project, late, next_node = new_project(), make_store(), make_store()
     await late.append(project, made(1, [b"a"]))
-    clock.now += LIFETIME_S - 100
+    clock.advance(LIFETIME_S - 100)
     await late.opened(project)
-    clock.now += 101
+    clock.advance(101)
     assert (await next_node.opened(project)).epoch is None
     assert isinstance(await next_node.append(project, made(1, [b"n"], epoch="e2")), Committed)
     assert isinstance(await late.append(project, made(2, [b"b"])), Behind)
@@ -153,13 +152,13 @@ async def test_a_log_seen_just_before_its_end_is_not_continued_after_it(
 
 @pytest.mark.asyncio
 async def test_an_old_view_is_looked_at_again(
-    store: Asked, make_store: MakeStore, clock: StandingClock, dynamodb: Any
+    store: Asked, make_store: MakeStore, clock: SteeredClock, dynamodb: Any
 ) -> None:
     """What others wrote after our view expired and was deleted: nothing is there to conflict with."""
     project, other = new_project(), make_store()
     await store.append(project, made(1, [b"a"]))
     await other.opened(project)
-    clock.now += KNOWLEDGE_S + 1
+    clock.advance(KNOWLEDGE_S + 1)
     for first in (2, 3, 4):
         assert isinstance(await other.append(project, made(first, [b"x"])), Committed)
     key = {"PK": {"S": f"WS#LOG#{project}"}, "SK": {"S": f"{2:020}"}}
@@ -169,7 +168,7 @@ async def test_an_old_view_is_looked_at_again(
 
 
 @pytest.mark.asyncio
-async def test_ttl_never_falls_along_a_log(aws: Aws, table_name: str, clock: StandingClock, tasks: Tasks) -> None:
+async def test_ttl_never_falls_along_a_log(aws: Aws, table_name: str, clock: SteeredClock, tasks: Tasks) -> None:
     """A later segment that expired first would give its offsets away a second time."""
     project = new_project()
     table = quick_table(table_name, AwsWire(aws).call)
@@ -177,7 +176,7 @@ async def test_ttl_never_falls_along_a_log(aws: Aws, table_name: str, clock: Sta
     short = dynamodb_log(table, clock, tasks, DynamoDbLogOptions(LogLimits(seconds=60)))
     await long.append(project, made(1, [b"a"]))
     await short.append(project, made(2, [b"b"]))
-    clock.now += 86_400 * 3
+    clock.advance(86_400 * 3)
     assert (await short.opened(project)).head == 2
 
 
@@ -203,7 +202,7 @@ async def test_a_gap_and_another_epoch_cut(store: Asked, make_store: MakeStore, 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("expired", [0, 1, 7, 39])
 async def test_the_floor_is_found_among_many_expired(
-    aws: Aws, table_name: str, clock: StandingClock, tasks: Tasks, expired: int
+    aws: Aws, table_name: str, clock: SteeredClock, tasks: Tasks, expired: int
 ) -> None:
     project = new_project()
     options = DynamoDbLogOptions(LogLimits(messages=1), key_seconds=0)
@@ -211,26 +210,26 @@ async def test_the_floor_is_found_among_many_expired(
     store = dynamodb_log(table, clock, tasks, options)
     for first in range(1, 41):
         if first == expired + 1:
-            clock.now += 10_000
-        await store.append(project, made(first, [b"x"], at=clock.now - 1))
-    clock.now = BEGIN + LIFETIME_S + 100
+            clock.advance(10_000)
+        await store.append(project, made(first, [b"x"], at=clock.wall() - 1))
+    clock.move_to(BEGIN + LIFETIME_S + 100)
     fresh = dynamodb_log(table, clock, tasks, options)
     assert (await fresh.opened(project)).floor == expired
 
 
 @pytest.mark.asyncio
 async def test_open_reads_as_far_as_keys_are_remembered(
-    aws: Aws, table_name: str, clock: StandingClock, tasks: Tasks
+    aws: Aws, table_name: str, clock: SteeredClock, tasks: Tasks
 ) -> None:
     project = new_project()
     options = DynamoDbLogOptions(LogLimits(messages=2), key_count=100, key_seconds=300)
     store = dynamodb_log(quick_table(table_name, AwsWire(aws).call), clock, tasks, options)
     for first in range(1, 11):
-        clock.now += 100
-        await store.append(project, made(first, [b"x"], at=clock.now))
+        clock.advance(100)
+        await store.append(project, made(first, [b"x"], at=clock.wall()))
     tail = await store.opened(project)
-    assert tail.segments[0].records[0].published_at < clock.now - 300
-    assert tail.segments[1].records[0].published_at >= clock.now - 300
+    assert tail.segments[0].records[0].published_at < clock.wall() - 300
+    assert tail.segments[1].records[0].published_at >= clock.wall() - 300
 
 
 @pytest.mark.asyncio
@@ -282,7 +281,7 @@ async def test_a_failed_write_heals_by_a_write(store: Asked, table: Table, emula
 
 
 @pytest.mark.asyncio
-async def test_a_missing_table_is_told_at_the_first_attempt(aws: Aws, clock: StandingClock, tasks: Tasks) -> None:
+async def test_a_missing_table_is_told_at_the_first_attempt(aws: Aws, clock: SteeredClock, tasks: Tasks) -> None:
     call = LossyCall(AwsWire(aws).call, Random(1))
     store = dynamodb_log(quick_table("no-such-table", call), clock, tasks)
     assert isinstance(await store.open("p"), Unavailable)
@@ -371,7 +370,7 @@ def test_two_nodes_on_one_table_stay_in_one_order(
     loop, aws = runner
 
     async def play() -> None:
-        project, clock, tasks = new_project(), StandingClock(), Tasks()
+        project, clock, tasks = new_project(), SteeredClock(), Tasks()
         lossy = LossyCall(AwsWire(aws).call, Random(seed), before=0.1, after=0.1)
         writers = [_Writer(dynamodb_log(quick_table(TABLE_NAME, lossy), clock, tasks), project) for _ in range(2)]
         await asyncio.gather(*(writer.open(f"e{index}") for index, writer in enumerate(writers)))

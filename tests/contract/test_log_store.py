@@ -5,9 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contract.ports_testing import (
-    BEGIN,
     Asked,
-    StandingClock,
     Tasks,
     dynamodb_log,
     new_project,
@@ -15,6 +13,7 @@ from tests.contract.ports_testing import (
     quick_table,
 )
 from tests.contract.ports_testing import segment as made
+from tests.support.clock import BEGIN, SteeredClock
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.wire import AwsWire
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.asyncio
 
 @pytest.fixture(params=["memory", "dynamodb"])
 def make_store(
-    request: pytest.FixtureRequest, aws: Aws, table_name: str, clock: StandingClock, tasks: Tasks
+    request: pytest.FixtureRequest, aws: Aws, table_name: str, clock: SteeredClock, tasks: Tasks
 ) -> MakeStore:
     def make(limits: LogLimits) -> Asked:
         if request.param == "memory":

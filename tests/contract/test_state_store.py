@@ -10,7 +10,8 @@ import pytest
 
 from demo.resources import TABLE_NAME
 from demo.testing import Emulator
-from tests.contract.ports_testing import BEGIN, LossyCall, StandingClock, impatience, quick_table
+from tests.contract.ports_testing import LossyCall, impatience, quick_table
+from tests.support.clock import BEGIN, SteeredClock
 from tests.support.memory_ports import MemoryStateStore
 from websocket_handler.adapters.aws.dynamodb_state import TTL_S, DynamoDbStateStore
 from websocket_handler.adapters.aws.sdk import Aws
@@ -30,7 +31,7 @@ def new_id() -> str:
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
-def store(request: pytest.FixtureRequest, aws: Aws, clock: StandingClock) -> StateStore:
+def store(request: pytest.FixtureRequest, aws: Aws, clock: SteeredClock) -> StateStore:
     if request.param == "memory":
         return MemoryStateStore()
     return DynamoDbStateStore(quick_table(TABLE_NAME, AwsWire(aws).call), clock)
@@ -101,7 +102,7 @@ async def test_many_connections_and_subscriptions(store: StateStore, seen: Seen)
     assert [seen(one) for one in connections] == [None] * len(connections)
 
 
-async def test_the_items_are_what_is_documented(aws: Aws, clock: StandingClock, dynamodb: Any) -> None:
+async def test_the_items_are_what_is_documented(aws: Aws, clock: SteeredClock, dynamodb: Any) -> None:
     store = DynamoDbStateStore(quick_table(TABLE_NAME, AwsWire(aws).call), clock)
     one, project = new_id(), new_id()
     await store.write([record(one, project)], [], BEGIN)
@@ -117,7 +118,7 @@ async def test_the_items_are_what_is_documented(aws: Aws, clock: StandingClock, 
     assert (follower["connection_id"], follower["node_id"], follower["ttl"]) == ({"S": one}, {"S": "node-1"}, ttl)
 
 
-async def test_a_refresh_moves_the_expiry_of_everything(aws: Aws, clock: StandingClock, dynamodb: Any) -> None:
+async def test_a_refresh_moves_the_expiry_of_everything(aws: Aws, clock: SteeredClock, dynamodb: Any) -> None:
     store = DynamoDbStateStore(quick_table(TABLE_NAME, AwsWire(aws).call), clock)
     one, project = new_id(), new_id()
     await store.write([record(one, project)], [], BEGIN)
@@ -127,7 +128,7 @@ async def test_a_refresh_moves_the_expiry_of_everything(aws: Aws, clock: Standin
             assert item["ttl"] == {"N": str(int(BEGIN) + 6 * 3600 + TTL_S)}
 
 
-async def test_only_what_changed_is_written(aws: Aws, clock: StandingClock) -> None:
+async def test_only_what_changed_is_written(aws: Aws, clock: SteeredClock) -> None:
     lossy = LossyCall(AwsWire(aws).call, Random(1))
     store = DynamoDbStateStore(quick_table(TABLE_NAME, lossy), clock)
     one = record(new_id(), new_id())
@@ -137,7 +138,7 @@ async def test_only_what_changed_is_written(aws: Aws, clock: StandingClock) -> N
     assert lossy.calls == 1
 
 
-async def test_every_key_is_ours(aws: Aws, clock: StandingClock) -> None:
+async def test_every_key_is_ours(aws: Aws, clock: SteeredClock) -> None:
     keys: list[str] = []
 
     async def call(service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
@@ -154,7 +155,7 @@ async def test_every_key_is_ours(aws: Aws, clock: StandingClock) -> None:
     assert all(key.startswith("WS#") for key in keys)
 
 
-async def test_throttled_items_are_written_again(aws: Aws, clock: StandingClock, dynamodb: Any) -> None:
+async def test_throttled_items_are_written_again(aws: Aws, clock: SteeredClock, dynamodb: Any) -> None:
     """DynamoDB takes a part of a batch and hands back the rest."""
     wire = AwsWire(aws)
 
@@ -180,7 +181,7 @@ async def end_outage(emulator: Emulator) -> None:
 
 @pytest.mark.parametrize("mode", ["error", "throttle", "stall"])
 async def test_an_outage_is_told_and_repeating_heals(
-    aws: Aws, clock: StandingClock, dynamodb: Any, emulator: Emulator, mode: str
+    aws: Aws, clock: SteeredClock, dynamodb: Any, emulator: Emulator, mode: str
 ) -> None:
     table = quick_table(TABLE_NAME, AwsWire(aws).call)
     store = DynamoDbStateStore(table, clock)
@@ -203,7 +204,7 @@ async def test_an_outage_is_told_and_repeating_heals(
 
 
 async def test_what_was_written_though_it_failed_is_deleted(
-    aws: Aws, clock: StandingClock, dynamodb: Any, emulator: Emulator
+    aws: Aws, clock: SteeredClock, dynamodb: Any, emulator: Emulator
 ) -> None:
     """The answer was lost, and by the next write the subscription, or the connection, is gone."""
     lossy = LossyCall(AwsWire(aws).call, Random(1))

@@ -10,6 +10,7 @@ import pytest
 
 from demo.testing import Emulator
 from tests.support.memory_ports import MemoryUpdateSource
+from tests.support.patience import PATIENCE_S
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
@@ -43,7 +44,7 @@ def put(source: UpdateSource, sqs: Any, queue_url: str) -> Put:
 
 async def all_of(source: UpdateSource, count: int) -> list[Update]:
     updates: list[Update] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while len(updates) < count:
             updates += await source.receive()
     return updates

@@ -17,10 +17,9 @@ from typing import Any, Final
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.e2e.links import CLIENTS, RemoteDriver
+from tests.support.links import CLIENTS, RemoteDriver
+from tests.support.patience import PATIENCE_S
 
-ANSWER_TIMEOUT_S: Final = 30.0
-CONDITION_TIMEOUT_S: Final = 25.0
 BINDING: Final = "reportToTest"
 FLAGS: Final = (
     "--headless=new",
@@ -55,7 +54,7 @@ class Page:
         await self.call("Page.navigate", url=url)
         await self.until(f"document.readyState === 'complete' && location.href.startsWith({json.dumps(url)})")
 
-    async def run(self, expression: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
+    async def run(self, expression: str, timeout_s: float = PATIENCE_S) -> Any:
         """The value of a JavaScript expression; a promise is awaited. Raises AssertionError with the exception."""
         answer = await self._browser.call(
             "Runtime.evaluate",
@@ -68,7 +67,7 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    async def until(self, condition: str, timeout_s: float = CONDITION_TIMEOUT_S) -> None:
+    async def until(self, condition: str, timeout_s: float = PATIENCE_S) -> None:
         """Return when a JavaScript condition holds. Raises AssertionError with what the page shows instead."""
         await self.run(
             "new Promise((resolve, reject) => {"
@@ -78,7 +77,7 @@ class Page:
             f"else if (performance.now() > deadline) reject(new Error({json.dumps(condition)} + ' never came true: '"
             " + document.body.innerText.slice(0, 2000)));"
             "else setTimeout(look, 10); }; look(); })",
-            timeout_s + ANSWER_TIMEOUT_S,
+            timeout_s + PATIENCE_S,
         )
 
     async def text(self, selector: str) -> str:
@@ -164,7 +163,7 @@ class Browser:
             return
 
     async def call(
-        self, method: str, session_id: str | None = None, timeout_s: float = ANSWER_TIMEOUT_S, **parameters: Any
+        self, method: str, session_id: str | None = None, timeout_s: float = PATIENCE_S, **parameters: Any
     ) -> Any:
         """One DevTools command. Raises AssertionError with the browser's reason."""
         number = next(self._numbers)
@@ -207,7 +206,7 @@ async def running_browser() -> AsyncIterator[Browser]:
             stderr=asyncio.subprocess.PIPE,
         )
         assert process.stderr is not None
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             url = await _devtools_url(process.stderr)
         draining = asyncio.create_task(process.stderr.read())
         async with connect(url, proxy=None, max_size=None, ping_interval=None) as socket:
@@ -217,7 +216,7 @@ async def running_browser() -> AsyncIterator[Browser]:
                 yield browser
             finally:
                 await browser.call("Browser.close")
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                async with asyncio.timeout(PATIENCE_S):
                     await asyncio.gather(process.wait(), reading, draining)
 
 

@@ -12,26 +12,25 @@ import pytest
 import pytest_asyncio
 
 from demo.resources import create_resources
-from demo.testing import Emulator, running_emulator
+from demo.testing import Emulator
 from tests.e2e.browser import Browser, running_browser
-from tests.e2e.gateway import ANSWER_TIMEOUT_S, Gateway, running_gateway
-from tests.e2e.links import Client, Connect, PythonLink, RemoteDriver, new_project, open_client, running_node_driver
+from tests.support.emulators import emulator_for_each
+from tests.support.frames import HANDSHAKE
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.links import Client, Connect, PythonLink, RemoteDriver, new_project, open_client, running_node_driver
+from tests.support.patience import PATIENCE_S
 from websocket_handler.protocol.codes import ERRORS, ErrorCode
 
 Open = Callable[..., Awaitable[Client]]
 
 
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    """SQS and DynamoDB."""
-    with running_emulator() as running:
-        yield running
+emulator_process = emulator_for_each("session")
 
 
 @pytest.fixture(scope="session")
-def settings(emulator: Emulator) -> dict[str, str]:
+def settings(emulator_process: Emulator) -> dict[str, str]:
     """The gateway's environment, with queues and table in place."""
-    return create_resources(emulator.url)
+    return create_resources(emulator_process.url)
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +111,7 @@ class Http:
 @pytest_asyncio.fixture(loop_scope="session")
 async def api(gateway: Gateway) -> AsyncIterator[Http]:
     """The gateway's HTTP API."""
-    timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
     async with aiohttp.ClientSession(gateway.base_url, timeout=timeout, trust_env=False) as session:
         yield Http(session)
 
@@ -164,15 +163,12 @@ async def refused_handshake(
 ) -> tuple[int, Mapping[str, str], Any]:
     """The HTTP answer to a handshake that is refused: status, headers, JSON body."""
     handshake = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        **HANDSHAKE,
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
     handshake = {name: value for name, value in handshake.items() if value}
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)) as session,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session,
         session.get(f"{gateway.base_url}{path}{query}", headers=handshake) as response,
     ):
         return response.status, response.headers, json.loads(await response.read())

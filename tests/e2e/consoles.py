@@ -13,8 +13,8 @@ from typing import Any, Final
 import aiohttp
 
 from tests.e2e.browser import Browser, Page
-from tests.e2e.gateway import Gateway
-from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
+from tests.support.gateway import Gateway
+from tests.support.tokens import AUDIENCE, ISSUER, SECRET, token
 
 GUARDED: Final = {
     "AUTH_MODE": "jwt",

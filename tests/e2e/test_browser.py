@@ -18,14 +18,12 @@ import pytest_asyncio
 from demo.resources import AGENTS, create_resources
 from demo.testing import running_emulator
 from tests.e2e.browser import Browser, Page
-from tests.e2e.gateway import REPOSITORY, Gateway, clean_environment, off_loop, running_gateway
-from tests.e2e.links import new_project
+from tests.support.gateway import REPOSITORY, Gateway, clean_environment, off_loop, running_gateway
+from tests.support.links import new_project
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-AGENT_STOP_TIMEOUT_S: Final = 10
-CHAIN_TIMEOUT_S: Final = 60.0
-"""What the agents do takes a few seconds; what a killed gateway had received comes again only after its visibility."""
 
 SNIPPET: Final = """
 new Promise((resolve) => {
@@ -54,7 +52,7 @@ def own_settings() -> Iterator[dict[str, str]]:
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            stack.callback(process.wait, AGENT_STOP_TIMEOUT_S)
+            stack.callback(process.wait, PATIENCE_S)
             stack.callback(process.terminate)
         yield settings
 
@@ -137,7 +135,7 @@ async def test_the_console_survives_a_crash_of_the_gateway(
 
     async with off_loop(running_gateway(own_settings, WEBSOCKET_PORT=str(port))) as second:
         await page.until("document.querySelector('#state').dataset.state === 'live'")
-        await page.until(results(project_id, 2), timeout_s=CHAIN_TIMEOUT_S)
+        await page.until(results(project_id, 2), timeout_s=PATIENCE_S)
         await page.until(f"document.getElementById('presence-{project_id}').textContent === '1'")
         await screenshot(page, pictures / "console-recovered.png")
         _, body = await asyncio.to_thread(second.get, f"/api/v1/projects/{project_id}/messages?limit=1000")

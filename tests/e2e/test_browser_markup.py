@@ -13,8 +13,8 @@ import pytest_asyncio
 
 from tests.e2e.browser import Browser
 from tests.e2e.consoles import Console, opened
-from tests.e2e.gateway import Gateway
-from tests.e2e.links import new_project
+from tests.support.gateway import Gateway
+from tests.support.links import new_project
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

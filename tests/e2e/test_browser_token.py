@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from tests.e2e.browser import Browser
 from tests.e2e.consoles import GUARDED, Console, opened
-from tests.e2e.gateway import Gateway, running_gateway
-from tests.e2e.links import new_project
-from tests.security.tokens import token
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.links import new_project
+from tests.support.tokens import token
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -11,7 +11,7 @@ import pytest
 
 from demo.testing import Emulator
 from tests.e2e.conftest import Http, Open
-from tests.e2e.links import Client, new_project
+from tests.support.links import Client, new_project
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

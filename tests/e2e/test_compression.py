@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.e2e.gateway import Gateway, off_loop, running_gateway
-from tests.e2e.links import Client, Connect, new_project, open_client
+from tests.support.gateway import Gateway, off_loop, running_gateway
+from tests.support.links import Client, Connect, new_project, open_client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

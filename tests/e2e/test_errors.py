@@ -14,8 +14,10 @@ import websockets
 
 from demo.testing import Emulator
 from tests.e2e.conftest import Open, check_error, refused_handshake
-from tests.e2e.gateway import REPOSITORY, Gateway, off_loop, running_gateway
-from tests.e2e.links import REPLY_TIMEOUT_S, Client, LinkClosedError, PythonLink, new_project, open_client
+from tests.support.gateway import REPOSITORY, Gateway, off_loop, running_gateway
+from tests.support.links import Client, LinkClosedError, PythonLink, new_project, open_client
+from tests.support.patience import PATIENCE_S
+from tests.support.raw_socket import RawSocket
 from websocket_handler.protocol.codes import ERRORS
 
 asynchronous = pytest.mark.asyncio(loop_scope="session")
@@ -224,31 +226,18 @@ async def test_commands_beyond_the_rate_are_refused(small_gateway: Gateway, open
 
 @asynchronous
 async def test_who_answers_no_ping_is_closed(settings: dict[str, str]) -> None:
-    """4001 for a client that is there but never reads; those who answer stay."""
+    """4001 for a client that reads and never answers; those who answer stay."""
     async with off_loop(running_gateway(settings, PING_INTERVAL_S="2", LOG_STORE="memory")) as gateway:
         living = await open_client(PythonLink.connect, gateway.ws_url)
-        rest = await _what_a_silent_client_gets(gateway)
+        silent = await RawSocket.connect(gateway.port)
+        async with asyncio.timeout(PATIENCE_S):
+            rest = await silent.reader.readuntil((4001).to_bytes(2))
+        await silent.close()
         assert await living.nothing_is_left()
         await living.close()
 
     assert b"\x89\x00" in rest  # a ping without payload
     assert rest.endswith((4001).to_bytes(2))
-
-
-async def _what_a_silent_client_gets(gateway: Gateway) -> bytes:
-    """Everything after the head of the handshake's answer, up to the code 4001."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(
-        b"GET /ws HTTP/1.1\r\nHost: test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-    try:
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
-            assert b"101 Switching Protocols" in await reader.readuntil(b"\r\n\r\n")
-            return await reader.readuntil((4001).to_bytes(2))
-    finally:
-        writer.close()
-        await writer.wait_closed()
 
 
 def test_every_code_of_the_table_is_tested() -> None:

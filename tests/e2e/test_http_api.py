@@ -13,8 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import Http, Open, check_error
-from tests.e2e.gateway import ANSWER_TIMEOUT_S, Gateway, running_gateway
-from tests.e2e.links import new_project
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.links import new_project
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -311,7 +312,7 @@ async def raw(gateway: Gateway, request: bytes, *, eof: bool = False) -> bytes:
     if eof:
         writer.write_eof()
     try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             return await reader.read()
     finally:
         writer.close()

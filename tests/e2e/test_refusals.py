@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.conftest import Http, check_error, refused_handshake
-from tests.e2e.gateway import Gateway
-from tests.e2e.links import Client
+from tests.support.gateway import Gateway
+from tests.support.links import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

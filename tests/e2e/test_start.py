@@ -14,9 +14,9 @@ from typing import Final
 
 import pytest
 
-from tests.e2e.gateway import REPOSITORY, Gateway, clean_environment, running_gateway
+from tests.support.gateway import REPOSITORY, Gateway, clean_environment, running_gateway
+from tests.support.patience import PATIENCE_S
 
-TIMEOUT_S: Final = 60
 REQUIRED: Final = (
     "SQS_QUEUE_URL_PM",
     "SQS_QUEUE_URL_DEV",
@@ -40,7 +40,7 @@ def run(command: Sequence[str], folder: Path, settings: Mapping[str, str]) -> su
         env=clean_environment(settings),
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -14,61 +14,25 @@ from websockets.asyncio.client import connect
 from websockets.frames import Opcode
 
 from tests.e2e.conftest import Open, check_error
-from tests.e2e.gateway import Gateway
-from tests.e2e.links import REPLY_TIMEOUT_S, LinkClosedError, PythonLink, RemoteDriver, new_project
+from tests.support.frames import RSV1, ZERO_MASK
+from tests.support.frames import client_frame as frame
+from tests.support.gateway import Gateway
+from tests.support.links import LinkClosedError, PythonLink, RemoteDriver, new_project
+from tests.support.patience import PATIENCE_S
+from tests.support.raw_socket import RawSocket
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("bystander")]
 
 FIN: Final = 0x80
-MASK: Final = b"\x01\x02\x03\x04"
 
 
-def frame(opcode: int, payload: bytes = b"", *, head: int = FIN, length: bytes | None = None) -> bytes:
-    """One masked client frame, or something that only looks like one."""
-    size = len(payload)
-    if length is None:
-        length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2)
-    masked = bytes(byte ^ MASK[index % 4] for index, byte in enumerate(payload))
-    return bytes([head | opcode]) + length + MASK + masked
-
-
-class RawSocket:
-    """A WebSocket of which the test writes every byte."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    @classmethod
-    async def connect(cls, port: int, after_head: bytes = b"") -> RawSocket:
-        """Shake hands, with frames in the same packet where asked for."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(
-            b"GET /ws HTTP/1.1\r\nHost: t\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + after_head
-        )
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
-            head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101 ")
-        assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head  # RFC 6455 section 1.3
-        return cls(reader, writer)
-
-    async def frame(self) -> tuple[int, bytes]:
-        """The next frame: first byte and payload."""
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
-            first, size = await self.reader.readexactly(2)
-            if size >= 126:
-                size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8))
-            return first, await self.reader.readexactly(size)
-
-    async def close_code(self) -> int:
-        """The code of the close frame, which is the next one; then the gateway ends the connection."""
-        first, payload = await self.frame()
-        assert first == FIN | Opcode.CLOSE, (first, payload)
-        self.writer.write(frame(Opcode.CLOSE, payload[:2]))
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
-            assert await self.reader.read() == b""
-        return int.from_bytes(payload[:2])
+async def close_code(raw: RawSocket) -> int:
+    """The code of the close frame, which is the next one; then the gateway ends the connection."""
+    first, payload = await raw.frame()
+    assert first == FIN | Opcode.CLOSE, (first, payload)
+    raw.writer.write(frame(Opcode.CLOSE, payload[:2]))
+    assert await raw.rest() == b""
+    return int.from_bytes(payload[:2])
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -77,8 +41,7 @@ async def socket(gateway: Gateway) -> AsyncIterator[RawSocket]:
     raw = await RawSocket.connect(gateway.port)
     assert b'"connected"' in (await raw.frame())[1]
     yield raw
-    raw.writer.close()
-    await raw.writer.wait_closed()
+    await raw.close()
 
 
 async def test_a_fragmented_message_is_put_together(
@@ -99,7 +62,7 @@ async def test_a_fragmented_message_is_put_together(
     assert json.loads(await node.receive())["type"] == "publish_confirmed"
     raw = await RawSocket.connect(gateway.port)
     for part in (
-        frame(Opcode.TEXT, whole[:cut], head=0),
+        frame(Opcode.TEXT, whole[:cut], fin=False),
         frame(Opcode.PING, b"between"),
         frame(Opcode.CONT, whole[cut:]),
     ):
@@ -116,7 +79,12 @@ async def test_a_fragmented_message_is_put_together(
 
 async def test_frames_in_the_packet_of_the_handshake_are_read(gateway: Gateway) -> None:
     """An impatient client loses nothing."""
-    raw = await RawSocket.connect(gateway.port, frame(Opcode.TEXT, b'{"action":"ping"}'))
+    raw = await RawSocket.connect(
+        gateway.port,
+        after_head=frame(Opcode.TEXT, b'{"action":"ping"}'),
+        connection="keep-alive, Upgrade",
+        upgrade="WebSocket",
+    )
     frames = [await raw.frame() for _ in range(2)]
     raw.writer.close()
 
@@ -128,22 +96,22 @@ async def test_frames_in_the_packet_of_the_handshake_are_read(gateway: Gateway) 
     [
         (frame(Opcode.TEXT, b"\xff"), 1007),
         (frame(Opcode.TEXT, b'{"action":"\xed\xa0\x80"}'), 1007),
-        (frame(Opcode.TEXT, b"\xe2\x82", head=0) + frame(Opcode.CONT, b"x", head=0), 1007),
+        (frame(Opcode.TEXT, b"\xe2\x82", fin=False) + frame(Opcode.CONT, b"x", fin=False), 1007),
         (frame(Opcode.CLOSE, (1000).to_bytes(2) + b"\xff"), 1007),
         (b"\x81\x04ping", 1002),
-        (frame(Opcode.TEXT, b"{}", head=FIN | 0x40), 1002),
+        (frame(Opcode.TEXT, b"{}", rsv=RSV1), 1002),
         (frame(0x3, b"{}"), 1002),
         (frame(0xB), 1002),
         (frame(Opcode.CONT, b"{}"), 1002),
-        (frame(Opcode.TEXT, b"{", head=0) + frame(Opcode.TEXT, b"}"), 1002),
-        (frame(Opcode.PING, head=0), 1002),
+        (frame(Opcode.TEXT, b"{", fin=False) + frame(Opcode.TEXT, b"}"), 1002),
+        (frame(Opcode.PING, fin=False), 1002),
         (frame(Opcode.PING, b"x" * 126), 1002),
         (frame(Opcode.CLOSE, b"\x03"), 1002),
         (frame(Opcode.CLOSE, (1005).to_bytes(2)), 1002),
-        (frame(Opcode.TEXT, length=b"\xff" + (1 << 63).to_bytes(8)), 1002),
-        (frame(Opcode.TEXT, b"{}", length=b"\xfe\x00\x02"), 1002),
-        (frame(Opcode.TEXT, length=b"\xff" + (1 << 40).to_bytes(8)), 1009),
-        (frame(Opcode.TEXT, head=0) + frame(Opcode.CONT, head=0) * 2000, 1008),
+        (b"\x81\xff" + (1 << 63).to_bytes(8) + ZERO_MASK, 1002),
+        (frame(Opcode.TEXT, b"{}", length_bytes=2), 1002),
+        (b"\x81\xff" + (1 << 40).to_bytes(8) + ZERO_MASK, 1009),
+        (frame(Opcode.TEXT, fin=False) + frame(Opcode.CONT, fin=False) * 2000, 1008),
     ],
     ids=[
         "not UTF-8",
@@ -170,13 +138,13 @@ async def test_a_broken_stream_ends_with_its_code(socket: RawSocket, bad: bytes,
     """1007 for text that is not UTF-8, 1002 for broken frames, 1009 and 1008 for what nobody could read past."""
     socket.writer.write(bad)
 
-    assert await socket.close_code() == code
+    assert await close_code(socket) == code
 
 
 async def test_an_oversize_message_is_read_past(socket: RawSocket) -> None:
     """Also in fragments and with other frames behind it: the stream stays in step."""
     part = b"x" * 40_000
-    socket.writer.write(frame(Opcode.TEXT, part, head=0) + frame(Opcode.CONT, part, head=0))
+    socket.writer.write(frame(Opcode.TEXT, part, fin=False) + frame(Opcode.CONT, part, fin=False))
     check_error(json.loads((await socket.frame())[1]), "message_too_large")
     socket.writer.write(frame(Opcode.PING, b"still there?"))
     assert await socket.frame() == (FIN | Opcode.PONG, b"still there?")
@@ -199,7 +167,7 @@ async def test_both_libraries_get_their_pong(open_python: Open, node_driver: Rem
     await node.receive()
 
     assert isinstance(client.link, PythonLink)
-    async with asyncio.timeout(REPLY_TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         await (await client.link.socket.ping(b"from python"))
         await node.run("ping", text="from node")
         assert (await node.events.get())["text"] == "from node"
@@ -228,8 +196,7 @@ async def test_a_close_frame_is_answered_and_nothing_after_it_is_read(
     socket.writer.write(frame(Opcode.CLOSE, payload) + frame(Opcode.TEXT, b'{"action":"ping"}'))
 
     assert await socket.frame() == (FIN | Opcode.CLOSE, answer)
-    async with asyncio.timeout(REPLY_TIMEOUT_S):
-        assert await socket.reader.read() == b""
+    assert await socket.rest() == b""
 
 
 async def test_a_client_that_vanishes_costs_nobody_anything(socket: RawSocket, open_python: Open) -> None:

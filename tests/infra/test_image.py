@@ -20,7 +20,7 @@ from tests.infra import container as containers
 from tests.infra.account import REPOSITORY, Account
 from tests.infra.container import Container, Memory, podman
 from tests.infra.deployed import Deployed
-from tests.security.tokens import SECRET, token
+from tests.support.tokens import SECRET, token
 
 pytestmark = [
     pytest.mark.slow,

@@ -23,9 +23,9 @@ from botocore import xform_name
 from botocore.session import Session
 from websockets.sync.client import connect
 
-from tests.contract.ecs_agent import EcsAgent, running_ecs_agent
 from tests.infra.account import REPOSITORY, Account
 from tests.infra.deployed import Deployed
+from tests.support.ecs_agent import EcsAgent, running_ecs_agent
 
 with warnings.catch_warnings():  # it leaves a file open while it is imported
     warnings.simplefilter("ignore", ResourceWarning)

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
 
 from demo.resources import create_resources
-from demo.testing import Emulator, running_emulator
-from tests.e2e.gateway import Gateway
-from tests.e2e.links import Client, PythonLink, open_client
+from demo.testing import Emulator
+from tests.support.emulators import emulator_for_each
+from tests.support.gateway import Gateway
+from tests.support.links import Client, PythonLink, open_client
 
 Open = Callable[..., Awaitable[Client]]
 
 
-@pytest.fixture(scope="module")
-def module_emulator() -> Iterator[Emulator]:
-    """One emulator process per file."""
-    with running_emulator() as running:
-        yield running
-
-
-@pytest.fixture
-def emulator(module_emulator: Emulator) -> Iterator[Emulator]:
-    """The emulator. Faults that a test makes end with the test."""
-    yield module_emulator
-    module_emulator.clear_faults()
+emulator_process = emulator_for_each("module")
 
 
 @pytest.fixture

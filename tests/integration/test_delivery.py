@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 
 from demo.testing import Emulator
-from tests.e2e.gateway import off_loop, running_gateway
-from tests.e2e.links import Client
 from tests.integration.conftest import Open
+from tests.support.gateway import off_loop, running_gateway
+from tests.support.links import Client
 
 pytestmark = pytest.mark.asyncio
 

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.support.frames import HANDSHAKE
 from websocket_handler.api.gateway import error_response
 from websocket_handler.api.http_server import HttpProtocol, http_protocol_factory
 from websocket_handler.composition import compose
@@ -24,12 +25,6 @@ from websocket_handler.telemetry.counters import Counters
 
 pytestmark = pytest.mark.asyncio
 
-HANDSHAKE: Final = {
-    "Connection": "Upgrade",
-    "Upgrade": "websocket",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-}
 SETTINGS: Final = {
     "DYNAMODB_TABLE_NAME": "table",
     "LOG_STORE": "memory",

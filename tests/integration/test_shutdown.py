@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Awaitable
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,9 +14,10 @@ import websockets
 from websockets.asyncio.client import connect
 
 from demo.testing import Emulator
-from tests.e2e.gateway import Gateway, off_loop, running_gateway
-from tests.e2e.links import Client, LinkClosedError, new_project
 from tests.integration.conftest import Open
+from tests.support.gateway import Gateway, off_loop, running_gateway
+from tests.support.links import Client, LinkClosedError, new_project
+from tests.support.raw_socket import RawSocket
 
 pytestmark = pytest.mark.asyncio
 
@@ -183,46 +183,36 @@ def message_ids(emulator: Emulator, queue_url: str) -> set[str]:
 async def test_ready_says_draining(settings: dict[str, str]) -> None:
     """For as long as a client takes to say goodbye, HTTP is still answered."""
     async with off_loop(running_gateway(settings, DRAIN_SECONDS="60")) as gateway:
-        writer = await silent_client(gateway)
+        silent = await silent_client(gateway)
         gateway.ask_to_stop()
         await asyncio.to_thread(gateway.wait_for_record, "node.draining")
         status, verdict = await asyncio.to_thread(gateway.ready)
         health = await asyncio.to_thread(gateway.get, "/health")
-        await closed(writer)
+        await silent.close()
         assert await asyncio.to_thread(gateway.wait_for_exit) == 0
 
     assert (status, verdict["reasons"]) == (503, [{"dependency": "node", "reason": "draining"}])
     assert health == (200, b"OK")
 
 
-async def silent_client(gateway: Gateway) -> asyncio.StreamWriter:
+async def silent_client(gateway: Gateway) -> RawSocket:
     """A client that was let in and never answers, also not to a close."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(
-        b"GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-    await reader.readuntil(b'"connected"')
-    return writer
-
-
-def closed(writer: asyncio.StreamWriter) -> Awaitable[None]:
-    """Let go of a connection."""
-    writer.close()
-    return writer.wait_closed()
+    client = await RawSocket.connect(gateway.port)
+    assert (await client.message())["type"] == "connected"
+    return client
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 async def test_a_second_signal_ends_the_drain(settings: dict[str, str], second: signal.Signals) -> None:
     """The first would wait a minute for a client that does not answer; the second waits for nothing."""
     async with off_loop(running_gateway(settings, DRAIN_SECONDS="60")) as gateway:
-        writer = await silent_client(gateway)
+        silent = await silent_client(gateway)
         gateway.ask_to_stop()
         await asyncio.to_thread(gateway.wait_for_record, "node.draining")
         gateway.process.send_signal(second)
         await asyncio.to_thread(gateway.wait_for_record, "node.stopping_now")
         assert await asyncio.to_thread(gateway.wait_for_exit) == 0
-        await closed(writer)
+        await silent.close()
 
     assert gateway.records("node.stopped")
 

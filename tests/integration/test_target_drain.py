@@ -9,9 +9,9 @@ from typing import Final
 
 import pytest
 
-from tests.e2e.gateway import off_loop, running_gateway
-from tests.e2e.links import new_project
 from tests.integration.conftest import Open
+from tests.support.gateway import off_loop, running_gateway
+from tests.support.links import new_project
 
 TARGET_GROUP: Final = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/gateway/0123456789abcdef"
 ANSWER: Final = """<DescribeTargetHealthResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/">

@@ -9,8 +9,7 @@ from random import Random
 from typing import Protocol
 
 from tests.proof.witness import RETRY_MAX_S, Pause, Publisher, Urls, Watcher
-
-LEVEL_TIMEOUT_S = 300.0
+from tests.support.patience import PATIENCE_S
 
 
 class Worker(Protocol):
@@ -90,12 +89,12 @@ class Crowd:
 
     async def level(self, offset: int) -> None:
         """Wait until everybody has everything up to `offset`."""
-        async with asyncio.timeout(LEVEL_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(*(watcher.reached(offset) for watcher in self.watchers))
 
     async def subscribed(self, times: int) -> None:
         """Wait until everybody's subscription was confirmed so many times."""
-        async with asyncio.timeout(LEVEL_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(*(watcher.subscribed(times) for watcher in self.watchers))
 
     @property

@@ -6,10 +6,8 @@ import signal
 import sys
 from collections.abc import Mapping
 
-from tests.e2e.gateway import REPOSITORY, clean_environment
-
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 60.0
+from tests.support.gateway import REPOSITORY, clean_environment
+from tests.support.patience import PATIENCE_S
 
 
 class NodeProcess:
@@ -44,7 +42,7 @@ class NodeProcess:
             stderr=asyncio.subprocess.STDOUT,
         )
         assert self.process.stdout is not None
-        async with asyncio.timeout(START_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             async for line in self.process.stdout:
                 self.log += line
                 if b"node.listening" in line:
@@ -69,7 +67,7 @@ class NodeProcess:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
-        async with asyncio.timeout(STOP_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             code = await self.process.wait()
             await self._reading
         return code

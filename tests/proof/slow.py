@@ -3,11 +3,8 @@
 Run alone: python -m tests.proof.slow --clients 1000
 """
 
-import asyncio
 import json
-import socket
 from dataclasses import dataclass
-from typing import Any
 
 import psutil
 
@@ -15,15 +12,13 @@ from demo.resources import create_resources
 from demo.testing import running_emulator
 from tests.proof.command import run_alone
 from tests.proof.node import NodeProcess
+from tests.support.frames import text_frame
+from tests.support.raw_socket import RawSocket
 
 PROJECT = "proj_slow"
 OUTBOX_BYTES = 65_536
 PAYLOAD = "x" * 2000
 RECEIVE_BUFFER_BYTES = 4096
-HANDSHAKE = (
-    b"GET /ws?project_id=%b HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,45 +45,21 @@ class SlowReport:
         )
 
 
-class RawClient:
-    """A WebSocket that reads only when it is told to, frame by frame."""
+async def follower(port: int, project_id: str) -> RawSocket:
+    """A WebSocket with a small receive buffer that follows a project and has read up to the confirmation. It reads
+    only when it is told to."""
+    client = await RawSocket.connect(port, f"/ws?project_id={project_id}", receive_buffer_bytes=RECEIVE_BUFFER_BYTES)
+    while (await client.message())["type"] != "subscription_confirmed":
+        pass
+    return client
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self.writer = writer
 
-    @classmethod
-    async def open(cls, port: int, project_id: str) -> "RawClient":
-        """Connect with a small receive buffer, follow a project, and read up to the confirmation."""
-        plain = socket.socket()
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        plain.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
-        reader, writer = await asyncio.open_connection(sock=plain, limit=RECEIVE_BUFFER_BYTES)
-        writer.write(HANDSHAKE % project_id.encode())
-        await reader.readuntil(b"\r\n\r\n")
-        client = cls(reader, writer)
-        while (await client.message())["type"] != "subscription_confirmed":
-            pass
-        return client
-
-    async def message(self) -> dict[str, Any]:
-        """The next text message; pings are passed over."""
-        while True:
-            first, length = await self._reader.readexactly(2)
-            if length == 126:
-                length = int.from_bytes(await self._reader.readexactly(2))
-            payload = await self._reader.readexactly(length)
-            if first == 0x81:
-                message: dict[str, Any] = json.loads(payload)
-                return message
-
-    async def offsets(self, last: int) -> list[int]:
-        """The offsets of all publications up to `last`."""
-        seen: list[int] = []
-        while not seen or seen[-1] < last:
-            seen.append((await self.message())["offset"])
-        return seen
+async def offsets(client: RawSocket, last: int) -> list[int]:
+    """The offsets of all publications up to `last`."""
+    seen: list[int] = []
+    while not seen or seen[-1] < last:
+        seen.append((await client.message())["offset"])
+    return seen
 
 
 async def prove_slow(clients: int, publications: int) -> SlowReport:
@@ -107,17 +78,17 @@ async def prove_slow(clients: int, publications: int) -> SlowReport:
         await node.start()
         assert node.process is not None
         process = psutil.Process(node.process.pid)
-        slow = [await RawClient.open(node.port, PROJECT) for _ in range(clients)]
-        reader = await RawClient.open(node.port, PROJECT)
-        publisher = await RawClient.open(node.port, "proj_other")
+        slow = [await follower(node.port, PROJECT) for _ in range(clients)]
+        reader = await follower(node.port, PROJECT)
+        publisher = await follower(node.port, "proj_other")
         memory = [process.memory_info().rss]
         reader_offsets: list[int] = []
         for start in range(0, publications, 100):
             for _ in range(100):
                 publisher.writer.write(_publish_frame())
-            reader_offsets += await reader.offsets(start + 100)
+            reader_offsets += await offsets(reader, start + 100)
             memory.append(process.memory_info().rss)
-        late = [await client.offsets(publications) for client in slow[:: max(1, clients // 20)]]
+        late = [await offsets(client, publications) for client in slow[:: max(1, clients // 20)]]
         for client in [*slow, reader, publisher]:
             client.writer.transport.abort()
         await node.stop()
@@ -129,10 +100,8 @@ async def prove_slow(clients: int, publications: int) -> SlowReport:
 
 
 def _publish_frame() -> bytes:
-    """A masked client frame (the mask is zero, which RFC 6455 allows) with one publish command."""
     command = {"action": "publish", "project_id": PROJECT, "message": {"type": "step", "text": PAYLOAD}}
-    text = json.dumps(command).encode()
-    return b"\x81\xfe" + len(text).to_bytes(2) + bytes(4) + text
+    return text_frame(json.dumps(command))
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from tests.support.patience import PATIENCE_S
+
 RETRY_S = 0.1
 RETRY_MAX_S = 2.0
-OPEN_TIMEOUT_S = 60.0
-ANSWER_TIMEOUT_S = 60.0
 Urls = Sequence[str]
 
 
@@ -33,7 +33,7 @@ def link_to(url: str) -> connect:
     Its queue has no maximum: `websockets` stops reading at a full one, misses the end of the connection, and its
     `send` then waits out the ten seconds of `close_timeout`.
     """
-    return connect(url, open_timeout=OPEN_TIMEOUT_S, ping_interval=None, compression=None, proxy=None, max_queue=None)
+    return connect(url, open_timeout=PATIENCE_S, ping_interval=None, compression=None, proxy=None, max_queue=None)
 
 
 class Pause:
@@ -189,7 +189,7 @@ class Publisher:
                 self._open[self._next] = None
                 await self._send(link, self._next)
                 self._next += self._step
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 self._answer(json.loads(await link.recv()))
             while self._refused:
                 await self._pause.after(1)

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.security.peers")
+pytest.register_assert_rewrite("tests.support.peers")

@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from demo.resources import create_resources
 from demo.testing import running_emulator
-from tests.e2e.gateway import REPOSITORY, Gateway, clean_environment, running_gateway
-from tests.security.tokens import ALL_RIGHTS, ISSUER, SECRET, token
+from tests.support.gateway import REPOSITORY, Gateway, clean_environment, running_gateway
+from tests.support.tokens import ALL_RIGHTS, ISSUER, SECRET, token
 
 OPENAPI: Final = REPOSITORY / "spec" / "openapi.yaml"
 CONFIGURATION: Final = Path(__file__).with_name("schemathesis.toml")

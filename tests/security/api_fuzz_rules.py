@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import schemathesis
 
 from tests.security.api_fuzz import USERS
-from tests.security.peers import Peer
+from tests.support.peers import Peer
 from websocket_handler.protocol.codes import ERRORS, ErrorCode
 from websocket_handler.protocol.identity import ADMIN, PRESENCE, PUBLISH, SUBSCRIBE
 

@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager
 import pytest
 
 from demo.resources import create_resources
-from demo.testing import Emulator, running_emulator
-from tests.e2e.gateway import Gateway, running_gateway
-from tests.security.peers import Peer, bystander
-from tests.security.tokens import AUDIENCE, EC_KEY, ISSUER, RSA_KEY, SECRET, pem, token
+from demo.testing import Emulator
+from tests.support.emulators import emulator_for_each
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.peers import Peer, bystander
+from tests.support.tokens import AUDIENCE, EC_KEY, ISSUER, RSA_KEY, SECRET, pem, token
 
 GUARDED = {
     "AUTH_MODE": "jwt",
@@ -27,17 +28,13 @@ GUARDED = {
 Start = Callable[..., AbstractContextManager[Gateway]]
 
 
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    """SQS and DynamoDB."""
-    with running_emulator() as running:
-        yield running
+emulator_process = emulator_for_each("session")
 
 
 @pytest.fixture(scope="session")
-def resources(emulator: Emulator) -> dict[str, str]:
+def resources(emulator_process: Emulator) -> dict[str, str]:
     """Queues and table, as settings."""
-    return create_resources(emulator.url)
+    return create_resources(emulator_process.url)
 
 
 @pytest.fixture(scope="session")

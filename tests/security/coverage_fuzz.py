@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from tests.unit.spec_files import text_of, vectors
+from tests.support.spec_files import text_of, vectors
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 CORPUS: Final = Path(__file__).parent / "corpus"

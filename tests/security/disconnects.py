@@ -23,7 +23,9 @@ import uvloop
 
 from demo.resources import DUMMY_CREDENTIALS
 from tests.security.held_aws import HeldAws, held_aws
-from tests.security.peers import Message, frame, handshake_head
+from tests.support.frames import PONG, client_frame, handshake_head, text_frame
+from tests.support.patience import PATIENCE_S
+from tests.support.peers import Message
 from websocket_handler import config
 from websocket_handler.app import App
 from websocket_handler.telemetry.counters import Counters
@@ -32,7 +34,6 @@ LONG_COUNT: Final = 10_000
 VICTIMS: Final = 20
 KINDS: Final = ("forward", "publish", "subscribe", "history", "post")
 AGENTS: Final = ("pm", "dev", "qa", "ops")
-PATIENCE_S: Final = 60.0
 RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: the end comes as a reset, with nothing sent before it."""
 
@@ -71,7 +72,7 @@ class Client:
         payload = await self.reader.readexactly(size)
         if first == 0x89:
             self.pings += 1
-            self.writer.write(frame(10, payload))
+            self.writer.write(client_frame(PONG, payload))
             return await self.next()
         assert first == 0x81, (first, payload)
         message: Message = json.loads(payload)
@@ -79,7 +80,7 @@ class Client:
 
     def send(self, **command: object) -> None:
         """Send a command."""
-        self.writer.write(frame(1, json.dumps(command).encode()))
+        self.writer.write(text_frame(json.dumps(command)))
 
     def post(self, project_id: str, body: bytes) -> None:
         """Publish over HTTP."""

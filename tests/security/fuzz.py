@@ -18,9 +18,11 @@ from typing import Final
 
 from demo.resources import create_resources
 from demo.testing import running_emulator
-from tests.e2e.gateway import Gateway, running_gateway
-from tests.security.peers import Ended, Peer, Raw, frame, handshake_head
 from tests.security.violations import Violation, check
+from tests.support.frames import RSV1, handshake_head
+from tests.support.frames import client_frame as frame
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.peers import Ended, Peer, Raw
 from websocket_handler.protocol.codes import ERRORS, CloseCode, ErrorCode
 
 CORPUS: Final = Path(__file__).parent / "corpus"
@@ -31,12 +33,11 @@ TYPES: Final = {
     "error", "pong", "subscription_confirmed", "unsubscription_confirmed", "publish_confirmed", "forward_confirmed",
     "history", "presence", "authenticated", "subscription_reset",
 }  # fmt: skip
-REPLY_TIMEOUT_S: Final = 10.0
 
 
 def try_http(port: int, data: bytes) -> str:
     """Send bytes to a fresh socket and its end of file: documented HTTP answers, or nothing."""
-    with Raw(port, REPLY_TIMEOUT_S) as raw:
+    with Raw(port) as raw:
         raw.send(data)
         raw.socket.shutdown(1)
         try:
@@ -53,7 +54,7 @@ def try_http(port: int, data: bytes) -> str:
 
 def try_frames(port: int, data: bytes) -> str:
     """Send bytes on an open WebSocket, and a close behind them: documented messages and close codes."""
-    with Raw(port, REPLY_TIMEOUT_S) as raw:
+    with Raw(port) as raw:
         raw.send(handshake_head())
         check(raw.response().status == 101, "no upgrade", data)
         raw.frame()
@@ -170,9 +171,9 @@ def random_frames(chance: random.Random) -> bytes:
         one = frame(
             opcode,
             payload,
-            is_final=chance.random() < 0.8,
-            mask=chance.choice((b"\1\2\3\4", b"\1\2\3\4", b"\1\2\3\4", b"")),
-            reserved=chance.choice((0, 0, 0, 0, 0x40)),
+            fin=chance.random() < 0.8,
+            mask=chance.choice((b"\1\2\3\4", b"\1\2\3\4", b"\1\2\3\4", None)),
+            rsv=chance.choice((0, 0, 0, 0, RSV1)),
         )
         data += mutated(chance, one, (b"\0", b"\xff")) if chance.random() < 0.3 else one
     return data

@@ -20,12 +20,12 @@ from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
 from tests.security.test_jwt_attacks import answer_to, make
-from tests.security.tokens import AUDIENCE, ISSUER, SECRET, signed
 from tests.security.violations import Violation, check
+from tests.support.frames import cut
 from tests.support.publications import broadcast_payload, project_named_in, publication_head
-from tests.unit.protocol.client_stream import cut
+from tests.support.spec_files import allows
+from tests.support.tokens import AUDIENCE, ISSUER, SECRET, signed
 from tests.unit.protocol.test_frame_decoder_differential import agree
-from tests.unit.spec_files import allows
 from websocket_handler.adapters.jwt.keys import jwks_keys
 from websocket_handler.api.projects import BATCH_MAX, WHITESPACE, read_batch
 from websocket_handler.net.handshake import accepted, read_handshake, wants_upgrade

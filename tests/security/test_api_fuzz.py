@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.gateway import Gateway, running_gateway
 from tests.security import api_fuzz
-from tests.security.peers import Peer, Raw, http
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.peers import Peer, Raw, http
 from tests.support.publications import project_named_in
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 

@@ -9,7 +9,8 @@ from unittest.mock import patch
 import pytest
 import uvloop
 
-from tests.security.disconnects import KINDS, PATIENCE_S, VICTIMS, Client, Scene, scene
+from tests.security.disconnects import KINDS, VICTIMS, Client, Scene, scene
+from tests.support.patience import PATIENCE_S
 
 HOUR_S = 3600.0
 

@@ -15,12 +15,13 @@ from typing import Final
 
 import pytest
 
-from tests.e2e.gateway import Gateway, running_gateway
-from tests.security.peers import Peer, Raw, bystander, frame, handshake_head
 from tests.security.test_conformance import ECHOED, ENDED, GOODBYE
+from tests.support.frames import RSV1, deflated, handshake_head
+from tests.support.frames import client_frame as frame
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.peers import Peer, Raw, bystander
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-RSV1: Final = 0x40
 LIMIT: Final = 65_536
 OFFER: Final = "permessage-deflate; client_max_window_bits"
 AGREED: Final = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -45,15 +46,9 @@ def packing_witness(packing: Gateway) -> Iterator[Peer]:
         yield peer
 
 
-def deflated(data: bytes, level: int = 9) -> bytes:
-    """The payload of a compressed message."""
-    compressor = zlib.compressobj(level, zlib.DEFLATED, -15)
-    return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
-
-
 def packed(opcode: int, data: bytes, level: int = 9) -> bytes:
     """A compressed message in one frame."""
-    return frame(opcode, deflated(data, level), reserved=RSV1)
+    return frame(opcode, deflated(data, level), rsv=RSV1)
 
 
 def packed_in(opcode: int, data: bytes, count: int, between: bytes = b"") -> bytes:
@@ -61,8 +56,8 @@ def packed_in(opcode: int, data: bytes, count: int, between: bytes = b"") -> byt
     payload = deflated(data)
     size = -(-len(payload) // count)
     parts = [payload[start : start + size] for start in range(0, len(payload), size)]
-    frames = [frame(opcode, parts[0], is_final=False, reserved=RSV1)]
-    frames += [frame(0, part, is_final=False) for part in parts[1:]]
+    frames = [frame(opcode, parts[0], fin=False, rsv=RSV1)]
+    frames += [frame(0, part, fin=False) for part in parts[1:]]
     return between.join([*frames, frame(0, b"")])
 
 
@@ -83,7 +78,7 @@ def next_frame(raw: Raw) -> tuple[int, bytes, bool]:
         size = int.from_bytes(raw.read(2 if size == 126 else 8))
     payload = raw.read(size)
     assert not first & 0x30
-    if not first & RSV1:
+    if not first & RSV1 << 4:
         return first & 0x0F, payload, False
     return first & 0x0F, zlib.decompressobj(-15).decompress(payload + b"\0\0\xff\xff"), True
 
@@ -127,20 +122,20 @@ PACKED: dict[str, tuple[bytes, list[tuple[int, bytes]]]] = {
     **{f"level {n}": (packed(TEXT, UTF8 * 100, n), [(TEXT, UTF8 * 100)]) for n in (0, 1, 9)},
     "binary": (packed(BINARY, b"\xff\x00" * 500), [(BINARY, b"\xff\x00" * 500)]),
     "noise that compression makes larger": (packed(BINARY, NOISE), [(BINARY, NOISE)]),
-    "nothing in a frame of one byte": (frame(TEXT, b"\0", reserved=RSV1), [(TEXT, b"")]),
+    "nothing in a frame of one byte": (frame(TEXT, b"\0", rsv=RSV1), [(TEXT, b"")]),
     "fragments": (packed_in(TEXT, UTF8 * 50, 7), [(TEXT, UTF8 * 50)]),
     "an empty first fragment": (
-        frame(TEXT, b"", is_final=False, reserved=RSV1) + frame(0, deflated(UTF8)), [(TEXT, UTF8)],
+        frame(TEXT, b"", fin=False, rsv=RSV1) + frame(0, deflated(UTF8)), [(TEXT, UTF8)],
     ),
     "a ping between all fragments": (packed_in(TEXT, UTF8, 3, frame(PING, b"!")), [*[(PONG, b"!")] * 3, (TEXT, UTF8)]),
     "compressed after plain after compressed": (
         packed(TEXT, UTF8) + frame(TEXT, b"plain") + packed(TEXT, UTF8), [(TEXT, UTF8), (TEXT, b"plain"), (TEXT, UTF8)],
     ),
     "a plain message in fragments between compressed ones": (
-        packed(TEXT, UTF8) + frame(TEXT, b"a", is_final=False) + frame(0, b"b") + packed(TEXT, UTF8),
+        packed(TEXT, UTF8) + frame(TEXT, b"a", fin=False) + frame(0, b"b") + packed(TEXT, UTF8),
         [(TEXT, UTF8), (TEXT, b"ab"), (TEXT, UTF8)],
     ),
-    "the RFC's last block": (frame(TEXT, bytes.fromhex("f348cdc9c9070000"), reserved=RSV1), [(TEXT, b"Hello")]),
+    "the RFC's last block": (frame(TEXT, bytes.fromhex("f348cdc9c9070000"), rsv=RSV1), [(TEXT, b"Hello")]),
 }  # fmt: skip
 
 
@@ -158,28 +153,28 @@ def test_how_bytes_are_cut_on_their_way_changes_nothing(
 
 HELLO = deflated(b"Hello")
 FORBIDDEN: dict[str, tuple[bytes, int]] = {
-    **{f"bits {bits:#x} beside it": (frame(TEXT, HELLO, reserved=bits), PROTOCOL) for bits in (0x50, 0x60, 0x70)},
-    **{f"on control frame {code}": (frame(code, b"", reserved=RSV1), PROTOCOL) for code in (CLOSE, PING, PONG)},
+    **{f"bits {bits:#x} beside it": (frame(TEXT, HELLO, rsv=bits >> 4), PROTOCOL) for bits in (0x50, 0x60, 0x70)},
+    **{f"on control frame {code}": (frame(code, b"", rsv=RSV1), PROTOCOL) for code in (CLOSE, PING, PONG)},
     "on a continuation of a plain message": (
-        frame(TEXT, b"a", is_final=False) + frame(0, HELLO, reserved=RSV1), PROTOCOL),
+        frame(TEXT, b"a", fin=False) + frame(0, HELLO, rsv=RSV1), PROTOCOL),
     "on a continuation of a compressed message": (
-        frame(TEXT, HELLO[:2], is_final=False, reserved=RSV1) + frame(0, HELLO[2:], reserved=RSV1), PROTOCOL),
-    "on a continuation of nothing": (frame(0, HELLO, reserved=RSV1), PROTOCOL),
+        frame(TEXT, HELLO[:2], fin=False, rsv=RSV1) + frame(0, HELLO[2:], rsv=RSV1), PROTOCOL),
+    "on a continuation of nothing": (frame(0, HELLO, rsv=RSV1), PROTOCOL),
     "a compressed message inside another": (
-        frame(TEXT, HELLO[:2], is_final=False, reserved=RSV1) + frame(TEXT, HELLO, reserved=RSV1), PROTOCOL),
-    "noise": (frame(TEXT, b"\xff" * 50, reserved=RSV1), INVALID),
-    "nothing at all": (frame(TEXT, b"", reserved=RSV1), INVALID),
-    "half a message": (frame(TEXT, HELLO[:4], reserved=RSV1), INVALID),
-    "more behind the last block": (frame(TEXT, bytes.fromhex("f348cdc9c9070000") + HELLO, reserved=RSV1), INVALID),
+        frame(TEXT, HELLO[:2], fin=False, rsv=RSV1) + frame(TEXT, HELLO, rsv=RSV1), PROTOCOL),
+    "noise": (frame(TEXT, b"\xff" * 50, rsv=RSV1), INVALID),
+    "nothing at all": (frame(TEXT, b"", rsv=RSV1), INVALID),
+    "half a message": (frame(TEXT, HELLO[:4], rsv=RSV1), INVALID),
+    "more behind the last block": (frame(TEXT, bytes.fromhex("f348cdc9c9070000") + HELLO, rsv=RSV1), INVALID),
     "a message that refers back to the one before": (
-        packed(TEXT, b"Hello") + frame(TEXT, bytes.fromhex("f200110000"), reserved=RSV1), INVALID),
+        packed(TEXT, b"Hello") + frame(TEXT, bytes.fromhex("f200110000"), rsv=RSV1), INVALID),
     "invalid utf-8 inside": (packed(TEXT, b"ok\xff"), INVALID),
     "half a character inside": (packed(TEXT, b"\xe2\x82"), INVALID),
     "too big once it is unpacked": (packed(TEXT, b"x" * (LIMIT + 1)), BIG),
     "too big in fragments": (packed_in(BINARY, b"x" * (LIMIT + 1), 5), BIG),
     "a thousand times too big": (packed(TEXT, b"\0" * 1000 * LIMIT), BIG),
     "too many fragments": (
-        frame(TEXT, HELLO, is_final=False, reserved=RSV1) + frame(0, b"", is_final=False) * 1024, 1008),
+        frame(TEXT, HELLO, fin=False, rsv=RSV1) + frame(0, b"", fin=False) * 1024, 1008),
 }  # fmt: skip
 
 
@@ -273,7 +268,7 @@ def test_a_bomb_is_answered_in_step_and_takes_no_more_than_one_message(
 def test_bombs_that_never_end_take_no_more_than_they_send(packing: Gateway) -> None:
     """Many connections, each with a compressed message of which the last fragment never comes."""
     before = highest_bytes(packing)
-    bomb = frame(TEXT, deflated(b"\0" * LIMIT * 900), is_final=False, reserved=RSV1)
+    bomb = frame(TEXT, deflated(b"\0" * LIMIT * 900), fin=False, rsv=RSV1)
     with ExitStack() as stack:
         for _ in range(100):
             raw = stack.enter_context(joined(packing))
@@ -310,7 +305,7 @@ def test_one_projects_publications_say_nothing_about_anothers(packing: Gateway) 
             command = {"action": "publish", "project_id": project_id, "message": message}
             raw.send(packed(TEXT, json.dumps(command).encode()))
             first, size = raw.read(2)
-            assert first & RSV1
+            assert first & RSV1 << 4
             size = int.from_bytes(raw.read(2)) if size == 126 else size
             raw.read(size)
             return size

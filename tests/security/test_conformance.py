@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.gateway import Gateway
-from tests.security.peers import Raw, frame, handshake_head
+from tests.support.frames import RSV1, handshake_head
+from tests.support.frames import client_frame as frame
+from tests.support.gateway import Gateway
+from tests.support.peers import Raw
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 pytestmark = pytest.mark.usefixtures("open_witness")
@@ -43,25 +45,25 @@ ECHOED: dict[str, tuple[bytes, list[tuple[int, bytes]]]] = {
     "unsolicited pong": (frame(PONG, b"x") + frame(TEXT, b"a"), [(TEXT, b"a")]),
     "ten pings": (b"".join(frame(PING, b"%d" % n) for n in range(10)), [(PONG, b"%d" % n) for n in range(10)]),
     "utf-8": (frame(TEXT, UTF8), [(TEXT, UTF8)]),
-    "two fragments": (frame(TEXT, b"a", is_final=False) + frame(0, b"b"), [(TEXT, b"ab")]),
+    "two fragments": (frame(TEXT, b"a", fin=False) + frame(0, b"b"), [(TEXT, b"ab")]),
     "empty fragments": (
-        frame(TEXT, b"", is_final=False) + frame(0, b"", is_final=False) + frame(0, b""), [(TEXT, b"")],
+        frame(TEXT, b"", fin=False) + frame(0, b"", fin=False) + frame(0, b""), [(TEXT, b"")],
     ),
     "ping between fragments": (
-        frame(TEXT, b"a", is_final=False) + frame(PING, b"!") + frame(0, b"b"), [(PONG, b"!"), (TEXT, b"ab")],
+        frame(TEXT, b"a", fin=False) + frame(PING, b"!") + frame(0, b"b"), [(PONG, b"!"), (TEXT, b"ab")],
     ),
     "utf-8 cut inside a character": (
-        frame(TEXT, UTF8[:7], is_final=False) + frame(0, UTF8[7:]), [(TEXT, UTF8)],
+        frame(TEXT, UTF8[:7], fin=False) + frame(0, UTF8[7:]), [(TEXT, UTF8)],
     ),
     "utf-8 one byte per fragment": (
-        frame(TEXT, UTF8[:1], is_final=False)
-        + b"".join(frame(0, UTF8[n : n + 1], is_final=False) for n in range(1, len(UTF8)))
+        frame(TEXT, UTF8[:1], fin=False)
+        + b"".join(frame(0, UTF8[n : n + 1], fin=False) for n in range(1, len(UTF8)))
         + frame(0, b""), [(TEXT, UTF8)],
     ),
     "a mask of zeros": (frame(TEXT, b"abc", mask=b"\0\0\0\0"), [(TEXT, b"abc")]),
     "several messages in one packet": (frame(TEXT, b"a") + frame(BINARY, b"b"), [(TEXT, b"a"), (BINARY, b"b")]),
     "1024 fragments": (
-        frame(TEXT, b"x", is_final=False) + frame(0, b"x", is_final=False) * 1022 + frame(0, b"x"), [(TEXT, b"x" * 1024)],  # noqa: E501
+        frame(TEXT, b"x", fin=False) + frame(0, b"x", fin=False) * 1022 + frame(0, b"x"), [(TEXT, b"x" * 1024)],
     ),
 }  # fmt: skip
 
@@ -80,20 +82,20 @@ def test_how_bytes_are_cut_on_their_way_changes_nothing(
 
 PROTOCOL, UTF_8, POLICY, BIG = 1002, 1007, 1008, 1009
 ENDED: dict[str, tuple[bytes, int]] = {
-    **{f"reserved bit {bit:#x}": (frame(TEXT, b"a", reserved=bit), PROTOCOL) for bit in (0x40, 0x20, 0x10, 0x70)},
-    "reserved bit on a ping": (frame(PING, b"", reserved=0x40), PROTOCOL),
-    "a compressed frame: no extension was agreed on": (frame(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00", reserved=0x40), PROTOCOL),  # noqa: E501
+    **{f"reserved bit {bit:#x}": (frame(TEXT, b"a", rsv=bit >> 4), PROTOCOL) for bit in (0x40, 0x20, 0x10, 0x70)},
+    "reserved bit on a ping": (frame(PING, b"", rsv=RSV1), PROTOCOL),
+    "a compressed frame: no extension was agreed on": (frame(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00", rsv=RSV1), PROTOCOL),  # noqa: E501
     **{f"opcode {code}": (frame(code, b"a"), PROTOCOL) for code in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)},
-    "unmasked": (frame(TEXT, b"a", mask=b""), PROTOCOL),
-    "unmasked ping": (frame(PING, b"a", mask=b""), PROTOCOL),
+    "unmasked": (frame(TEXT, b"a", mask=None), PROTOCOL),
+    "unmasked ping": (frame(PING, b"a", mask=None), PROTOCOL),
     "ping of 126": (frame(PING, b"p" * 126), PROTOCOL),
-    "fragmented ping": (frame(PING, b"p", is_final=False), PROTOCOL),
-    "fragmented pong": (frame(PONG, b"p", is_final=False), PROTOCOL),
-    "fragmented close": (frame(CLOSE, b"", is_final=False), PROTOCOL),
+    "fragmented ping": (frame(PING, b"p", fin=False), PROTOCOL),
+    "fragmented pong": (frame(PONG, b"p", fin=False), PROTOCOL),
+    "fragmented close": (frame(CLOSE, b"", fin=False), PROTOCOL),
     "continuation of nothing": (frame(0, b"a"), PROTOCOL),
     "continuation after the end": (frame(TEXT, b"a") + frame(0, b"b"), PROTOCOL),
-    "a text inside a text": (frame(TEXT, b"a", is_final=False) + frame(TEXT, b"b"), PROTOCOL),
-    "a binary inside a text": (frame(TEXT, b"a", is_final=False) + frame(BINARY, b"b"), PROTOCOL),
+    "a text inside a text": (frame(TEXT, b"a", fin=False) + frame(TEXT, b"b"), PROTOCOL),
+    "a binary inside a text": (frame(TEXT, b"a", fin=False) + frame(BINARY, b"b"), PROTOCOL),
     "a length that could be shorter": (bytes((0x81, 0xFE, 0, 1)) + b"\0\0\0\0a", PROTOCOL),
     "an eight-byte length that could be two": (bytes((0x81, 0xFF)) + (126).to_bytes(8) + b"\0\0\0\0" + b"a" * 126, PROTOCOL),  # noqa: E501
     "a negative length": (bytes((0x81, 0xFF)) + b"\xff" * 8 + b"\0\0\0\0", PROTOCOL),
@@ -106,11 +108,11 @@ ENDED: dict[str, tuple[bytes, int]] = {
         b"\x80", b"\xbf", b"\xc0\xaf", b"\xc1\xbf", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf0\x80\x80\xaf",  # noqa: E501
         b"\xf4\x90\x80\x80", b"\xf5", b"\xfe", b"\xff", b"\xe2\x82", b"ok\xf0\x9f", b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80")},  # noqa: E501
     "invalid utf-8 in the second fragment": (
-        frame(TEXT, "µ".encode(), is_final=False) + frame(0, b"\xff", is_final=False), UTF_8),
-    "a character that never ends": (frame(TEXT, b"\xe2", is_final=False) + frame(0, b"\x82"), UTF_8),
-    "too many fragments": (frame(TEXT, b"x", is_final=False) + frame(0, b"x", is_final=False) * 1024, POLICY),
+        frame(TEXT, "µ".encode(), fin=False) + frame(0, b"\xff", fin=False), UTF_8),
+    "a character that never ends": (frame(TEXT, b"\xe2", fin=False) + frame(0, b"\x82"), UTF_8),
+    "too many fragments": (frame(TEXT, b"x", fin=False) + frame(0, b"x", fin=False) * 1024, POLICY),
     "too big": (frame(BINARY, b"x" * 65_537), BIG),
-    "too big in fragments": (frame(TEXT, b"x" * 40_000, is_final=False) + frame(0, b"x" * 40_000), BIG),
+    "too big in fragments": (frame(TEXT, b"x" * 40_000, fin=False) + frame(0, b"x" * 40_000), BIG),
 }  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def test_no_compression_is_agreed_on_so_there_is_no_bomb_to_unpack(open_gateway:
         assert response.status == 101
         assert "sec-websocket-extensions" not in response.headers
         raw.frame()  # the greeting
-        raw.send(frame(TEXT, b"\x00" * 60_000, reserved=0x40))
+        raw.send(frame(TEXT, b"\x00" * 60_000, rsv=RSV1))
         opcode, payload = raw.frame()
         assert (opcode, int.from_bytes(payload[:2])) == (CLOSE, PROTOCOL)
 

@@ -19,9 +19,11 @@ import pytest
 
 from demo.resources import create_resources
 from demo.testing import running_emulator
-from tests.e2e.gateway import Gateway, running_gateway
 from tests.security.conftest import Start
-from tests.security.peers import Peer, Raw, bystander, client_sockets, frame, handshake_head, http
+from tests.support.frames import client_frame as frame
+from tests.support.frames import handshake_head
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.peers import Peer, Raw, bystander, client_sockets, http
 
 SOCKETS: Final = 500
 LONG_SOCKETS: Final = 2000

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.e2e.gateway import Gateway
 from tests.security import fuzz
-from tests.security.peers import Peer, handshake_head
 from tests.security.test_jwt_attacks import answer_to
-from tests.security.tokens import SECRET, claims, signed, token
+from tests.support.frames import handshake_head
+from tests.support.gateway import Gateway
+from tests.support.peers import Peer
+from tests.support.tokens import SECRET, claims, signed, token
 from websocket_handler.net.handshake import read_handshake
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response

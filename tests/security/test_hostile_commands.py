@@ -7,9 +7,11 @@ import time
 
 import pytest
 
-from tests.e2e.gateway import Gateway
 from tests.security.conftest import Start
-from tests.security.peers import Peer, Raw, bystander, frame, handshake_head
+from tests.support.frames import client_frame as frame
+from tests.support.frames import handshake_head
+from tests.support.gateway import Gateway
+from tests.support.peers import Peer, Raw, bystander
 
 LIMIT = 65_536
 
@@ -119,7 +121,7 @@ def test_a_message_at_the_limit_in_bytes_is_taken(peer: Peer) -> None:
 
 def test_a_message_beyond_all_measure_ends_with_1009(peer: Peer) -> None:
     with peer:
-        peer.raw.send(frame(1, b"", mask=b"")[:1] + bytes((0xFF,)) + (1 << 40).to_bytes(8) + b"\0\0\0\0")
+        peer.raw.send(frame(1, b"", mask=None)[:1] + bytes((0xFF,)) + (1 << 40).to_bytes(8) + b"\0\0\0\0")
         answers = []
         while (message := peer.raw.frame())[0] != 8:
             answers.append(message)
@@ -146,7 +148,7 @@ def test_ten_thousand_subscribes_meet_the_limit_and_repeats_are_idempotent(start
 
 
 def test_a_command_flood_gets_rate_errors_and_the_bystander_its_answers(guarded: Gateway, witness: Peer) -> None:
-    from tests.security.tokens import token  # noqa: PLC0415
+    from tests.support.tokens import token  # noqa: PLC0415
 
     with Peer.connect(guarded.port, authorization=f"Bearer {token()}") as peer:
         peer.raw.send(frame(1, b'{"action":"ping"}') * 2000)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.gateway import Gateway
 from tests.security.conftest import Start
-from tests.security.peers import Raw, client_sockets, http
-from tests.security.tokens import token
+from tests.support.gateway import Gateway
+from tests.support.peers import Raw, client_sockets, http
+from tests.support.tokens import token
 
 pytestmark = pytest.mark.usefixtures("open_witness")
 

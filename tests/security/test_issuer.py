@@ -12,10 +12,11 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.e2e.gateway import started_gateway
 from tests.security.conftest import GUARDED, Start
-from tests.security.peers import Peer, Raw, handshake_head, http
-from tests.security.tokens import OTHER_RSA_KEY, RSA_KEY, claims, jwk_text
+from tests.support.frames import handshake_head
+from tests.support.gateway import started_gateway
+from tests.support.peers import Peer, Raw, http
+from tests.support.tokens import OTHER_RSA_KEY, RSA_KEY, claims, jwk_text
 
 STATIC = ("JWT_SECRETS", "JWT_PUBLIC_KEYS", "JWT_ALGORITHMS")
 BASE = {name: value for name, value in GUARDED.items() if name not in STATIC}

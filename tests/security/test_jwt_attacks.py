@@ -8,7 +8,7 @@ from collections.abc import Callable
 import jwt
 import pytest
 
-from tests.security.tokens import (
+from tests.support.tokens import (
     AUDIENCE,
     EC_KEY,
     ISSUER,

@@ -8,10 +8,11 @@ import resource
 import time
 from pathlib import Path
 
-from tests.e2e.gateway import Gateway
 from tests.security.conftest import GUARDED, Start
-from tests.security.peers import Ended, Peer, Raw, Response, bystander, handshake_head
-from tests.security.tokens import token
+from tests.support.frames import handshake_head
+from tests.support.gateway import Gateway
+from tests.support.peers import Ended, Peer, Raw, Response, bystander
+from tests.support.tokens import token
 
 
 def refused(gateway: Gateway, path: str = "/ws", **headers: str) -> Response:

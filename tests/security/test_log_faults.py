@@ -18,11 +18,10 @@ from typing import IO, Any, Final
 
 import pytest
 
-from tests.e2e.gateway import REPOSITORY, clean_environment
-from tests.security.peers import LISTENING, Peer, bystander, http
+from tests.support.gateway import REPOSITORY, clean_environment
+from tests.support.patience import PATIENCE_S
+from tests.support.peers import LISTENING, Peer, bystander, http
 
-START_TIMEOUT_S: Final = 30.0
-STOP_TIMEOUT_S: Final = 20.0
 LOOK_S: Final = 0.02
 SMALL_QUEUE: Final = (
     "import sys; from websocket_handler.telemetry import lines; lines.QUEUE_BYTES_MAX = 65_536;"
@@ -42,7 +41,7 @@ class Node:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Ask again and again until it holds. Raises AssertionError when the process ends or it takes too long."""
-        for _ in range(int(START_TIMEOUT_S / LOOK_S)):
+        for _ in range(int(PATIENCE_S / LOOK_S)):
             if condition():
                 return
             try:
@@ -83,7 +82,7 @@ class Node:
     def stop(self) -> None:
         """SIGTERM: it ends by itself, in time, as it should."""
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(STOP_TIMEOUT_S) == 0
+        assert self.process.wait(PATIENCE_S) == 0
 
 
 @contextmanager
@@ -135,13 +134,13 @@ class Log:
             return next((line for line in self.lines if line.get("event") == event), None)
 
         with self._changed:
-            assert self._changed.wait_for(lambda: found() is not None, START_TIMEOUT_S)
+            assert self._changed.wait_for(lambda: found() is not None, PATIENCE_S)
             return found() or {}
 
     def close(self) -> None:
         """The writer is gone: everything it left was read."""
         if self._thread.ident is not None:
-            self._thread.join(STOP_TIMEOUT_S)
+            self._thread.join(PATIENCE_S)
         self._file.close()
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.gateway import Gateway
 from tests.security.conftest import GUARDED, Start
-from tests.security.peers import Peer, Raw, handshake_head, http
-from tests.security.tokens import token
+from tests.support.frames import handshake_head
+from tests.support.gateway import Gateway
+from tests.support.peers import Peer, Raw, http
+from tests.support.tokens import token
 from websocket_handler.access.origins import ANY_ORIGIN, SAME_HOST, Origins, origins_of, read_origins
 
 ALLOWED = "https://app.example.com"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.gateway import Gateway
-from tests.security.peers import Message, Peer, Response, http
-from tests.security.tokens import ALL_RIGHTS, token
+from tests.support.gateway import Gateway
+from tests.support.peers import Message, Peer, Response, http
+from tests.support.tokens import ALL_RIGHTS, token
 from websocket_handler.api.application import make_application
 from websocket_handler.protocol.identity import RIGHTS, Identity, is_pattern
 

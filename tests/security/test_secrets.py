@@ -10,10 +10,11 @@ import sys
 
 import pytest
 
-from tests.e2e.gateway import REPOSITORY, Gateway, clean_environment
 from tests.security.conftest import GUARDED, Start
-from tests.security.peers import Peer, Raw, handshake_head, http
-from tests.security.tokens import SECRET, token
+from tests.support.frames import handshake_head
+from tests.support.gateway import REPOSITORY, Gateway, clean_environment
+from tests.support.peers import Peer, Raw, http
+from tests.support.tokens import SECRET, token
 
 
 def everything_said(gateway: Gateway) -> str:
@@ -125,7 +126,7 @@ def test_the_token_command_refuses_what_would_not_work(arguments: list[str]) -> 
 
 
 def test_everybody_may_come_is_said_loudly_when_the_address_is_not_loopback(resources: dict[str, str]) -> None:
-    from tests.e2e.gateway import started_gateway  # noqa: PLC0415
+    from tests.support.gateway import started_gateway  # noqa: PLC0415
 
     with started_gateway(resources, LOG_STORE="memory", WEBSOCKET_HOST="0.0.0.0") as gateway:
         record = gateway.wait_for_record("node.insecure")

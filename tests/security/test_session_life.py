@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.gateway import Gateway
-from tests.security.peers import Peer, Raw, http
-from tests.security.tokens import token
+from tests.support.gateway import Gateway
+from tests.support.peers import Peer, Raw, http
+from tests.support.tokens import token
 
 ADMIN = {"authorization": f"Bearer {token(sub='root')}"}
 

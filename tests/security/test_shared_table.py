@@ -13,9 +13,9 @@ import pytest
 
 from demo.resources import TABLE_NAME
 from demo.testing import Emulator
-from tests.e2e.gateway import Gateway
 from tests.security.conftest import Start
-from tests.security.peers import Message, Peer, Response, bystander, http
+from tests.support.gateway import Gateway
+from tests.support.peers import Message, Peer, Response, bystander, http
 
 FAR = "99999999999"
 """A time to live that never comes."""

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.gateway import Gateway
 from tests.security.conftest import GUARDED, Start
-from tests.security.peers import Message, Peer, Raw, Response, bystander, client_sockets, handshake_head, http
-from tests.security.tokens import token
+from tests.support.frames import handshake_head
+from tests.support.gateway import Gateway
+from tests.support.peers import Message, Peer, Raw, Response, bystander, client_sockets, http
+from tests.support.tokens import token
 
 EVENTS = "/api/v1/projects/team-a/events"
 POLL = "/api/v1/projects/team-a/messages?after=0&wait=60"

@@ -16,11 +16,12 @@ from typing import Any, Final
 import pytest
 
 from demo.testing import Emulator
-from tests.e2e.gateway import Gateway
 from tests.security.conftest import GUARDED, Start
-from tests.security.peers import Message, Peer, Raw, bystander, frame
 from tests.security.test_streams import ask
-from tests.security.tokens import token
+from tests.support.frames import client_frame as frame
+from tests.support.gateway import Gateway
+from tests.support.peers import Message, Peer, Raw, bystander
+from tests.support.tokens import token
 
 TURNS: Final = 40
 RIGHTS: Final = ["subscribe", "publish", "presence", "forward:*"]

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.gateway import Gateway
 from tests.security.conftest import GUARDED, Start
-from tests.security.peers import Peer, Raw, frame, handshake_head, http
-from tests.security.tokens import token
+from tests.support.frames import client_frame as frame
+from tests.support.frames import handshake_head
+from tests.support.gateway import Gateway
+from tests.support.peers import Peer, Raw, http
+from tests.support.tokens import token
 
 pytestmark = pytest.mark.usefixtures("witness")
 

@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.checker import End
 from tests.simulation.network import Link, frames_in
+from tests.support.frames import text_frame
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 Json = dict[str, Any]
-
-
-def masked_text(text: str) -> bytes:
-    """A client's text frame; the mask is zero."""
-    payload = text.encode()
-    size = len(payload)
-    if size < 126:
-        return bytes((0x81, 0x80 | size, 0, 0, 0, 0)) + payload
-    return b"\x81\xfe" + size.to_bytes(2) + b"\0\0\0\0" + payload
 
 
 @dataclass(slots=True)
@@ -270,7 +262,7 @@ class Client:
         session.pending[command_id] = self._pending(kind, project, asked)
         text = json.dumps({"action": kind, "id": command_id, **command}, separators=(",", ":"))
         self.world.trace(f"{self.name} > {text}")
-        session.link.send(masked_text(text))
+        session.link.send(text_frame(text))
 
     def subscribe(self, project: str, asked: Json) -> None:
         """Follow a project, from where `asked` says."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
-from tests.unit.delivery.agent_queues import LoopClock
+from tests.support.clock import SteeredClock, loop_time
+from tests.support.virtual_time import in_virtual_time
 from tests.unit.delivery.doubles import NEVER_OLD, Bench, client_of, segment, tail
-from tests.virtual_time import in_virtual_time
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.node import Node
@@ -118,7 +118,7 @@ async def test_a_stopping_node_writes_its_records_beside_nobody() -> None:
     connection = cast(
         "Connection", SimpleNamespace(connection_id="c", is_open=True, connected_at=0.0, subscriptions={})
     )
-    recorder = StateRecorder(store, "n", LoopClock(), lambda _event, _fields: None)
+    recorder = StateRecorder(store, "n", SteeredClock(loop_time), lambda _event, _fields: None)
     recorder.changed(connection)
     assert await recorder.write()
     recorder.gone(connection)
@@ -143,7 +143,7 @@ class _Leaving:
 async def test_a_node_that_left_is_followed_to_its_last_word() -> None:
     """Seed 113: a node wrote, and left before the other one looked; who was connected there never heard of it."""
     looks: list[float] = []
-    clock = LoopClock()
+    clock = SteeredClock(loop_time)
     project: Any = SimpleNamespace(
         fan_out=SimpleNamespace(is_empty=False),
         journal=SimpleNamespace(refresh=lambda _done: looks.append(clock.monotonic())),

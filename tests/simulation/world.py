@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from hashlib import blake2b
 from random import Random
 from typing import Any, Final
@@ -21,9 +20,9 @@ from tests.simulation.network import Link, frames_in
 from tests.simulation.node import PENDING_BYTES, UPDATES_QUEUE, Process
 from tests.simulation.scenario import NodeEvent, Scenario, scenario
 from tests.simulation.workload import Workload
+from tests.support.clock import SteeredClock
 from websocket_handler.ports.log_store import Segment
 
-BEGIN_WALL_S: Final = 1_795_377_600.0
 LEVEL_S: Final = 4.5
 DELIVERY_S: Final = 0.5
 """How long a publication may be on its way to those who follow."""
@@ -46,26 +45,6 @@ class Result:
     lines: list[str] = field(default_factory=list)
 
 
-class WorldClock:
-    """One wall clock for all, which an operator may turn; and one that only goes forward."""
-
-    def __init__(self, loop: SimulationLoop) -> None:
-        self._loop = loop
-        self.offset_s = BEGIN_WALL_S
-
-    def monotonic(self) -> float:
-        return self._loop.time()
-
-    def wall(self) -> float:
-        return self._loop.time() + self.offset_s
-
-    def timestamp(self) -> str:
-        return self.text(self.wall())
-
-    def text(self, wall: float) -> str:
-        return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 class World:
     """Everything there is."""
 
@@ -74,7 +53,7 @@ class World:
         self.loop = SimulationLoop()
         self.loop.set_exception_handler(self._unhandled)
         self.begin_s = self.loop.time()
-        self.clock = WorldClock(self.loop)
+        self.clock = SteeredClock(self.loop.time)
         self.random = Random(f"world {plan.seed}")
         self.injected: Counter[str] = Counter()
         self.lines: list[str] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from supply_chain.lock import read_lock
+from tests.support.patience import PATIENCE_S
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 LOCK: Final = ROOT / "websocket_handler" / "requirements.txt"
@@ -47,7 +48,9 @@ def make(folder: Path, report: dict[str, Any] | None = None, *more: str) -> subp
         "--output": folder / "sbom.cdx.json",
     }
     arguments = [str(part) for pair in paths.items() for part in pair]
-    return subprocess.run([*command, *arguments, *more], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [*command, *arguments, *more], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
 
 
 @cache

@@ -15,6 +15,7 @@ from supply_chain.lock import LockProblem, Pin, read_lock
 from supply_chain.osv import ANSWER_BYTES_MAX, PAGES_MAX, TOTAL_TIMEOUT_S, Osv, Unavailable
 from tests.supply_chain.project import ADVISORY, HASH, Project
 from tests.supply_chain.vulnerability_service import CONTROL_ADVISORY, VulnerabilityService, as_json
+from tests.support.patience import PATIENCE_S
 
 # What is known
 
@@ -234,7 +235,7 @@ def test_every_lock_of_the_project_can_be_audited_and_none_is_forgotten(service:
     """As the command runs it: exit code 0 from a service that knows of nothing bad in them."""
     done = subprocess.run(
         [sys.executable, "-m", "supply_chain", "--service", service.url],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     locks = locks_of(ROOT)
@@ -254,7 +255,7 @@ def test_a_vulnerable_lock_of_the_project_fails_the_command(service: Vulnerabili
     service.add(pin.name, pin.version, ADVISORY)
     done = subprocess.run(
         [sys.executable, "-m", "supply_chain", "--service", service.url],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 1
     assert f"{pin.name} {pin.version}: {ADVISORY}" in done.stdout

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import SteeredClock, loop_time
 from tests.support.memory_ports import MemoryForwarder
 from tests.support.observers import NotedConnections
-from tests.unit.delivery.agent_queues import LoopClock
+from tests.support.virtual_time import in_virtual_time, settle
 from tests.unit.delivery.doubles import NEVER_OLD, Client, client_of
-from tests.virtual_time import in_virtual_time, settle
 from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
@@ -34,7 +34,7 @@ class Desk:
     """A server over memory, and its queues."""
 
     def __init__(self, limits: DeliveryLimits = DEFAULT) -> None:
-        clock, counters = LoopClock(), Counters()
+        clock, counters = SteeredClock(loop_time), Counters()
         ids = iter(range(1, 1000))
         loop: Any = asyncio.get_running_loop()
         store = MemoryLogStore(clock, NEVER_OLD)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.virtual_time import START_S, DeadlockError, in_virtual_time, run, settle
+from tests.support.virtual_time import START_S, DeadlockError, in_virtual_time, run, settle
 
 
 @in_virtual_time

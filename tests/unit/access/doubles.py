@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from tests.unit.delivery.doubles import HandClock, HandScheduler
+from tests.support.clock import SteeredClock
+from tests.unit.delivery.doubles import WALL, HandScheduler
 from websocket_handler.access.access import AccessOptions
 from websocket_handler.access.credentials import Credential, Kind
 from websocket_handler.access.token_access import TokenAccess
@@ -70,7 +71,7 @@ class Desk:
     """A node's access, with what it was told and what it answered."""
 
     def __init__(self, **options: object) -> None:
-        self.clock = HandClock()
+        self.clock = SteeredClock(wall=WALL)
         self.scheduler = HandScheduler(self.clock)
         self.keys = Keys()
         self.told: list[str] = []

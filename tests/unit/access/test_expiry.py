@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.virtual_time import run
+from tests.support.clock import SteeredClock, loop_time
+from tests.support.virtual_time import run
 from websocket_handler.access.access import AccessOptions
 from websocket_handler.access.expiry import LIFE_MIN_S, Expiry
 from websocket_handler.access.token_access import TokenAccess
@@ -14,25 +15,6 @@ from websocket_handler.ports.authenticator import Authenticated
 from websocket_handler.protocol.codes import CloseCode, CommandError
 from websocket_handler.protocol.identity import Identity
 from websocket_handler.protocol.session import Session, SessionLimits
-
-
-class Clocks:
-    """A wall clock that an operator may set, over the loop's monotonic one."""
-
-    def __init__(self) -> None:
-        self.offset = 1_800_000_000.0
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def wall(self) -> float:
-        return self.monotonic() + self.offset
-
-    def timestamp(self) -> str:
-        return self.text(self.wall())
-
-    def text(self, wall: float) -> str:
-        return str(wall)
 
 
 class Sink:
@@ -68,7 +50,7 @@ class Nobody:
 
 
 def connected(
-    clocks: Clocks, lifetime_s: float | None, options: AccessOptions | None = None
+    clocks: SteeredClock, lifetime_s: float | None, options: AccessOptions | None = None
 ) -> tuple[TokenAccess, Connection, Sink]:
     access = TokenAccess(Nobody(), clocks, asyncio.get_running_loop(), options or AccessOptions(), lambda: "ticket")
     identity = None if lifetime_s is None else Identity("ada", clocks.wall() + lifetime_s, ("*",), frozenset())
@@ -82,10 +64,10 @@ def connected(
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
 def test_a_wall_clock_that_jumps_an_hour_disconnects_nobody_early_and_spares_nobody(jump_s: float) -> None:
     async def play() -> None:
-        clocks = Clocks()
+        clocks = SteeredClock(loop_time)
         started = clocks.monotonic()
         _, _, sink = connected(clocks, 600.0)
-        clocks.offset += jump_s
+        clocks.offset_s += jump_s
         await asyncio.sleep(599)
         assert sink.closed is None
         await asyncio.sleep(2)
@@ -98,7 +80,7 @@ def test_a_wall_clock_that_jumps_an_hour_disconnects_nobody_early_and_spares_nob
 
 def test_the_notice_comes_a_minute_before_the_end() -> None:
     async def play() -> None:
-        _, _, sink = connected(Clocks(), 3 * 86_400.0)
+        _, _, sink = connected(SteeredClock(loop_time), 3 * 86_400.0)
         await asyncio.sleep(3 * 86_400 - 61)
         assert not sink.written
         await asyncio.sleep(2)
@@ -112,7 +94,7 @@ def test_the_notice_comes_a_minute_before_the_end() -> None:
 
 def test_a_connection_that_ended_leaves_no_timer_and_no_place_behind() -> None:
     async def play() -> None:
-        access, connection, sink = connected(Clocks(), 600.0, AccessOptions(connections_per_user=1))
+        access, connection, sink = connected(SteeredClock(loop_time), 600.0, AccessOptions(connections_per_user=1))
         identity = connection.identity
         assert identity is not None
         with pytest.raises(CommandError):
@@ -128,7 +110,7 @@ def test_a_connection_that_ended_leaves_no_timer_and_no_place_behind() -> None:
 
 def test_authentication_has_its_deadline_to_the_second() -> None:
     async def play() -> None:
-        _, _, sink = connected(Clocks(), None)
+        _, _, sink = connected(SteeredClock(loop_time), None)
         await asyncio.sleep(9.9)
         assert sink.closed is None
         await asyncio.sleep(0.2)
@@ -140,7 +122,7 @@ def test_authentication_has_its_deadline_to_the_second() -> None:
 
 def test_a_token_that_the_leeway_let_in_lives_a_moment_and_one_without_an_end_for_ever() -> None:
     async def play() -> None:
-        clocks = Clocks()
+        clocks = SteeredClock(loop_time)
         expiry = Expiry(clocks, asyncio.get_running_loop(), 10.0)
         late = Identity("ada", clocks.wall() - 3.0, ("*",), frozenset())
         assert expiry.ends_at(late) == clocks.monotonic() + LIFE_MIN_S

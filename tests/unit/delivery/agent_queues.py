@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from random import Random
 
+from tests.support.clock import SteeredClock, loop_time
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.protocol.codes import CommandError
@@ -12,22 +13,6 @@ from websocket_handler.protocol.names import Agent
 from websocket_handler.telemetry.counters import Counters
 
 Reply = Sequence[Accepted | Refused] | Exception
-
-
-class LoopClock:
-    """The loop's time."""
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def wall(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def timestamp(self) -> str:
-        return "T"
-
-    def text(self, wall: float) -> str:
-        return "T"
 
 
 class Queue:
@@ -88,7 +73,7 @@ class Desk:
         self.queue = queue or Queue()
         self.counters = Counters()
         self.limits = limits or ForwardLimits()
-        self.forwarding = Forwarding(self.queue, LoopClock(), self.limits, self.counters, Random(seed))
+        self.forwarding = Forwarding(self.queue, SteeredClock(loop_time), self.limits, self.counters, Random(seed))
         self.answers: dict[str, list[str | CommandError]] = {}
 
     def forward(self, message_id: str, data: bytes = b"{}", sender: str = "", agent: Agent = Agent.DEV) -> None:

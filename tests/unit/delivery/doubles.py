@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from tests.support.clock import SteeredClock
 from tests.support.publications import prepared
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.hub.log import LogLimits, Publication
@@ -25,31 +26,8 @@ NEVER_OLD = LogLimits(messages=1000, bytes=1_000_000, seconds=1e9)
 SHORT = DeliveryLimits(log=LogLimits(messages=3, bytes=1_000_000, seconds=1e9))
 """A node whose memory reaches three publications back."""
 DOWN = Unavailable("down")
-
-
-class HandClock:
-    """Two clocks that stand until they are moved."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.wall_now = 1_000_000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.wall_now
-
-    def timestamp(self) -> str:
-        return self.text(self.wall_now)
-
-    def text(self, wall: float) -> str:
-        return f"T{wall:.3f}"
-
-    def advance(self, seconds: float) -> None:
-        """Move both."""
-        self.now += seconds
-        self.wall_now += seconds
+WALL = 1_000_000.0
+"""When it all begins."""
 
 
 @dataclass(eq=False)
@@ -67,7 +45,7 @@ class HandTimer:
 class HandScheduler:
     """Turns of a loop, one at a time."""
 
-    def __init__(self, clock: HandClock) -> None:
+    def __init__(self, clock: SteeredClock) -> None:
         self._clock = clock
         self.ready: list[Callable[[], object]] = []
         self.timers: list[HandTimer] = []
@@ -77,7 +55,7 @@ class HandScheduler:
         return None
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> HandTimer:
-        timer = HandTimer(self._clock.now + delay, callback)
+        timer = HandTimer(self._clock.monotonic() + delay, callback)
         self.timers.append(timer)
         return timer
 
@@ -95,8 +73,8 @@ class HandScheduler:
     def advance(self, seconds: float) -> None:
         """Let time pass and run what is due."""
         self._clock.advance(seconds)
-        due = [timer for timer in self.timers if timer.at <= self._clock.now]
-        self.timers = [timer for timer in self.timers if timer.at > self._clock.now]
+        due = [timer for timer in self.timers if timer.at <= self._clock.monotonic()]
+        self.timers = [timer for timer in self.timers if timer.at > self._clock.monotonic()]
         for timer in due:
             if not timer.is_cancelled:
                 timer.callback()
@@ -158,7 +136,7 @@ class HandStore:
 EMPTY = Tail(None, 0, 0, ())
 
 
-def records(first: int, last: int, *, key: str = "", wall: float = 1_000_000.0) -> list[Publication]:
+def records(first: int, last: int, *, key: str = "", wall: float = WALL) -> list[Publication]:
     """Publications as another node wrote them: `{"n":offset}`."""
     return [
         Publication(finish(prepared(b'{"n":%d}' % offset).head, offset), wall, key, b"", offset)
@@ -269,7 +247,7 @@ class Bench:
     are_resets_told: bool = True
 
     def __post_init__(self) -> None:
-        self.clock = HandClock()
+        self.clock = SteeredClock(wall=WALL)
         self.scheduler = HandScheduler(self.clock)
         self.counters = Counters()
         self.ids = count(1)

@@ -1,11 +1,12 @@
 """Confirmations: one write per client and turn, each client its own, and none behind a goodbye."""
 
-from tests.unit.delivery.doubles import HandClock, HandScheduler, client_of, connect, messages_in
+from tests.support.clock import SteeredClock
+from tests.unit.delivery.doubles import HandScheduler, client_of, connect, messages_in
 from websocket_handler.delivery.confirmations import Confirmations
 
 
 def test_a_client_gets_all_confirmations_of_a_turn_in_one_write_in_their_order() -> None:
-    scheduler = HandScheduler(HandClock())
+    scheduler = HandScheduler(SteeredClock())
     confirmations = Confirmations(scheduler, 1000)
     one, other = connect(name="one"), connect(name="other")
     for number in range(3):
@@ -19,7 +20,7 @@ def test_a_client_gets_all_confirmations_of_a_turn_in_one_write_in_their_order()
 
 
 def test_each_turn_sends_once() -> None:
-    scheduler = HandScheduler(HandClock())
+    scheduler = HandScheduler(SteeredClock())
     confirmations = Confirmations(scheduler, 1000)
     connection = connect()
     for number in range(2):
@@ -31,7 +32,7 @@ def test_each_turn_sends_once() -> None:
 
 
 def test_a_client_that_is_about_to_go_gets_its_own_at_once_and_not_again() -> None:
-    scheduler = HandScheduler(HandClock())
+    scheduler = HandScheduler(SteeredClock())
     confirmations = Confirmations(scheduler, 1000)
     leaving, staying = connect(name="leaving"), connect(name="staying")
     confirmations.push(leaving, b'{"n":1}')
@@ -46,7 +47,7 @@ def test_a_client_that_is_about_to_go_gets_its_own_at_once_and_not_again() -> No
 
 
 def test_a_client_that_is_gone_gets_nothing() -> None:
-    scheduler = HandScheduler(HandClock())
+    scheduler = HandScheduler(SteeredClock())
     confirmations = Confirmations(scheduler, 1000)
     connection = connect()
     confirmations.push(connection, b"{}")
@@ -56,7 +57,7 @@ def test_a_client_that_is_gone_gets_nothing() -> None:
 
 
 def test_one_write_carries_no_more_than_it_may() -> None:
-    scheduler = HandScheduler(HandClock())
+    scheduler = HandScheduler(SteeredClock())
     confirmations = Confirmations(scheduler, 2 * (10 + len(b'{"n":1}')))
     connection = connect()
     for number in range(5):

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import SteeredClock
 from tests.support.observers import NotedConnections
 from tests.unit.delivery.doubles import (
     EMPTY,
     NEVER_OLD,
-    HandClock,
+    WALL,
     HandScheduler,
     HandStore,
     client_of,
@@ -39,7 +40,7 @@ class Desk:
         store: LogStore | None = None,
         observer: ConnectionObserver | None = None,
     ) -> None:
-        self.clock = HandClock()
+        self.clock = SteeredClock(wall=WALL)
         self.scheduler = HandScheduler(self.clock)
         self.limits = limits or DeliveryLimits(log=NEVER_OLD)
         self.store = store or MemoryLogStore(self.clock, NEVER_OLD)

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from tests.support.clock import SteeredClock, loop_time
 from tests.support.memory_ports import MemoryStateStore
-from tests.unit.delivery.agent_queues import LoopClock
+from tests.support.virtual_time import in_virtual_time
 from tests.unit.delivery.test_node import Desk as NodeDesk
-from tests.virtual_time import in_virtual_time
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.recorder import BATCH_MAX, REFRESH_INTERVAL_S, StateRecorder
 from websocket_handler.ports.state_store import ConnectionRecord, StateUnavailable
@@ -38,7 +38,9 @@ class Desk(NodeDesk):
     def __init__(self) -> None:
         self.state = Store()
         self.events: list[str] = []
-        self.recorder = StateRecorder(self.state, "n1", LoopClock(), lambda event, _fields: self.events.append(event))
+        self.recorder = StateRecorder(
+            self.state, "n1", SteeredClock(loop_time), lambda event, _fields: self.events.append(event)
+        )
         super().__init__(observer=self.recorder)
 
     def run(self) -> None:

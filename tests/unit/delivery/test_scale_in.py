@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
+from tests.support.clock import SteeredClock, loop_time
 from tests.support.memory_ports import MemoryTaskProtection
-from tests.unit.delivery.agent_queues import LoopClock
-from tests.virtual_time import in_virtual_time
+from tests.support.virtual_time import in_virtual_time
 from websocket_handler.delivery.scale_in import (
     LOOK_INTERVAL_S,
     PROTECTION_MINUTES,
@@ -22,7 +22,7 @@ class Agent(MemoryTaskProtection):
     """Protection that can fail, and that takes its time to begin when a test says so."""
 
     def __init__(self) -> None:
-        super().__init__(LoopClock())
+        super().__init__(SteeredClock(loop_time))
         self.is_down = False
         self.calls: list[str] = []
         self.go_on = asyncio.Event()
@@ -65,7 +65,7 @@ class Desk:
             threshold,
             lambda: self.connections,
             lambda: self.has_peers,
-            LoopClock(),
+            SteeredClock(loop_time),
             self.counters,
             lambda event, fields: self.events.append((event, fields)),
         )

@@ -7,10 +7,11 @@ from itertools import pairwise
 from random import Random
 from typing import Any, Final
 
+from tests.support.clock import SteeredClock
 from tests.support.memory_ports import MemoryUpdateSource
 from tests.support.observers import NotedConnections
-from tests.unit.delivery.doubles import EMPTY, NEVER_OLD, HandClock, HandStore, client_of, connect
-from tests.virtual_time import in_virtual_time, settle
+from tests.support.virtual_time import in_virtual_time, settle
+from tests.unit.delivery.doubles import EMPTY, NEVER_OLD, WALL, HandStore, client_of, connect
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.updates import UNDER_WAY_MAX, UpdateConsumer
@@ -59,7 +60,7 @@ class Desk:
     """A consumer between a queue and a node."""
 
     def __init__(self, store: LogStore | None = None) -> None:
-        clock = HandClock()
+        clock = SteeredClock(wall=WALL)
         self.source = Source()
         self.counters = Counters()
         self.events: list[tuple[str, dict[str, object]]] = []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.spec_files import named, vectors
+from tests.support.spec_files import named, vectors
 from websocket_handler.hub.log import PUBLICATION_OVERHEAD_BYTES, LogLimits, ProjectLog, Publication, Start
 from websocket_handler.protocol.messages import Position
 

@@ -13,8 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.support.clock import SteeredClock
 from tests.support.publications import prepared
-from tests.unit.delivery.doubles import HandClock, HandScheduler, client_of, connect, messages_in
+from tests.unit.delivery.doubles import WALL, HandScheduler, client_of, connect, messages_in
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.hub.log import LogLimits, Publication, Start
@@ -48,7 +49,7 @@ class SharedStore(MemoryLogStore):
 
     is_shared = True
 
-    def __init__(self, clock: HandClock) -> None:
+    def __init__(self, clock: SteeredClock) -> None:
         super().__init__(clock, STORED)
         self.pending: list[Callable[[Fate], None]] = []
         self.late: list[Segment] = []
@@ -128,7 +129,7 @@ class ProjectMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.clock = HandClock()
+        self.clock = SteeredClock(wall=WALL)
         self.scheduler = HandScheduler(self.clock)
         self.store = SharedStore(self.clock)
         self.counters = Counters()

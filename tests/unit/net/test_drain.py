@@ -4,7 +4,7 @@ import asyncio
 import json
 from random import Random
 
-from tests.virtual_time import in_virtual_time
+from tests.support.virtual_time import in_virtual_time
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.net.drain import AFTER_MS_MAX, BATCHES_PER_SECOND, DrainResult, hand_over
 from websocket_handler.protocol.codes import CloseCode

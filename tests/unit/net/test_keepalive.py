@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.virtual_time import in_virtual_time
+from tests.support.virtual_time import in_virtual_time
 from websocket_handler.net.keepalive import SLOTS, Keepalive, KeepaliveOptions
 from websocket_handler.protocol.codes import CloseCode
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.virtual_time import in_virtual_time
+from tests.support.virtual_time import in_virtual_time
 from websocket_handler.net.pongs import LATE_S, PINGS_BURST, PINGS_PER_SECOND, Pongs
 from websocket_handler.protocol.frames import pong_frame
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.unit.protocol.client_stream import BINARY, PING, TEXT, client_frame, deflated
+from tests.support.frames import BINARY, PING, RSV1, TEXT, client_frame, deflated
+from tests.support.virtual_time import in_virtual_time
 from tests.unit.protocol.test_deflate import unpacked
-from tests.virtual_time import in_virtual_time
 from websocket_handler.access.admission import Admission, AdmissionOptions
 from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.delivery.connection import Connection
@@ -26,7 +26,6 @@ from websocket_handler.protocol.session import Session, SessionLimits
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog
 
-RSV1 = 4
 BOMB = client_frame(TEXT, deflated(b"\0" * 65_536), rsv=RSV1)
 
 

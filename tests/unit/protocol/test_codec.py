@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.spec_files import is_valid, named, text_of, vectors
+from tests.support.spec_files import is_valid, named, text_of, vectors
 from websocket_handler.protocol import codec, json_text
 from websocket_handler.protocol.codec import decode_command, read_position
 from websocket_handler.protocol.codes import CommandError, ErrorCode

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.protocol.client_stream import deflated
+from tests.support.frames import deflated
 from tests.unit.protocol.test_frames import read_back
 from websocket_handler.protocol import deflate
 from websocket_handler.protocol.deflate import THRESHOLD_BYTES, DeflateFraming, inflated

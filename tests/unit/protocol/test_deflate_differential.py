@@ -18,18 +18,8 @@ from websockets.frames import Frame
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from tests.unit.protocol.client_stream import (
-    BINARY,
-    CONTINUATION,
-    PING,
-    PONG,
-    TEXT,
-    Outcome,
-    client_frame,
-    cut,
-    deflated,
-    outcomes,
-)
+from tests.support.frames import BINARY, CONTINUATION, PING, PONG, TEXT, client_frame, cut, deflated
+from tests.unit.protocol.decoding import Outcome, outcomes
 from tests.unit.protocol.test_frame_decoder_differential import CONTROLS, CUTS, LIMIT, MASKS, TEXTS, controls, is_utf8
 from websocket_handler.protocol.frame_decoder import Event
 

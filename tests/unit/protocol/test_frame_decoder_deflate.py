@@ -2,19 +2,8 @@
 
 import pytest
 
-from tests.unit.protocol.client_stream import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
-    PING,
-    PONG,
-    TEXT,
-    Outcome,
-    client_frame,
-    deflated,
-    each_byte,
-    outcomes,
-)
+from tests.support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, RSV1, TEXT, client_frame, deflated, each_byte
+from tests.unit.protocol.decoding import Outcome, outcomes
 from websocket_handler.protocol.frame_decoder import (
     DEFLATE_EXTRA_BYTES,
     MESSAGE_FRAMES_MAX,
@@ -23,7 +12,6 @@ from websocket_handler.protocol.frame_decoder import (
     ProtocolViolation,
 )
 
-RSV1 = 4
 HELLO = (Event.TEXT, b"hello")
 OVERSIZE = (Event.OVERSIZE, b"")
 PROTOCOL_ERROR, INVALID, POLICY = 1002, 1007, 1008

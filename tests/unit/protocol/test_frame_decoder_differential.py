@@ -21,19 +21,8 @@ from websockets.exceptions import ProtocolError
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from tests.unit.protocol.client_stream import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
-    PING,
-    PONG,
-    TEXT,
-    Outcome,
-    client_frame,
-    cut,
-    each_byte,
-    outcomes,
-)
+from tests.support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, client_frame, cut, each_byte
+from tests.unit.protocol.decoding import Outcome, outcomes
 from websocket_handler.protocol.frame_decoder import Event
 
 LIMIT: Final = 300

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from tests.unit.spec_files import is_valid
+from tests.support.spec_files import is_valid
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import http_error, last_response
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.spec_files import vectors
+from tests.support.spec_files import vectors
 from websocket_handler.protocol.names import Agent, agent_named
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.publications import broadcast_payload, prepared, project_named_in, publication_head
-from tests.unit.spec_files import is_valid, named, vectors
+from tests.support.spec_files import is_valid, named, vectors
 from websocket_handler.protocol import publication
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.names import OFFSET_MAX

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.unit.spec_files import is_valid
+from tests.support.spec_files import is_valid
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import ERRORS, CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position

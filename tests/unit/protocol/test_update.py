@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.spec_files import allows, named, vectors
+from tests.support.spec_files import allows, named, vectors
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.update import ForEverybody, ForProject, body_bytes_max, read_update
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from tests.e2e.gateway import Gateway
+from tests.support.frames import PONG, TEXT, ZERO_MASK, client_frame, handshake_head
+from tests.support.gateway import Gateway
+from tests.support.patience import PATIENCE_S
 
-TIMEOUT_S: Final = 20.0
 LISTENING: Final = "0A"
 """The state of a listening socket in the kernel's table (include/net/tcp_states.h)."""
-KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
 
 Message = dict[str, Any]
 
@@ -53,7 +53,7 @@ class Response:
 class Raw:
     """A TCP connection that sends whatever it likes."""
 
-    def __init__(self, port: int, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, port: int, timeout_s: float = PATIENCE_S) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self._buffer = b""
 
@@ -128,35 +128,6 @@ class Raw:
         return first & 0x0F, self.read(size)
 
 
-def frame(opcode: int, payload: bytes, *, is_final: bool = True, mask: bytes = b"\1\2\3\4", reserved: int = 0) -> bytes:
-    """A client's frame; without a mask when `mask` is empty."""
-    first = (0x80 if is_final else 0) | reserved | opcode
-    masked = 0x80 if mask else 0
-    size = len(payload)
-    if size < 126:
-        head = bytes((first, masked | size))
-    elif size < 65_536:
-        head = bytes((first, masked | 126)) + size.to_bytes(2)
-    else:
-        head = bytes((first, masked | 127)) + size.to_bytes(8)
-    if mask:
-        payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-    return head + mask + payload
-
-
-def handshake_head(path: str = "/ws", /, **headers: str | None) -> bytes:
-    """A handshake's request head. Header names have underscores; None leaves one of the usual ones out."""
-    usual: dict[str, str | None] = {
-        "host": "gateway.example",
-        "upgrade": "websocket",
-        "connection": "Upgrade",
-        "sec_websocket_key": KEY,
-        "sec_websocket_version": "13",
-    }
-    lines = [f"{name.replace('_', '-')}: {value}" for name, value in (usual | headers).items() if value is not None]
-    return "\r\n".join([f"GET {path} HTTP/1.1", *lines]).encode("latin-1") + b"\r\n\r\n"
-
-
 class Peer:
     """A WebSocket client that keeps to the rules."""
 
@@ -187,7 +158,7 @@ class Peer:
     def send_text(self, text: str | bytes) -> None:
         """Send one text message."""
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-        self.raw.send(frame(1, data, mask=os.urandom(4) if len(data) < 4096 else b"\0\0\0\0"))
+        self.raw.send(client_frame(TEXT, data, mask=os.urandom(4) if len(data) < 4096 else ZERO_MASK))
 
     def _receive(self) -> Message:
         while True:
@@ -198,7 +169,7 @@ class Peer:
             if opcode == 8:
                 raise Ended(int.from_bytes(payload[:2]) if payload else 1005, payload[2:].decode())
             if opcode == 9:
-                self.raw.send(frame(10, payload))
+                self.raw.send(client_frame(PONG, payload))
 
     def next(self) -> Message:
         """The next message that answers no request. Raises Ended."""

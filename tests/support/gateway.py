@@ -16,10 +16,9 @@ from contextlib import AbstractContextManager, asynccontextmanager, closing, con
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.patience import PATIENCE_S
+
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S: Final = 60.0
-STOP_TIMEOUT_S: Final = 60.0
-ANSWER_TIMEOUT_S: Final = 60.0
 PROBE_INTERVAL_S: Final = 0.02
 FAULT_EVENTS: Final = frozenset({"connection.failed", "task.failed", "library"})
 """What a healthy gateway never logs, whatever it is sent."""
@@ -61,7 +60,7 @@ class Gateway:
         with self._changed:
             return [record for record in self._records if record["event"] == event]
 
-    def wait_for_record(self, event: str, timeout_s: float = START_TIMEOUT_S, **fields: Any) -> dict[str, Any]:
+    def wait_for_record(self, event: str, timeout_s: float = PATIENCE_S, **fields: Any) -> dict[str, Any]:
         """The first log record of an event with these fields, as soon as there is one. Raises TimeoutError."""
 
         def found() -> dict[str, Any] | None:
@@ -75,7 +74,7 @@ class Gateway:
 
     def get(self, path: str) -> tuple[int, bytes]:
         """A plain GET request: status and body. Raises OSError."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_TIMEOUT_S)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as connection:
             connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()
@@ -86,7 +85,7 @@ class Gateway:
         answer: dict[str, Any] = json.loads(body)
         return status, answer
 
-    def until(self, condition: Callable[[], bool], timeout_s: float = START_TIMEOUT_S) -> None:
+    def until(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         """Ask again and again until `condition` holds. Raises TimeoutError; AssertionError when the process ends."""
         deadline = time.monotonic() + timeout_s
         while not condition():
@@ -114,8 +113,8 @@ class Gateway:
 
     def wait_for_exit(self) -> int:
         """The exit code. Everything it logged has been read then."""
-        code = self.process.wait(STOP_TIMEOUT_S)
-        self._reader.join(STOP_TIMEOUT_S)
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
         return code
 
     def kill(self) -> None:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+from tests.support.patience import PATIENCE_S
+
 TASK_ARN: Final = "arn:aws:ecs:us-east-1:123456789012:task/agenticai-cluster-test/0123456789abcdef"
 BASE_PATH: Final = "/api/0123456789abcdef-1234567890"
 MINUTES_WITHOUT_SAYING: Final = 120
@@ -92,7 +94,7 @@ class EcsAgent:
             protection["ExpirationDate"] = "2026-11-22T20:10:00Z"
         return 200, json.dumps({"protection": protection}).encode()
 
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         """Return when a request has made it true. Raises TimeoutError."""
         with self.changed:
             if not self.changed.wait_for(condition, timeout_s):

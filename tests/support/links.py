@@ -9,7 +9,6 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
@@ -17,8 +16,10 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websockets
 
-CLIENTS: Final = Path(__file__).parent / "clients"
-REPLY_TIMEOUT_S: Final = 60.0
+from tests.support.gateway import REPOSITORY
+from tests.support.patience import PATIENCE_S
+
+CLIENTS: Final = REPOSITORY / "tests" / "e2e" / "clients"
 
 Message = dict[str, Any]
 
@@ -60,7 +61,7 @@ class PythonLink:
     @classmethod
     async def connect(cls, url: str) -> PythonLink:
         """Open one. Raises what `websockets` raises."""
-        return cls(await connect_websockets(url, proxy=None, open_timeout=REPLY_TIMEOUT_S, ping_interval=None))
+        return cls(await connect_websockets(url, proxy=None, open_timeout=PATIENCE_S, ping_interval=None))
 
     async def send(self, text: str) -> None:
         await self.socket.send(text)
@@ -159,7 +160,7 @@ async def running_node_driver() -> AsyncIterator[RemoteDriver]:
         yield driver
     finally:
         stdin.close()
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await process.wait()
             await reading
 
@@ -183,7 +184,7 @@ class Client:
         return [await self.next() for _ in range(count)]
 
     async def _receive(self) -> Message:
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             message: Message = json.loads(await self.link.receive())
         return message
 
@@ -243,7 +244,7 @@ class Client:
 async def open_client(connect: Connect, url: str, *projects: str, since: str | None = None) -> Client:
     """Connect, with `projects` on the URL, and take the greeting."""
     query = [("project_id", project_id) for project_id in projects] + ([("since", since)] if since else [])
-    async with asyncio.timeout(REPLY_TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         client = Client(await connect(f"{url}?{urlencode(query)}" if query else url))
     client.greeting = await client.next()
     assert client.greeting["type"] == "connected", client.greeting

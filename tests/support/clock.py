@@ -1,0 +1,49 @@
+"""The one clock of the tests."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+BEGIN: Final = 1_795_377_600.0
+"""2026-11-22T20:00:00Z."""
+
+
+def standing() -> float:
+    """A source of time in which none passes."""
+    return 0.0
+
+
+def loop_time() -> float:
+    """The running event loop's time."""
+    return asyncio.get_running_loop().time()
+
+
+class SteeredClock:
+    """Two clocks: seconds that pass as their source tells (none do, unless a test says so), and a wall clock that is
+    `offset_s` ahead of them. A test moves both with `advance`, and turns the wall clock alone by its `offset_s`."""
+
+    def __init__(self, source: Callable[[], float] = standing, *, wall: float = BEGIN) -> None:
+        self._source = source
+        self._moved_s = 0.0
+        self.offset_s = wall
+
+    def monotonic(self) -> float:
+        return self._source() + self._moved_s
+
+    def wall(self) -> float:
+        return self.monotonic() + self.offset_s
+
+    def timestamp(self) -> str:
+        return self.text(self.wall())
+
+    def text(self, wall: float) -> str:
+        return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._moved_s += seconds
+
+    def move_to(self, wall: float) -> None:
+        """Let time pass until the wall clock shows this."""
+        self.advance(wall - self.wall())

@@ -1,0 +1,21 @@
+"""AWS for tests: an emulator process with queues and table in place."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import pytest
+
+from demo.resources import create_resources
+from demo.testing import Emulator, running_emulator
+
+
+def emulator_for_each(scope: Literal["session", "module"]) -> Callable[..., Any]:
+    """The fixture `emulator_process` of a folder: one process for all its tests, or one for each of its files."""
+
+    @pytest.fixture(scope=scope)
+    def emulator_process() -> Iterator[Emulator]:
+        with running_emulator() as running:
+            create_resources(running.url)
+            yield running
+
+    return emulator_process
