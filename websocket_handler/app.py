@@ -13,6 +13,7 @@ from websocket_handler.composition import compose, is_native
 from websocket_handler.config import Settings
 from websocket_handler.delivery.flush import flush
 from websocket_handler.net.drain import hand_over
+from websocket_handler.protocol.names import LOOPBACK_HOSTS
 from websocket_handler.telemetry.counters import Counters
 
 SWEEP_INTERVAL_S: Final = 5.0
@@ -21,7 +22,6 @@ FLUSH_MARGIN_S: Final = 5.0
 """After the hand-over, what was accepted has this long to reach its queue or its log."""
 TARGET_INTERVAL_S: Final = 5.0
 RESTART_DELAY_S: Final = 1.0
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class App:
@@ -83,7 +83,7 @@ class App:
         if settings.metrics == "emf":
             self.start_task(self._supervise("metrics", lambda: parts.metrics.run(settings.metrics_interval_s)))
         self.port = await parts.listener.listen(settings.websocket_host, settings.websocket_port)
-        if settings.auth_mode == "none" and settings.websocket_host not in LOOPBACK:
+        if settings.auth_mode == "none" and settings.websocket_host not in LOOPBACK_HOSTS:
             parts.log.emit("node.insecure", reason="AUTH_MODE=none and not bound to loopback: everyone may connect")
         facts = {"log_store": parts.store.name, "native_send": is_native(settings)}
         parts.log.emit("node.listening", host=settings.websocket_host, port=self.port, **facts)

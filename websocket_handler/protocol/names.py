@@ -13,6 +13,8 @@ IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 ID_LENGTH_MAX: Final = 64
 OFFSET_MAX: Final = 2**53 - 1
 """The largest offset: beyond it a JavaScript client could not tell two offsets apart."""
+LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+"""The names of the machine itself in settings and URLs: nobody outside reaches it there."""
 
 
 class Agent(StrEnum):

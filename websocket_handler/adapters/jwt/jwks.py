@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from websocket_handler.adapters.jwt.keys import Key, jwks_keys
+from websocket_handler.protocol.names import LOOPBACK_HOSTS
 
 FETCH_TIMEOUT_S: Final = 5.0
 DOCUMENT_BYTES_MAX: Final = 262_144
@@ -20,7 +21,6 @@ MAX_AGE_S: Final = 900.0
 RETRY_S: Final = 30.0
 RETRY_WITHOUT_KEYS_S: Final = 5.0
 WAITING_MAX: Final = 1000
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class Jwks:
@@ -89,7 +89,8 @@ class _NoRedirect(HTTPRedirectHandler):
 def is_allowed_url(url: str) -> bool:
     """https, or http to this machine."""
     parts = urlsplit(url)
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+    is_plain_on_loopback = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
+    return bool(parts.hostname) and (parts.scheme == "https" or is_plain_on_loopback)
 
 
 def fetch_document(url: str) -> bytes:
