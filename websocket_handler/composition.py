@@ -116,7 +116,7 @@ def compose(
     store = _log_store(settings, clock, limits, table, start_task)
     loop = asyncio.get_running_loop()
     engine = Engine(store, clock, loop, limits, counters, numbered_ids(), finish, group=_group(settings))
-    recorder = StateRecorder(DynamoDbStateStore(table, clock), node_id, clock, log.report)
+    recorder = StateRecorder(DynamoDbStateStore(table, clock), node_id, clock, random, log.report)
     node = Node(engine, MemoryLogStore(clock, limits.log), recorder)
     forwarder = SqsForwarder(settings.queue_urls, settings.forward_body, wire.call)
     forward_limits = ForwardLimits(timeout_s=settings.forward_timeout_s)

@@ -11,9 +11,9 @@ from tests.support.clock import BEGIN, SteeredClock
 from tests.support.patience import PATIENCE_S
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.aws.errors import AwsError, Fault
-from websocket_handler.adapters.aws.retries import Backoff
 from websocket_handler.adapters.aws.sdk import AwsCall
 from websocket_handler.adapters.aws.table import Table
+from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.log_store import (
     Behind,
     Committed,
@@ -96,7 +96,7 @@ class LossyCall:
 
 def quick_table(name: str, call: AwsCall) -> Table:
     """A table whose retries do not keep a test waiting, and whose deadlines are long enough for any machine."""
-    backoff = Backoff(base_s=0.001, max_s=0.02, random=Random(1))
+    backoff = Backoff(Random(1).random, base_s=0.001, max_s=0.02)
     return Table(name, call, timeout_s=60.0, attempt_timeout_s=60.0, backoff=backoff)
 
 

@@ -14,7 +14,6 @@ from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
-from websocket_handler.adapters.aws.retries import Backoff
 from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
 from websocket_handler.adapters.aws.table import Table
@@ -33,6 +32,7 @@ from websocket_handler.net.drain import hand_over
 from websocket_handler.net.keepalive import Keepalive, KeepaliveOptions
 from websocket_handler.net.shared import Shared
 from websocket_handler.net.websocket import WebSocket
+from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.log_store import LogStore, Segment
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.deflate import DeflateFraming
@@ -126,7 +126,7 @@ class Process(Owner):
         world, plan = self.world, self.world.scenario
         limits = self._limits()
         call = world.aws.of(self.may_act)
-        table = Table(TABLE, call, backoff=Backoff(random=self._random))
+        table = Table(TABLE, call, backoff=Backoff(self._random.random))
         counters = Counters()
         store: LogStore
         if plan.store == "memory":
@@ -136,7 +136,8 @@ class Process(Owner):
         engine = Engine(store, world.clock, world.loop, limits, counters, self.new_id, finish)
         if plan.is_native:
             engine = replace(engine, group=self.descriptors.group)
-        recorder = StateRecorder(DynamoDbStateStore(table, world.clock), self.name, world.clock, self.log.report)
+        state = DynamoDbStateStore(table, world.clock)
+        recorder = StateRecorder(state, self.name, world.clock, self._random, self.log.report)
         node = Node(engine, MemoryLogStore(world.clock, limits.log), recorder)
         suffix = ".fifo" if plan.has_fifo else ""
         urls = {agent: f"{agent.value}{suffix}" for agent in Agent}

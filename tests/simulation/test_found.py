@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -118,7 +119,7 @@ async def test_a_stopping_node_writes_its_records_beside_nobody() -> None:
     connection = cast(
         "Connection", SimpleNamespace(connection_id="c", is_open=True, connected_at=0.0, subscriptions={})
     )
-    recorder = StateRecorder(store, "n", SteeredClock(loop_time), lambda _event, _fields: None)
+    recorder = StateRecorder(store, "n", SteeredClock(loop_time), Random(1), lambda _event, _fields: None)
     recorder.changed(connection)
     assert await recorder.write()
     recorder.gone(connection)

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from random import Random
 from typing import Final
 
+from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.forwarder import Accepted, Forwarder, Prepared, QueueUnavailable, Refused
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -150,7 +151,7 @@ class _AgentQueue:
         self._clock = clock
         self._limits = limits
         self._counters = counters
-        self._random = random
+        self._backoff = Backoff(random.random, limits.backoff_base_s, limits.backoff_max_s)
         self._waiting: deque[_Waiting] = deque()
         self._batches: set[asyncio.Task[None]] = set()
         self._bytes = 0
@@ -226,7 +227,7 @@ class _AgentQueue:
             return
         self._counters.forward_retries += len(retries)
         self._failures = self._failures + 1 if len(retries) == len(batch) else 0
-        await asyncio.sleep(self._backoff_s())
+        await asyncio.sleep(self._backoff.delay_s(self._failures))
         self._waiting.extendleft(reversed(retries))
 
     async def _attempt(self, batch: Sequence[_Waiting]) -> Sequence[Accepted | Refused]:
@@ -251,10 +252,6 @@ class _AgentQueue:
         else:
             return True
         return False
-
-    def _backoff_s(self) -> float:
-        ceiling = min(self._limits.backoff_max_s, self._limits.backoff_base_s * 2 ** min(self._failures, 10))
-        return self._random.uniform(0, ceiling)
 
     def _answer(self, waiting: _Waiting, answer: str | CommandError, outcome: str) -> None:
         self.count -= 1

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from random import Random
 from typing import Final
 
 from websocket_handler.delivery.connection import Connection
+from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.state_store import ConnectionRecord, StateStore, StateUnavailable
 
@@ -12,7 +14,8 @@ WRITE_INTERVAL_S: Final = 1.0
 REFRESH_INTERVAL_S: Final = 6 * 3600.0
 """Records expire after a day; a live connection's is written again well before."""
 BATCH_MAX: Final = 200
-BACKOFF_MAX_S: Final = 30.0
+RETRY_INTERVAL_MAX_S: Final = 30.0
+"""While the store fails."""
 
 Report = Callable[[str, dict[str, object]], None]
 
@@ -21,11 +24,12 @@ class StateRecorder:
     """Observes a node's connections, gathers what changed, and writes it in batches. What could not be written stays
     gathered; that is bounded, because there is one entry per connection."""
 
-    def __init__(self, store: StateStore, node_id: str, clock: Clock, report: Report) -> None:
+    def __init__(self, store: StateStore, node_id: str, clock: Clock, random: Random, report: Report) -> None:
         self._store = store
         self._node_id = node_id
         self._clock = clock
         self._report = report
+        self._backoff = Backoff(random.random, WRITE_INTERVAL_S, RETRY_INTERVAL_MAX_S)
         self._changed: dict[str, Connection] = {}
         """Open connections whose record is missing in the store, or old there."""
         self._gone: dict[str, None] = {}
@@ -46,10 +50,10 @@ class StateRecorder:
             self._gone[connection.connection_id] = None
 
     async def run(self) -> None:
-        """Write once a second while there is something to write, until cancelled."""
+        """Write once a second while there is something to write, until cancelled. Less often while that fails."""
         failures = 0
         while True:
-            await asyncio.sleep(min(BACKOFF_MAX_S, WRITE_INTERVAL_S * 2 ** min(failures, 5)))
+            await asyncio.sleep(max(WRITE_INTERVAL_S, self._backoff.delay_s(failures)))
             self._refresh()
             async with self._writing:
                 failures = 0 if await self._write_gathered() else failures + 1

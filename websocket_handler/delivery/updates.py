@@ -10,6 +10,7 @@ from random import Random
 from typing import Final
 
 from websocket_handler.delivery.node import Node
+from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.update_source import SourceUnavailable, Update, UpdateSource
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
@@ -19,6 +20,7 @@ from websocket_handler.telemetry.counters import Counters
 UNDER_WAY_MAX: Final = 500
 """Updates between receipt and deletion: beyond it nothing further is received."""
 DELETE_BATCH_MAX: Final = 10
+BACKOFF_BASE_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
 
 Report = Callable[[str, dict[str, object]], None]
@@ -32,7 +34,7 @@ class UpdateConsumer:
         self._source = source
         self._node = node
         self._counters = counters
-        self._random = random
+        self._backoff = Backoff(random.random, BACKOFF_BASE_S, BACKOFF_MAX_S)
         self._report = report
         self._under_way: dict[str, Update] = {}
         self._published: list[str] = []
@@ -80,7 +82,7 @@ class UpdateConsumer:
             self._report("updates.unavailable", {"reason": fault})
         self.fault = fault
         self._failures += 1
-        await asyncio.sleep(self._random.uniform(0, min(BACKOFF_MAX_S, 0.1 * 2 ** min(self._failures, 10))))
+        await asyncio.sleep(self._backoff.delay_s(self._failures))
 
     def _take(self, update: Update) -> None:
         """Publish one update; its answer decides whether it is deleted."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from random import Random
 
 from tests.support.clock import SteeredClock, loop_time
 from tests.support.memory_ports import MemoryStateStore
@@ -32,14 +33,24 @@ class Store(MemoryStateStore):
         await super().write(changed, gone, now)
 
 
+class _Longest(Random):
+    """Every random wait is as long as it can be."""
+
+    def random(self) -> float:
+        return 1.0
+
+
+LONGEST = _Longest()
+
+
 class Desk(NodeDesk):
     """A node whose connections are recorded."""
 
-    def __init__(self) -> None:
+    def __init__(self, random: Random = LONGEST) -> None:
         self.state = Store()
         self.events: list[str] = []
         self.recorder = StateRecorder(
-            self.state, "n1", SteeredClock(loop_time), lambda event, _fields: self.events.append(event)
+            self.state, "n1", SteeredClock(loop_time), random, lambda event, _fields: self.events.append(event)
         )
         super().__init__(observer=self.recorder)
 
@@ -144,6 +155,20 @@ async def test_a_store_that_fails_is_tried_again_ever_less_often_and_reported_on
     await asyncio.sleep(31)
     assert desk.recorder.fault is None
     assert list(desk.state.records) == ["c"]
+
+
+@in_virtual_time
+async def test_nodes_whose_store_fails_do_not_come_back_together() -> None:
+    desks = [Desk(Random(seed)) for seed in range(20)]
+    for desk in desks:
+        desk.state.is_down = True
+        desk.arrive()
+        desk.run()
+    await asyncio.sleep(300)
+    assert len({desk.state.tries[5] for desk in desks}) == len(desks)
+    pauses = [later - earlier for desk in desks for earlier, later in pairwise(desk.state.tries)]
+    assert min(pauses) > 0.99, "a failing store is not asked more often than one that works"
+    assert max(pauses) <= 30.1
 
 
 @in_virtual_time

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from random import random
 from typing import Any
 
 from websocket_handler.adapters.aws.errors import AwsError, Fault
-from websocket_handler.adapters.aws.retries import Backoff, retried
+from websocket_handler.adapters.aws.retries import retried
 from websocket_handler.adapters.aws.sdk import AwsCall
+from websocket_handler.ports.backoff import Backoff
 
 
 class Table:
@@ -31,7 +33,7 @@ class Table:
         self.timeout_s = timeout_s
         self.attempt_timeout_s = attempt_timeout_s
         self._calls = asyncio.Semaphore(calls_max)
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or Backoff(random)
 
     async def attempt(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """One attempt of an operation on this table. Raises AwsError."""
