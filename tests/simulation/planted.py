@@ -308,8 +308,25 @@ def a_cursor_overtakes_the_commit() -> list[Patch]:
 
 @_plant
 def one_page_is_taken_for_all() -> list[Patch]:
-    def changed(self: Any, offset: int, done: Any) -> None:
+    def changed(self: Any, _epoch: str | None, _offset: int, done: Any) -> None:
         self._journal.refresh(done)
+
+    return [(Reader, "_reach", changed)]
+
+
+@_plant
+def a_read_that_began_before_the_question_decides_it() -> list[Patch]:
+    def changed(self: Any, _epoch: str | None, offset: int, done: Any) -> None:
+        before = self._journal.log.position
+
+        def refreshed(fault: Any) -> None:
+            now = self._journal.log.position
+            if fault is None and now.offset < offset and now != before:
+                changed(self, None, offset, done)
+            else:
+                done(fault)
+
+        self._journal.refresh(refreshed)
 
     return [(Reader, "_reach", changed)]
 

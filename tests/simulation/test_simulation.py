@@ -22,7 +22,8 @@ RARE = {
     "cursors stay after a new epoch": 414,
     "an update is deleted before the commit": 1,
     "a cursor overtakes the commit": 1,
-    "the last words of a node are missed": 113,
+    "a read that began before the question decides it": 976,
+    "the last words of a node are missed": 416,
     "a second subscription is confirmed too early": 225,
 }
 """The first seed that finds it, for those that the first schedule does not: where the search begins."""

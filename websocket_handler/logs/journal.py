@@ -13,7 +13,7 @@ state      what is under way             event                                  
 OPENING    `store.open`, the first one   the end of the log                          READY
                                          the store does not answer                   CLOSED
 READY      nothing                       something waits in the queue                APPENDING
-                                         `refresh`                                   READING
+                                         `refresh`                                   READING (3)
                                          `close`                                     CLOSED
 APPENDING  `store.append`                committed                                   READY
                                          another writer was first                    READING
@@ -29,6 +29,7 @@ CLOSED     nothing, for ever
 
 (1) everyone who waits gets `store_unavailable`; the next publication asks the store again.
 (2) the observer is told that the log was replaced.
+(3) after a read, what waits in the queue goes first: whoever looks again and again holds up no publication.
 """
 
 from collections.abc import Callable, Sequence
@@ -92,8 +93,11 @@ class Journal:
         "_keys",
         "_observer",
         "_races",
+        "_was_read",
         "_when_known",
         "log",
+        "looks_begun",
+        "looks_ended",
         "project_id",
         "queue",
         "reads",
@@ -109,6 +113,11 @@ class Journal:
         self.reads = SharedReads(project_id, engine.store, self._saw)
         """The reads of the store that are under way, for whoever reads further back than memory."""
         self.state = State.OPENING
+        self.looks_begun = 0
+        """How often the journal has asked the store what follows the head."""
+        self.looks_ended = 0
+        """How often the store has answered. What another node wrote before a question is known for certain when a look
+        that began after the question has ended."""
         self._engine = engine
         self._observer = observer
         self._keys = KeyWindow(engine.limits.key_count, engine.limits.key_seconds)
@@ -119,6 +128,8 @@ class Journal:
         """The publications of the segment that is being written; empty in all states but APPENDING."""
         self._is_flush_planned = False
         """True from the first publication of a turn until `_flush` runs."""
+        self._was_read = False
+        """True from the end of a read until the next write."""
         self._races = 0
         """Lost races since the last commit."""
 
@@ -209,6 +220,8 @@ class Journal:
             new = without_known(batch, self._keys, self.log.epoch, self._engine.clock.wall())
             if new:
                 self._append(new)
+        if self.state is State.READY and self._when_known:  # nothing was new, so their read is next
+            self._read_on(None)
 
     def _append(self, batch: list[Waiting]) -> None:
         now, finish = self._engine.clock.wall(), self._engine.finish
@@ -219,6 +232,7 @@ class Journal:
             payload = finish(publication.head, offset)
             records.append(Publication(payload, now, publication.key, publication.digest, offset))
         self._appending = batch
+        self._was_read = False
         self.state = State.APPENDING
         segment = Segment(self.log.epoch, first, self._engine.new_id(), records)
         self._engine.store.append(self.project_id, segment, partial(self._answered, segment))
@@ -270,10 +284,13 @@ class Journal:
 
     def _read_on(self, ours: Segment | None) -> None:
         self.state = State.READING
+        self.looks_begun += 1
         self._engine.store.read(self.project_id, self.log.head, partial(self._merge, ours))
 
     def _merge(self, ours: Segment | None, tail: Tail | Unavailable) -> None:
         """Deliver what others wrote. `ours` is the segment whose write was answered with `Behind`."""
+        self.looks_ended = self.looks_begun
+        self._was_read = True
         if isinstance(tail, Unavailable):
             self._give_up()
             return
@@ -324,12 +341,13 @@ class Journal:
     # Reading
 
     def refresh(self, done: Known) -> None:
-        """Read what another node may have written since, deliver it, then call `done`."""
+        """Read what another node may have written since, deliver it, then call `done`. A read that is under way counts
+        as this one: see `looks_ended`."""
         if self.state is State.CLOSED:
             done(unavailable())
             return
         self._when_known.append(done)
-        if self.state is State.READY:
+        if self.state is State.READY and not (self._was_read and self.queue):
             self._read_on(None)
 
     def _saw(self, tail: Tail | Unavailable) -> None:

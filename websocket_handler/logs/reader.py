@@ -2,6 +2,7 @@
 else from the log store."""
 
 from collections.abc import Callable
+from functools import partial
 
 from websocket_handler.hub.epochs import was_never_written
 from websocket_handler.hub.log import Start
@@ -38,7 +39,7 @@ class Reader:
         def known(fault: CommandError | None) -> None:
             if fault is None and since is not None and self._may_be_ahead(since.epoch, since.offset):
                 # Another node may have written what this client has seen: look before saying no.
-                self._reach(since.offset, lambda error: self._decide(since, rewind, done, error))
+                self._reach(since.epoch, since.offset, lambda error: self._decide(since, rewind, done, error))
             else:
                 self._decide(since, rewind, done, fault)
 
@@ -50,18 +51,23 @@ class Reader:
         is_known = epoch in (None, log.epoch) and offset <= log.head
         return self._engine.store.is_shared and not is_known
 
-    def _reach(self, offset: int, done: Callable[[CommandError | None], None]) -> None:
-        """Read what other nodes wrote, page after page, until `offset` is known or nothing further comes."""
-        before = self._journal.log.position
+    def _reach(self, epoch: str | None, offset: int, done: Callable[[CommandError | None], None]) -> None:
+        """Read what other nodes wrote, page after page, until the position is known or nothing further comes.
 
-        def refreshed(fault: CommandError | None) -> None:
-            now = self._journal.log.position
-            if fault is None and now.offset < offset and now != before:
-                self._reach(offset, done)
+        A look that is under way may have found the end before the position was written, so it is not the last one.
+        """
+        journal = self._journal
+        asked = journal.looks_begun
+
+        def looked(before: Position, fault: CommandError | None) -> None:
+            now = journal.log.position
+            may_go_on = journal.looks_ended <= asked or (now != before and now.offset < offset)
+            if fault is None and may_go_on and self._may_be_ahead(epoch, offset):
+                journal.refresh(partial(looked, now))
             else:
                 done(fault)
 
-        self._journal.refresh(refreshed)
+        journal.refresh(partial(looked, journal.log.position))
 
     def _decide(self, since: Position | None, rewind: int | None, done: Placed, fault: CommandError | None) -> None:
         if fault is not None:
@@ -145,7 +151,7 @@ class Reader:
 
         def opened(fault: CommandError | None) -> None:
             if fault is None and self._may_be_ahead(epoch, after):
-                self._reach(after, known)  # another node may have written what this reader has seen
+                self._reach(epoch, after, known)  # another node may have written what this reader has seen
             else:
                 known(fault)
 
