@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from tests.integration.conftest import Open
 from tests.support.gateway import off_loop, running_gateway
 from tests.support.links import new_project
+from tests.support.web_server import Answer, Request, running_web_server
 
 TARGET_GROUP: Final = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/gateway/0123456789abcdef"
 ANSWER: Final = """<DescribeTargetHealthResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/">
@@ -26,39 +25,20 @@ class LoadBalancer:
     def __init__(self) -> None:
         self.state = "healthy"
         self.requests: list[str] = []
-        balancer = self
+        self.url = ""
 
-        class Answer(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                balancer.requests.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-                body = ANSWER.format(state=balancer.state).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/xml")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name there
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Answer no more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def respond(self, request: Request) -> Answer:
+        """Tell the target's state."""
+        self.requests.append(request.body.decode())
+        return Answer(200, ANSWER.format(state=self.state).encode(), {"Content-Type": "text/xml"})
 
 
 @pytest.fixture
 def balancer() -> Iterator[LoadBalancer]:
     """A load balancer that calls the target healthy."""
-    running = LoadBalancer()
-    yield running
-    running.close()
+    balancer = LoadBalancer()
+    with running_web_server(balancer.respond) as balancer.url:
+        yield balancer
 
 
 @pytest.mark.asyncio

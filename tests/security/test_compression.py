@@ -15,13 +15,13 @@ from typing import Final
 
 import pytest
 
-from tests.security.test_conformance import ECHOED, ENDED, GOODBYE
+from tests.support import echo
+from tests.support.echo import BINARY, CLOSE, ECHOED, ENDED, GOODBYE, PING, PONG, TEXT, Frames, whole_and_in_bytes
 from tests.support.frames import RSV1, deflated, handshake_head
 from tests.support.frames import client_frame as frame
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.peers import Peer, Raw, bystander
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 LIMIT: Final = 65_536
 OFFER: Final = "permessage-deflate; client_max_window_bits"
 AGREED: Final = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -83,26 +83,17 @@ def next_frame(raw: Raw) -> tuple[int, bytes, bool]:
     return first & 0x0F, zlib.decompressobj(-15).decompress(payload + b"\0\0\xff\xff"), True
 
 
-def exchange(gateway: Gateway, data: bytes, chunk: int = 0) -> list[tuple[int, bytes]]:
-    """What comes back for `data` (sent whole, or in chunks) and a close behind it, up to the close frame."""
+def exchange(gateway: Gateway, data: bytes, chunk: int = 0) -> Frames:
+    """What a fresh connection that agreed on compression answers to `data`."""
     with opened(gateway) as raw:
-        data += frame(CLOSE, b"\x03\xe8")
-        for start in range(0, len(data), chunk or len(data)):
-            try:
-                raw.send(data[start : start + (chunk or len(data))])
-            except ConnectionError:  # it has ended already
-                break
-        frames: list[tuple[int, bytes]] = []
-        while not frames or frames[-1][0] != CLOSE:
-            frames.append(next_frame(raw)[:2])
-        return frames
+        return echo.exchange(raw, data, lambda: next_frame(raw)[:2], chunk)
 
 
 # What RFC 6455 says holds as before, and RFC 7692 on top
 
 
 @pytest.mark.parametrize(("data", "expected"), ECHOED.values(), ids=ECHOED.keys())
-def test_plain_messages_pass_as_before(packing: Gateway, data: bytes, expected: list[tuple[int, bytes]]) -> None:
+def test_plain_messages_pass_as_before(packing: Gateway, data: bytes, expected: Frames) -> None:
     assert exchange(packing, data) == [*expected, GOODBYE]
 
 
@@ -117,7 +108,7 @@ def test_what_rfc_6455_forbids_is_still_forbidden(packing: Gateway, data: bytes,
 
 UTF8 = "Hello-µ@ßöäüàá-UTF-8!! κόσμε \U0001f600".encode()
 NOISE = os.urandom(LIMIT)
-PACKED: dict[str, tuple[bytes, list[tuple[int, bytes]]]] = {
+PACKED: dict[str, tuple[bytes, Frames]] = {
     **{f"text of {n}": (packed(TEXT, b"*" * n), [(TEXT, b"*" * n)]) for n in (0, 1, 125, 126, 65_535, 65_536)},
     **{f"level {n}": (packed(TEXT, UTF8 * 100, n), [(TEXT, UTF8 * 100)]) for n in (0, 1, 9)},
     "binary": (packed(BINARY, b"\xff\x00" * 500), [(BINARY, b"\xff\x00" * 500)]),
@@ -139,16 +130,9 @@ PACKED: dict[str, tuple[bytes, list[tuple[int, bytes]]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("data", "expected"), PACKED.values(), ids=PACKED.keys())
-def test_compressed_messages_come_back(packing: Gateway, data: bytes, expected: list[tuple[int, bytes]]) -> None:
-    assert exchange(packing, data) == [*expected, GOODBYE]
-
-
-@pytest.mark.parametrize(("data", "expected"), [case for case in PACKED.values() if len(case[0]) < 600])
-def test_how_bytes_are_cut_on_their_way_changes_nothing(
-    packing: Gateway, data: bytes, expected: list[tuple[int, bytes]]
-) -> None:
-    assert exchange(packing, data, chunk=1) == [*expected, GOODBYE]
+@pytest.mark.parametrize(("data", "expected", "chunk"), whole_and_in_bytes(PACKED))
+def test_compressed_messages_come_back(packing: Gateway, data: bytes, expected: Frames, chunk: int) -> None:
+    assert exchange(packing, data, chunk) == [*expected, GOODBYE]
 
 
 HELLO = deflated(b"Hello")

@@ -1,119 +1,30 @@
-"""RFC 6455 on the real net layer, through `/__echo`: what is to be echoed, and what ends the connection how.
-
-The vectors follow the sections of the RFC and the cases of the Autobahn suite (1 to 7, 9 and 10).
-"""
+"""RFC 6455 on the real net layer, through `/__echo`: what is to be echoed, and what ends the connection how."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.support import echo
+from tests.support.echo import CLOSE, ECHOED, ENDED, GOODBYE, PING, PROTOCOL, TEXT, Frames, whole_and_in_bytes
 from tests.support.frames import RSV1, handshake_head
 from tests.support.frames import client_frame as frame
 from tests.support.gateway import Gateway
 from tests.support.peers import Raw
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 pytestmark = pytest.mark.usefixtures("open_witness")
 
 
-def exchange(gateway: Gateway, data: bytes, chunk: int = 0) -> list[tuple[int, bytes]]:
-    """What comes back for `data` (sent whole, or in chunks) and a close behind it, up to the close frame."""
+def exchange(gateway: Gateway, data: bytes, chunk: int = 0) -> Frames:
+    """What a fresh connection answers to `data`."""
     with Raw(gateway.port) as raw:
         raw.send(handshake_head("/__echo"))
         assert raw.response().status == 101
-        data += frame(CLOSE, b"\x03\xe8")
-        for start in range(0, len(data), chunk or len(data)):
-            try:
-                raw.send(data[start : start + (chunk or len(data))])
-            except ConnectionError:  # it has ended already
-                break
-        frames: list[tuple[int, bytes]] = []
-        while not frames or frames[-1][0] != CLOSE:
-            frames.append(raw.frame())
-        return frames
+        return echo.exchange(raw, data, raw.frame, chunk)
 
 
-GOODBYE = (CLOSE, b"\x03\xe8")
-SIZES = [0, 1, 125, 126, 127, 128, 65_535, 65_536]
-UTF8 = "Hello-µ@ßöäüàá-UTF-8!! κόσμε \U0001f600 \ufffd \U0010ffff".encode()
-
-ECHOED: dict[str, tuple[bytes, list[tuple[int, bytes]]]] = {
-    **{f"text of {n}": (frame(TEXT, b"*" * n), [(TEXT, b"*" * n)]) for n in SIZES},
-    **{f"binary of {n}": (frame(BINARY, b"\xfe" * n), [(BINARY, b"\xfe" * n)]) for n in SIZES},
-    **{f"ping of {n}": (frame(PING, b"p" * n), [(PONG, b"p" * n)]) for n in (0, 1, 125)},
-    "binary ping": (frame(PING, b"\x00\xff\xfe"), [(PONG, b"\x00\xff\xfe")]),
-    "unsolicited pong": (frame(PONG, b"x") + frame(TEXT, b"a"), [(TEXT, b"a")]),
-    "ten pings": (b"".join(frame(PING, b"%d" % n) for n in range(10)), [(PONG, b"%d" % n) for n in range(10)]),
-    "utf-8": (frame(TEXT, UTF8), [(TEXT, UTF8)]),
-    "two fragments": (frame(TEXT, b"a", fin=False) + frame(0, b"b"), [(TEXT, b"ab")]),
-    "empty fragments": (
-        frame(TEXT, b"", fin=False) + frame(0, b"", fin=False) + frame(0, b""), [(TEXT, b"")],
-    ),
-    "ping between fragments": (
-        frame(TEXT, b"a", fin=False) + frame(PING, b"!") + frame(0, b"b"), [(PONG, b"!"), (TEXT, b"ab")],
-    ),
-    "utf-8 cut inside a character": (
-        frame(TEXT, UTF8[:7], fin=False) + frame(0, UTF8[7:]), [(TEXT, UTF8)],
-    ),
-    "utf-8 one byte per fragment": (
-        frame(TEXT, UTF8[:1], fin=False)
-        + b"".join(frame(0, UTF8[n : n + 1], fin=False) for n in range(1, len(UTF8)))
-        + frame(0, b""), [(TEXT, UTF8)],
-    ),
-    "a mask of zeros": (frame(TEXT, b"abc", mask=b"\0\0\0\0"), [(TEXT, b"abc")]),
-    "several messages in one packet": (frame(TEXT, b"a") + frame(BINARY, b"b"), [(TEXT, b"a"), (BINARY, b"b")]),
-    "1024 fragments": (
-        frame(TEXT, b"x", fin=False) + frame(0, b"x", fin=False) * 1022 + frame(0, b"x"), [(TEXT, b"x" * 1024)],
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("data", "expected"), ECHOED.values(), ids=ECHOED.keys())
-def test_what_the_rfc_allows_comes_back(open_gateway: Gateway, data: bytes, expected: list[tuple[int, bytes]]) -> None:
-    assert exchange(open_gateway, data) == [*expected, GOODBYE]
-
-
-@pytest.mark.parametrize(("data", "expected"), [case for case in ECHOED.values() if len(case[0]) < 600])
-def test_how_bytes_are_cut_on_their_way_changes_nothing(
-    open_gateway: Gateway, data: bytes, expected: list[tuple[int, bytes]]
-) -> None:
-    assert exchange(open_gateway, data, chunk=1) == [*expected, GOODBYE]
-
-
-PROTOCOL, UTF_8, POLICY, BIG = 1002, 1007, 1008, 1009
-ENDED: dict[str, tuple[bytes, int]] = {
-    **{f"reserved bit {bit:#x}": (frame(TEXT, b"a", rsv=bit >> 4), PROTOCOL) for bit in (0x40, 0x20, 0x10, 0x70)},
-    "reserved bit on a ping": (frame(PING, b"", rsv=RSV1), PROTOCOL),
-    "a compressed frame: no extension was agreed on": (frame(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00", rsv=RSV1), PROTOCOL),  # noqa: E501
-    **{f"opcode {code}": (frame(code, b"a"), PROTOCOL) for code in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)},
-    "unmasked": (frame(TEXT, b"a", mask=None), PROTOCOL),
-    "unmasked ping": (frame(PING, b"a", mask=None), PROTOCOL),
-    "ping of 126": (frame(PING, b"p" * 126), PROTOCOL),
-    "fragmented ping": (frame(PING, b"p", fin=False), PROTOCOL),
-    "fragmented pong": (frame(PONG, b"p", fin=False), PROTOCOL),
-    "fragmented close": (frame(CLOSE, b"", fin=False), PROTOCOL),
-    "continuation of nothing": (frame(0, b"a"), PROTOCOL),
-    "continuation after the end": (frame(TEXT, b"a") + frame(0, b"b"), PROTOCOL),
-    "a text inside a text": (frame(TEXT, b"a", fin=False) + frame(TEXT, b"b"), PROTOCOL),
-    "a binary inside a text": (frame(TEXT, b"a", fin=False) + frame(BINARY, b"b"), PROTOCOL),
-    "a length that could be shorter": (bytes((0x81, 0xFE, 0, 1)) + b"\0\0\0\0a", PROTOCOL),
-    "an eight-byte length that could be two": (bytes((0x81, 0xFF)) + (126).to_bytes(8) + b"\0\0\0\0" + b"a" * 126, PROTOCOL),  # noqa: E501
-    "a negative length": (bytes((0x81, 0xFF)) + b"\xff" * 8 + b"\0\0\0\0", PROTOCOL),
-    "close with one byte": (frame(CLOSE, b"\x03"), PROTOCOL),
-    "close with invalid utf-8": (frame(CLOSE, b"\x03\xe8\xff"), UTF_8),
-    **{f"close code {code}": (frame(CLOSE, code.to_bytes(2)), PROTOCOL)
-       for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535)},
-    "close of 126": (frame(CLOSE, b"\x03\xe8" + b"r" * 124), PROTOCOL),
-    **{f"invalid utf-8 {text.hex()}": (frame(TEXT, text), UTF_8) for text in (
-        b"\x80", b"\xbf", b"\xc0\xaf", b"\xc1\xbf", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf0\x80\x80\xaf",  # noqa: E501
-        b"\xf4\x90\x80\x80", b"\xf5", b"\xfe", b"\xff", b"\xe2\x82", b"ok\xf0\x9f", b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80")},  # noqa: E501
-    "invalid utf-8 in the second fragment": (
-        frame(TEXT, "µ".encode(), fin=False) + frame(0, b"\xff", fin=False), UTF_8),
-    "a character that never ends": (frame(TEXT, b"\xe2", fin=False) + frame(0, b"\x82"), UTF_8),
-    "too many fragments": (frame(TEXT, b"x", fin=False) + frame(0, b"x", fin=False) * 1024, POLICY),
-    "too big": (frame(BINARY, b"x" * 65_537), BIG),
-    "too big in fragments": (frame(TEXT, b"x" * 40_000, fin=False) + frame(0, b"x" * 40_000), BIG),
-}  # fmt: skip
+@pytest.mark.parametrize(("data", "expected", "chunk"), whole_and_in_bytes(ECHOED))
+def test_what_the_rfc_allows_comes_back(open_gateway: Gateway, data: bytes, expected: Frames, chunk: int) -> None:
+    assert exchange(open_gateway, data, chunk) == [*expected, GOODBYE]
 
 
 @pytest.mark.parametrize(("data", "code"), ENDED.values(), ids=ENDED.keys())

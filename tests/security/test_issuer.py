@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
@@ -17,6 +15,7 @@ from tests.support.frames import handshake_head
 from tests.support.gateway import started_gateway
 from tests.support.peers import Peer, Raw, http
 from tests.support.tokens import OTHER_RSA_KEY, RSA_KEY, claims, jwk_text
+from tests.support.web_server import Answer, Request, running_web_server
 
 STATIC = ("JWT_SECRETS", "JWT_PUBLIC_KEYS", "JWT_ALGORITHMS")
 BASE = {name: value for name, value in GUARDED.items() if name not in STATIC}
@@ -29,21 +28,12 @@ class Issuer:
         self.status = 200
         self.document = b""
         self.requests: list[str] = []
-        issuer = self
+        self.url = ""
 
-        class Page(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                issuer.requests.append(self.path)
-                self.send_response(issuer.status)
-                self.send_header("Location", "/elsewhere")
-                self.end_headers()
-                self.wfile.write(issuer.document)
-
-            def log_message(self, *_arguments: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/keys"
+    def respond(self, request: Request) -> Answer:
+        """The keys, or what a test put in their place."""
+        self.requests.append(request.path)
+        return Answer(self.status, self.document, {"Location": "/elsewhere"})
 
     def publish(self, *keys: tuple[str, Any]) -> None:
         """Replace the key set."""
@@ -54,14 +44,9 @@ class Issuer:
 def running_issuer() -> Iterator[Issuer]:
     """An issuer for the length of a block."""
     issuer = Issuer()
-    thread = threading.Thread(target=issuer.server.serve_forever)
-    thread.start()
-    try:
+    with running_web_server(issuer.respond) as url:
+        issuer.url = f"{url}/keys"
         yield issuer
-    finally:
-        issuer.server.shutdown()
-        thread.join()
-        issuer.server.server_close()
 
 
 def bearer(key: Any, kid: str) -> dict[str, str]:

@@ -53,6 +53,15 @@ def jwks_authenticator(*issuers: tuple[str, Jwks]) -> JwtAuthenticator:
     return JwtAuthenticator([Issuer(name, (), jwks) for name, jwks in issuers], options)
 
 
+async def with_known_keys() -> tuple[Fetches, JwtAuthenticator]:
+    """An issuer with one key, and an authenticator that has fetched it."""
+    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
+    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
+    authenticator.warm()
+    await issuer.settle()
+    return issuer, authenticator
+
+
 def rs256(key: Any, kid: str | None, **changes: Any) -> str:
     return jwt.encode(claims(**changes), key, "RS256", headers={"kid": kid} if kid else None)
 
@@ -74,10 +83,7 @@ async def test_two_issuers_with_the_same_kid_are_verified_with_their_own_key_onl
 
 @pytest.mark.asyncio
 async def test_unknown_kids_cause_one_fetch_per_pause_however_many_come() -> None:
-    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
-    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
-    authenticator.warm()
-    await issuer.settle()
+    issuer, authenticator = await with_known_keys()
     issuer.now += 31
     answers: list[Answer] = []
     for number in range(100):
@@ -90,10 +96,7 @@ async def test_unknown_kids_cause_one_fetch_per_pause_however_many_come() -> Non
 
 @pytest.mark.asyncio
 async def test_a_key_that_was_rotated_in_is_fetched_when_a_token_names_it() -> None:
-    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
-    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
-    authenticator.warm()
-    await issuer.settle()
+    issuer, authenticator = await with_known_keys()
     issuer.now += 31
     issuer.document = jwk_set(jwk_of(OTHER_RSA_KEY, kid="k2"))
     answers: list[Answer] = []
@@ -124,10 +127,7 @@ async def test_an_issuer_that_is_down_from_the_start_is_said_to_be_and_heals() -
 
 @pytest.mark.asyncio
 async def test_an_issuer_that_goes_down_later_leaves_its_known_keys_in_use() -> None:
-    issuer = Fetches(jwk_set(jwk_of(RSA_KEY, kid="k1")))
-    authenticator = jwks_authenticator((ISSUER, issuer.jwks))
-    authenticator.warm()
-    await issuer.settle()
+    issuer, authenticator = await with_known_keys()
     issuer.document = OSError("refused")
     issuer.now += 1000
     assert isinstance(answer_to(rs256(RSA_KEY, "k1"), authenticator), Identity)
