@@ -128,7 +128,7 @@ def read_batch(body: bytes) -> Sequence[JsonObject]:
     try:
         texts = msgspec.json.decode(body, type=list[msgspec.Raw])
     except msgspec.DecodeError as error:
-        raise CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {error}") from None
+        raise json_text.refused_by_second_reader(error) from None
     if not 1 <= len(texts) <= BATCH_MAX:
         raise CommandError(ErrorCode.INVALID_FIELD, f"a batch has 1 to {BATCH_MAX} messages")
     assert isinstance(values, list), "both readers saw an array"

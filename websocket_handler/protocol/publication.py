@@ -64,7 +64,7 @@ def read_object(payload: bytes) -> JsonObject:
     try:
         _check_with_second_reader(body)
     except msgspec.DecodeError as error:
-        raise CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {error}") from None
+        raise json_text.refused_by_second_reader(error) from None
     return JsonObject(body, value)
 
 

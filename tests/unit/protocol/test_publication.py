@@ -112,6 +112,13 @@ def test_a_lone_surrogate_in_a_reserved_field_is_answered() -> None:
                 fault.message.encode()
 
 
+@pytest.mark.parametrize("text", ['{"a":"\\ud83d"}', '{"a":"\\ud83d and more"}', '{"a":"\\udc00"}', '{"\\ud83d":1}'])
+def test_a_surrogate_alone_is_named_and_never_called_a_truncated_text(text: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        prepared(text.encode())
+    assert caught.value.message == "Invalid JSON: an escaped UTF-16 surrogate stands without its partner"
+
+
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_any_bytes_are_answered(payload: bytes) -> None:
     for read in (lambda body: publication_head(body, "p"), broadcast_payload, project_named_in):
