@@ -69,32 +69,33 @@ async def test_missing_credentials_are_the_operators(emulator: Emulator, monkeyp
         assert raised.value.fault is Fault.DENIED
 
 
+class Failing:
+    """A call that always fails."""
+
+    def __init__(self, fault: Fault, code: str) -> None:
+        self._fault = fault
+        self._code = code
+        self.attempts = 0
+
+    async def __call__(self) -> None:
+        self.attempts += 1
+        raise AwsError(self._fault, self._code, f"attempt {self.attempts}")
+
+
 @in_virtual_time
 async def test_retries_end_at_their_deadline_with_the_last_fault() -> None:
-    attempts = 0
-
-    async def fails() -> None:
-        nonlocal attempts
-        attempts += 1
-        raise AwsError(Fault.TRANSIENT, "Throttling", f"attempt {attempts}")
-
+    call = Failing(Fault.TRANSIENT, "Throttling")
     begin = asyncio.get_running_loop().time()
     with pytest.raises(AwsError) as raised:
-        await retried(fails, 5.0, Backoff(Random(1).random, base_s=0.05, max_s=1.0))
+        await retried(call, 5.0, Backoff(Random(1).random, base_s=0.05, max_s=1.0))
     assert asyncio.get_running_loop().time() == pytest.approx(begin + 5.0)
-    assert attempts > 3
-    assert raised.value.args == (f"Throttling: attempt {attempts}",)
+    assert call.attempts > 3
+    assert raised.value.args == (f"Throttling: attempt {call.attempts}",)
 
 
 @in_virtual_time
 async def test_what_cannot_get_better_is_not_repeated() -> None:
-    attempts = 0
-
-    async def fails() -> None:
-        nonlocal attempts
-        attempts += 1
-        raise AwsError(Fault.DENIED, "AccessDenied", "no")
-
+    call = Failing(Fault.DENIED, "AccessDenied")
     with pytest.raises(AwsError):
-        await retried(fails, 5.0, Backoff(Random(1).random))
-    assert attempts == 1
+        await retried(call, 5.0, Backoff(Random(1).random))
+    assert call.attempts == 1

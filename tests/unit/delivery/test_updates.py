@@ -11,7 +11,7 @@ from tests.support.clock import SteeredClock
 from tests.support.memory_ports import MemoryUpdateSource
 from tests.support.observers import NotedConnections
 from tests.support.virtual_time import in_virtual_time, settle
-from tests.unit.delivery.doubles import EMPTY, NEVER_OLD, WALL, HandStore, client_of, connect
+from tests.unit.delivery.doubles import EMPTY, NEVER_OLD, WALL, Client, HandStore, client_of, connect
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.updates import UNDER_WAY_MAX, UpdateConsumer
@@ -80,6 +80,14 @@ class Desk:
         attributes = {} if project_id is None else {"ProjectId": project_id}
         self.source.put(Update(f"u{index}", "", body, attributes) for index, body in enumerate(bodies))
 
+    def client(self, *projects: str) -> Client:
+        """A client that follows these projects."""
+        connection = connect()
+        self.node.register(connection)
+        for project_id in projects:
+            self.node.subscribe(connection, Subscribe(project_id=project_id), lambda _answer: None)
+        return client_of(connection)
+
     @property
     def names(self) -> list[str]:
         """The events reported."""
@@ -100,12 +108,10 @@ async def one_under_way() -> tuple[Desk, HandStore]:
 @in_virtual_time
 async def test_an_update_is_published_to_the_project_that_it_names_and_deleted() -> None:
     desk = Desk()
-    connection = connect()
-    desk.node.register(connection)
-    desk.node.subscribe(connection, Subscribe(project_id="p"), lambda _answer: None)
+    client = desk.client("p")
     desk.put(b'{"project_id":"p","n":1}')
     await settle()
-    assert client_of(connection).messages == [{"project_id": "p", "n": 1, "offset": 1}]
+    assert client.messages == [{"project_id": "p", "n": 1, "offset": 1}]
     assert desk.source.deleted == [["1"]]
     assert desk.source.hidden == {}
     assert desk.consumer.is_settled
@@ -123,11 +129,10 @@ async def test_the_attribute_names_the_project_where_the_body_does_not() -> None
 @in_virtual_time
 async def test_a_broadcast_that_is_asked_for_reaches_everybody_and_is_deleted() -> None:
     desk = Desk()
-    connection = connect()
-    desk.node.register(connection)
+    client = desk.client()
     desk.put(b'{"all":1,"broadcast":true}')
     await settle()
-    assert client_of(connection).messages == [{"all": 1, "broadcast": True}]
+    assert client.messages == [{"all": 1, "broadcast": True}]
     assert desk.counters.updates["broadcast"] == 1
     assert desk.source.hidden == {}
     assert desk.consumer.is_settled
@@ -136,12 +141,10 @@ async def test_a_broadcast_that_is_asked_for_reaches_everybody_and_is_deleted() 
 @in_virtual_time
 async def test_an_update_that_names_nobody_is_shown_to_nobody_and_stays_in_the_queue() -> None:
     desk = Desk()
-    connection = connect()
-    desk.node.register(connection)
-    desk.node.subscribe(connection, Subscribe(project_id="p"), lambda _answer: None)
+    client = desk.client("p")
     desk.put(b'{"projectId":"p","text":"secret"}')
     await settle()
-    assert client_of(connection).messages == []
+    assert client.messages == []
     assert len(desk.source.hidden) == 1
     reason = 'an update needs project_id, the attribute ProjectId, or "broadcast": true; it has projectId'
     assert desk.events == [
