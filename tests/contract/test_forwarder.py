@@ -83,6 +83,21 @@ async def test_every_task_is_answered_in_order(kind: str, call: AwsCall, queue_u
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["memory", "sqs"])
+async def test_a_batch_is_taken_at_both_maxima(kind: str, call: AwsCall, queue_url: str) -> None:
+    port: Forwarder = MemoryForwarder() if kind == "memory" else forwarder(queue_url, call)
+    count = port.batch_messages_max
+    ids = [f"m-{index:04}" for index in range(count)]
+    besides = port.prepare(task(b'""', message_id=ids[0])).size
+    room = port.batch_bytes_max - besides * count
+    data = [b'"%b"' % (b"x" * (room // count + (room % count if index == 0 else 0))) for index in range(count)]
+    prepared = [port.prepare(task(text, message_id=name)) for text, name in zip(data, ids, strict=True)]
+    assert sum(ready.size for ready in prepared) == port.batch_bytes_max
+    answers = await port.send(Agent.DEV, prepared)
+    assert [type(answer) for answer in answers] == [Accepted] * count
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
 async def test_the_vectors_of_the_specification(
     vector: dict[str, Any], call: AwsCall, sqs: Any, queue_url: str

@@ -68,6 +68,16 @@ async def test_at_most_ten_at_once_and_none_is_lost(source: UpdateSource, put: P
     assert len({update.update_id for update in rest}) == 13
 
 
+async def test_as_many_as_the_source_says_are_deleted_and_extended_in_one_call(source: UpdateSource, put: Put) -> None:
+    for index in range(source.batch_messages_max):
+        put(b"%d" % index, None)
+    handles = [update.handle for update in await all_of(source, source.batch_messages_max)]
+    await source.extend(handles)
+    await source.delete(handles)
+    if isinstance(source, MemoryUpdateSource):
+        assert source.hidden == {}
+
+
 async def test_what_is_not_deleted_comes_again(source: UpdateSource, put: Put, sqs: Any, queue_url: str) -> None:
     put(b"a", None)
     put(b"b", None)
@@ -97,9 +107,9 @@ async def test_nothing_and_garbage_are_harmless(source: UpdateSource, put: Put) 
 async def test_visibility_is_read_and_asked_for(aws: Aws, sqs: Any, queue_url: str) -> None:
     sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"VisibilityTimeout": "77"})
     source = SqsUpdateSource(queue_url, aws.call, long_poll_s=0)
-    assert source.visibility_s == 30
+    assert source.hidden_s == 30
     assert list(await source.receive()) == []
-    assert source.visibility_s == 77
+    assert source.hidden_s == 77
 
 
 async def test_visibility_without_the_right_to_read_it(aws: Aws, sqs: Any, queue_url: str) -> None:
@@ -114,7 +124,7 @@ async def test_visibility_without_the_right_to_read_it(aws: Aws, sqs: Any, queue
     sqs.send_message(QueueUrl=queue_url, MessageBody="a")
     source = SqsUpdateSource(queue_url, call, long_poll_s=0)
     [update] = await all_of(source, 1)
-    assert source.visibility_s == 30
+    assert source.hidden_s == 30
     await source.extend([update.handle])
     assert [one.get("VisibilityTimeout") for one in asked] == [None, 30, None]
     assert asked[-1]["Entries"][0]["VisibilityTimeout"] == 30
@@ -128,7 +138,7 @@ async def test_extending_sets_anew_how_long_it_stays_hidden(aws: Aws, sqs: Any, 
     [update] = await all_of(source, 1)
     await source.extend([update.handle])
     assert list(await source.receive()) == []
-    source.visibility_s = 0  # the one length that can be seen without waiting
+    source.hidden_s = 0  # the one length that can be seen without waiting
     await source.extend([update.handle])
     assert [again.body for again in await all_of(source, 1)] == [b"a"]
 

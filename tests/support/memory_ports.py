@@ -18,6 +18,7 @@ class MemoryForwarder:
 
     name = "memory"
     batch_messages_max = 10
+    batch_bytes_max = 1_000_000
 
     def __init__(self) -> None:
         self.queues: dict[Agent, list[ForwardTask]] = {agent: [] for agent in Agent}
@@ -30,6 +31,8 @@ class MemoryForwarder:
         return False
 
     async def send(self, agent: Agent, tasks: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
+        assert len(tasks) <= self.batch_messages_max
+        assert len(tasks) == 1 or sum(task.size for task in tasks) <= self.batch_bytes_max
         self.queues[agent].extend(task.message for task in tasks)
         return [Accepted(f"receipt-{next(self._receipts)}") for _ in tasks]
 
@@ -38,7 +41,8 @@ class MemoryUpdateSource:
     """An updates queue in memory. `put` is the agents' side."""
 
     name = "memory"
-    visibility_s = 30.0
+    batch_messages_max = 10
+    hidden_s = 30.0
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, Update] = OrderedDict()
@@ -65,11 +69,13 @@ class MemoryUpdateSource:
         return taken
 
     async def delete(self, handles: Sequence[str]) -> None:
+        assert len(handles) <= self.batch_messages_max
         for handle in handles:
             self.hidden.pop(handle, None)
 
     async def extend(self, handles: Sequence[str]) -> None:
         """Nothing reappears on its own here; `reappear` plays the timeout."""
+        assert len(handles) <= self.batch_messages_max
 
     def reappear(self) -> None:
         """What was received and not deleted comes again."""
@@ -94,6 +100,8 @@ class MemoryStateStore:
 
 class MemoryTaskProtection:
     """Protection that this process alone knows of."""
+
+    name = "memory task protection"
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -15,7 +15,7 @@ from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.telemetry.counters import Counters
 
 KEEP_ALIVE_S: Final = 75
-"""Longer than an ALB's idle timeout of 60 s by default, so that the ALB closes first."""
+"""Longer than load balancers keep an idle connection (usually 60 s), so that they close it first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from random import Random
-from typing import Final
 
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.clock import Clock
@@ -21,9 +20,6 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import ForwardTask
 from websocket_handler.protocol.names import Agent
 from websocket_handler.telemetry.counters import Counters
-
-BATCH_BYTES_MAX: Final = 1_000_000
-"""SQS takes 1 MiB per batch; the rest is room for attributes' names."""
 
 Forwarded = Callable[[str | CommandError], None]
 """Called once: with the queue's receipt, or with why the work was not handed over."""
@@ -212,7 +208,7 @@ class _AgentQueue:
         size = 0
         while self._waiting and len(batch) < self._forwarder.batch_messages_max:
             size += self._waiting[0].prepared.size
-            if batch and size > BATCH_BYTES_MAX:
+            if batch and size > self._forwarder.batch_bytes_max:
                 break
             batch.append(self._waiting.popleft())
         return batch

@@ -1,6 +1,6 @@
 """Keeps this node from being ended for the sake of fewer nodes while many clients are on it.
 
-Protection also holds up deployments: ECS waits for a protected task. So a node gives it up as soon as another node
+Protection also holds up deployments, which wait for a protected node. So a node gives it up as soon as another node
 is there, which with one steady node means that a deployment is under way; the hand-over at the drain then does what
 protection did. It is short and renewed, so that a node that hangs loses it; and somebody who takes it away by hand
 is not contradicted until the node has become quiet once.
@@ -20,7 +20,6 @@ RENEW_AFTER_S: Final = 180.0
 """Several renewals may fail before the protection expires."""
 RELEASE_SHARE: Final = 0.8
 """Below this share of the threshold it ends, so that a count that sways about the threshold does not sway it."""
-DEPENDENCY: Final = "ecs task protection"
 
 
 class ScaleInProtection:
@@ -123,5 +122,6 @@ class ScaleInProtection:
         if is_down != self._is_down:
             self._is_down = is_down
             self._report(
-                "dependency.down" if is_down else "dependency.up", {"dependency": DEPENDENCY, "reason": reason}
+                "dependency.down" if is_down else "dependency.up",
+                {"dependency": self._protection.name, "reason": reason},
             )

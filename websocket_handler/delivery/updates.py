@@ -1,7 +1,8 @@
 """The updates queue: at least once in, once out.
 
 A message is deleted only after the log store holds it, and its queue id is the publication's idempotency key,
-so a message that comes again is not published again. A malformed one is left to the queue's redrive policy.
+so a message that comes again is not published again. A malformed one stays in the queue, whose rules say what becomes
+of it.
 """
 
 import asyncio
@@ -19,7 +20,6 @@ from websocket_handler.telemetry.counters import Counters
 
 UNDER_WAY_MAX: Final = 500
 """Updates between receipt and deletion: beyond it nothing further is received."""
-DELETE_BATCH_MAX: Final = 10
 BACKOFF_BASE_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
 
@@ -109,7 +109,9 @@ class UpdateConsumer:
                 self._counters.updates["published"] += 1
                 self._forget(update, delete=True)
 
-        self._node.publish(self._node.prepare(found.message, found.project_id, f"sqs:{update.update_id}"), done)
+        self._node.publish(
+            self._node.prepare(found.message, found.project_id, f"{self._source.name}:{update.update_id}"), done
+        )
 
     def _check_size(self, update: Update) -> None:
         """Raises CommandError with `message_too_large` if no object of a permitted size can be in the body: it is not
@@ -118,8 +120,7 @@ class UpdateConsumer:
             raise CommandError(ErrorCode.MESSAGE_TOO_LARGE, f"the body has {len(update.body)} bytes")
 
     def _refused(self, update: Update, fault: CommandError) -> None:
-        """Leave it in the queue: it comes again after its visibility, and ends in the dead-letter queue when it
-        never gets better."""
+        """Leave it in the queue: it comes again when it is no longer hidden, as often as the queue's rules allow."""
         outcome = "failed" if fault.retryable else "malformed"
         self._counters.updates[outcome] += 1
         fields: dict[str, object] = {"update_id": update.update_id, "code": fault.code.value, "reason": fault.message}
@@ -143,7 +144,7 @@ class UpdateConsumer:
     async def _delete(self) -> None:
         while True:
             await self._has_published.wait()
-            handles = self._published[:DELETE_BATCH_MAX]
+            handles = self._published[: self._source.batch_messages_max]
             try:
                 await self._source.delete(handles)
             except SourceUnavailable as fault:
@@ -157,10 +158,11 @@ class UpdateConsumer:
     async def _extend(self) -> None:
         """While the log store is slow, keep what is under way hidden from other readers."""
         while True:
-            await asyncio.sleep(self._source.visibility_s / 2)
+            await asyncio.sleep(self._source.hidden_s / 2)
             held = [*self._under_way, *self._published]
-            for start in range(0, len(held), DELETE_BATCH_MAX):
-                await self._extend_some(held[start : start + DELETE_BATCH_MAX])
+            count = self._source.batch_messages_max
+            for start in range(0, len(held), count):
+                await self._extend_some(held[start : start + count])
 
     async def _extend_some(self, handles: Sequence[str]) -> None:
         try:

@@ -45,6 +45,9 @@ class Forwarder(Protocol):
     batch_messages_max: int
     """How many tasks one `send` may carry."""
 
+    batch_bytes_max: int
+    """How large they may be together. A single task may be larger: `prepare` decides about that."""
+
     def prepare(self, task: ForwardTask) -> Prepared:
         """Bring a task into the queue's form, and refuse before anything is queued what the queue would refuse.
 
@@ -53,7 +56,7 @@ class Forwarder(Protocol):
         ...
 
     def keeps_order(self, agent: Agent) -> bool:
-        """Whether this agent's queue delivers in order (FIFO): then one batch is under way at a time."""
+        """True if this agent's queue delivers in order: then one batch is under way at a time."""
         ...
 
     async def send(self, agent: Agent, tasks: Sequence[Prepared]) -> Sequence[Accepted | Refused]:

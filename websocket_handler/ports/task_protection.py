@@ -11,6 +11,9 @@ class TaskProtection(Protocol):
     """This node's own protection. Without it the service chooses any node when it needs fewer of them, or when a
     deployment replaces them. It never outlives its time, so that a node that dies or hangs is protected no longer."""
 
+    name: str
+    """What reports call it."""
+
     async def protect(self, minutes: int) -> None:
         """From now on, for 1 to 2880 minutes; again it begins anew. Returns when it holds. Raises
         ProtectionUnavailable, and then it may hold or not."""
@@ -21,5 +24,5 @@ class TaskProtection(Protocol):
         ...
 
     async def is_protected(self) -> bool:
-        """Whether it holds, which others may have changed. Raises ProtectionUnavailable."""
+        """True if it holds; others may have changed that. Raises ProtectionUnavailable."""
         ...

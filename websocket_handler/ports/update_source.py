@@ -24,22 +24,25 @@ class SourceUnavailable(Exception):
 
 
 class UpdateSource(Protocol):
-    """At least once, in any order. What is not deleted within its visibility comes again."""
+    """At least once, in any order. What is not deleted while it is hidden comes again."""
 
     name: str
     """What `/ready` calls it."""
 
-    visibility_s: float
-    """For how long a received message stays hidden from other readers."""
+    batch_messages_max: int
+    """How many messages one `delete` or `extend` may name."""
+
+    hidden_s: float
+    """For how many seconds a received message stays hidden from other readers."""
 
     async def receive(self) -> Sequence[Update]:
         """Wait for messages, some seconds at most. Raises SourceUnavailable."""
         ...
 
     async def delete(self, handles: Sequence[str]) -> None:
-        """Forget these messages for good (at most 10). Raises SourceUnavailable."""
+        """Forget these messages for good. Raises SourceUnavailable."""
         ...
 
     async def extend(self, handles: Sequence[str]) -> None:
-        """Hide these messages for another `visibility_s` (at most 10). Raises SourceUnavailable."""
+        """Hide these messages for another `hidden_s`. Raises SourceUnavailable."""
         ...

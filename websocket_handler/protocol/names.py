@@ -18,7 +18,7 @@ LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Agent(StrEnum):
-    """Who takes forwarded work. The value is the canonical type in SQS attributes and replies."""
+    """Who takes forwarded work. The value is the canonical type in replies and in the messages to agents."""
 
     PM = "pm"
     DEV = "dev"

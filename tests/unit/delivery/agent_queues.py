@@ -20,6 +20,7 @@ class Queue:
 
     name = "queue"
     batch_messages_max = 10
+    batch_bytes_max = 1_000_000
 
     def __init__(self, *, is_fifo: bool = False, delay_s: float = 0.1) -> None:
         self.is_fifo = is_fifo

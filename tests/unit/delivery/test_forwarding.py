@@ -7,7 +7,7 @@ from itertools import pairwise
 from tests.support.virtual_time import in_virtual_time, settle
 from tests.unit.delivery.agent_queues import Desk, Queue, Reply
 from tests.unit.delivery.doubles import code_of
-from websocket_handler.delivery.forwarding import BATCH_BYTES_MAX, ForwardLimits
+from websocket_handler.delivery.forwarding import ForwardLimits
 from websocket_handler.ports.forwarder import Accepted, QueueUnavailable, Refused
 from websocket_handler.protocol.codes import ErrorCode
 from websocket_handler.protocol.messages import ForwardTask
@@ -46,10 +46,10 @@ async def test_a_batch_is_bounded_in_messages_and_bytes() -> None:
         desk.forward(f"a{number}")
     await desk.settled()
     assert [len(batch) for batch in desk.queue.batches] == [10, 1]
-    half = b"x" * (BATCH_BYTES_MAX // 2)
+    half = b"x" * (desk.queue.batch_bytes_max // 2)
     for number in range(3):
         desk.forward(f"b{number}", half)
-    desk.forward("c", b"x" * (BATCH_BYTES_MAX + 1))
+    desk.forward("c", b"x" * (desk.queue.batch_bytes_max + 1))
     await desk.settled()
     assert [len(batch) for batch in desk.queue.batches[2:]] == [2, 1, 1]
 

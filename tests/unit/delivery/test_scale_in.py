@@ -21,6 +21,8 @@ EXPIRY_S = 60.0 * PROTECTION_MINUTES
 class Agent(MemoryTaskProtection):
     """Protection that can fail, and that takes its time to begin when a test says so."""
 
+    name = "ecs task protection"
+
     def __init__(self) -> None:
         super().__init__(SteeredClock(loop_time))
         self.is_down = False

@@ -21,6 +21,8 @@ LIMITS: Final = ConnectionLimits(connections=1, connect_timeout_s=2.0, answer_by
 class EcsTaskProtection:
     """See the port. `agent_uri` is the value of `ECS_AGENT_URI`, which only the ECS agent sets."""
 
+    name = "ecs task protection"
+
     def __init__(self, agent_uri: str, timeout_s: float = TIMEOUT_S) -> None:
         self._agent_uri = agent_uri
         self._timeout_s = timeout_s

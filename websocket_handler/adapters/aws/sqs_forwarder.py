@@ -46,6 +46,7 @@ class SqsForwarder:
 
     name = "sqs"
     batch_messages_max = 10
+    batch_bytes_max = 1_000_000  # of 1,048,576: a margin, should SQS count something that we do not
 
     def __init__(
         self,

@@ -10,7 +10,6 @@ from websocket_handler.protocol.update import ATTRIBUTES
 
 LONG_POLL_S: Final = 20
 LONG_POLL_MARGIN_S: Final = 5.0
-RECEIVE_MAX: Final = 10
 VISIBILITY_DEFAULT_S: Final = 30
 """SQS's own default: taken where the queue's attribute may not be read, or is 0."""
 
@@ -19,16 +18,17 @@ class SqsUpdateSource:
     """Reads one SQS queue. `call` is `Aws.call`; `timeout_s` bounds every call but the long poll, which takes
     `long_poll_s` (0 to 20 whole seconds) when the queue is empty.
 
-    `visibility_s` is the default until the first `receive` has read the queue's attribute; every receive asks
+    `hidden_s` is the default until the first `receive` has read the queue's attribute; every receive asks
     for exactly this visibility, so it is true even where the attribute may not be read.
     """
 
     name = "sqs"
+    batch_messages_max = 10
 
     def __init__(
         self, queue_url: str, call: AwsCall, *, long_poll_s: int = LONG_POLL_S, timeout_s: float = 5.0
     ) -> None:
-        self.visibility_s: float = VISIBILITY_DEFAULT_S
+        self.hidden_s: float = VISIBILITY_DEFAULT_S
         self._queue_url = queue_url
         self._call = call
         self._long_poll_s = long_poll_s
@@ -45,9 +45,9 @@ class SqsUpdateSource:
                 "receive_message",
                 self._long_poll_s + LONG_POLL_MARGIN_S,
                 QueueUrl=self._queue_url,
-                MaxNumberOfMessages=RECEIVE_MAX,
+                MaxNumberOfMessages=self.batch_messages_max,
                 WaitTimeSeconds=self._long_poll_s,
-                VisibilityTimeout=int(self.visibility_s),
+                VisibilityTimeout=int(self.hidden_s),
                 MessageAttributeNames=list(ATTRIBUTES),
             )
         except AwsError as error:
@@ -60,7 +60,7 @@ class SqsUpdateSource:
 
     async def extend(self, handles: Sequence[str]) -> None:
         """What cannot be extended comes again early. Raises SourceUnavailable when the whole call failed."""
-        seconds = int(self.visibility_s)
+        seconds = int(self.hidden_s)
         await self._batch(
             "change_message_visibility_batch",
             [{"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle in handles],
@@ -89,7 +89,7 @@ class SqsUpdateSource:
                 raise
             answer = {}
         seconds = int(answer.get("Attributes", {}).get("VisibilityTimeout", 0))
-        self.visibility_s = seconds or VISIBILITY_DEFAULT_S
+        self.hidden_s = seconds or VISIBILITY_DEFAULT_S
         self._is_visibility_known = True
 
 
