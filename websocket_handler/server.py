@@ -68,7 +68,7 @@ class ServerOptions:
 
 
 class WebSocketServer:
-    """One node of the gateway. It builds nothing: `composition.py` gives it its parts.
+    """One node of the gateway. It builds nothing: `assembly.py` gives it its parts.
 
     All methods are to be called from the event loop's thread. None of them blocks.
     """
@@ -98,6 +98,10 @@ class WebSocketServer:
         `too_many_connections`, `too_many_subscriptions`."""
         self._check_draining()
         self.node.check_room(subscriptions)
+
+    def refuse_newcomers(self) -> None:
+        """The node is going away: from now on it takes no client in."""
+        self.is_draining = True
 
     def _check_draining(self) -> None:
         if self.is_draining:

@@ -11,7 +11,7 @@ import pytest
 from tests.infra.account import REPOSITORY, TEMPLATE, Account
 from tests.infra.deployed import Deployed
 from tests.infra.test_rights import calls_in_source
-from websocket_handler import app
+from websocket_handler import edges, life
 from websocket_handler.adapters.aws import ecs_protection
 from websocket_handler.cli.doctor import task_settings
 from websocket_handler.config import Settings
@@ -57,7 +57,7 @@ def test_pings_come_well_within_the_idle_timeout(deployed: Deployed, settings: S
 
 def test_a_drain_ends_before_the_task_is_killed(container: dict[str, Any], settings: Settings) -> None:
     """Hand-over, flush and closing fit into the stop timeout, which Fargate takes."""
-    assert settings.drain_seconds + app.FLUSH_MARGIN_S + CLOSING_S < container["stopTimeout"]
+    assert settings.drain_seconds + life.FLUSH_MARGIN_S + CLOSING_S < container["stopTimeout"]
     assert container["stopTimeout"] <= FARGATE_STOP_TIMEOUT_MAX_S
 
 
@@ -69,7 +69,7 @@ def test_clients_come_back_while_the_drain_still_runs(settings: Settings) -> Non
 def test_clients_are_handed_over_while_their_target_deregisters(deployed: Deployed, settings: Settings) -> None:
     """The node sees the deregistration and is done before it ends; still, a deployment does not take minutes."""
     delay_s = int(deployed.attributes("TargetGroup")["deregistration_delay.timeout_seconds"])
-    assert app.TARGET_INTERVAL_S + settings.drain_seconds < delay_s <= 60
+    assert edges.TARGET_INTERVAL_S + settings.drain_seconds < delay_s <= 60
 
 
 def test_a_new_task_has_time_to_become_healthy(deployed: Deployed, container: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from tests.support.frames import HANDSHAKE
 from websocket_handler.api.gateway import error_response
 from websocket_handler.api.http_server import HttpProtocol, http_protocol_factory
-from websocket_handler.composition import compose
+from websocket_handler.app import App
 from websocket_handler.config import from_environment
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import http_error
@@ -75,18 +75,9 @@ async def from_the_handshake(fault: CommandError, patch: pytest.MonkeyPatch) -> 
     def refuse(*_arguments: object) -> None:
         raise fault
 
-    def start_task(work: Coroutine[None, None, None]) -> None:
-        work.close()
-
-    listener = compose(from_environment(SETTINGS), Counters(), "node", start_task, list).listener
-    patch.setattr(listener, "admit", refuse)
-    port = await listener.listen("127.0.0.1", 0)
-    try:
-        url = f"http://127.0.0.1:{port}/ws"
-        async with aiohttp.ClientSession() as session, session.get(url, headers=HANDSHAKE) as response:
-            return response.status, sorted(response.headers.items()), await response.read()
-    finally:
-        await listener.close()
+    entrance = App(from_environment(SETTINGS), Counters(), "node").entrance
+    patch.setattr(entrance, "admit", refuse)
+    return await answer(entrance.protocol, **HANDSHAKE)
 
 
 @pytest.mark.parametrize("code", ErrorCode)

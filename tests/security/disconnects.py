@@ -185,7 +185,7 @@ class Scene:
         for client in clients:
             client.vanish()
         if number % 3 == 2:
-            await until(lambda: len(self.app.parts.node.connections) == len(KINDS) - 1)
+            await until(lambda: len(self.app.core.node.connections) == len(KINDS) - 1)
         self.aws.release()
         async with asyncio.timeout(PATIENCE_S):
             for work, client in zip(own, self.survivors, strict=True):
@@ -194,18 +194,18 @@ class Scene:
 
     async def settled(self) -> None:
         """Everything that was accepted is answered, and nobody is here but the survivors."""
-        parts = self.app.parts
-        await until(lambda: parts.node.projects.is_settled and parts.forwarding.is_settled)
-        await until(lambda: len(parts.node.connections) == len(KINDS) - 1)
+        core = self.app.core
+        await until(lambda: core.node.projects.is_settled and core.forwarding.is_settled)
+        await until(lambda: len(core.node.connections) == len(KINDS) - 1)
         for client in self.survivors[:-1]:
             client.send(action="ping")
             assert (await client.next())["type"] == "pong", "nothing else ever came"
 
     def pools(self) -> Pools:
         """What there is now."""
-        parts = self.app.parts
+        core = self.app.core
         descriptors = len(os.listdir("/proc/self/fd"))
-        return Pools(len(asyncio.all_tasks()), descriptors, self.aws.open_connections, len(parts.node.connections))
+        return Pools(len(asyncio.all_tasks()), descriptors, self.aws.open_connections, len(core.node.connections))
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ async def live_on(made: Scene) -> None:
     sockets = made.survivors[:-1]
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*map(hear_two_pings, sockets))
-    assert len(made.app.parts.node.connections) == len(sockets)
+    assert len(made.app.core.node.connections) == len(sockets)
     await made.round(VICTIMS)
     await made.settled()
 
@@ -45,7 +45,7 @@ def test_a_wall_clock_that_jumps_an_hour_disconnects_nobody_and_delays_nothing(j
             ):
                 await live_on(made)
             await live_on(made)  # and back again
-            assert not any(code != 1006 for code in made.app.parts.counters.close_codes), "only the victims left"
-            assert made.app.parts.counters.close_codes[1006] == made.vanished // len(KINDS) * (len(KINDS) - 1)
+            assert not any(code != 1006 for code in made.app.core.ports.counters.close_codes), "only the victims left"
+            assert made.app.core.ports.counters.close_codes[1006] == made.vanished // len(KINDS) * (len(KINDS) - 1)
 
     uvloop.run(scenario())

@@ -370,7 +370,9 @@ def an_outage_answers_nobody() -> list[Patch]:
     def changed(self: Any, fault: Any) -> None:
         self._appending = []
         self.queue.take_all()
-        self._answer_all(fault)
+        callbacks, self._when_known = self._when_known, []
+        for callback in callbacks:
+            callback(fault)
 
     return [(Journal, "_refuse_all", changed)]
 

@@ -19,7 +19,7 @@ RARE = {
     "resuming skips one": 2,
     "a slow client is written to all the same": 1,
     "an epoch is used again after a loss": 5,
-    "cursors stay after a new epoch": 414,
+    "cursors stay after a new epoch": 113,
     "an update is deleted before the commit": 1,
     "a cursor overtakes the commit": 1,
     "a read that began before the question decides it": 976,
@@ -66,7 +66,12 @@ def test_a_planted_bug_is_found(name: str) -> None:
     """The checker sees each of these bugs within a bounded number of schedules."""
     with planted(name):
         seeds = chain([RARE.get(name, 0)], range(SEEDS_MAX))
-        assert any(run_seed(seed).violations for seed in seeds), f"nothing noticed: {name}"
+        assert any(_noticed(run_seed(seed)) for seed in seeds), f"nothing noticed: {name}"
+
+
+def _noticed(result: Result) -> bool:
+    """The checker sees what the bug does to the promises. An exception in the bug's own lines is no discovery."""
+    return any("planted.py:" not in violation for violation in result.violations)
 
 
 def _told(result: Result) -> str:

@@ -186,7 +186,7 @@ class Workload:
         nodes = self.world.listening
         if nodes:
             process = self.random.choice(nodes)
-            process.context.run(process.parts.server.broadcast_message, {"type": "broadcast"})
+            process.context.run(process.core.server.broadcast_message, {"type": "broadcast"})
 
     # Networks
 
@@ -274,7 +274,7 @@ class Workload:
 
         def pull() -> None:
             try:
-                opened = process.parts.node.project(project)
+                opened = process.core.node.project(project)
             except CommandError as fault:
                 done(fault)
                 return
@@ -326,7 +326,7 @@ class Workload:
             return None
         wanted: list[str] = []
         for process in self.world.listening:
-            for connection in process.parts.node.connections.values():
+            for connection in process.core.node.connections.values():
                 wanted += [f"{connection.connection_id} META"]
                 wanted += [f"{connection.connection_id} SUB#{project}" for project in connection.subscriptions]
         prefixes = tuple(f"WS#CONN#{process.name}-" for process in self.world.listening)

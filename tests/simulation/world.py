@@ -150,8 +150,8 @@ class World:
 
     @property
     def listening(self) -> list[Process]:
-        """The nodes that take connections."""
-        return [process for process in self.processes if process.is_listening]
+        """The nodes to which the load balancer sends clients."""
+        return [process for process in self.processes if process.is_listening and not process.is_leaving]
 
     def crash(self, process: Process, how: str) -> None:
         """`kill -9`: nothing of it runs from here on."""
@@ -326,7 +326,7 @@ class World:
         while True:
             await asyncio.sleep(0.5)
             for process in self.listening:
-                for project in process.parts.node.projects:
+                for project in process.core.node.projects:
                     queue, log = project.journal.queue, project.journal.log
                     waiting = sum(waiting.publication.size for waiting in queue.waiting)
                     if waiting != queue.bytes or waiting > PENDING_BYTES:

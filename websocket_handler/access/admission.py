@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from websocket_handler.access.access import Access, Identified
 from websocket_handler.access.addresses import AddressCount, client_address
 from websocket_handler.access.credentials import Credential
-from websocket_handler.access.origins import ANY_ORIGIN, Origins
+from websocket_handler.access.origins import Origins
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import Identity
 from websocket_handler.protocol.rate import TokenBucket
@@ -25,7 +25,6 @@ class AdmissionOptions:
     connections_per_address: int = 0
     trusted_proxy_hops: int = 0
     memory_limit_bytes: int = 0
-    origins: Origins = ANY_ORIGIN
 
 
 class Arrival(Protocol):
@@ -56,12 +55,19 @@ class Admission:
     """The door of one node."""
 
     def __init__(
-        self, options: AdmissionOptions, now: Callable[[], float], access: Access, memory_bytes: Callable[[], int]
+        self,
+        options: AdmissionOptions,
+        origins: Origins,
+        now: Callable[[], float],
+        access: Access,
+        memory_bytes: Callable[[], int],
     ) -> None:
-        """`now` gives monotonic seconds, `memory_bytes` what the process takes."""
+        """`origins` are those of the web pages that may come in, `now` gives monotonic seconds, `memory_bytes` what the
+        process takes."""
         rate = options.handshakes_per_second
         self._addresses = AddressCount(options.connections_per_address)
         self._options = options
+        self._origins = origins
         self._now = now
         self._access = access
         self._memory_bytes = memory_bytes
@@ -78,7 +84,7 @@ class Admission:
         if not self._handshakes.allows(self._now()):
             raise CommandError(ErrorCode.RATE_LIMITED, "too many handshakes; slow down and come again")
         self._check_room(address)
-        if not self._options.origins.allow(arrival.origin, arrival.host):
+        if not self._origins.allow(arrival.origin, arrival.host):
             raise CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
         return address
 

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from websocket_handler.access.access import Access
 from websocket_handler.access.admission import Admission
-from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.node import Node
+from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.ports.clock import Clock
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import http_error
@@ -19,14 +19,6 @@ from websocket_handler.telemetry.log import EventLog
 
 LIMIT_DEFAULT = 100
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why the node is not ready."""
-
-    dependency: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +31,8 @@ class Gateway:
     body_bytes_max: int
     body_timeout_s: float
     is_draining: Callable[[], bool]
-    not_ready: Callable[[], list[Reason]]
+    readiness: Readiness
     presence: Callable[[str], bytes]
-    disconnect: Callable[[Connection], None]
     access: Access
     admission: Admission
 

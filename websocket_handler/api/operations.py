@@ -13,7 +13,7 @@ from websocket_handler.access.tickets import TICKET_SECONDS
 from websocket_handler.api.access import visitor_of
 from websocket_handler.api.gateway import Gateway, json_response, page_limit, parameter
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.identity import USER_ID
 
 CONNECTIONS_LISTED_MAX = 1000
@@ -33,7 +33,9 @@ class OperationRoutes:
 
     async def ready(self, _request: Request) -> Response:
         """Whether new clients should be sent here."""
-        reasons = [{"dependency": reason.dependency, "reason": reason.reason} for reason in self._gateway.not_ready()]
+        reasons = [
+            {"dependency": reason.dependency, "reason": reason.reason} for reason in self._gateway.readiness.reasons()
+        ]
         status = "not_ready" if reasons else "ready"
         return json_response(msgspec.json.encode({"status": status, "reasons": reasons}), 503 if reasons else 200)
 
@@ -66,7 +68,7 @@ class OperationRoutes:
         connection = self._gateway.node.connections.get(request.path_params["connection_id"])
         if connection is None:
             raise CommandError(ErrorCode.NOT_FOUND, "no such connection on this node")
-        self._gateway.disconnect(connection)
+        connection.transport.close(CloseCode.DISCONNECTED, "disconnected by an operator")
         return Response(status_code=204)
 
     async def disconnect_user(self, request: Request) -> Response:

@@ -52,6 +52,11 @@ class ScaleInProtection:
         self._is_over = False
         self._is_down = False
 
+    @property
+    def is_on(self) -> bool:
+        """True if the operator wants protection at all."""
+        return self._threshold > 0
+
     async def run(self) -> None:
         """Protect and release as the connections come and go, until cancelled."""
         while True:

@@ -1,224 +1,38 @@
-"""The node's one port: WebSocket handshakes go to the gateway, every other request to the HTTP server."""
+"""The node's one port: every socket that it accepts goes to the entrance."""
 
 import asyncio
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Final, cast
+from typing import Final
 
-from websocket_handler.net.echo import ECHO_PATH, EchoWebSocket
-from websocket_handler.net.handshake import Handshake, accepted, read_handshake, wants_upgrade
-from websocket_handler.net.shared import Shared
-from websocket_handler.net.websocket import WebSocket
-from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.deflate import DeflateFraming
-from websocket_handler.protocol.frames import PLAIN, Framing
-from websocket_handler.protocol.http_errors import last_response
-from websocket_handler.protocol.identity import Identity
-
-HttpProtocolFactory = Callable[[], asyncio.Protocol]
+BACKLOG: Final = 2048
 UNSENT_BYTES: Final = 131_072
-_END_OF_HEAD: Final = b"\r\n\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerOptions:
-    """What a socket may take until it has said what it wants."""
-
-    path: str = "/ws"
-    head_bytes: int = 16384
-    """The size of the largest request head."""
-    handshake_timeout_s: float = 10.0
-    backlog: int = 2048
-    entries: int = 4096
-    """How many sockets may wait whose first request is not complete; then the oldest of them is dropped."""
-    has_echo: bool = False
-    """True if conformance suites may use `/__echo`."""
-    has_compression: bool = False
-    """True if permessage-deflate is agreed on with clients that offer it."""
 
 
 class Listener:
-    """Accepts sockets until it is told to stop."""
+    """Accepts sockets from `start` to `stop`."""
 
-    def __init__(self, options: ListenerOptions, shared: Shared, http: HttpProtocolFactory) -> None:
-        """`http` makes the protocol for a socket that does not ask for a WebSocket."""
-        self.options = options
-        self.shared = shared
-        self.http = http
-        self.paths = (options.path, ECHO_PATH) if options.has_echo else (options.path,)
-        self._deflate: Framing = DeflateFraming() if options.has_compression else PLAIN
-        self._servers: list[asyncio.Server] = []
-        self._entries: dict[_Entry, float] = {}
-        """The sockets that have not said what they want, oldest first, and until when they may wait."""
-        self._timer: asyncio.TimerHandle | None = None
+    def __init__(self, host: str, port: int, protocol: Callable[[], asyncio.Protocol]) -> None:
+        """`port` 0 takes any free one. `protocol` makes the first protocol of each socket."""
+        self.host = host
+        self.port = port
+        """The port it listens on, once it does."""
+        self._protocol = protocol
+        self._server: asyncio.Server | None = None
 
-    def enter(self, entry: "_Entry") -> None:
-        """Take note of a fresh socket. If there are too many, the oldest that has not said what it wants is dropped:
-        honest clients finish their requests long before it is their turn."""
-        while len(self._entries) >= self.options.entries:
-            self.shared.counters.handshakes_refused["dropped"] += 1
-            next(iter(self._entries)).drop()
+    async def start(self) -> None:
+        """Begin to accept. Raises OSError when the port is taken."""
         loop = asyncio.get_running_loop()
-        timeout_s = self.options.handshake_timeout_s
-        self._entries[entry] = loop.time() + timeout_s
-        if self._timer is None:  # one timer for all of them: a timer for each would cost every handshake
-            self._timer = loop.call_later(timeout_s, self._end_late)
-
-    def leave(self, entry: "_Entry") -> None:
-        """Forget a socket that has said what it wants, or is gone."""
-        self._entries.pop(entry, None)
-
-    def _end_late(self) -> None:
-        self._timer = None
-        loop = asyncio.get_running_loop()
-        while self._entries:
-            entry, deadline = next(iter(self._entries.items()))
-            if deadline > loop.time():
-                self._timer = loop.call_at(deadline, self._end_late)
-                return
-            entry.too_late()
-
-    def admit(self, handshake: Handshake, peer: str) -> str:
-        """Check what can be checked before it is known who the client is. Returns the address that the connection
-        counts for. Raises CommandError unless one more connection may come in."""
-        self.shared.server.check_room(len(handshake.subscriptions))
-        return self.shared.admission.check(peer, handshake)
-
-    def admit_identified(self, handshake: Handshake, address: str, identity: Identity | None) -> None:
-        """Take in a connection for good. What may have changed since `admit` is checked again. Raises CommandError."""
-        self.shared.server.check_room(len(handshake.subscriptions))
-        self.shared.admission.enter(address, identity)
-
-    def framing(self, extensions: str) -> Framing:
-        """How the messages of a connection become frames that agreed on these extensions."""
-        return self._deflate if extensions else PLAIN
-
-    async def listen(self, host: str, port: int) -> int:
-        """Accept on `host` and `port` (0: any free one). Returns the port. Raises OSError when it is taken."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Entry(self), host, port, backlog=self.options.backlog)
-        self._servers.append(server)
-        for listening in server.sockets:
+        self._server = await loop.create_server(self._protocol, self.host, self.port, backlog=BACKLOG)
+        for listening in self._server.sockets:
             _bound_unsent_bytes(listening.fileno())
-        return int(server.sockets[0].getsockname()[1])
+        self.port = int(self._server.sockets[0].getsockname()[1])
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Accept no more."""
-        for server in self._servers:
-            server.close()
-
-
-class _Entry(asyncio.Protocol):
-    """A fresh socket until its first request head is complete. Its bytes and its time are limited."""
-
-    __slots__ = ("_head", "_is_identifying", "_is_over", "_listener", "_socket")
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._head = b""
-        self._is_identifying = False
-        self._is_over = False
-        self._socket: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._socket = cast(asyncio.Transport, transport)
-        self._listener.enter(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._leave()
-
-    def _leave(self) -> None:
-        self._is_over = True
-        self._listener.leave(self)
-
-    def drop(self) -> None:
-        """Make room for others."""
-        self._leave()
-        self._socket.abort()
-
-    def data_received(self, data: bytes) -> None:
-        self._head += data
-        if self._is_identifying:
-            return
-        end = self._head.find(_END_OF_HEAD)
-        if end < 0:
-            if len(self._head) > self._listener.options.head_bytes:
-                self._refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"), status=431)
-            return
-        end += len(_END_OF_HEAD)
-        if end > self._listener.options.head_bytes:
-            self._refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"), status=431)
-        elif wants_upgrade(self._head[:end]):
-            self._become_websocket(self._head[:end], self._head[end:])
-        else:
-            self._become_http()
-
-    def _become_http(self) -> None:
-        self._leave()
-        protocol = self._listener.http()
-        self._socket.set_protocol(protocol)
-        protocol.connection_made(self._socket)
-        protocol.data_received(self._head)
-
-    def _become_websocket(self, head: bytes, rest: bytes) -> None:
-        try:
-            has_compression = self._listener.options.has_compression
-            handshake = read_handshake(head, self._listener.paths, has_compression=has_compression)
-            address = self._listener.admit(handshake, self._peer())
-        except CommandError as fault:
-            self._refuse(fault)
-            return
-        self._head = rest  # frames that came in one packet with the handshake
-        self._is_identifying = True
-        self._listener.shared.admission.identify(handshake, partial(self._identified, handshake, address))
-        if self._is_identifying:  # a key has to be fetched first
-            self._socket.pause_reading()
-
-    def _peer(self) -> str:
-        peer = self._socket.get_extra_info("peername")
-        return str(peer[0]) if isinstance(peer, tuple) else ""
-
-    def _identified(self, handshake: Handshake, address: str, answer: Identity | CommandError | None) -> None:
-        """It is known who the client is: accept the handshake if there is still room."""
-        if self._is_over:
-            return
-        was_paused = not self._socket.is_reading()
-        self._is_identifying = False
-        try:
-            if isinstance(answer, CommandError):
-                raise answer
-            self._listener.admit_identified(handshake, address, answer)
-        except CommandError as fault:
-            self._refuse(fault)
-            return
-        self._leave()
-        kind = EchoWebSocket if handshake.path == ECHO_PATH else WebSocket
-        framing = self._listener.framing(handshake.extensions)
-        websocket = kind(self._listener.shared, self._socket, handshake.subscriptions, answer, address, framing)
-        self._socket.set_protocol(websocket)
-        websocket.begin(accepted(handshake.key, with_bearer=handshake.offers_bearer, extensions=handshake.extensions))
-        if was_paused:
-            self._socket.resume_reading()
-        if self._head:
-            websocket.data_received(self._head)
-
-    def _refuse(self, fault: CommandError, status: int | None = None) -> None:
-        self._leave()
-        self._listener.shared.counters.handshakes_refused[fault.code.value] += 1
-        self._socket.write(last_response(fault, status))
-        self._socket.close()
-
-    def too_late(self) -> None:
-        """The time is over. The client gets the reason if it has sent anything."""
-        if self._is_identifying:
-            self._refuse(CommandError(ErrorCode.AUTHENTICATION_UNAVAILABLE, "the credential took too long to verify"))
-        elif self._head:
-            self._refuse(CommandError(ErrorCode.INVALID_FIELD, "the request head did not come in time"), status=408)
-        else:
-            self.drop()
+        if self._server is not None:
+            self._server.close()
 
 
 def _bound_unsent_bytes(descriptor: int) -> None:

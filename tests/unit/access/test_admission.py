@@ -9,7 +9,7 @@ from tests.unit.access.doubles import ADA, Desk, token
 from websocket_handler.access.admission import MEMORY_SAMPLE_S, Admission, AdmissionOptions
 from websocket_handler.access.credentials import Credential
 from websocket_handler.access.open_access import OpenAccess
-from websocket_handler.access.origins import SAME_HOST
+from websocket_handler.access.origins import ANY_ORIGIN, SAME_HOST, Origins
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import ANYONE, Identity
 
@@ -27,9 +27,9 @@ class Arrival:
 class Door:
     """A node's door with a clock and a memory that the test sets."""
 
-    def __init__(self, options: AdmissionOptions) -> None:
+    def __init__(self, options: AdmissionOptions, origins: Origins = ANY_ORIGIN) -> None:
         self.now, self.bytes, self.samples = 0.0, 0, 0
-        self.admission = Admission(options, lambda: self.now, OpenAccess(lambda: "ticket"), self._sample)
+        self.admission = Admission(options, origins, lambda: self.now, OpenAccess(lambda: "ticket"), self._sample)
 
     def _sample(self) -> int:
         self.samples += 1
@@ -72,7 +72,7 @@ def test_an_address_is_full_until_one_of_its_connections_leaves() -> None:
 
 
 def test_pages_of_other_origins_are_refused() -> None:
-    door = Door(AdmissionOptions(origins=SAME_HOST))
+    door = Door(AdmissionOptions(), SAME_HOST)
     assert door.refusal(Arrival(origin="https://evil")) is ErrorCode.FORBIDDEN
     assert door.refusal(Arrival(origin="https://gateway")) is None
     assert door.refusal() is None
@@ -89,7 +89,7 @@ def test_memory_is_looked_at_now_and_then_and_refuses_while_it_is_short() -> Non
 
 def test_a_stream_takes_a_place_of_its_address_and_of_its_user_and_gives_both_back() -> None:
     desk = Desk(connections_per_user=1)
-    admission = Admission(AdmissionOptions(connections_per_address=2), lambda: 0.0, desk.access, lambda: 0)
+    admission = Admission(AdmissionOptions(connections_per_address=2), ANY_ORIGIN, lambda: 0.0, desk.access, lambda: 0)
     leave = admission.take_place("1.1.1.1", (), ADA)
     with pytest.raises(CommandError, match="this user"):
         admission.take_place("1.1.1.1", (), ADA)
@@ -104,7 +104,7 @@ def test_a_stream_takes_a_place_of_its_address_and_of_its_user_and_gives_both_ba
 
 def test_a_handshake_is_identified_by_its_credentials() -> None:
     answers: list[Identity | CommandError | None] = []
-    admission = Admission(AdmissionOptions(), lambda: 0.0, Desk().access, lambda: 0)
+    admission = Admission(AdmissionOptions(), ANY_ORIGIN, lambda: 0.0, Desk().access, lambda: 0)
     admission.identify(Arrival([token()]), answers.append)
     admission.identify(Arrival(), answers.append)
     assert answers == [ADA, None]

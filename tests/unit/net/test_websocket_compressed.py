@@ -11,6 +11,7 @@ from tests.support.virtual_time import in_virtual_time
 from tests.unit.protocol.test_deflate import unpacked
 from websocket_handler.access.admission import Admission, AdmissionOptions
 from websocket_handler.access.open_access import OpenAccess
+from websocket_handler.access.origins import ANY_ORIGIN
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.net import websocket as module
 from websocket_handler.net.echo import EchoWebSocket
@@ -55,7 +56,7 @@ class Desk:
         self.said: list[object] = []
         self.session = Session(SessionLimits(commands_per_second=commands_per_second), 0.0)
         self.wire = Wire()
-        admission = Admission(AdmissionOptions(), lambda: 0.0, OpenAccess(lambda: ""), lambda: 0)
+        admission = Admission(AdmissionOptions(), ANY_ORIGIN, lambda: 0.0, OpenAccess(lambda: ""), lambda: 0)
         keepalive = Keepalive(KeepaliveOptions(), lambda: 0.0, lambda: False)
         self.shared = Shared(self, admission, keepalive, Counters(), EventLog(), lambda: 0.0, 65_536)
 

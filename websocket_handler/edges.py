@@ -1,0 +1,77 @@
+"""What stands around the core and is no part of it: sessions with AWS, metrics on stdout, the load balancer's word.
+
+Each is an `Edge` of `life.py`, or a sign there. The edge that lets clients in is `net.listener`."""
+
+import asyncio
+from typing import Final
+
+from websocket_handler.adapters.aws.alb_target import AlbTarget, TargetUnknown
+from websocket_handler.adapters.aws.ecs_metadata import own_address
+from websocket_handler.adapters.aws.errors import AwsError
+from websocket_handler.adapters.aws.sdk import Aws
+from websocket_handler.background import Background
+from websocket_handler.telemetry.emf import EmbeddedMetrics
+from websocket_handler.telemetry.log import EventLog
+
+TARGET_INTERVAL_S: Final = 5.0
+
+
+class AwsSessions:
+    """The SDK's clients for the services that requests need."""
+
+    def __init__(self, aws: Aws, log: EventLog) -> None:
+        self._aws = aws
+        self._log = log
+
+    async def start(self) -> None:
+        """Load the SDK now, not under the first client. What fails here fails again, and is told, where it is used."""
+        for service in ("sqs", "dynamodb"):
+            try:
+                await self._aws.open(service)
+            except AwsError as fault:
+                self._log.emit("dependency.down", dependency=service, reason=str(fault))
+
+    async def stop(self) -> None:
+        await self._aws.close()
+
+
+class MetricsOutput:
+    """Metrics for CloudWatch, written every `interval_s` seconds and once at the end."""
+
+    def __init__(self, metrics: EmbeddedMetrics, interval_s: float, background: Background) -> None:
+        self._metrics = metrics
+        self._interval_s = interval_s
+        self._background = background
+
+    async def start(self) -> None:
+        self._background.keep("metrics", lambda: self._metrics.run(self._interval_s))
+
+    async def stop(self) -> None:
+        self._metrics.emit()
+
+
+class TargetWatch:
+    """This node as its load balancer sees it. ECS takes a task out of the load balancer before it sends SIGTERM; that
+    time is for the hand-over."""
+
+    def __init__(self, aws: Aws, log: EventLog, target_group_arn: str, address: str, port: int, metadata: str) -> None:
+        """`address` is this task's address in the target group; if it is empty, the ECS metadata endpoint at `metadata`
+        is asked for it."""
+        self._aws = aws
+        self._log = log
+        self._target_group_arn = target_group_arn
+        self._address = address
+        self._port = port
+        self._metadata = metadata
+
+    async def until_draining(self) -> None:
+        """Return once the load balancer sends no further clients here because the node is to go away."""
+        address = self._address or await own_address(self._metadata)
+        target = AlbTarget(self._aws.call, self._target_group_arn, address, self._port)
+        while True:
+            await asyncio.sleep(TARGET_INTERVAL_S)
+            try:
+                if await target.is_draining():
+                    return
+            except TargetUnknown as fault:
+                self._log.emit("target.unknown", reason=str(fault))

@@ -1,0 +1,189 @@
+"""The life of a node: what is started, kept going, handed over and ended, and in which order.
+
+    start ─▶ serving ─▶ drain: newcomers are refused, clients are told to come back elsewhere
+                     ─▶ flush: what was accepted reaches its queue or its log
+                     ─▶ the end
+
+`stop` does all of it, `stop_now` cuts it short. A load balancer may begin the drain before anybody calls `stop`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, Protocol
+
+from websocket_handler.assembly import Core
+from websocket_handler.background import Background
+from websocket_handler.net.drain import hand_over
+
+SWEEP_INTERVAL_S: Final = 5.0
+PROBE_INTERVAL_S: Final = 3.0
+FLUSH_MARGIN_S: Final = 5.0
+"""After the hand-over, what was accepted has this long to reach its queue or its log."""
+LOOK_INTERVAL_S: Final = 0.01
+
+
+class Edge(Protocol):
+    """What stands around the core: it is told when the node begins and when it ends."""
+
+    async def start(self) -> None:
+        """Begin. What this raises ends the start of the node."""
+        ...
+
+    async def stop(self) -> None:
+        """End. Called once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """What stands around the core of one node."""
+
+    below: Sequence[Edge] = ()
+    """What the core needs. These edges start before it, in this order, and stop after it, in the opposite order."""
+    above: Sequence[Edge] = ()
+    """What needs the core, last of all whatever lets clients in. These edges start after it and stop before it."""
+    signs: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    """What tells that the node is about to go away, by its name: when the wait for a sign ends, the drain begins."""
+
+
+class _AtWork(Protocol):
+    """A part of the core that owes answers."""
+
+    @property
+    def is_settled(self) -> bool:
+        """True when everything that it accepted is answered."""
+        ...
+
+
+class Life:
+    """The life of one node. `start` returns when it accepts clients, `stop` when everything accepted is safe."""
+
+    def __init__(self, core: Core, background: Background, edges: Edges, drain_s: float) -> None:
+        """`background` runs what goes on beside everything else; `drain_s` is how long the hand-over may take."""
+        self._core = core
+        self._background = background
+        self._edges = edges
+        self._drain_s = drain_s
+        self._drain: asyncio.Task[None] | None = None
+        self._is_stopping_now = asyncio.Event()
+
+    async def start(self) -> None:
+        """Open what the node needs, and let clients in. Raises what an edge raises."""
+        for edge in self._edges.below:
+            await edge.start()
+        core, keep = self._core, self._background.keep
+        core.keepalive.start()
+        keep("sweep", self._sweep)
+        keep("recorder", core.recorder.run)
+        keep("probe", self._probe)
+        if core.ports.log_store.is_shared:
+            keep("follower", core.follower.run)
+        if core.scale_in.is_on:
+            keep("scale-in", core.scale_in.run)
+        if core.updates is not None:
+            keep("updates", core.updates.run)
+        for cause, sign in self._edges.signs.items():
+            keep(cause, partial(self._drain_at, cause, sign))
+        for edge in self._edges.above:
+            await edge.start()
+
+    # What goes on meanwhile
+
+    async def _sweep(self) -> None:
+        counters, dropped = self._core.ports.counters, 0
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL_S)
+            self._core.node.sweep()
+            if counters.log_records_dropped > dropped:
+                dropped = counters.log_records_dropped
+                self._core.ports.log.emit("node.log_records_dropped", total=dropped)
+
+    async def _probe(self) -> None:
+        """Ask the log store whether it is there, so that `/ready` is right without traffic."""
+        store, log, was_down = self._core.ports.log_store, self._core.ports.log, False
+        while True:
+            await store.check()
+            fault = store.failure()
+            if bool(fault) != was_down:
+                was_down = bool(fault)
+                event = "dependency.down" if was_down else "dependency.up"
+                log.emit(event, dependency=store.name, reason=fault or "")
+            await asyncio.sleep(PROBE_INTERVAL_S)
+
+    # The end
+
+    async def drain(self, cause: str) -> None:
+        """Refuse new clients, take no further updates, and hand over those who are here. This happens once; a second
+        caller waits for the first."""
+        if self._drain is None:
+            core = self._core
+            connections = len(core.node.connections)
+            core.ports.log.emit("node.draining", cause=cause, connections=connections, seconds=self._drain_s)
+            core.server.refuse_newcomers()
+            if core.updates is not None:
+                core.updates.stop_receiving()
+            core.node.projects.wake_readers()
+            self._drain = self._background.task(self._hand_over())
+        await asyncio.wait({self._drain})
+
+    async def _drain_at(self, cause: str, sign: Callable[[], Awaitable[None]]) -> None:
+        if self._drain is None:
+            await sign()
+        await self.drain(cause)
+
+    async def _hand_over(self) -> None:
+        core = self._core
+        released = self._background.task(core.scale_in.end())  # from now on ECS may end this task
+        connections, now, random = core.node.connections, core.ports.clock.monotonic, core.ports.random
+        result = await hand_over(connections, core.keepalive, now, self._drain_s, random)
+        core.ports.log.emit("node.drained", told=result.told, left=result.left)
+        await asyncio.wait({released})
+
+    async def stop(self) -> None:
+        """Hand clients over, flush what was accepted, and end. Call it once; `stop_now` cuts it short."""
+        await self._unless_stopped_now(self.drain("signal"))
+        await self._unless_stopped_now(self._flush())
+        core = self._core
+        for edge in reversed(self._edges.above):
+            await edge.stop()
+        core.keepalive.abort_all()
+        core.keepalive.stop()
+        await core.forwarding.close()
+        await self._background.end()
+        for edge in reversed(self._edges.below):
+            await edge.stop()
+        core.ports.log.emit("node.stopped")
+
+    def stop_now(self) -> None:
+        """Wait for nothing any more."""
+        self._core.ports.log.emit("node.stopping_now")
+        self._is_stopping_now.set()
+
+    async def _unless_stopped_now(self, work: Coroutine[None, None, None]) -> None:
+        """Do it, or what there is time for. A failure of it is logged, and the stop goes on."""
+        task = self._background.task(work)
+        now = asyncio.create_task(self._is_stopping_now.wait())
+        await asyncio.wait({task, now}, return_when=asyncio.FIRST_COMPLETED)
+        now.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _flush(self) -> None:
+        """Wait until every publication, forward and update that was accepted is answered, then leave the tables of who
+        is connected and who serves. Gives up after `FLUSH_MARGIN_S`."""
+        core = self._core
+        at_work: list[_AtWork] = [core.node.projects, core.forwarding]
+        if core.updates is not None:
+            at_work.append(core.updates)
+        try:
+            async with asyncio.timeout(FLUSH_MARGIN_S):
+                while not all(part.is_settled for part in at_work):  # noqa: ASYNC110 - each settles on its own
+                    await asyncio.sleep(LOOK_INTERVAL_S)
+                await core.recorder.write()
+                if core.ports.log_store.is_shared:
+                    await core.follower.leave()
+        except TimeoutError:
+            return
