@@ -1,8 +1,8 @@
 """Work on its way to the agents' queues: bounded, batched, retried, and confirmed only once a queue has it.
 
-Tasks of one turn of the loop leave in one batch; while a batch is under way further ones gather. A task that a
-queue did not take is tried again, with full jitter, until its deadline; what the queue calls the sender's fault
-is not. A retry carries the same message id.
+Tasks of one turn of the loop leave in one batch; while a batch is under way, further tasks gather. If a queue does not
+take a task, the gateway tries again with full jitter, until the task's deadline; but not if the queue says that the
+sender is at fault. A retry carries the same message id.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class _Receipt:
     expires_at: float
 
 
-class _Waiting:
+class _WaitingTask:
     """A task before its confirmation."""
 
     __slots__ = ("data_digest", "deadline", "dones", "prepared", "started_at")
@@ -78,7 +78,7 @@ class Forwarding:
         self._clock = clock
         self._limits = limits
         self._receipts: OrderedDict[tuple[str, str], _Receipt] = OrderedDict()
-        self._under_way: dict[tuple[str, str], _Waiting] = {}
+        self._under_way: dict[tuple[str, str], _WaitingTask] = {}
 
     def forward(self, sender: str, task: ForwardTask, done: Forwarded) -> None:
         """Hand a task over. `sender` is whose message ids these are: the same id of the same sender within the
@@ -111,7 +111,7 @@ class Forwarding:
 
     @property
     def is_settled(self) -> bool:
-        """Whether every task was answered."""
+        """True when every task was answered."""
         return not self._under_way
 
     @property
@@ -148,7 +148,7 @@ class _AgentQueue:
         self._limits = limits
         self._counters = counters
         self._backoff = Backoff(random.random, limits.backoff_base_s, limits.backoff_max_s)
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_WaitingTask] = deque()
         self._batches: set[asyncio.Task[None]] = set()
         self._bytes = 0
         self.count = 0
@@ -156,7 +156,7 @@ class _AgentQueue:
         self._failures = 0
         self._is_start_planned = False
 
-    def add(self, prepared: Prepared, data_digest: bytes, dones: list[Forwarded]) -> _Waiting:
+    def add(self, prepared: Prepared, data_digest: bytes, dones: list[Forwarded]) -> _WaitingTask:
         """Let a task wait for its batch. Raises CommandError: `overloaded`."""
         size = prepared.size
         limits = self._limits
@@ -164,7 +164,7 @@ class _AgentQueue:
             self._counters.forwards[self._agent.value, "overloaded"] += 1
             raise CommandError(ErrorCode.OVERLOADED, f"too much work waits for the {self._agent.value} queue")
         now = self._clock.monotonic()
-        waiting = _Waiting(prepared, data_digest, now, now + limits.timeout_s, dones)
+        waiting = _WaitingTask(prepared, data_digest, now, now + limits.timeout_s, dones)
         self._waiting.append(waiting)
         self.count += 1
         self._bytes += size
@@ -191,7 +191,7 @@ class _AgentQueue:
         while self._failures and self._waiting and self._waiting[0].deadline <= now:
             self._answer(self._waiting.popleft(), _failed("the queue does not answer"), "failed")
 
-    def _ended(self, batch: Sequence[_Waiting], task: asyncio.Task[None]) -> None:
+    def _ended(self, batch: Sequence[_WaitingTask], task: asyncio.Task[None]) -> None:
         """Whatever ended the batch, even before it began: each of its tasks is answered, or waits again."""
         self._batches.discard(task)
         fault = None if task.cancelled() else task.exception()
@@ -203,8 +203,8 @@ class _AgentQueue:
         if fault is not None:
             raise fault
 
-    def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _take(self) -> list[_WaitingTask]:
+        batch: list[_WaitingTask] = []
         size = 0
         while self._waiting and len(batch) < self._forwarder.batch_messages_max:
             size += self._waiting[0].prepared.size
@@ -213,12 +213,12 @@ class _AgentQueue:
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _run(self, batch: list[_Waiting]) -> None:
+    async def _run(self, batch: list[_WaitingTask]) -> None:
         """One attempt at a batch: each of its tasks is answered, or goes back to wait after a while."""
         answers = await self._attempt(batch)
         retries = [waiting for waiting, answer in zip(batch, answers, strict=True) if self._is_open(waiting, answer)]
         if not retries:
-            if self.fault is None:  # given up is not taken
+            if self.fault is None:  # a task whose time ran out says nothing good about the queue
                 self._failures = 0
             return
         self._counters.forward_retries += len(retries)
@@ -226,7 +226,7 @@ class _AgentQueue:
         await asyncio.sleep(self._backoff.delay_s(self._failures))
         self._waiting.extendleft(reversed(retries))
 
-    async def _attempt(self, batch: Sequence[_Waiting]) -> Sequence[Accepted | Refused]:
+    async def _attempt(self, batch: Sequence[_WaitingTask]) -> Sequence[Accepted | Refused]:
         try:
             async with asyncio.timeout(self._limits.attempt_timeout_s):
                 answers = await self._forwarder.send(self._agent, [waiting.prepared for waiting in batch])
@@ -236,8 +236,8 @@ class _AgentQueue:
         self.fault = None
         return answers
 
-    def _is_open(self, waiting: _Waiting, answer: Accepted | Refused) -> bool:
-        """Answer a task if it can be; whether it has to be tried again."""
+    def _is_open(self, waiting: _WaitingTask, answer: Accepted | Refused) -> bool:
+        """Answer the task, or return True if it has to be tried again."""
         if isinstance(answer, Accepted):
             self._answer(waiting, answer.receipt, "confirmed")
         elif answer.is_senders_fault:
@@ -249,7 +249,7 @@ class _AgentQueue:
             return True
         return False
 
-    def _answer(self, waiting: _Waiting, answer: str | CommandError, outcome: str) -> None:
+    def _answer(self, waiting: _WaitingTask, answer: str | CommandError, outcome: str) -> None:
         self.count -= 1
         self._bytes -= waiting.prepared.size
         self._counters.forwards[self._agent.value, outcome] += 1
@@ -258,7 +258,7 @@ class _AgentQueue:
         for done in dones:
             done(answer)
 
-    def _answer_all(self, batch: Sequence[_Waiting], fault: CommandError) -> None:
+    def _answer_all(self, batch: Sequence[_WaitingTask], fault: CommandError) -> None:
         """Answer those that were not answered yet."""
         for waiting in batch:
             if waiting.dones:

@@ -9,7 +9,7 @@ TIMEOUT_S: Final = 3.0
 
 
 class TargetUnknown(Exception):
-    """The load balancer did not say; nothing follows from that."""
+    """The load balancer did not answer. The node goes on as before."""
 
 
 class AlbTarget:
@@ -21,8 +21,8 @@ class AlbTarget:
         self._target = {"Id": address, "Port": port}
 
     async def is_draining(self) -> bool:
-        """Whether no further connections are sent here because the node is to go away; on ECS that is so before
-        SIGTERM. Raises TargetUnknown."""
+        """True if the load balancer sends no further connections, because this node is going away. On ECS that comes
+        before SIGTERM. Raises TargetUnknown."""
         try:
             answer = await self._call(
                 "elbv2",

@@ -1,7 +1,7 @@
-"""Credentials at hand: asked for beside the calls, so that a slow source of credentials stops none of them.
+"""Credentials at hand: this file asks for them beside the calls, so that a slow source of credentials delays no call.
 
-The SDK hands out nothing that expires within ten minutes without trying to refresh it first. What it gave less
-than `AGE_S_MAX` ago is therefore still good, whatever the source of credentials does meanwhile.
+Before the SDK gives out credentials that expire within ten minutes, it tries to refresh them. So what it gave less
+than `AGE_S_MAX` ago is still valid, whatever the source of credentials does meanwhile.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sigv4 import Credentials
 
 FRESH_S: Final = 30.0
-"""For so long nobody asks again."""
+"""So long after an answer the SDK is not asked again."""
 RETRY_S: Final = 5.0
-"""What failed beside the calls is not asked again sooner."""
+"""So long after a failure the SDK is not asked again beside the calls."""
 AGE_S_MAX: Final = 300.0
-"""For so long they are used while the SDK is being asked."""
+"""So long they are used while the SDK is being asked."""
 
 
 class CredentialsAtHand:
@@ -31,7 +31,7 @@ class CredentialsAtHand:
         self._asking: asyncio.Task[Credentials] | None = None
 
     def at_hand(self) -> Credentials | None:
-        """What can be used at once; None: `get` has to be awaited."""
+        """What a call can use at once. If it is None, await `get`."""
         now = self._now()
         age_s = now - self._found_at
         if self._found is None or age_s >= AGE_S_MAX:
@@ -41,7 +41,7 @@ class CredentialsAtHand:
         return self._found
 
     async def get(self) -> Credentials:
-        """What the SDK has now. Raises AwsError. Safe to cancel: others who wait are not disturbed."""
+        """What the SDK has now. Raises AwsError. Safe to cancel: others who wait get their answer."""
         self._start()
         asking = self._asking
         assert asking is not None
@@ -54,7 +54,7 @@ class CredentialsAtHand:
             raise
 
     def forget(self) -> None:
-        """AWS no longer takes them: the next call waits until the SDK was asked."""
+        """AWS no longer takes them: the next call asks the SDK and waits for it."""
         self._found = None
 
     async def close(self) -> None:
@@ -71,7 +71,7 @@ class CredentialsAtHand:
     def _asked(self, task: "asyncio.Task[Credentials]") -> None:
         self._asking = None
         if not task.cancelled():
-            task.exception()  # who waits is told; without anybody it is asked again, and told when it matters
+            task.exception()  # whoever waits gets it; if nobody waits, the next call asks again
 
     async def _renew(self) -> Credentials:
         asked_at = self._asked_at = self._now()

@@ -3,10 +3,10 @@
 `dynamodb_segment.py` says how an item looks. Three rules keep a log in one piece:
 
 * A segment follows the end that its writer saw, and the condition lets one of two racing writers win.
-* Along a log `ttl` never falls, so what expires is always its beginning; a new epoch begins only when all of
-  it has expired. DynamoDB deletes expired items late: they count as gone here, and may be written over.
-* A writer that has not seen the end for hours looks again before it writes: what it knew may have expired,
-  and its segment would start a second log beside a new one.
+* Along a log `ttl` never falls, so a log always expires from its beginning. A new epoch begins only when the whole
+  log has expired. DynamoDB deletes expired items late: here they count as gone, and may be overwritten.
+* A writer that has not seen the end for hours looks again before it writes: what it saw may have expired, and its
+  segment would start a second log beside a new one.
 """
 
 from collections import OrderedDict
@@ -38,21 +38,21 @@ from websocket_handler.ports.log_store import (
 
 SEGMENT_MESSAGES_MAX: Final = 500
 SEGMENT_BYTES_MAX: Final = 300_000
-"""An item holds 400 KB; the rest is room for keys and the encoding."""
+"""An item holds 400 KB; the remainder is room for keys and the encoding."""
 Answer = TypeVar("Answer")
 StartTask = Callable[[Coroutine[Any, Any, None]], object]
 """Starts a coroutine in the background and keeps it until it ends."""
 
 RETENTION_MARGIN_S: Final = 86_400
-"""Items outlive the history by a day, so that whoever comes back late is told the truth about the log."""
+"""Items outlive the history by a day, so that a client that comes back late learns the truth about the log."""
 KNOWLEDGE_S: Final = 43_200
-"""For how long the end of a log that was seen may be written after without looking again: what others wrote
-meanwhile lives for more than `RETENTION_MARGIN_S`, so it is still there to conflict."""
+"""A writer that saw the end of a log this long ago, or later, may write after it without looking again. What others
+wrote meanwhile lives for more than `RETENTION_MARGIN_S`, so it is still there to conflict."""
 KNOWLEDGE_MARGIN_S: Final = 60
-"""How long before its expiry a log is looked at again."""
+"""A writer looks again when the log expires sooner than this."""
 EXPIRY_GRACE_S: Final = 10
-"""So close before its expiry a log is not continued: another node, whose clock may be ahead of ours, could
-begin a new epoch at the same time."""
+"""A writer does not continue a log that expires sooner than this: another node, whose clock may be ahead of ours,
+could begin a new epoch at the same time."""
 PAGE_ITEMS_MIN: Final = 100
 HEALTH_KEY: Final = "WS#HEALTH"
 OFFSET_LAST: Final = 10**20 - 1
@@ -68,15 +68,15 @@ class DynamoDbLogOptions:
     key_seconds: float = 300.0
     """The window of idempotency keys: `open` reads as far back as it needs."""
     read_bytes_max: int = 8_388_608
-    """The most payload that one `open` reads, whatever the window wants."""
+    """The most payload that one `open` reads, even if the window asks for more."""
     known_projects_max: int = 10_000
     """Logs whose end is remembered; others cost one more query before the next append."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """The end of a log as it was seen at `seen_at` (monotonic seconds). `epoch` is None for an empty log,
-    `floor` None where it was not looked for."""
+    """The end of a log as it was at `seen_at` (monotonic seconds). `epoch` is None for an empty log, `floor` is None
+    if nobody looked for it."""
 
     epoch: str | None
     head: int
@@ -98,7 +98,7 @@ class _Window:
         self._keys = 0
 
     def is_full_with(self, segment: Segment) -> bool:
-        """Whether nothing before `segment` is needed."""
+        """True if nothing before `segment` is needed."""
         self._messages += len(segment.records)
         self._bytes += sum(len(record.payload) for record in segment.records)
         self._keys += sum(1 for record in segment.records if record.key)
@@ -129,13 +129,13 @@ class DynamoDbLogStore:
         self._is_write_failing = False
 
     def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
-        """See the port. Expired publications are left out; a gap cuts what is before it."""
+        """See the port. Leaves out expired publications, and everything before a gap."""
         self._start(self._answer(lambda: self._open(project_id), done))
 
     def append(
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | Unavailable], None]
     ) -> None:
-        """See the port. A segment that turns out to be written already by its own writer is `Committed`."""
+        """See the port. The answer is `Committed` too if an earlier attempt of the same writer wrote the segment."""
         self._start(self._answer(lambda: self._append(project_id, segment), done, is_write=True))
 
     def read(self, project_id: str, after: int, done: Callable[[Tail | Unavailable], None]) -> None:
@@ -147,7 +147,7 @@ class DynamoDbLogStore:
         return self._failure
 
     async def check(self) -> None:
-        """Try once more what failed, so that `failure` heals without traffic. What fails, `failure` tells."""
+        """Try once more what failed, so that `failure` heals without traffic. `failure` tells the result."""
         try:
             if self._is_write_failing:
                 ttl = int(self._clock.wall()) + RETENTION_MARGIN_S
@@ -195,7 +195,7 @@ class DynamoDbLogStore:
         return Tail(newest.epoch, newest.last, floor, segments[::-1])
 
     async def _collect(self, project_id: str, heads: list[SegmentHead], segments: list[Segment]) -> bool:
-        """Gather segments, newest first, until history and key window have enough. Whether nothing of the log
+        """Gather segments, newest first, until history and key window have enough. Returns True if nothing of the log
         is before them."""
         window = _Window(self._options, self._clock.wall())
         limit = max(PAGE_ITEMS_MIN, self._options.history.messages)
@@ -217,7 +217,7 @@ class DynamoDbLogStore:
     async def _floor(self, project_id: str, oldest: SegmentHead) -> int:
         """The offset before the oldest segment that is retained. `oldest` is the oldest one known so far.
 
-        Expired segments all lie before the others, and there may be many: halving finds the border.
+        All expired segments lie before the others, and there may be many: halving the range finds the border.
         """
         floor, low, high = oldest.first - 1, 1, oldest.first
         probe = low
@@ -256,7 +256,7 @@ class DynamoDbLogStore:
         return answer
 
     def _known_end(self, project_id: str, segment: Segment) -> _Known | None:
-        """The log's end if it was seen lately and `segment` continues it."""
+        """The log's end if this node saw it lately and `segment` continues it."""
         known = self._known.get(project_id)
         if known is None or known.head != segment.first - 1 or known.epoch not in (None, segment.epoch):
             return None

@@ -24,7 +24,7 @@ Request = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What the table has of a connection, or may have: project to since. `whole_at`: when all was written."""
+    """What the table has of a connection, or may have: project to since. `whole_at`: when everything was written."""
 
     subscriptions: Mapping[str, float]
     whole_at: float
@@ -32,7 +32,8 @@ class _Written:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The way to one connection's new state. `before` holds on the way, `after` at its end."""
+    """The requests that bring one connection to its new state. `before` is what the table may have until they are done,
+    `after` what it has then."""
 
     connection_id: str
     requests: Sequence[Request]

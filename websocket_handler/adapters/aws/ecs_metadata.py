@@ -1,4 +1,4 @@
-"""What a Fargate task can ask about itself: the task metadata endpoint, version 4 (Amazon ECS developer guide,
+"""What a Fargate task can learn about itself: the task metadata endpoint, version 4 (Amazon ECS developer guide,
 "Amazon ECS task metadata endpoint version 4")."""
 
 import asyncio
@@ -9,7 +9,7 @@ TIMEOUT_S = 2.0
 
 
 async def own_address(metadata_uri: str) -> str:
-    """The task's private IPv4 address, empty when the endpoint does not tell. `metadata_uri` is the value of
+    """The task's private IPv4 address, empty if the endpoint does not tell. `metadata_uri` is the value of
     `ECS_CONTAINER_METADATA_URI_V4`, which only the ECS agent sets."""
     return await asyncio.to_thread(_read_address, metadata_uri)
 

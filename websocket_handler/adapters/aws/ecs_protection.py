@@ -13,7 +13,7 @@ from websocket_handler.adapters.aws.http_connections import Answer, ConnectionLi
 from websocket_handler.ports.task_protection import ProtectionUnavailable
 
 TIMEOUT_S: Final = 5.0
-"""The agent itself gives ECS four seconds, and then says so."""
+"""The agent waits four seconds for ECS, and then answers with an error."""
 PATH: Final = "/task-protection/v1/state"
 LIMITS: Final = ConnectionLimits(connections=1, connect_timeout_s=2.0, answer_bytes=65_536)
 
@@ -39,7 +39,7 @@ class EcsTaskProtection:
         return await self._ask("GET", None)
 
     async def _ask(self, method: str, wanted: dict[str, object] | None) -> bool:
-        """One request on a connection of its own: they are minutes apart."""
+        """One request, on a new connection each time, because the requests are minutes apart."""
         try:
             parts = urlsplit(self._agent_uri)
             if parts.scheme != "http" or not parts.hostname:

@@ -1,9 +1,9 @@
 """HTTP/1.1 connections to one address: kept alive, bounded in number, one request at a time on each.
 
-A request is written once. It is written a second time only where the first cannot have been carried out, as far as
-the wire tells: the connection had been idle, it ended as soon as it was used, and not one byte of an answer came.
-That is what a server looks like that closes an idle connection at the moment of its use. A server that dies right
-after it took a request looks the same, so whoever calls has to bear that a request is carried out twice, rarely.
+A request is written once. It is written a second time only if the server, as far as the wire tells, has not carried out
+the first: the connection had been idle, it ended as soon as it was used, and not one byte of an answer came. A server
+that closes an idle connection at the moment of its use looks like that. A server that dies right after it took a
+request looks the same, so callers have to accept that a request is carried out twice, rarely.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import httptools
 
 
 class ConnectionFault(OSError):
-    """No whole answer came, and none will."""
+    """No complete answer came, and none will come."""
 
 
 class Answer(NamedTuple):
@@ -35,9 +35,9 @@ class ConnectionLimits:
 
     connections: int = 64
     idle_s: float = 15.0
-    """AWS closes idle connections after about 20 s: ours are gone before."""
+    """AWS closes idle connections after about 20 s; these are closed before that."""
     at_once_s: float = 0.05
-    """A connection that lived longer than this after a request was written may have carried it."""
+    """If a connection lived longer than this after a request was written, the server may have carried that out."""
     connect_timeout_s: float = 2.0
     answer_bytes: int = 1_048_576
     """Head and body together."""
@@ -72,11 +72,11 @@ class HttpConnection(asyncio.Protocol):
         return self._answer
 
     def is_usable(self) -> bool:
-        """Whether an idle connection is still what it was: an end or bytes that wait to be read say that it is not."""
+        """True if an idle connection can still be used: it has not ended, and no bytes wait to be read."""
         return self.is_open and not self._quiet.poll(0)
 
     def abort(self) -> None:
-        """End it now. What was not answered fails."""
+        """End it now. A request without an answer fails."""
         self.is_open = False
         self._transport.abort()
 
@@ -95,7 +95,7 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.answer_bytes += len(data)
         if self._parser is None:
-            self.abort()  # nobody asked
+            self.abort()  # bytes without a request
             return
         if self.answer_bytes > self._answer_bytes_max:
             self._fail("the answer is too long")
@@ -157,7 +157,7 @@ class HttpConnections:
         self._free = asyncio.Semaphore(self._limits.connections)
         self._all: set[HttpConnection] = set()
         self._idle: deque[HttpConnection] = deque()
-        """The one used last is at the right, and is used first."""
+        """The one that was used last is at the right, and is used first."""
         self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
 

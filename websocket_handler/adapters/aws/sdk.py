@@ -1,8 +1,8 @@
 """The AWS SDK: its clients, their timeouts, and what it knows about endpoints and credentials.
 
-The SDK is imported when the first client is opened, in a thread: its import costs more time and memory than
-the rest of the gateway, and whoever runs without AWS never pays for it. The SDK does not retry: deadlines and
-back-off belong to the adapters, which know what their callers wait for.
+A thread imports the SDK when the first client is opened: the import costs more time and memory than the rest of the
+gateway, and a gateway without AWS never pays for it. The SDK does not retry: deadlines and back-off belong to the
+adapters, which know how long their callers can wait.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ class Endpoint:
 
     url: str
     region: str
-    """The one that requests are signed for."""
+    """The region that the signatures name."""
     certificates: str | None
-    """The file of the authorities to trust; None: the system's."""
+    """The file with the authorities to trust; None stands for those of the system."""
     has_proxy: bool
 
 
@@ -44,10 +44,10 @@ class AwsCall(Protocol):
 
 
 class Aws:
-    """The clients of one node, one per service, opened at their first call and closed together.
+    """The clients of one node, one per service. The first call opens a client, `close` closes all.
 
     `region` and `endpoint_url` default to what the SDK finds in its environment, `AWS_ENDPOINT_URL` included.
-    `read_timeout_s` is only the upper bound that fits a long poll: every call brings its own deadline.
+    `read_timeout_s` only has to be long enough for a long poll: every call brings its own deadline.
     """
 
     def __init__(
@@ -121,11 +121,11 @@ class Aws:
         return self._clients[service]
 
     def at_close(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Have `close` awaited when these clients are closed."""
+        """Await `close` when these clients are closed."""
         self._stack.push_async_callback(close)
 
     async def endpoint(self, service: str) -> Endpoint:
-        """Where a service is, for who speaks to it without the SDK. Raises AwsError."""
+        """Where the SDK sends requests of a service. Raises AwsError."""
         client: Any = await self.open(service)
         from botocore.utils import get_environ_proxies  # noqa: PLC0415  (see the module's docstring)
 
@@ -134,7 +134,7 @@ class Aws:
         return Endpoint(url, client.meta.region_name, self._session.get_config_variable("ca_bundle"), has_proxy)
 
     async def credentials(self) -> Credentials:
-        """What the SDK signs with now; it refreshes what expires, ten minutes before or earlier. Raises AwsError."""
+        """What the SDK signs with now. It refreshes them ten minutes or more before they expire. Raises AwsError."""
         await self.open("sqs")
         try:
             known = await self._session.get_credentials()

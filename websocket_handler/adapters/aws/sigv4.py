@@ -1,6 +1,6 @@
 """Signature version 4 for one operation of AWS's JSON protocol: a POST to the path `/`, and nothing else.
 
-Most of a request is the same for a whole second: it is written once and used again.
+Most of a request stays the same for a whole second: the signer writes it once and uses it again.
 """
 
 import hmac
@@ -21,7 +21,7 @@ class Credentials(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether they fit into a header line: printable ASCII without spaces."""
+        """True if they fit into a header line: printable ASCII without spaces."""
         return all("!" <= character <= "~" for character in self.access_key + self.token)
 
 

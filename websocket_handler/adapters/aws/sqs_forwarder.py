@@ -15,7 +15,7 @@ from websocket_handler.protocol.names import MESSAGE_ID, Agent, is_project_id
 BodyFormat = Literal["envelope", "data"]
 
 MESSAGE_BYTES_MAX: Final = 1_048_576
-"""What SQS takes in one message, and in one batch: bodies and attributes together."""
+"""The most that one message may have, and one batch: bodies and attributes together."""
 _CONTROLS: Final = bytes(set(range(0x20)) - {0x09, 0x0A, 0x0D})
 _NONCHARACTERS: Final = ("\ufffe".encode(), "\uffff".encode())
 _ATTRIBUTE_TYPE: Final = "String"
@@ -85,7 +85,7 @@ class SqsForwarder:
         return Prepared(self._entry(task, body.decode(), attributes), size)
 
     def keeps_order(self, agent: Agent) -> bool:
-        """Whether the agent's queue is FIFO."""
+        """See the port: such a queue is a FIFO queue."""
         return agent in self._fifo
 
     async def send(self, agent: Agent, tasks: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
@@ -150,7 +150,7 @@ def _attributes(task: ForwardTask) -> dict[str, str]:
 
 
 def _is_allowed(text: bytes) -> bool:
-    """Whether SQS carries this: #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]."""
+    """True if SQS carries this text: #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]."""
     if len(text.translate(None, _CONTROLS)) != len(text):
         return False
     if text.isascii():  # nearly always, and then nothing else can be wrong

@@ -11,7 +11,7 @@ from websocket_handler.protocol.update import ATTRIBUTES
 LONG_POLL_S: Final = 20
 LONG_POLL_MARGIN_S: Final = 5.0
 VISIBILITY_DEFAULT_S: Final = 30
-"""SQS's own default: taken where the queue's attribute may not be read, or is 0."""
+"""The default of SQS, for a queue whose attribute is 0 or must not be read."""
 
 
 class SqsUpdateSource:
@@ -36,7 +36,7 @@ class SqsUpdateSource:
         self._is_visibility_known = False
 
     async def receive(self) -> Sequence[Update]:
-        """At most 10 messages; none when the queue stayed empty. Raises SourceUnavailable."""
+        """At most 10 messages; none if the queue stayed empty. Raises SourceUnavailable."""
         try:
             if not self._is_visibility_known:
                 await self._read_visibility()
@@ -55,11 +55,13 @@ class SqsUpdateSource:
         return [_update(message) for message in answer.get("Messages", ())]
 
     async def delete(self, handles: Sequence[str]) -> None:
-        """What cannot be deleted comes again. Raises SourceUnavailable when the whole call failed."""
+        """See the port. A message that cannot be deleted comes again. Raises SourceUnavailable if the whole call
+        fails."""
         await self._batch("delete_message_batch", [{"ReceiptHandle": handle} for handle in handles])
 
     async def extend(self, handles: Sequence[str]) -> None:
-        """What cannot be extended comes again early. Raises SourceUnavailable when the whole call failed."""
+        """See the port. A message that cannot be hidden comes again early. Raises SourceUnavailable if the whole call
+        fails."""
         seconds = int(self.hidden_s)
         await self._batch(
             "change_message_visibility_batch",

@@ -1,8 +1,8 @@
-"""What the gateway writes to AWS all the time, without the SDK's layers, which cost ten times what the request costs:
-tasks to SQS, segments of logs and records of connections to DynamoDB.
+"""The light client: it writes what the gateway writes all the time, which is tasks to SQS, and segments of logs and
+records of connections to DynamoDB. The SDK's layers would cost ten times what such a request costs.
 
-The SDK still says where a service is, for which region to sign, with which credentials, and whom to trust. Every other
-operation is the SDK's, and so are these where the way is not plain: behind a proxy, or at an endpoint with a path.
+The SDK still says where a service is, for which region to sign, with which credentials, and whom to trust. The SDK
+carries out every other operation, and these too behind a proxy or at an endpoint with a path.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ TARGETS: Final[Mapping[str, Mapping[str, str]]] = {
         "batch_write_item": "DynamoDB_20120810.BatchWriteItem",
     },
 }
-"""AWS's names for what goes this way, by service and operation. All of it may be carried out twice: a segment is
-written only where none is, records say what is, and a task carries its message id."""
+"""AWS's names for what the light client sends, by service and operation. Each of them may be carried out twice: a
+segment is written only where there is none, records describe the present state, and a task carries its message id."""
 SKEW_S_MIN: Final = 60.0
-"""AWS bears minutes: a clock that is nearer than this is not what was wrong."""
+"""AWS accepts minutes of difference. If the clocks differ by less than this, the time was not the fault."""
 _CLOCK_CODES: Final = frozenset(
     {
         "InvalidSignatureException",
@@ -73,7 +73,7 @@ _DECODERS: Final[Mapping[str, Callable[[bytes], Mapping[str, Any]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """The plain way to a service."""
+    """What the light client needs to reach a service."""
 
     signers: Mapping[str, Signer]
     """By operation."""
@@ -89,10 +89,10 @@ class AwsWire:
         self._limits = limits or ConnectionLimits()
         self._now = now
         self._skew_s = 0.0
-        """What AWS's clock is ahead of ours."""
+        """By how many seconds AWS's clock is ahead of ours."""
         self._credentials = CredentialsAtHand(aws.credentials, time.monotonic)
         self._ways: dict[str, _Way | None] = {}
-        """By service; None where it is the SDK's."""
+        """By service; None if the SDK has to be used."""
         self._opening = asyncio.Lock()
         self._is_closed = False
 
@@ -125,7 +125,7 @@ class AwsWire:
         await self._credentials.close()
 
     async def _open(self, service: str) -> _Way | None:
-        """The way to a service, or None where it is the SDK's. Raises AwsError."""
+        """The way to a service, or None if the SDK has to be used. Raises AwsError."""
         async with self._opening:
             if self._is_closed:
                 raise AwsError(Fault.TRANSIENT, "Closed", "the gateway is stopping")
@@ -161,7 +161,7 @@ class AwsWire:
                 self._credentials.forget()
             if fault.code not in _CLOCK_CODES or not self._has_set_clock(answer, skew_s):
                 raise fault
-            answer = await self._ask(way, operation, body, self._skew_s)  # it was refused unread: it can be sent again
+            answer = await self._ask(way, operation, body, self._skew_s)  # AWS did not carry it out
             if answer.status >= 300:
                 raise meaning_of_answer(_error(answer))
         result = way.decode(answer.body)
@@ -172,7 +172,7 @@ class AwsWire:
         return await way.connections.ask(way.signers[operation].request(body, credentials, self._now() + skew_s))
 
     def _has_set_clock(self, answer: Answer, skew_s: float) -> bool:
-        """Whether a request that was signed `skew_s` ahead had the wrong time; if so, the right one is known now."""
+        """True if a request that was signed `skew_s` ahead had the wrong time. Then this sets the right one."""
         try:
             date = parsedate_to_datetime(answer.headers.get(b"date", b"").decode("ascii")).timestamp()
         except ValueError:

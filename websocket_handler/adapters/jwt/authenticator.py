@@ -30,12 +30,12 @@ _KID: Final = re.compile(r"[ -~]{1,256}", re.ASCII)
 
 
 class _Invalid(Exception):
-    """The token is not taken. The text goes to the client, and repeats nothing of the token."""
+    """The token is refused. The text goes to the client, and repeats nothing of the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Whose tokens are taken: `name` is what `iss` must be, None for any; its keys are its own."""
+    """An issuer whose tokens are accepted. `name` is what `iss` must be, None for any. Each issuer has its own keys."""
 
     name: str | None
     static_keys: Sequence[Key]
@@ -49,7 +49,7 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class JwtOptions:
-    """What a token must be. `algorithms` are all that are taken; no `audience` takes tokens without one only."""
+    """What a token must be. No other algorithms are accepted. Without an `audience`, a token must not name one."""
 
     algorithms: frozenset[str]
     audience: str | None = None
@@ -58,7 +58,7 @@ class JwtOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A token as it was read, not yet believed."""
+    """A token as it was read; its signature is not verified yet."""
 
     text: str
     algorithm: str
@@ -74,7 +74,7 @@ class JwtAuthenticator:
         self._options = options
 
     def warm(self) -> None:
-        """Fetch what has to be fetched, before the first token needs it."""
+        """Fetch the key sets before the first token needs them."""
         for issuer in self._issuers:
             if issuer.jwks is not None:
                 issuer.jwks.fetch()
@@ -140,7 +140,7 @@ class JwtAuthenticator:
         return _unauthorized(_Invalid("the token's signature is not valid"))
 
     def _is_signed(self, token: _Token, key: Key) -> bool:
-        """Whether this key signed the token. Raises _Invalid when it did, and the claims are not valid now."""
+        """True if this key signed the token. Raises _Invalid if it did, and the claims are not valid now."""
         try:
             jwt.decode(
                 token.text,

@@ -1,6 +1,6 @@
 """An issuer's JWK set, fetched from the address that the operator set and from nowhere else.
 
-It is fetched again when it is old, and when a token names a key that it lacks: not more often than every
+It is fetched again when it is old, and when a token names a key that is missing in it, but not more often than every
 `RETRY_S`. A fetch is bounded in time, bytes and keys, follows no redirect, and runs in a thread.
 """
 
@@ -17,7 +17,7 @@ from websocket_handler.protocol.names import LOOPBACK_HOSTS
 FETCH_TIMEOUT_S: Final = 5.0
 DOCUMENT_BYTES_MAX: Final = 262_144
 MAX_AGE_S: Final = 900.0
-"""A key that its issuer withdrew is taken for this long at most, as long as the issuer answers."""
+"""A key that its issuer withdrew is accepted for this long at most, while the issuer answers."""
 RETRY_S: Final = 30.0
 RETRY_WITHOUT_KEYS_S: Final = 5.0
 WAITING_MAX: Final = 1000
@@ -46,12 +46,12 @@ class Jwks:
 
     @property
     def is_old(self) -> bool:
-        """Whether it is time to look for changes."""
+        """True when it is time to look for changes."""
         return self._fetched_at is None or self._now() - self._fetched_at > MAX_AGE_S
 
     @property
     def may_fetch(self) -> bool:
-        """Whether the issuer may be asked again by now, or is being asked."""
+        """True while the issuer is being asked, and when it may be asked again."""
         pause_s = RETRY_S if self.keys else RETRY_WITHOUT_KEYS_S
         return self._is_fetching or self._tried_at is None or self._now() - self._tried_at >= pause_s
 
