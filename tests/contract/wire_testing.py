@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import PATIENCE_S
 from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.http_connections import ConnectionLimits
 from websocket_handler.adapters.aws.sdk import Aws, Endpoint
 from websocket_handler.adapters.aws.sigv4 import Credentials
 from websocket_handler.adapters.aws.wire import AwsWire
 
-EVER_S = 60.0
-"""Long enough for any machine: what ends sooner is what is tested."""
+EVER_S = PATIENCE_S
+"""What ends sooner is what is tested."""
 PATIENT = ConnectionLimits(at_once_s=EVER_S, idle_s=EVER_S, connect_timeout_s=EVER_S)
 RECEIPT = {"Successful": [{"Id": "0", "MessageId": "receipt"}]}
 

@@ -35,7 +35,7 @@ def settings(emulator_process: Emulator) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def gateway(settings: dict[str, str]) -> Iterator[Gateway]:
-    """A gateway with every setting at its default."""
+    """A gateway with its limits at their defaults."""
     with running_gateway(settings) as running:
         yield running
 

@@ -14,7 +14,8 @@ import aiohttp
 
 from tests.e2e.browser import Browser, Page
 from tests.support.gateway import Gateway
-from tests.support.tokens import AUDIENCE, ISSUER, SECRET, token
+from tests.support.patience import PATIENCE_S
+from tests.support.tokens import AUDIENCE, ISSUER, SECRET, bearer
 
 GUARDED: Final = {
     "AUTH_MODE": "jwt",
@@ -23,10 +24,6 @@ GUARDED: Final = {
     "JWT_AUDIENCE": AUDIENCE,
     "LOG_STORE": "memory",
     "SQS_QUEUE_URL_UPDATES": "",
-}
-ADMIN: Final = {
-    "Content-Type": "application/json",
-    "Authorization": f"Bearer {token(sub='root', projects=['*'], exp=4_000_000_000)}",
 }
 SOCKETS: Final = """
 globalThis.sockets = [];
@@ -98,10 +95,11 @@ class Console:
     async def ask(self, method: str, path: str, body: Any = None) -> int:
         """A request of somebody who may do everything, its text as UTF-8 and not as escapes; the status."""
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        timeout = aiohttp.ClientTimeout(total=20)
+        headers = {"Content-Type": "application/json", **bearer(sub="root", projects=["*"])}
+        timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
         async with (
             aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
-            session.request(method, f"{self.gateway.base_url}{path}", data=data, headers=ADMIN) as response,
+            session.request(method, f"{self.gateway.base_url}{path}", data=data, headers=headers) as response,
         ):
             return response.status
 

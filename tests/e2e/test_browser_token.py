@@ -134,7 +134,7 @@ async def test_a_wrong_token_is_said_to_be_wrong_and_not_tried_again(console: Co
 async def test_a_token_that_ends_soon_is_renewed_in_place(console: Console) -> None:
     """The page asks, takes the new one on the same connection, and nobody notices."""
     project_id = team()
-    await signed_in(console, project_id, exp=soon(40))
+    await signed_in(console, project_id, exp=soon(59))
     await console.panel("expiring")
     await console.says("#sign-in-title", "The token ends at ")
     await console.picture("console-token-expiring")
@@ -156,9 +156,12 @@ async def test_a_token_that_ends_soon_is_renewed_in_place(console: Console) -> N
 async def test_a_token_that_ended_shows_so_and_a_new_one_goes_on_where_the_page_stood(console: Console) -> None:
     """Close code 4002: no attempts with the old one, and nothing is missed."""
     project_id = team()
-    await signed_in(console, project_id, exp=soon(2))
+    await signed_in(console, project_id)
     await console.publish(project_id, {"text": "first"})
     await console.updates(project_id, 1)
+    await console.page.click("#token-open")
+    await console.panel("signedIn")
+    await console.enter(token(exp=soon(4)))
     await console.panel("expired")
     await console.says("#reason", "(4002)")
     await console.picture("console-token-expired")

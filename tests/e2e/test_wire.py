@@ -218,7 +218,7 @@ async def test_the_libraries_see_a_refused_handshake(gateway: Gateway, node_driv
     """A wrong path is a 404 for `websockets`; `ws` reports a connection that never opened."""
     url = gateway.ws_url.removesuffix("/ws") + path
     with pytest.raises(websockets.InvalidStatus) as refused:
-        await connect(url, proxy=None)
+        await connect(url, proxy=None, open_timeout=PATIENCE_S)
     with pytest.raises(LinkClosedError) as closed:
         await node_driver.connect(url)
 

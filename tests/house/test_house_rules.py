@@ -121,12 +121,46 @@ WAITS = re.compile(r"\btime\.sleep\(|\bsleep\((?!0\))|asyncio\.sleep\((?!0\))")
 def test_tests_do_not_sleep_on_a_real_clock(path: Path) -> None:
     """A test waits for an event. In virtual time a sleep takes no time."""
     text = path.read_text()
-    if path in (Path(__file__), ROOT / "tests" / "virtual_time.py"):
+    if path in (Path(__file__), ROOT / "tests" / "support" / "virtual_time.py"):
         return
     if "tests.support.virtual_time import" in text or "in virtual time." in text.partition("\n")[0]:
         return
     found = [line.strip() for line in text.splitlines() if WAITS.search(line) and "# real time:" not in line]
     assert found == []
+
+
+MAKES_A_TOKEN = {"token", "bearer", "claims", "signed", "time"}
+
+
+def called_at_import(node: ast.AST) -> Iterator[str]:
+    """The functions that are called while a module is imported: not those inside other functions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Lambda):
+            continue
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            for outside in (*child.decorator_list, child.args):
+                yield from called_at_import(outside)
+            continue
+        if isinstance(child, ast.Call):
+            called = child.func
+            yield called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+        yield from called_at_import(child)
+
+
+@pytest.mark.parametrize("path", TESTS, ids=relative)
+def test_no_token_is_made_while_tests_are_collected(path: Path) -> None:
+    """It would have a different age, and soon be too old, on a machine that takes its time."""
+    assert MAKES_A_TOKEN.isdisjoint(called_at_import(ast.parse(path.read_text())))
+
+
+TOO_LATE = re.compile(r"assert .*\btime\.\w+\(\)(?! < deadline)[^<]*<")
+"""A guard against waiting for ever calls its end `deadline`."""
+
+
+@pytest.mark.parametrize("path", TESTS, ids=relative)
+def test_no_test_fails_because_something_took_long(path: Path) -> None:
+    """The machine may be busy. A deadline is tested in virtual time."""
+    assert [line.strip() for line in path.read_text().splitlines() if TOO_LATE.search(line)] == []
 
 
 def test_unit_tests_mirror_the_package() -> None:

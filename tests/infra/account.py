@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 
 from demo.testing import running_server
+from tests.support.patience import PATIENCE_S
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 TEMPLATE: Final = REPOSITORY / "template.yaml"
@@ -80,7 +81,7 @@ class Account:
 
     def _requests(self, method: str) -> list[str]:
         request = urllib.request.Request(f"{self.url}/_cloud/requests", method=method)  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:  # noqa: S310
             seen: list[str] = json.load(response)
             return seen
 

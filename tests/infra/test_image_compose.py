@@ -16,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.infra import local_system
 from tests.infra.local_system import LocalSystem
+from tests.support.patience import PATIENCE_S
 
 REASON = local_system.reason_not_to()
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(REASON), reason=REASON or "can run")]
@@ -53,7 +54,7 @@ def client(system: LocalSystem) -> Iterator[ClientConnection]:
     opened = None
     while opened is None:
         try:
-            opened = connect(f"ws://127.0.0.1:{system.port}/ws?project_id=p", open_timeout=10)
+            opened = connect(f"ws://127.0.0.1:{system.port}/ws?project_id=p", open_timeout=PATIENCE_S)
         except OSError:
             assert time.monotonic() < deadline, system.podman("logs", system.container("gateway"))
             time.sleep(0.1)
@@ -64,7 +65,7 @@ def client(system: LocalSystem) -> Iterator[ClientConnection]:
 def message(client: ClientConnection, wanted: str) -> dict[str, Any]:
     """The next message of this type."""
     while True:
-        received: dict[str, Any] = json.loads(client.recv(timeout=30))
+        received: dict[str, Any] = json.loads(client.recv(timeout=PATIENCE_S))
         if received["type"] == wanted:
             return received
 

@@ -26,6 +26,7 @@ from websockets.sync.client import connect
 from tests.infra.account import REPOSITORY, Account
 from tests.infra.deployed import Deployed
 from tests.support.ecs_agent import EcsAgent, running_ecs_agent
+from tests.support.patience import PATIENCE_S
 
 with warnings.catch_warnings():  # it leaves a file open while it is imported
     warnings.simplefilter("ignore", ResourceWarning)
@@ -33,7 +34,6 @@ with warnings.catch_warnings():  # it leaves a file open while it is imported
 
 ADAPTERS = REPOSITORY / "websocket_handler" / "adapters" / "aws"
 TABLE = REPOSITORY / "docs" / "operations" / "rights.md"
-START_TIMEOUT_S = 30.0
 ONLY_LATER = {"sqs:ChangeMessageVisibility", "ecs:GetTaskProtection"}
 """Made when the log store is so slow that a message would come back meanwhile, and before a protection is renewed."""
 
@@ -193,7 +193,7 @@ def running_gateway(deployed: Deployed, task: dict[str, str], agent: EcsAgent | 
 
 
 def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         assert process.poll() is None, "the gateway ended"
         assert time.monotonic() < deadline, "the gateway did not become ready"
@@ -210,7 +210,7 @@ def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def _wait_for_calls(account: Account, calls: set[str]) -> None:
     """Until the gateway made these calls, which it makes by its own timers."""
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not calls <= account.requests():
         assert time.monotonic() < deadline, f"not called: {calls - account.requests()}"
         time.sleep(0.1)
@@ -234,7 +234,7 @@ def test_a_running_gateway_calls_only_what_it_may(deployed: Deployed) -> None:
         def ask(command: dict[str, Any], answer: str) -> dict[str, Any]:
             client.send(json.dumps(command))
             while True:
-                message: dict[str, Any] = json.loads(client.recv(timeout=20))
+                message: dict[str, Any] = json.loads(client.recv(timeout=PATIENCE_S))
                 assert message["type"] != "error", message
                 if message["type"] == answer:
                     return message

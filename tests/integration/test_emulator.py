@@ -230,14 +230,18 @@ class TestManyCallers:
         connection = http.client.HTTPConnection(emulator.url.removeprefix("http://"))
         body = json.dumps({"QueueUrl": queue_url, "WaitTimeSeconds": 20})
         headers = {"X-Amz-Target": "AmazonSQS.ReceiveMessage", "Content-Type": "application/x-amz-json-1.0"}
-        connection.request("POST", "/", body, headers)
-        emulator.wait_until_under_way(1, "sqs", "ReceiveMessage")
-        connection.close()
-        emulator.wait_until_under_way(0, "sqs", "ReceiveMessage", timeout_s=15)  # much less than the poll would take
+        with ThreadPoolExecutor(1) as pool:
+            staying = pool.submit(sqs.receive_message, QueueUrl=queue_url, WaitTimeSeconds=20)
+            emulator.wait_until_under_way(1, "sqs", "ReceiveMessage")
+            connection.request("POST", "/", body, headers)
+            emulator.wait_until_under_way(2, "sqs", "ReceiveMessage")
+            connection.close()
+            emulator.wait_until_under_way(1, "sqs", "ReceiveMessage")
+            assert not staying.done(), "it began first: the other one did not wait for its end"
+            sqs.send_message(QueueUrl=queue_url, MessageBody="x")
+            messages = staying.result()["Messages"]
 
-        sqs.send_message(QueueUrl=queue_url, MessageBody="x")
-
-        assert _drain(sqs, queue_url) == ["x"]
+        assert [message["Body"] for message in messages] == ["x"]
 
     def test_one_of_many_conditional_writes_wins(self, dynamodb: Any) -> None:
         """`attribute_not_exists` is checked and the item written in one step."""

@@ -17,6 +17,7 @@ from demo.testing import Emulator
 from tests.integration.conftest import Open
 from tests.support.gateway import Gateway, off_loop, running_gateway
 from tests.support.links import Client, LinkClosedError, new_project
+from tests.support.patience import PATIENCE_S
 from tests.support.raw_socket import RawSocket
 
 pytestmark = pytest.mark.asyncio
@@ -149,7 +150,7 @@ async def test_sigterm_in_the_middle_of_traffic(emulator: Emulator, settings: di
 async def refused(gateway: Gateway) -> tuple[int, str] | None:
     """What a newcomer gets during the drain: status and code. None when the listener is closed already."""
     try:
-        await connect(gateway.ws_url, proxy=None)
+        await connect(gateway.ws_url, proxy=None, open_timeout=PATIENCE_S)
     except websockets.InvalidStatus as answer:
         return answer.response.status_code, json.loads(answer.response.body or b"")["code"]
     except OSError:

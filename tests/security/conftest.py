@@ -22,7 +22,6 @@ GUARDED = {
     "JWT_ISSUER": ISSUER,
     "JWT_AUDIENCE": AUDIENCE,
     "ALLOWED_ORIGINS": "https://app.example.com,http://localhost:3000",
-    "AUTH_TIMEOUT_S": "1",
     "LOG_STORE": "memory",
 }
 Start = Callable[..., AbstractContextManager[Gateway]]
@@ -47,8 +46,15 @@ def guarded(resources: dict[str, str]) -> Iterator[Gateway]:
 @pytest.fixture(scope="session")
 def open_gateway(resources: dict[str, str]) -> Iterator[Gateway]:
     """A gateway that everybody may use, with `/__echo`."""
-    more = {"LOG_STORE": "memory", "DIAG_ECHO": "1", "HANDSHAKE_TIMEOUT_S": "1", "COMMANDS_PER_SECOND": "0"}
+    more = {"LOG_STORE": "memory", "DIAG_ECHO": "1", "COMMANDS_PER_SECOND": "0"}
     with running_gateway(resources, **more) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def hasty(resources: dict[str, str]) -> Iterator[Gateway]:
+    """A gateway that waits for a second only: for a request, and for whoever came without a token."""
+    with running_gateway(resources, **GUARDED, HANDSHAKE_TIMEOUT_S="1", AUTH_TIMEOUT_S="1") as running:
         yield running
 
 

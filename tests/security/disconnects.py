@@ -27,6 +27,8 @@ from tests.support.frames import PONG, client_frame, handshake_head, text_frame
 from tests.support.patience import PATIENCE_S
 from tests.support.peers import Message
 from websocket_handler import config
+from websocket_handler.adapters.aws import wire
+from websocket_handler.adapters.aws.http_connections import ConnectionLimits
 from websocket_handler.app import App
 from websocket_handler.telemetry.counters import Counters
 
@@ -51,8 +53,9 @@ class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
-        self.pings = 0
-        """How often the gateway asked whether it is still there."""
+        self._pinged = asyncio.Event()
+        self._messages: asyncio.Queue[Message | Exception] = asyncio.Queue()
+        self._reading: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, port: int, *, is_websocket: bool = True) -> Self:
@@ -61,21 +64,42 @@ class Client:
         if is_websocket:
             client.writer.write(handshake_head())
             assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            client._reading = asyncio.create_task(client._read())
             assert (await client.next())["type"] == "connected"
         return client
 
-    async def next(self) -> Message:
-        """The next message, which is a text frame."""
+    async def _read(self) -> None:
+        try:
+            while True:
+                self._take(*await self._frame())
+        except (ConnectionError, asyncio.IncompleteReadError) as end:
+            self._messages.put_nowait(end)
+
+    async def _frame(self) -> tuple[int, bytes]:
         first, size = await self.reader.readexactly(2)
         if size == 126:
             size = int.from_bytes(await self.reader.readexactly(2))
-        payload = await self.reader.readexactly(size)
+        return first, await self.reader.readexactly(size)
+
+    def _take(self, first: int, payload: bytes) -> None:
         if first == 0x89:
-            self.pings += 1
+            self._pinged.set()
             self.writer.write(client_frame(PONG, payload))
-            return await self.next()
-        assert first == 0x81, (first, payload)
-        message: Message = json.loads(payload)
+        elif first == 0x81:
+            self._messages.put_nowait(json.loads(payload))
+        else:
+            self._messages.put_nowait(AssertionError(first, payload))
+
+    async def pinged(self) -> None:
+        """The gateway asks whether it is still there. It is answered at once, whatever the test is doing."""
+        self._pinged.clear()
+        await self._pinged.wait()
+
+    async def next(self) -> Message:
+        """The next message, which is a text frame. Raises what ended the connection."""
+        message = await self._messages.get()
+        if isinstance(message, Exception):
+            raise message
         return message
 
     def send(self, **command: object) -> None:
@@ -99,6 +123,8 @@ class Client:
         """Be gone at once."""
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.writer.transport.abort()
+        if self._reading is not None:
+            self._reading.cancel()
 
 
 @dataclass
@@ -219,7 +245,8 @@ async def scene(**settings: str) -> AsyncIterator[Scene]:
             "MAX_PROJECTS": "1000000",
             **settings,
         }
-        with patch.dict(os.environ, DUMMY_CREDENTIALS):
+        brief = patch.object(wire, "ConnectionLimits", lambda: ConnectionLimits(idle_s=1.0))
+        with patch.dict(os.environ, DUMMY_CREDENTIALS), brief:  # what the rounds opened is soon closed behind them
             app = App(config.from_environment({**aws.settings, **more}), Counters(), "node")
             await app.start()
         survivors = [await Client.open(app.port, is_websocket=kind != "post") for kind in KINDS]

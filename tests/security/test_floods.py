@@ -141,7 +141,7 @@ def test_slow_handshakes_are_dropped_at_their_deadline_and_leave_no_descriptor(s
 
 def test_peers_that_never_answer_a_ping_are_closed_with_4001_and_leave_no_descriptor(start: Start) -> None:
     """That it takes two intervals at most is a test in virtual time: `tests/unit/net/test_keepalive.py`."""
-    with start(PING_INTERVAL_S="1") as gateway, bystander(gateway.port, {}) as witness, ExitStack() as stack:
+    with start(PING_INTERVAL_S="3") as gateway, bystander(gateway.port, {}) as witness, ExitStack() as stack:
         raws = [stack.enter_context(Raw(gateway.port)) for _ in range(100)]
         for raw in raws:
             raw.send(handshake_head())

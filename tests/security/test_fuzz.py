@@ -23,6 +23,7 @@ from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.identity import Identity, InvalidClaims, identity_from_claims
 
 ROUNDS = 60
+CLAIMS = ["sub", "iss", "aud", "iat", "exp", "projects", "rights"]
 STRICT = settings(max_examples=150, suppress_health_check=[*HealthCheck])
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -32,11 +33,11 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def test_random_input_gets_documented_answers_only(open_gateway: Gateway, open_witness: Peer) -> None:
+@pytest.mark.usefixtures("open_witness")
+def test_random_input_gets_documented_answers_only(open_gateway: Gateway) -> None:
     outcomes = fuzz.run(open_gateway, 20_261_122, lambda rounds: rounds >= ROUNDS)
     assert outcomes.total() == ROUNDS * 12
     assert len([outcome for outcome in outcomes if outcome.startswith("text")]) > 5, "the inputs are all alike"
-    assert open_witness.greeting
 
 
 @pytest.mark.parametrize("kind", ["http", "frames", "text"])
@@ -86,7 +87,7 @@ def test_any_claims_make_an_identity_or_none_and_no_other_fault(claims_given: di
 
 
 @STRICT
-@given(st.dictionaries(st.sampled_from(list(claims())), JSON, min_size=1, max_size=3))
+@given(st.dictionaries(st.sampled_from(CLAIMS), JSON, min_size=1, max_size=3))
 def test_a_signed_token_with_any_claims_never_raises(changes: dict[str, Any]) -> None:
     try:
         payload = json.dumps(claims() | changes).encode()
@@ -103,17 +104,16 @@ def test_a_signed_token_with_any_header_never_raises(changes: dict[str, Any]) ->
     assert isinstance(answer, Identity) or answer.code is ErrorCode.UNAUTHORIZED
 
 
-VALID = token()
-
-
 @STRICT
-@given(st.integers(0, len(VALID) - 1), st.sampled_from("ABCxyz019-_.=+/ \n"))
+@given(st.integers(0, 10_000), st.sampled_from("ABCxyz019-_.=+/ \n"))
 def test_a_token_with_one_character_changed_is_not_taken(place: int, character: str) -> None:
-    changed = VALID[:place] + character + VALID[place + 1 :]
+    valid = token()
+    place %= len(valid)
+    changed = valid[:place] + character + valid[place + 1 :]
     answer = answer_to(changed)
     if isinstance(answer, Identity):  # the last character of a segment has bits that no decoder looks at
         assert jwt.decode(changed, SECRET, ["HS256"], options={"verify_aud": False}) == jwt.decode(
-            VALID, SECRET, ["HS256"], options={"verify_aud": False}
+            valid, SECRET, ["HS256"], options={"verify_aud": False}
         )
     else:
         assert isinstance(answer, CommandError)

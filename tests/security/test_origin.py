@@ -8,7 +8,7 @@ from tests.security.conftest import GUARDED, Start
 from tests.support.frames import handshake_head
 from tests.support.gateway import Gateway
 from tests.support.peers import Peer, Raw, http
-from tests.support.tokens import token
+from tests.support.tokens import bearer
 from websocket_handler.access.origins import ANY_ORIGIN, SAME_HOST, Origins, origins_of, read_origins
 
 ALLOWED = "https://app.example.com"
@@ -33,14 +33,13 @@ LOOK_ALIKES = [
     "",
     "*",
 ]
-BEARER = {"authorization": f"Bearer {token()}"}
 
 
 @pytest.mark.usefixtures("witness")
 @pytest.mark.parametrize("origin", LOOK_ALIKES)
 def test_a_page_of_another_origin_gets_no_upgrade_although_its_token_is_valid(guarded: Gateway, origin: str) -> None:
     with Raw(guarded.port) as raw:
-        raw.send(handshake_head(origin=origin, **BEARER))
+        raw.send(handshake_head(origin=origin, **bearer()))
         response = raw.response()
         assert (response.status, response.code) == (403, "forbidden")
         assert "sec-websocket-accept" not in response.headers
@@ -50,13 +49,13 @@ def test_a_page_of_another_origin_gets_no_upgrade_although_its_token_is_valid(gu
 @pytest.mark.usefixtures("witness")
 @pytest.mark.parametrize("origin", LOOK_ALIKES)
 def test_a_page_of_another_origin_gets_nothing_from_the_api(guarded: Gateway, origin: str) -> None:
-    response = http(guarded.port, "GET", "/api/v1/connections", origin=origin, **BEARER)
+    response = http(guarded.port, "GET", "/api/v1/connections", origin=origin, **bearer())
     assert (response.status, response.code) == (403, "forbidden")
     assert "access-control-allow-origin" not in response.headers
 
 
 def test_two_origin_headers_are_no_origin(guarded: Gateway) -> None:
-    head = handshake_head(origin=ALLOWED, **BEARER).replace(b"\r\n\r\n", b"\r\nOrigin: https://evil.io\r\n\r\n")
+    head = handshake_head(origin=ALLOWED, **bearer()).replace(b"\r\n\r\n", b"\r\nOrigin: https://evil.io\r\n\r\n")
     with Raw(guarded.port) as raw:
         raw.send(head)
         assert raw.response().status == 403
@@ -71,10 +70,10 @@ def test_two_origin_headers_are_no_origin(guarded: Gateway) -> None:
 def test_a_request_from_a_page_of_another_origin_is_not_carried_out(guarded: Gateway) -> None:
     """A browser asks nothing before it sends a POST with a plain text, so that the headers for reading do not help."""
     path = "/api/v1/projects/team-origin/messages"
-    sent = {"content_type": "text/plain", **BEARER}
+    sent = {"content_type": "text/plain", **bearer()}
     assert http(guarded.port, "POST", path, b'{"n":1}', origin="https://evil.io", **sent).status == 403
     assert http(guarded.port, "POST", path, b'{"n":2}', origin=ALLOWED, **sent).status == 200
-    page = http(guarded.port, "GET", path, **BEARER).json()
+    page = http(guarded.port, "GET", path, **bearer()).json()
     assert [message["n"] for message in page["messages"]] == [2]
 
 
@@ -91,12 +90,12 @@ def test_a_page_of_another_origin_that_asks_before_gets_no_permission(guarded: G
 
 
 def test_an_allowed_page_and_a_program_without_origin_come_in(guarded: Gateway) -> None:
-    with Peer.connect(guarded.port, origin=ALLOWED, **BEARER), Peer.connect(guarded.port, **BEARER):
+    with Peer.connect(guarded.port, origin=ALLOWED, **bearer()), Peer.connect(guarded.port, **bearer()):
         pass
 
 
 def test_an_allowed_page_may_read_the_api_and_ask_before(guarded: Gateway) -> None:
-    response = http(guarded.port, "GET", "/api/v1/connections", origin=ALLOWED, **BEARER)
+    response = http(guarded.port, "GET", "/api/v1/connections", origin=ALLOWED, **bearer())
     assert response.status == 200
     assert response.headers["access-control-allow-origin"] == ALLOWED
     assert "Origin" in response.headers["vary"]
@@ -117,11 +116,11 @@ def test_an_error_can_be_read_by_an_allowed_page_too(guarded: Gateway) -> None:
 def test_without_named_origins_only_pages_of_the_own_host_come_in(start: Start) -> None:
     with start(**{**GUARDED, "ALLOWED_ORIGINS": ""}) as gateway:
         for origin in ("https://gateway.example", "http://gateway.example"):
-            with Peer.connect(gateway.port, origin=origin, **BEARER):
+            with Peer.connect(gateway.port, origin=origin, **bearer()):
                 pass
         for origin in ("https://evil.io", "https://gateway.example.evil.io", "null", "https://gateway.example:444"):
             with Raw(gateway.port) as raw:
-                raw.send(handshake_head(origin=origin, **BEARER))
+                raw.send(handshake_head(origin=origin, **bearer()))
                 assert raw.response().status == 403
 
 

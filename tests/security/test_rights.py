@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.support.gateway import Gateway
 from tests.support.peers import Message, Peer, Response, http
-from tests.support.tokens import ALL_RIGHTS, token
+from tests.support.tokens import ALL_RIGHTS, bearer, token
 from websocket_handler.api.application import make_application
 from websocket_handler.protocol.identity import RIGHTS, Identity, is_pattern
 
@@ -152,12 +153,12 @@ ROUTE_RIGHT = {
     "broadcast": "admin",
     "metrics": "admin",
 }
-BAD_HEADERS = {
-    "none": {},
-    "nonsense": {"authorization": "Bearer nonsense"},
-    "basic": {"authorization": "Basic YWRhOnB3"},
-    "expired": {"authorization": f"Bearer {token(exp=1_000_000_000)}"},
-    "without scheme": {"authorization": token()},
+BAD_HEADERS: dict[str, Callable[[], dict[str, str]]] = {
+    "none": dict,
+    "nonsense": lambda: {"authorization": "Bearer nonsense"},
+    "basic": lambda: {"authorization": "Basic YWRhOnB3"},
+    "expired": lambda: bearer(exp=1_000_000_000),
+    "without scheme": lambda: {"authorization": token()},
 }
 
 
@@ -170,9 +171,9 @@ def call(gateway: Gateway, name: str, project_id: str = "proj-open", **headers: 
 @pytest.mark.parametrize("name", ROUTES)
 @pytest.mark.parametrize("headers", BAD_HEADERS.values(), ids=BAD_HEADERS.keys())
 def test_every_route_refuses_who_does_not_prove_who_they_are(
-    guarded: Gateway, name: str, headers: dict[str, str]
+    guarded: Gateway, name: str, headers: Callable[[], dict[str, str]]
 ) -> None:
-    response = call(guarded, name, **headers)
+    response = call(guarded, name, **headers())
     assert (response.status, response.code) == (401, "unauthorized")
     assert response.headers["www-authenticate"] == "Bearer"
     assert "no-store" in response.headers["cache-control"]
@@ -188,9 +189,8 @@ def test_every_route_needs_its_right(guarded: Gateway, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["publish", "subscribe", "events", "presence"])
 def test_a_route_answers_the_same_for_a_forbidden_and_a_missing_project(guarded: Gateway, name: str) -> None:
-    bearer = f"Bearer {token()}"
-    existing = call(guarded, name, "secret-project", authorization=bearer)
-    missing = call(guarded, name, "no-such-project", authorization=bearer)
+    existing = call(guarded, name, "secret-project", **bearer())
+    missing = call(guarded, name, "no-such-project", **bearer())
     assert (existing.status, existing.body) == (missing.status, missing.body) == (403, missing.body)
 
 

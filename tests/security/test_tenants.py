@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Final
@@ -19,23 +18,13 @@ from demo.testing import Emulator
 from tests.security.conftest import GUARDED, Start
 from tests.security.test_streams import ask
 from tests.support.frames import client_frame as frame
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, one_turn
 from tests.support.peers import Message, Peer, Raw, bystander
 from tests.support.tokens import token
 
 TURNS: Final = 40
 RIGHTS: Final = ["subscribe", "publish", "presence", "forward:*"]
 TENANTS: Final = ("crimson", "indigo")
-
-
-@contextmanager
-def one_turn(gateway: Gateway) -> Iterator[None]:
-    """What is sent inside the block waits for the gateway all at once."""
-    gateway.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        gateway.process.send_signal(signal.SIGCONT)
 
 
 class Tenant:

@@ -136,7 +136,8 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def started_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gateway]:
-    """A gateway that listens on a free port, or on `WEBSOCKET_PORT`; it may not be ready yet.
+    """A gateway that listens on a free port, or on `WEBSOCKET_PORT`; it may not be ready yet. It is patient with
+    clients that a busy machine keeps from working.
 
     What the test did not stop itself is stopped at the end, properly.
     """
@@ -146,6 +147,8 @@ def started_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gatewa
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "DEBUG",
         "DRAIN_SECONDS": "2",
+        "HANDSHAKE_TIMEOUT_S": f"{PATIENCE_S:g}",
+        "AUTH_TIMEOUT_S": f"{PATIENCE_S:g}",
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "websocket_handler"],
@@ -186,3 +189,13 @@ async def off_loop(manager: AbstractContextManager[Gateway]) -> AsyncIterator[Ga
         await asyncio.to_thread(manager.__exit__, type(fault), fault, fault.__traceback__)
         raise
     await asyncio.to_thread(manager.__exit__, None, None, None)
+
+
+@contextmanager
+def one_turn(gateway: Gateway) -> Iterator[None]:
+    """What is sent inside the block waits for the gateway all at once: its process is stopped."""
+    gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        gateway.process.send_signal(signal.SIGCONT)

@@ -17,6 +17,9 @@ SECRET: Final = "a-shared-secret-that-only-this-test-knows-0123456789-0123456789
 ISSUER: Final = "https://issuer.example/"
 AUDIENCE: Final = "websocket-gateway"
 PROJECTS: Final = ("proj-open", "team-*")
+LIFE_S: Final = 86_400
+"""How long a valid token lives: longer than the tests take on the slowest machine. Make one inside a test all the same:
+one that is made while tests are collected is older than its test thinks."""
 ALL_RIGHTS: Final = ("subscribe", "publish", "presence", "forward:*", "admin")
 
 RSA_KEY: Final = rsa.generate_private_key(65537, 2048)
@@ -44,7 +47,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "iss": ISSUER,
         "aud": AUDIENCE,
         "iat": now,
-        "exp": now + 600,
+        "exp": now + LIFE_S,
         "projects": list(PROJECTS),
         "rights": list(ALL_RIGHTS),
     }
@@ -54,6 +57,11 @@ def claims(**changes: Any) -> dict[str, Any]:
 def token(*, headers: dict[str, Any] | None = None, **changes: Any) -> str:
     """A token that the gateway takes, unless a change spoils it."""
     return jwt.encode(claims(**changes), SECRET, "HS256", headers=headers)
+
+
+def bearer(**changes: Any) -> dict[str, str]:
+    """The header of a request with a token of its own, for `http` and `Peer.connect`."""
+    return {"authorization": f"Bearer {token(**changes)}"}
 
 
 def part(value: bytes | dict[str, Any]) -> str:
