@@ -156,5 +156,5 @@ async def test_a_gateway_that_compresses_says_goodbye_in_order(connect: Connect,
         client = await open_client(connect, gateway.ws_url)
         gateway.ask_to_stop()
         assert (await client.next())["type"] == "reconnect"
-        assert (await client.closed()).code == 1012
+        assert (await client.closed()).code == 4012
         assert await asyncio.to_thread(gateway.wait_for_exit) == 0

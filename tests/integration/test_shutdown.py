@@ -119,7 +119,7 @@ async def resume_and_check(
 
 
 async def test_sigterm_in_the_middle_of_traffic(emulator: Emulator, settings: dict[str, str], open_on: Open) -> None:
-    """`/ready` turns, newcomers are sent away, everyone is told to reconnect and closed with 1012, exit code 0."""
+    """`/ready` turns, newcomers are sent away, everyone is told to reconnect and closed with 4012, exit code 0."""
     async with off_loop(running_gateway(settings, DRAIN_SECONDS="30")) as gateway:
         publishers, subscribers, tasks = await start_traffic(gateway, open_on)
         forwarder = await open_on(gateway)
@@ -139,8 +139,8 @@ async def test_sigterm_in_the_middle_of_traffic(emulator: Emulator, settings: di
         assert subscriber.pushes[0]["reason"] == "draining"
         assert 0 <= subscriber.pushes[0]["after_ms"] <= 3000
         assert subscriber.end is not None
-        assert subscriber.end.code == 1012
-    assert end.code == 1012
+        assert subscriber.end.code == 4012
+    assert end.code == 4012
     assert confirmed_forwards <= message_ids(emulator, settings["SQS_QUEUE_URL_OPS"])
     assert gateway.records("node.drained")[0]["left"] == 0
     async with off_loop(running_gateway(settings)) as successor:

@@ -45,7 +45,7 @@ def balancer() -> Iterator[LoadBalancer]:
 async def test_a_draining_target_hands_its_clients_over(
     settings: dict[str, str], balancer: LoadBalancer, open_on: Open
 ) -> None:
-    """Clients get `reconnect` and 1012 while the process lives on; SIGTERM later finds nobody and ends it with 0."""
+    """Clients get `reconnect` and 4012 while the process lives on; SIGTERM later finds nobody and ends it with 0."""
     endpoint = settings["AWS_ENDPOINT_URL"]
     more = {
         "AWS_ENDPOINT_URL": "",
@@ -66,7 +66,7 @@ async def test_a_draining_target_hands_its_clients_over(
         closed = await client.closed()
 
         assert push["reason"] == "draining"
-        assert closed.code == 1012
+        assert closed.code == 4012
         assert "Targets.member.1.Id=10.0.0.7" in balancer.requests[-1]
         assert gateway.wait_for_record("node.draining", cause="target")["connections"] == 1
         gateway.wait_for_record("node.drained")

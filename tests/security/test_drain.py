@@ -28,7 +28,7 @@ def draining(start: Start) -> Iterator[tuple[Gateway, Peer]]:
         gateway.check_log()
 
 
-def test_a_handshake_during_the_drain_gets_503_with_retry_after_and_who_is_there_reconnect_and_1012(
+def test_a_handshake_during_the_drain_gets_503_with_retry_after_and_who_is_there_reconnect_and_4012(
     start: Start,
 ) -> None:
     with draining(start) as (gateway, peer):
@@ -41,7 +41,7 @@ def test_a_handshake_during_the_drain_gets_503_with_retry_after_and_who_is_there
             assert raw.is_ended()
         told = peer.next()
         assert (told["type"], told["reason"]) == ("reconnect", "draining")
-        assert peer.end_at_once() == 1012
+        assert peer.end_at_once() == 4012
         assert gateway.get("/health") == (200, b"OK")
         assert gateway.ready()[0] == 503
 
@@ -51,7 +51,7 @@ def test_a_client_between_its_handshake_and_its_token_is_handed_over_too(start: 
         with Peer.connect(gateway.port) as peer:
             gateway.ask_to_stop()
             assert peer.next()["type"] == "reconnect"
-            assert peer.end_at_once() == 1012
+            assert peer.end_at_once() == 4012
         assert gateway.wait_for_exit() == 0
 
 
@@ -64,7 +64,7 @@ def test_streams_and_polls_end_with_the_node_and_a_stream_is_told_to_come_again(
             assert b"event: reconnect\n" in told
             assert waiting.response().json()["messages"] == []
             assert peer.next()["type"] == "reconnect"
-            assert peer.end_at_once() == 1012
+            assert peer.end_at_once() == 4012
         assert gateway.wait_for_exit() == 0
 
 

@@ -65,4 +65,4 @@ async def hand_over(
 def _tell(connection: Connection, random: Random) -> None:
     if connection.is_open:
         connection.push(replies.reconnect("draining", random.randrange(AFTER_MS_MAX)))
-        connection.transport.close(CloseCode.SERVICE_RESTART, "service restart")
+        connection.transport.close(CloseCode.HANDED_OVER, "service restart")

@@ -98,11 +98,14 @@ class CloseCode(IntEnum):
     TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     SERVICE_RESTART = 1012
+    """Older gateways close with it at a hand-over; this one never does: see HANDED_OVER."""
     TRY_AGAIN_LATER = 1013
     SLOW_CLIENT = 4000
     PONG_TIMEOUT = 4001
     TOKEN_EXPIRED = 4002
     AUTHENTICATION_TIMEOUT = 4003
+    HANDED_OVER = 4012
+    """1012 says the same, but several libraries report it as 1002: docs/decisions/0017-close-code-at-drain.md."""
     DISCONNECTED = 4500
     IDENTITY_CHANGED = 4501
 

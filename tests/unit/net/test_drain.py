@@ -62,7 +62,7 @@ class Sockets:
 
 
 @in_virtual_time
-async def test_every_client_is_told_to_reconnect_and_closed_with_service_restart() -> None:
+async def test_every_client_is_told_to_reconnect_and_closed_as_handed_over() -> None:
     node = Sockets()
     clients = [Client(node, f"c{number}", 0.1) for number in range(50)]
     result, took_s = await node.hand_over(10.0)
@@ -74,7 +74,7 @@ async def test_every_client_is_told_to_reconnect_and_closed_with_service_restart
         assert (message["type"], message["reason"]) == ("reconnect", "draining")
         assert 0 <= message["after_ms"] < AFTER_MS_MAX
         assert client.closed is not None
-        assert client.closed[0] == CloseCode.SERVICE_RESTART
+        assert client.closed[0] == CloseCode.HANDED_OVER
 
 
 @in_virtual_time

@@ -29,6 +29,7 @@ const STABLE_AFTER_MS = 5_000;
 const LONGEST_ORDERED_PAUSE_MS = 120_000;
 const PACE_MS = 50;
 const STOP_CODES = { first: 4500, last: 4999 };
+const HANDED_OVER = 4012;
 const TOKEN_CODES = new Set([4002, 4003]);
 
 /** Changes nothing on a connection that watches nothing, and only those who were let in may send it. */
@@ -239,12 +240,15 @@ export class Connection extends EventTarget {
     this.#setState("locked", { reason: error.message, code: error.code });
   }
 
-  /** The gateway closes by itself after this push; the pause is its choice, so no jitter is added. */
+  /**
+   * The gateway closes by itself after this push; the pause is its choice, so no jitter is added. Whatever code the
+   * close has, the page comes back.
+   */
   #sentAway(message) {
     const pauseMs = Number.isFinite(message.after_ms) ? message.after_ms : backoffMs(0, this.#random);
     this.#returnAtMs = Date.now() + Math.min(Math.max(pauseMs, 0), LONGEST_ORDERED_PAUSE_MS);
     const reason = `asked to reconnect: ${message.reason ?? "no reason given"}`;
-    this.#after("away", this.#returnAtMs - Date.now(), () => this.#lost(1012, reason));
+    this.#after("away", this.#returnAtMs - Date.now(), () => this.#lost(HANDED_OVER, reason));
   }
 
   #settle(message) {
@@ -262,8 +266,8 @@ export class Connection extends EventTarget {
 
   #lost(code, reason) {
     this.#release(reason);
-    if (TOKEN_CODES.has(code)) return this.#setState("locked", { reason, code });
-    if (code >= STOP_CODES.first && code <= STOP_CODES.last) {
+    if (this.#returnAtMs === null && TOKEN_CODES.has(code)) return this.#setState("locked", { reason, code });
+    if (this.#returnAtMs === null && code >= STOP_CODES.first && code <= STOP_CODES.last) {
       return this.#setState("offline", { reason, code, stopped: true });
     }
     const delayMs = this.#returnAtMs === null

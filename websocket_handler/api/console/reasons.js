@@ -13,6 +13,7 @@ const CLOSES = {
   4001: "This page did not answer the gateway's pings.",
   4002: "The token has expired.",
   4003: "No token came in time.",
+  4012: "The gateway restarts.",
   4500: "An operator ended this connection. It does not come back by itself.",
   4501: "The new token is another user's, so the gateway ended this connection.",
 };

@@ -1,0 +1,68 @@
+"""The console's connection after a `reconnect` push: it comes back, whatever close code its library reports."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import pytest
+
+from tests.e2e.browser import Browser
+from tests.support.gateway import Gateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CLOSED: Final = """
+import("/console/connection.js").then(({ Connection }) => {
+  const sockets = [];
+  class Socket extends EventTarget {
+    constructor() { super(); sockets.push(this); }
+    send() {}
+    close() {}
+    says(message) { this.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(message) })); }
+  }
+  const connection = new Connection("ws://gateway/ws", () => null, { WebSocket: Socket });
+  connection.connect();
+  sockets[0].says({ type: "connected", connection_id: "c1", limits: {} });
+  for (const message of MESSAGES) sockets[0].says(message);
+  sockets[0].dispatchEvent(Object.assign(new Event("close"), { code: CODE }));
+  const { name, stopped } = connection.state;
+  connection.lock();
+  return [name, stopped];
+})
+"""
+"""A connection in the page whose socket is the test's own: it gets these messages, and then a close."""
+PUSH: Final = {"type": "reconnect", "reason": "draining", "after_ms": 60_000}
+
+
+async def closed(browser: Browser, gateway: Gateway, code: int, *messages: object) -> list[object]:
+    """The state after a close: its name, and True if the page does not come back."""
+    page = await browser.new_page()
+    await page.go_to(f"{gateway.base_url}/")
+    state: list[object] = await page.run(
+        CLOSED.replace("MESSAGES", json.dumps(messages)).replace("CODE", json.dumps(code))
+    )
+    await page.call("Page.close")
+    return state
+
+
+@pytest.mark.parametrize("code", [4012, 1012, 1002, 1006, 1000, 1005, 1008, 4002, 4003, 4500])
+async def test_after_the_push_the_page_comes_back_whatever_code_follows(
+    browser: Browser, gateway: Gateway, code: int
+) -> None:
+    assert await closed(browser, gateway, code, PUSH) == ["reconnecting", False]
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (4012, ["reconnecting", False]),
+        (1012, ["reconnecting", False]),
+        (4002, ["locked", False]),
+        (4500, ["offline", True]),
+    ],
+)
+async def test_without_the_push_the_code_decides(
+    browser: Browser, gateway: Gateway, code: int, state: list[object]
+) -> None:
+    assert await closed(browser, gateway, code) == state
