@@ -135,7 +135,7 @@ class Life:
 
     async def _hand_over(self) -> None:
         core = self._core
-        released = self._background.task(core.scale_in.end())  # from now on ECS may end this task
+        released = self._background.task(core.scale_in.end())  # from now on this node may be ended
         connections, now, random = core.node.connections, core.ports.clock.monotonic, core.ports.random
         result = await hand_over(connections, core.keepalive, now, self._drain_s, random)
         core.ports.log.emit("node.drained", told=result.told, left=result.left)

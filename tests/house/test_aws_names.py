@@ -9,7 +9,9 @@ import pytest
 
 from tests.house.test_house_rules import PACKAGE, ROOT, relative
 
-FREE: Final = ("protocol", "hub", "ports", "logs", "delivery", "access", "net", "api", "server.py")
+FOLDERS: Final = ("protocol", "hub", "ports", "logs", "delivery", "access", "net", "api")
+FILES: Final = ("server.py", "assembly.py", "background.py", "life.py")
+FREE: Final = (*FOLDERS, *FILES)
 """Folders and files of the package that have to do without."""
 WORDS: Final = re.compile(
     r"(?<![a-z])(aws|amazon|arn|boto|botocore|aiobotocore|sqs|fifo|dynamo|dynamodb|ecs|fargate|alb|elb|elbv2|iam"
