@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from typing import Any
 
 import aiohttp
 import pytest
@@ -14,15 +12,20 @@ import pytest_asyncio
 from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.e2e.browser import Browser, running_browser
+from tests.support.api import Http
 from tests.support.emulators import emulator_for_each
-from tests.support.frames import HANDSHAKE
 from tests.support.gateway import Gateway, running_gateway
-from tests.support.links import Client, Connect, PythonLink, RemoteDriver, new_project, open_client, running_node_driver
+from tests.support.links import (
+    Client,
+    Connect,
+    Open,
+    PythonLink,
+    RemoteDriver,
+    new_project,
+    open_client,
+    running_node_driver,
+)
 from tests.support.patience import PATIENCE_S
-from websocket_handler.protocol.codes import ERRORS, ErrorCode
-
-Open = Callable[..., Awaitable[Client]]
-
 
 emulator_process = emulator_for_each("session")
 
@@ -94,20 +97,6 @@ def _opener(stack: AsyncExitStack, connect: Connect, gateway: Gateway) -> Open:
     return open_one
 
 
-class Http:
-    """An HTTP client for one gateway."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.session = session
-
-    async def json(self, method: str, path: str, expected: int = 200, **more: Any) -> Any:
-        """The JSON answer to a request with this status."""
-        async with self.session.request(method, path, **more) as response:
-            assert response.status == expected, (response.status, await response.text())
-            assert response.content_type == "application/json"
-            return await response.json()
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def api(gateway: Gateway) -> AsyncIterator[Http]:
     """The gateway's HTTP API."""
@@ -142,33 +131,3 @@ def small_gateway(settings: dict[str, str]) -> Iterator[Gateway]:
     }
     with running_gateway({**settings, **limits}) as running:
         yield running
-
-
-def check_error(error: dict[str, Any], code: str, **known: Any) -> None:
-    """An error object as the table of the protocol has it."""
-    expected = ERRORS[ErrorCode(code)]
-    assert error["code"] == code, error
-    assert error["message"]
-    assert {**error, "message": ""} == {
-        "type": "error",
-        "code": code,
-        "message": "",
-        "retryable": expected.retryable,
-        **known,
-    }
-
-
-async def refused_handshake(
-    gateway: Gateway, query: str = "", path: str = "/ws", **headers: str
-) -> tuple[int, Mapping[str, str], Any]:
-    """The HTTP answer to a handshake that is refused: status, headers, JSON body."""
-    handshake = {
-        **HANDSHAKE,
-        **{name.replace("_", "-"): value for name, value in headers.items()},
-    }
-    handshake = {name: value for name, value in handshake.items() if value}
-    async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session,
-        session.get(f"{gateway.base_url}{path}{query}", headers=handshake) as response,
-    ):
-        return response.status, response.headers, json.loads(await response.read())

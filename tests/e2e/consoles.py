@@ -15,16 +15,8 @@ import aiohttp
 from tests.e2e.browser import Browser, Page
 from tests.support.gateway import Gateway
 from tests.support.patience import PATIENCE_S
-from tests.support.tokens import AUDIENCE, ISSUER, SECRET, bearer
+from tests.support.tokens import bearer
 
-GUARDED: Final = {
-    "AUTH_MODE": "jwt",
-    "JWT_SECRETS": SECRET,
-    "JWT_ISSUER": ISSUER,
-    "JWT_AUDIENCE": AUDIENCE,
-    "LOG_STORE": "memory",
-    "SQS_QUEUE_URL_UPDATES": "",
-}
 SOCKETS: Final = """
 globalThis.sockets = [];
 globalThis.WebSocket = class extends WebSocket {

@@ -12,10 +12,10 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.browser import Browser
-from tests.e2e.consoles import GUARDED, Console, opened
+from tests.e2e.consoles import Console, opened
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.links import new_project
-from tests.support.tokens import token
+from tests.support.tokens import GUARDED, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,8 +34,8 @@ def soon(seconds: float) -> int:
 
 @pytest.fixture(scope="module")
 def guarded(settings: dict[str, str]) -> Iterator[Gateway]:
-    """A gateway with `AUTH_MODE=jwt`."""
-    with running_gateway(settings, **GUARDED) as running:
+    """A gateway with `AUTH_MODE=jwt`, for pages of its own origin."""
+    with running_gateway(settings, **{**GUARDED, "ALLOWED_ORIGINS": "", "SQS_QUEUE_URL_UPDATES": ""}) as running:
         yield running
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from demo.testing import Emulator
-from tests.e2e.conftest import Http, Open
-from tests.support.links import Client, new_project
+from tests.support.api import Http
+from tests.support.links import Client, Open, new_project
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

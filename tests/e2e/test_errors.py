@@ -13,9 +13,9 @@ import pytest
 import websockets
 
 from demo.testing import Emulator
-from tests.e2e.conftest import Open, check_error, refused_handshake
+from tests.support.api import check_error, refused_handshake
 from tests.support.gateway import REPOSITORY, Gateway, off_loop, running_gateway
-from tests.support.links import Client, LinkClosedError, PythonLink, new_project, open_client
+from tests.support.links import Client, LinkClosedError, Open, PythonLink, new_project, open_client
 from tests.support.patience import PATIENCE_S
 from tests.support.raw_socket import RawSocket
 from websocket_handler.protocol.codes import ERRORS

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.conftest import Http, Open, check_error
+from tests.support.api import Http, check_error
 from tests.support.gateway import Gateway, running_gateway
-from tests.support.links import new_project
+from tests.support.links import Open, new_project
 from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

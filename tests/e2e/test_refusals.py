@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.conftest import Http, check_error, refused_handshake
+from tests.support.api import Http, check_error, refused_handshake
 from tests.support.gateway import Gateway
 from tests.support.links import Client
 

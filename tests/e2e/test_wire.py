@@ -13,11 +13,11 @@ import websockets
 from websockets.asyncio.client import connect
 from websockets.frames import Opcode
 
-from tests.e2e.conftest import Open, check_error
+from tests.support.api import check_error
 from tests.support.frames import RSV1, ZERO_MASK
 from tests.support.frames import client_frame as frame
 from tests.support.gateway import Gateway
-from tests.support.links import LinkClosedError, PythonLink, RemoteDriver, new_project
+from tests.support.links import LinkClosedError, Open, PythonLink, RemoteDriver, new_project
 from tests.support.patience import PATIENCE_S
 from tests.support.raw_socket import RawSocket
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.house.test_house_rules import PACKAGE, ROOT, relative
+from tests.house.files import PACKAGE, ROOT, relative
 
 FOLDERS: Final = ("protocol", "hub", "ports", "logs", "delivery", "access", "net", "api")
 FILES: Final = ("server.py", "assembly.py", "background.py", "life.py")

@@ -2,42 +2,19 @@
 
 import ast
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.house.files import PACKAGE, ROOT, SOURCES, TESTS, kept, relative
+
 LINES_MAX = 400
 BANNED_WORDS = re.compile(r"(?<![a-z])(rooms?|topics?|managers?|helpers?|utils?|handlers?)(?![a-z])", re.IGNORECASE)
 ALLOWED_NAMES = {"websocket_handler"}
 UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b")
 EXPLAINED_BY_WHETHER = re.compile(r'(?:\|[ ]*|[Dd]escription"?:\s*"?|_setting\(\s*")[Ww]hether\b.*')
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
-
-
-def kept(*suffixes: str) -> list[Path]:
-    """The repository's own files with these suffixes: tracked, or new and not ignored."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
-    paths = (ROOT / name for name in listed.split("\0") if name.endswith(suffixes))
-    return sorted(path for path in paths if path.is_file() and not path.is_relative_to(ROOT / ".venv"))
-
-
-def relative(path: Path) -> str:
-    """A file's name for people."""
-    return path.relative_to(ROOT).as_posix()
-
-
-PYTHON = kept(".py")
-SOURCES = kept(".py", ".js", ".css", ".html")
-PACKAGE = [path for path in PYTHON if path.is_relative_to(ROOT / "websocket_handler")]
-TESTS = [path for path in PYTHON if path.is_relative_to(ROOT / "tests")]
 
 
 def test_the_rules_look_at_something() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.house.test_house_rules import PACKAGE, ROOT
+from tests.house.files import PACKAGE, ROOT
 
 MODULES: Final = {"prometheus-client": {"prometheus_client"}, "pyjwt": {"jwt", "cryptography"}}
 """Requirements whose modules have other names. The extra of `pyjwt` is what brings `cryptography`."""

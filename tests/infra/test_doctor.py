@@ -12,7 +12,7 @@ import pytest
 
 from tests.infra.account import REPOSITORY, Account
 from tests.infra.deployed import Deployed
-from tests.infra.test_rights import running_gateway, task_environment
+from tests.infra.deployed_gateway import running_gateway, task_environment
 from websocket_handler.cli import doctor_checks as checks
 from websocket_handler.cli.doctor_round_trip import round_trip
 from websocket_handler.config import from_environment

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from tests.infra.account import REPOSITORY, TEMPLATE, Account
+from tests.infra.calls import calls_in_source
 from tests.infra.deployed import Deployed
-from tests.infra.test_rights import calls_in_source
 from websocket_handler import edges, life
 from websocket_handler.adapters.aws import ecs_protection
 from websocket_handler.cli.doctor import task_settings

@@ -3,75 +3,35 @@
 from __future__ import annotations
 
 import ast
-import http.client
 import json
 import re
-import socket
-import subprocess
-import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
-from botocore import xform_name
-from botocore.session import Session
 from websockets.sync.client import connect
 
 from tests.infra.account import REPOSITORY, Account
+from tests.infra.calls import ADAPTERS, calls_in_source, right_for, texts_in
 from tests.infra.deployed import Deployed
-from tests.support.ecs_agent import EcsAgent, running_ecs_agent
+from tests.infra.deployed_gateway import TOKEN_KEY, running_gateway, task_environment
+from tests.support.ecs_agent import running_ecs_agent
 from tests.support.patience import PATIENCE_S
 
 with warnings.catch_warnings():  # it leaves a file open while it is imported
     warnings.simplefilter("ignore", ResourceWarning)
     parliament = pytest.importorskip("parliament")
 
-ADAPTERS = REPOSITORY / "websocket_handler" / "adapters" / "aws"
 TABLE = REPOSITORY / "docs" / "operations" / "rights.md"
 ONLY_LATER = {"sqs:ChangeMessageVisibility", "ecs:GetTaskProtection"}
 """Made when the log store is so slow that a message would come back meanwhile, and before a protection is renewed."""
 
 
-TOKEN_KEY = "0123456789abcdef" * 4
 RIGHTS = ["subscribe", "publish", "presence", "forward:*"]
 AGENT_CALLS = {"GET": "ecs:GetTaskProtection", "PUT": "ecs:UpdateTaskProtection"}
 """What the ECS agent's endpoint calls with the task's rights, by the method of the request."""
-IAM_NAMES = {"elbv2": "elasticloadbalancing"}
-"""Services whose rights have another name than their client."""
-
-
-@cache
-def operations() -> dict[str, str]:
-    """Every operation of the gateway's services: `service.method` to `service:Operation`, as IAM names it."""
-    session = Session()
-    return {
-        f"{service}.{xform_name(operation)}": f"{IAM_NAMES.get(service, service)}:{operation}"
-        for service in ("sqs", "dynamodb", "elbv2")
-        for operation in session.get_service_model(service).operation_names
-    }
-
-
-def right_for(operation: str) -> str:
-    """The right that an operation needs: SQS batch calls share that of the single call."""
-    return operation.removesuffix("Batch") if operation.startswith("sqs:") else operation
-
-
-def calls_in_source() -> dict[str, str]:
-    """The operations that the adapters name: `service.method` to `service:Operation`."""
-    texts = {text for path in ADAPTERS.glob("*.py") for text in texts_in(path)}
-    return {name: operation for name, operation in operations().items() if name.partition(".")[2] in texts}
-
-
-def texts_in(path: Path) -> set[str]:
-    """The text constants of a module."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def calls_of_the_agent() -> dict[str, str]:
@@ -159,53 +119,6 @@ def test_only_ecs_of_this_account_takes_the_roles(deployed: Deployed) -> None:
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
         assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
-
-
-def task_environment(deployed: Deployed) -> dict[str, str]:
-    """The variables of the deployed task, with a key where ECS would read a secret."""
-    (container,) = deployed.task_definition()["containerDefinitions"]
-    secrets = {item["name"]: TOKEN_KEY for item in container.get("secrets", [])}
-    return {item["name"]: item["value"] for item in container["environment"]} | secrets
-
-
-@contextmanager
-def running_gateway(deployed: Deployed, task: dict[str, str], agent: EcsAgent | None = None) -> Iterator[str]:
-    """The gateway with the environment of the deployed task; its `host:port`."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    environment = {
-        **deployed.account.environment,
-        **task,
-        "WEBSOCKET_HOST": "127.0.0.1",
-        "WEBSOCKET_PORT": str(port),
-        "TARGET_ADDRESS": "127.0.0.1",
-        "ECS_AGENT_URI": agent.uri if agent else "",
-        "DRAIN_SECONDS": "1",
-    }
-    command = [sys.executable, "-m", "websocket_handler", "serve"]
-    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        _wait_until_ready(port, process)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        assert process.wait(30) == 0
-
-
-def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        assert process.poll() is None, "the gateway ended"
-        assert time.monotonic() < deadline, "the gateway did not become ready"
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-        try:
-            connection.request("GET", "/ready")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            time.sleep(0.05)
-        finally:
-            connection.close()
 
 
 def _wait_for_calls(account: Account, calls: set[str]) -> None:

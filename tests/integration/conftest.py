@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -12,10 +12,7 @@ from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.support.emulators import emulator_for_each
 from tests.support.gateway import Gateway
-from tests.support.links import Client, PythonLink, open_client
-
-Open = Callable[..., Awaitable[Client]]
-
+from tests.support.links import Client, Open, PythonLink, open_client
 
 emulator_process = emulator_for_each("module")
 

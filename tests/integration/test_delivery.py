@@ -10,9 +10,8 @@ from typing import Final
 import pytest
 
 from demo.testing import Emulator
-from tests.integration.conftest import Open
 from tests.support.gateway import off_loop, running_gateway
-from tests.support.links import Client
+from tests.support.links import Client, Open
 
 pytestmark = pytest.mark.asyncio
 

@@ -10,9 +10,8 @@ import pytest
 
 from demo.resources import TABLE_NAME, create_resources
 from demo.testing import Emulator
-from tests.integration.conftest import Open
 from tests.support.gateway import Gateway, off_loop, running_gateway, started_gateway
-from tests.support.links import new_project
+from tests.support.links import Open, new_project
 
 pytestmark = pytest.mark.asyncio
 

@@ -13,9 +13,8 @@ import pytest
 
 from demo.resources import AGENTS, create_resources
 from demo.testing import Emulator
-from tests.integration.conftest import Open
 from tests.support.gateway import Gateway, off_loop, running_gateway
-from tests.support.links import Client, new_project
+from tests.support.links import Client, Open, new_project
 
 pytestmark = pytest.mark.asyncio
 

@@ -11,9 +11,8 @@ import aiohttp
 import pytest
 
 from demo.testing import Emulator
-from tests.integration.conftest import Open
 from tests.support.gateway import Gateway, off_loop, running_gateway
-from tests.support.links import new_project
+from tests.support.links import Open, new_project
 from websocket_handler.protocol.json_text import NESTING_MAX
 
 pytestmark = pytest.mark.asyncio

@@ -8,10 +8,9 @@ from typing import Final
 
 import pytest
 
-from tests.integration.conftest import Open
 from tests.support.ecs_agent import running_ecs_agent
 from tests.support.gateway import off_loop, running_gateway
-from tests.support.links import new_project
+from tests.support.links import Open, new_project
 
 RELEASE: Final = {"ProtectionEnabled": False}
 

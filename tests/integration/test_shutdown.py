@@ -14,9 +14,8 @@ import websockets
 from websockets.asyncio.client import connect
 
 from demo.testing import Emulator
-from tests.integration.conftest import Open
 from tests.support.gateway import Gateway, off_loop, running_gateway
-from tests.support.links import Client, LinkClosedError, new_project
+from tests.support.links import Client, LinkClosedError, Open, new_project
 from tests.support.patience import PATIENCE_S
 from tests.support.raw_socket import RawSocket
 

@@ -7,9 +7,8 @@ from typing import Final
 
 import pytest
 
-from tests.integration.conftest import Open
 from tests.support.gateway import off_loop, running_gateway
-from tests.support.links import new_project
+from tests.support.links import Open, new_project
 from tests.support.web_server import Answer, Request, running_web_server
 
 TARGET_GROUP: Final = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/gateway/0123456789abcdef"

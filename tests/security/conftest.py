@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 
 import pytest
 
 from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.support.emulators import emulator_for_each
-from tests.support.gateway import Gateway, running_gateway
+from tests.support.gateway import Gateway, Start, running_gateway
 from tests.support.peers import Peer, bystander
-from tests.support.tokens import AUDIENCE, EC_KEY, ISSUER, RSA_KEY, SECRET, pem, token
-
-GUARDED = {
-    "AUTH_MODE": "jwt",
-    "JWT_SECRETS": SECRET,
-    "JWT_PUBLIC_KEYS": pem(RSA_KEY) + pem(EC_KEY),
-    "JWT_ALGORITHMS": "HS256,RS256,ES256",
-    "JWT_ISSUER": ISSUER,
-    "JWT_AUDIENCE": AUDIENCE,
-    "ALLOWED_ORIGINS": "https://app.example.com,http://localhost:3000",
-    "LOG_STORE": "memory",
-}
-Start = Callable[..., AbstractContextManager[Gateway]]
-
+from tests.support.tokens import GUARDED, token
 
 emulator_process = emulator_for_each("session")
 

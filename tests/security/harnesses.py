@@ -19,13 +19,13 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
-from tests.security.test_jwt_attacks import answer_to, make
+from tests.security.forgeries import answer_to, make
 from tests.security.violations import Violation, check
 from tests.support.frames import cut
+from tests.support.library_decoder import agree
 from tests.support.publications import broadcast_payload, project_named_in, publication_head
 from tests.support.spec_files import allows
 from tests.support.tokens import AUDIENCE, ISSUER, SECRET, signed
-from tests.unit.protocol.test_frame_decoder_differential import agree
 from websocket_handler.adapters.jwt.keys import jwks_keys
 from websocket_handler.api.projects import BATCH_MAX, WHITESPACE, read_batch
 from websocket_handler.net.handshake import accepted, read_handshake, wants_upgrade

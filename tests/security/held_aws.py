@@ -11,7 +11,7 @@ from email import message_from_bytes
 from typing import Any, Final
 
 from demo.resources import DUMMY_CREDENTIALS
-from tests.simulation.fake_dynamodb import FakeDynamoDb
+from tests.support.fake_dynamodb import FakeDynamoDb
 from tests.support.scripted_server import http_answer
 from websocket_handler.adapters.aws.errors import AwsError
 

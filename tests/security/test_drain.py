@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.security.conftest import Start
-from tests.security.test_streams import EVENTS, POLL, poll, stream
+from tests.security.streams import EVENTS, POLL, poll, stream
 from tests.support.frames import handshake_head
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Start
 from tests.support.peers import Peer, Raw, http
 
 

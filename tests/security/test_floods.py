@@ -19,10 +19,9 @@ import pytest
 
 from demo.resources import create_resources
 from demo.testing import running_emulator
-from tests.security.conftest import Start
 from tests.support.frames import client_frame as frame
 from tests.support.frames import handshake_head
-from tests.support.gateway import Gateway, running_gateway
+from tests.support.gateway import Gateway, Start, running_gateway
 from tests.support.peers import Peer, Raw, bystander, client_sockets, http
 
 SOCKETS: Final = 500

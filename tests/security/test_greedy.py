@@ -10,11 +10,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.security.conftest import Start
-from tests.security.test_jwt_attacks import ATTACKS, answer_to
+from tests.security.forgeries import ATTACKS, answer_to
 from tests.support.frames import client_frame as frame
 from tests.support.frames import handshake_head
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Start
 from tests.support.peers import Peer, Raw, bystander, http
 from websocket_handler.protocol.codes import CommandError
 

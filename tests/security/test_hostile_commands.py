@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.security.conftest import Start
 from tests.support.frames import client_frame as frame
 from tests.support.frames import handshake_head
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Start
 from tests.support.peers import Peer, Raw, bystander
 
 LIMIT = 65_536

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.security.conftest import Start
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Start
 from tests.support.peers import Raw, client_sockets, http
 from tests.support.tokens import token
 

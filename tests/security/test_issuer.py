@@ -10,11 +10,10 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.security.conftest import GUARDED, Start
 from tests.support.frames import handshake_head
-from tests.support.gateway import started_gateway
+from tests.support.gateway import Start, started_gateway
 from tests.support.peers import Peer, Raw, http
-from tests.support.tokens import OTHER_RSA_KEY, RSA_KEY, claims, jwk_text
+from tests.support.tokens import GUARDED, OTHER_RSA_KEY, RSA_KEY, claims, jwk_text
 from tests.support.web_server import Answer, Request, running_web_server
 
 STATIC = ("JWT_SECRETS", "JWT_PUBLIC_KEYS", "JWT_ALGORITHMS")

@@ -7,11 +7,10 @@ import os
 import resource
 from pathlib import Path
 
-from tests.security.conftest import GUARDED, Start
 from tests.support.frames import handshake_head
-from tests.support.gateway import Gateway, one_turn
+from tests.support.gateway import Gateway, Start, one_turn
 from tests.support.peers import Ended, Peer, Raw, Response, bystander
-from tests.support.tokens import token
+from tests.support.tokens import GUARDED, token
 
 
 def refused(gateway: Gateway, path: str = "/ws", **headers: str) -> Response:

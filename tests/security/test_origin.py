@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.security.conftest import GUARDED, Start
 from tests.support.frames import handshake_head
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Start
 from tests.support.peers import Peer, Raw, http
-from tests.support.tokens import bearer
+from tests.support.tokens import GUARDED, bearer
 from websocket_handler.access.origins import ANY_ORIGIN, SAME_HOST, Origins, origins_of, read_origins
 
 ALLOWED = "https://app.example.com"

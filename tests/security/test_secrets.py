@@ -10,11 +10,10 @@ import sys
 
 import pytest
 
-from tests.security.conftest import GUARDED, Start
 from tests.support.frames import handshake_head
-from tests.support.gateway import REPOSITORY, Gateway, clean_environment
+from tests.support.gateway import REPOSITORY, Gateway, Start, clean_environment
 from tests.support.peers import Peer, Raw, http
-from tests.support.tokens import SECRET, token
+from tests.support.tokens import GUARDED, SECRET, token
 
 
 def everything_said(gateway: Gateway) -> str:

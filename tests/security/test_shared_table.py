@@ -13,8 +13,7 @@ import pytest
 
 from demo.resources import TABLE_NAME
 from demo.testing import Emulator
-from tests.security.conftest import Start
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Start
 from tests.support.peers import Message, Peer, Response, bystander, http
 
 FAR = "99999999999"

@@ -3,48 +3,20 @@ back, also by who hangs up without a word."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
 
-from tests.security.conftest import GUARDED, Start
+from tests.security.streams import EVENTS, POLL, ask, metric, poll, stream
 from tests.support.frames import handshake_head
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Start
 from tests.support.peers import Message, Peer, Raw, Response, bystander, client_sockets, http
-from tests.support.tokens import token
+from tests.support.tokens import GUARDED, token
 
-EVENTS = "/api/v1/projects/team-a/events"
-POLL = "/api/v1/projects/team-a/messages?after=0&wait=60"
 OTHER = {"x_forwarded_for": "9.9.9.9"}
 """Another client behind the same proxy."""
-
-
-def ask(raw: Raw, path: str, **headers: str) -> None:
-    """Send a GET request, and leave its answer to come."""
-    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    raw.send("\r\n".join([f"GET {path} HTTP/1.1", "Host: gateway.example", *lines]).encode() + b"\r\n\r\n")
-
-
-@contextmanager
-def stream(gateway: Gateway, **headers: str) -> Iterator[Raw]:
-    """An event stream that has begun."""
-    with Raw(gateway.port) as raw:
-        ask(raw, EVENTS, **headers)
-        assert raw.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
-        raw.read_until(b"event: subscription_confirmed\n")
-        yield raw
-
-
-@contextmanager
-def poll(gateway: Gateway, **headers: str) -> Iterator[Raw]:
-    """A long poll that waits."""
-    before = metric(gateway, "streams")
-    with Raw(gateway.port) as raw:
-        ask(raw, POLL, **headers)
-        gateway.until(lambda: metric(gateway, "streams") == before + 1)
-        yield raw
 
 
 def websocket(gateway: Gateway, **headers: str | None) -> Peer:
@@ -53,14 +25,6 @@ def websocket(gateway: Gateway, **headers: str | None) -> Peer:
 
 
 LONG: dict[str, Callable[..., AbstractContextManager[Any]]] = {"stream": stream, "poll": poll, "websocket": websocket}
-
-
-def metric(gateway: Gateway, name: str) -> int:
-    """A sample of `/metrics`, 0 where it is not there."""
-    admin = {"authorization": f"Bearer {token(sub='operator', rights=['admin'])}"}
-    lines = http(gateway.port, "GET", "/metrics", **admin).body.decode().splitlines()
-    name = f"websocket_handler_{name} "
-    return int(float(next((line for line in lines if line.startswith(name)), f"{name}0").removeprefix(name)))
 
 
 def refused(gateway: Gateway, path: str, **headers: str) -> Response:

@@ -15,12 +15,11 @@ from typing import Any, Final
 import pytest
 
 from demo.testing import Emulator
-from tests.security.conftest import GUARDED, Start
-from tests.security.test_streams import ask
+from tests.security.streams import ask
 from tests.support.frames import client_frame as frame
-from tests.support.gateway import Gateway, one_turn
+from tests.support.gateway import Gateway, Start, one_turn
 from tests.support.peers import Message, Peer, Raw, bystander
-from tests.support.tokens import token
+from tests.support.tokens import GUARDED, token
 
 TURNS: Final = 40
 RIGHTS: Final = ["subscribe", "publish", "presence", "forward:*"]

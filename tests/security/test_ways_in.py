@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.security.conftest import GUARDED, Start
 from tests.support.frames import client_frame as frame
 from tests.support.frames import handshake_head, text_frame
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Start
 from tests.support.peers import Peer, Raw, http
-from tests.support.tokens import bearer, token
+from tests.support.tokens import GUARDED, bearer, token
 
 pytestmark = pytest.mark.usefixtures("witness")
 

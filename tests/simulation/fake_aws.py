@@ -6,10 +6,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-from tests.simulation.fake_dynamodb import FakeDynamoDb
 from tests.simulation.fake_sqs import FakeQueue
 from tests.simulation.faults import FaultPlan, Rates
 from tests.simulation.loop import SimulationLoop
+from tests.support.fake_dynamodb import FakeDynamoDb
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sdk import AwsCall
 

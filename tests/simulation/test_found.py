@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from tests.support.clock import SteeredClock, loop_time
+from tests.support.doubles import NEVER_OLD, Bench, client_of, segment, tail
 from tests.support.virtual_time import in_virtual_time
-from tests.unit.delivery.doubles import NEVER_OLD, Bench, client_of, segment, tail
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.node import Node

@@ -13,7 +13,6 @@ import msgspec
 from tests.simulation.checker import Checker, End
 from tests.simulation.clients import Client
 from tests.simulation.fake_aws import FakeAws
-from tests.simulation.fake_dynamodb import FakeDynamoDb, Item
 from tests.simulation.fake_sqs import FakeQueue, Message
 from tests.simulation.loop import SimulationLoop
 from tests.simulation.network import Link, frames_in
@@ -21,6 +20,7 @@ from tests.simulation.node import PENDING_BYTES, UPDATES_QUEUE, Process
 from tests.simulation.scenario import NodeEvent, Scenario, scenario
 from tests.simulation.workload import Workload
 from tests.support.clock import SteeredClock
+from tests.support.fake_dynamodb import FakeDynamoDb, Item
 from websocket_handler.ports.log_store import Segment
 
 LEVEL_S: Final = 4.5

@@ -199,3 +199,6 @@ def one_turn(gateway: Gateway) -> Iterator[None]:
         yield
     finally:
         gateway.process.send_signal(signal.SIGCONT)
+
+
+Start = Callable[..., AbstractContextManager[Gateway]]

@@ -254,3 +254,7 @@ async def open_client(connect: Connect, url: str, *projects: str, since: str | N
 def new_project() -> str:
     """A project id that no other test uses."""
     return f"proj-{uuid.uuid4().hex[:16]}"
+
+
+Open = Callable[..., Awaitable[Client]]
+"""A fixture that opens clients, which are closed when the test ends."""

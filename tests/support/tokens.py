@@ -79,3 +79,15 @@ def signed(header: bytes | dict[str, Any], payload: bytes | dict[str, Any], secr
 def jwk_text(key: rsa.RSAPrivateKey) -> str:
     """The public half as a JWK."""
     return json.dumps(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True))
+
+
+GUARDED = {
+    "AUTH_MODE": "jwt",
+    "JWT_SECRETS": SECRET,
+    "JWT_PUBLIC_KEYS": pem(RSA_KEY) + pem(EC_KEY),
+    "JWT_ALGORITHMS": "HS256,RS256,ES256",
+    "JWT_ISSUER": ISSUER,
+    "JWT_AUDIENCE": AUDIENCE,
+    "ALLOWED_ORIGINS": "https://app.example.com,http://localhost:3000",
+    "LOG_STORE": "memory",
+}

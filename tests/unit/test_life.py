@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.doubles import Client, client_of
 from tests.support.memory_ports import MemoryForwarder, MemoryTaskProtection, MemoryUpdateSource
 from tests.support.nodes import NotedEvents, core_options, memory_ports
 from tests.support.virtual_time import in_virtual_time, settle
-from tests.unit.delivery.doubles import Client, client_of
 from websocket_handler.assembly import Core, assemble
 from websocket_handler.background import Background
 from websocket_handler.life import FLUSH_MARGIN_S, Edge, Edges, Life

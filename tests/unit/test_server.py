@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.support.clock import SteeredClock, loop_time
+from tests.support.doubles import NEVER_OLD, Client, client_of
 from tests.support.memory_ports import MemoryForwarder
 from tests.support.observers import NotedConnections
 from tests.support.virtual_time import in_virtual_time, settle
-from tests.unit.delivery.doubles import NEVER_OLD, Client, client_of
 from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection

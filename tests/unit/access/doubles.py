@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.support.clock import SteeredClock
-from tests.unit.delivery.doubles import WALL, HandScheduler
+from tests.support.doubles import WALL, HandScheduler
 from websocket_handler.access.access import AccessOptions
 from websocket_handler.access.credentials import Credential, Kind
 from websocket_handler.access.token_access import TokenAccess

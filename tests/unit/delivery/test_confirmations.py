@@ -1,7 +1,7 @@
 """Confirmations: one write per client and turn, each client its own, and none behind a goodbye."""
 
 from tests.support.clock import SteeredClock
-from tests.unit.delivery.doubles import HandScheduler, client_of, connect, messages_in
+from tests.support.doubles import HandScheduler, client_of, connect, messages_in
 from websocket_handler.delivery.confirmations import Confirmations
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.doubles import code_of
 from tests.support.virtual_time import in_virtual_time, settle
 from tests.unit.delivery.agent_queues import Desk, Queue, Reply
-from tests.unit.delivery.doubles import code_of
 from websocket_handler.delivery.forwarding import ForwardLimits
 from websocket_handler.ports.forwarder import Accepted, QueueUnavailable, Refused
 from websocket_handler.protocol.codes import CommandError, ErrorCode

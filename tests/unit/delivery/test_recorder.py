@@ -8,7 +8,7 @@ from random import Random
 from tests.support.clock import SteeredClock, loop_time
 from tests.support.memory_ports import MemoryStateStore
 from tests.support.virtual_time import in_virtual_time
-from tests.unit.delivery.test_node import Desk as NodeDesk
+from tests.unit.delivery.desk import Desk as NodeDesk
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.recorder import BATCH_MAX, REFRESH_INTERVAL_S, StateRecorder
 from websocket_handler.ports.state_store import ConnectionRecord, StateUnavailable

@@ -8,10 +8,10 @@ from random import Random
 from typing import Any, Final
 
 from tests.support.clock import SteeredClock
+from tests.support.doubles import EMPTY, NEVER_OLD, WALL, Client, HandStore, client_of, connect
 from tests.support.memory_ports import MemoryUpdateSource
 from tests.support.observers import NotedConnections
 from tests.support.virtual_time import in_virtual_time, settle
-from tests.unit.delivery.doubles import EMPTY, NEVER_OLD, WALL, Client, HandStore, client_of, connect
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.updates import UNDER_WAY_MAX, UpdateConsumer

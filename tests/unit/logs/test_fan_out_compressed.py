@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from tests.support.doubles import NEVER_OLD, Bench, client_of, opened
 from tests.support.publications import prepared
-from tests.unit.delivery.doubles import NEVER_OLD, Bench, client_of, opened
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.hub.log import LogLimits, Publication, Start
 from websocket_handler.logs.limits import DeliveryLimits

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.support.doubles import DOWN, EMPTY, SHORT, Bench, opened, segment, tail
 from tests.support.virtual_time import in_virtual_time, settle
-from tests.unit.delivery.doubles import DOWN, EMPTY, SHORT, Bench, opened, segment, tail
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.feed import Feed, PageLimits
 from websocket_handler.logs.page import Page

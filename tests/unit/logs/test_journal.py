@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.publications import prepared
-from tests.unit.delivery.doubles import (
+from tests.support.doubles import (
     DOWN,
     EMPTY,
     NEVER_OLD,
@@ -17,6 +16,7 @@ from tests.unit.delivery.doubles import (
     records,
     tail,
 )
+from tests.support.publications import prepared
 from websocket_handler.hub.log import Publication
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.logs.limits import DeliveryLimits

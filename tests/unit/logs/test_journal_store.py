@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.delivery.doubles import (
+from tests.support.doubles import (
     DOWN,
     client_of,
     code_of,

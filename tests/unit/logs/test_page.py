@@ -1,6 +1,6 @@
 """Pages: consecutive entries, each with its own offset."""
 
-from tests.unit.delivery.doubles import records, segment
+from tests.support.doubles import records, segment
 from websocket_handler.logs.page import Page, entries_after, moved_to, page_in, page_of
 from websocket_handler.ports.log_store import Tail
 from websocket_handler.protocol.messages import Position

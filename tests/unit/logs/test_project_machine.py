@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.clock import SteeredClock
+from tests.support.doubles import WALL, HandScheduler, client_of, connect, messages_in
 from tests.support.publications import prepared
-from tests.unit.delivery.doubles import WALL, HandScheduler, client_of, connect, messages_in
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.hub.log import LogLimits, Publication, Start

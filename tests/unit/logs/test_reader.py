@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.unit.delivery.doubles import (
+from tests.support.doubles import (
     DOWN,
     EMPTY,
     SHORT,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.unit.delivery.doubles import DOWN, Bench, client_of, code_of, opened, tail
+from tests.support.doubles import DOWN, Bench, client_of, code_of, opened, tail
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.journal import State
 from websocket_handler.ports.log_store import Behind, Committed, Tail

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from tests.support.frames import BINARY, PING, RSV1, TEXT, client_frame, deflated
+from tests.support.server_frames import unpacked
 from tests.support.virtual_time import in_virtual_time
-from tests.unit.protocol.test_deflate import unpacked
 from websocket_handler.access.admission import Admission, AdmissionOptions
 from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.access.origins import ANY_ORIGIN

@@ -9,38 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.frames import deflated
-from tests.unit.protocol.test_frames import read_back
+from tests.support.server_frames import unpacked
 from websocket_handler.protocol import deflate
 from websocket_handler.protocol.deflate import THRESHOLD_BYTES, DeflateFraming, inflated
 from websocket_handler.protocol.frame_decoder import Event, ProtocolViolation
-from websocket_handler.protocol.frames import PLAIN, RSV1, text_frame
+from websocket_handler.protocol.frames import PLAIN, text_frame
 
 LIMIT = 65_536
 TEXT_KIND, BINARY_KIND = Event.DEFLATED_TEXT, Event.DEFLATED_BINARY
 LARGE = b'{"type":"step","text":"%b"}' % (b"over and over " * 50)
-
-
-def unpacked(data: bytes) -> list[tuple[bool, bytes]]:
-    """The messages in server frames: whether each came compressed, and its payload. Every one is inflated on its
-    own, as a client does that agreed on `server_no_context_takeover`."""
-    found: list[tuple[bool, bytes]] = []
-    while data:
-        is_compressed = bool(data[0] & RSV1)
-        (frame,) = read_back(bytes((data[0] & ~RSV1,)) + data[1 : frame_bytes(data)])
-        payload = bytes(frame.data)
-        if is_compressed:
-            payload = zlib.decompressobj(-15).decompress(payload + b"\0\0\xff\xff")
-        found.append((is_compressed, payload))
-        data = data[frame_bytes(data) :]
-    return found
-
-
-def frame_bytes(data: bytes) -> int:
-    """The length of the frame that `data` begins with."""
-    if data[1] < 126:
-        return 2 + data[1]
-    header = 4 if data[1] == 126 else 10
-    return header + int.from_bytes(data[2:header])
 
 
 # Out

@@ -18,9 +18,10 @@ from websockets.frames import Frame
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from tests.support.decoding import Outcome, outcomes
 from tests.support.frames import BINARY, CONTINUATION, PING, PONG, TEXT, client_frame, cut, deflated
-from tests.unit.protocol.decoding import Outcome, outcomes
-from tests.unit.protocol.test_frame_decoder_differential import CONTROLS, CUTS, LIMIT, MASKS, TEXTS, controls, is_utf8
+from tests.support.library_decoder import CONTROLS, LIMIT, is_utf8
+from tests.unit.protocol.streams import CUTS, MASKS, TEXTS, controls
 from websocket_handler.protocol.frame_decoder import Event
 
 OVERSIZE = (Event.OVERSIZE, b"")

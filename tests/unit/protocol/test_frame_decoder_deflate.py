@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.support.decoding import Outcome, outcomes
 from tests.support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, RSV1, TEXT, client_frame, deflated, each_byte
-from tests.unit.protocol.decoding import Outcome, outcomes
 from websocket_handler.protocol.frame_decoder import (
     DEFLATE_EXTRA_BYTES,
     MESSAGE_FRAMES_MAX,

@@ -3,35 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from websockets.frames import Close, Frame, Opcode
-from websockets.streams import StreamReader
+from websockets.frames import Close, Opcode
 
+from tests.support.server_frames import read_back
 from websocket_handler.protocol import frames
-
-
-def read_back(data: bytes) -> list[Frame]:
-    """The frames in `data`, as a client reads them."""
-    reader = StreamReader()
-    reader.feed_data(data)
-    found: list[Frame] = []
-    while not _is_at_end(reader):
-        step = Frame.parse(reader.read_exact, mask=False)
-        try:
-            next(step)
-        except StopIteration as end:
-            found.append(end.value)
-        else:
-            raise AssertionError("a frame is cut short")
-    return found
-
-
-def _is_at_end(reader: StreamReader) -> bool:
-    step = reader.read_exact(1)
-    if not reader.buffer:
-        step.close()
-        return True
-    step.close()
-    return False
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65535, 65536, 65537])
