@@ -34,7 +34,7 @@ from websocket_handler.edges import MetricsOutput, TargetWatch
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.life import Edge
 from websocket_handler.logs.limits import DeliveryLimits
-from websocket_handler.net.entrance import Entrance, EntranceOptions
+from websocket_handler.net.entrance import Entrance, EntranceOptions, HttpProtocolFactory
 from websocket_handler.net.keepalive import KeepaliveOptions
 from websocket_handler.net.native_send import IS_BUILT, natively
 from websocket_handler.ports.authenticator import Authenticator
@@ -169,7 +169,7 @@ def make_entrance(settings: Settings, core: Core) -> Entrance:
     return Entrance(options, core.sockets, _http(settings, core, options))
 
 
-def _http(settings: Settings, core: Core, options: EntranceOptions) -> Callable[[], asyncio.Protocol]:
+def _http(settings: Settings, core: Core, options: EntranceOptions) -> HttpProtocolFactory:
     gateway = Gateway(
         node=core.node,
         clock=core.ports.clock,
@@ -188,8 +188,7 @@ def _http(settings: Settings, core: Core, options: EntranceOptions) -> Callable[
     limits = HttpLimits(
         options.head_bytes, settings.handshake_timeout_s, settings.slow_client_timeout_s, settings.max_connections
     )
-    factory, _state = http_protocol_factory(application, limits, core.ports.counters)
-    return factory
+    return http_protocol_factory(application, limits, core.ports.counters)
 
 
 def metrics_output(settings: Settings, core: Core, background: Background) -> list[Edge]:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
         ("?project_id=p&since=nonsense", "invalid_field"),
         ("?project_id=p&since=e:1&since=e:2", "invalid_field"),
         ("?since=e:1", "invalid_field"),
-        ("?project_id=p&project_id=p", "invalid_field"),
+        ("?project_id=p&project_id=q&since=e:1&since=e:2&since=e:3", "invalid_field"),
     ],
 )
 async def test_a_bad_url_is_answered_before_the_upgrade(

@@ -42,6 +42,11 @@ async def answer(factory: Callable[[], asyncio.Protocol], **headers: str) -> Ans
         return response.status, sorted(response.headers.items()), await response.read()
 
 
+def never_given_back(_transport: asyncio.Transport, _data: bytes) -> None:
+    """No request here asks for a WebSocket."""
+    raise AssertionError
+
+
 async def from_the_api(fault: CommandError, _patch: pytest.MonkeyPatch) -> Answer:
     """A route of the API raises the error."""
 
@@ -53,15 +58,16 @@ async def from_the_api(fault: CommandError, _patch: pytest.MonkeyPatch) -> Answe
         return error_response(fault)
 
     application = Starlette(routes=[Route("/ws", endpoint)], exception_handlers={CommandError: refused})
-    return await answer(http_protocol_factory(application)[0])
+    make = http_protocol_factory(application)
+    return await answer(lambda: make(never_given_back))
 
 
 async def from_the_http_server(fault: CommandError, patch: pytest.MonkeyPatch) -> Answer:
     """The HTTP server refuses what is no request, before the API sees it."""
-    factory, _state = http_protocol_factory(Starlette())
+    factory = http_protocol_factory(Starlette())
 
     def refusing() -> asyncio.Protocol:
-        protocol = factory()
+        protocol = factory(never_given_back)
         assert isinstance(protocol, HttpProtocol)
         patch.setattr(protocol, "data_received", lambda _data: protocol.refuse(fault))
         return protocol

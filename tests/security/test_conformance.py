@@ -79,7 +79,7 @@ BAD_HANDSHAKES: dict[str, tuple[bytes, int]] = {
     "two keys": (handshake_head().replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"), 400),  # noqa: E501
     "two hosts": (handshake_head().replace(b"\r\n\r\n", b"\r\nHost: other\r\n\r\n"), 400),
     "a thousand query fields": (handshake_head("/ws?" + "&".join(["a=1"] * 1200)), 400),
-    "a project twice": (handshake_head("/ws?project_id=a&project_id=a"), 400),
+    "more positions than projects": (handshake_head("/ws?project_id=a&since=e:1&since=e:2"), 400),
     "a query that is no UTF-8": (handshake_head("/ws?project_id=%ff"), 400),
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from websocket_handler.api.access import Visitor, is_over, patience_s, visitor_of
 from websocket_handler.api.gateway import Gateway, parameter
+from websocket_handler.api.half_close import HalfClose, half_close_of
 from websocket_handler.api.projects import project_id_of
 from websocket_handler.api.streams import HeldStream, place_taken
 from websocket_handler.hub.log import Start
@@ -41,24 +42,32 @@ class EventRoutes:
         visitor = visitor_of(request)
         with ExitStack() as held:
             held.enter_context(place_taken(request, self._gateway))
+            half_close = half_close_of(request)
             feed = held.enter_context(
-                self._gateway.node.feed(project_id, limits=PAGE, is_over=lambda: self._is_over(visitor))
+                self._gateway.node.feed(
+                    project_id, limits=PAGE, is_over=lambda: half_close.is_done or self._is_over(visitor)
+                )
             )
+            held.enter_context(half_close.waking(feed.wake))
             start = await feed.begin(since)
-            stream = self._stream(project_id, feed, start, visitor)
+            stream = self._stream(project_id, feed, start, visitor, half_close)
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             return HeldStream(stream, headers=headers).hold(held.pop_all())
 
     def _is_over(self, visitor: Visitor) -> bool:
         return self._gateway.is_draining() or is_over(visitor, self._gateway)
 
-    async def _stream(self, project_id: str, feed: Feed, start: Start, visitor: Visitor) -> AsyncIterator[bytes]:
+    async def _stream(
+        self, project_id: str, feed: Feed, start: Start, visitor: Visitor, half_close: HalfClose
+    ) -> AsyncIterator[bytes]:
         confirmation = replies.subscription_confirmed(project_id, feed.position, recovered=start.recovered)
         yield b"retry: %d\n" % RETRY_MS + _event(confirmation, feed.position, "subscription_confirmed")
         while not self._gateway.is_draining():
             page = await self._next(feed, patience_s(visitor, self._gateway, HEARTBEAT_S))
             if is_over(visitor, self._gateway):
                 return  # the client comes back, and is told why it may not
+            if page is None and half_close.is_done:
+                return  # it has all there is
             if page is None:
                 yield b": still here\n\n"
                 continue

@@ -5,15 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import httptools
 from starlette.applications import Starlette
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response
+from websocket_handler.protocol.upgrade import names_websocket
 from websocket_handler.telemetry.counters import Counters
 
+GiveBack = Callable[[asyncio.Transport, bytes], None]
+"""Takes a socket and the bytes that it received last: a handshake, and what came behind it."""
 KEEP_ALIVE_S: Final = 75
 """Longer than load balancers keep an idle connection (usually 60 s), so that they close it first."""
 
@@ -35,9 +40,15 @@ class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with the deadlines and limits that it leaves out, and with the protocol's error object for
     what is not HTTP. The first request's head was bounded before it came here; later ones are bounded here."""
 
-    def __init__(self, config: Config, state: ServerState, limits: HttpLimits, counters: Counters) -> None:
-        super().__init__(config, state, {})
+    def __init__(
+        self, config: Config, state: ServerState, limits: HttpLimits, counters: Counters, give_back: GiveBack
+    ) -> None:
+        self._half_close = HalfClose()
+        super().__init__(config, state, {HALF_CLOSE: self._half_close})
         self._limits = limits
+        self._give_back = give_back
+        self._for_websocket: bytes | None = None
+        """A handshake, and what came behind it, until the answers of earlier requests have left."""
         self._counters = counters
         self._timer: asyncio.TimerHandle | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
@@ -55,16 +66,71 @@ class HttpProtocol(HttpToolsProtocol):
         self.resume_writing()
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio asks for an answer, uvicorn gives none
+        """The client sends no more. What it asked for is answered first (RFC 9112 section 9.6)."""
+        self._half_close.happened()
+        return not self._is_free
+
+    @property
+    def _is_free(self) -> bool:
+        """True when every request was answered."""
+        return not self.pipeline and (self.cycle is None or self.cycle.response_complete)
+
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
-        super().data_received(data)
+        if self._for_websocket is not None:
+            self._for_websocket += data
+            return
+        self._unset_keepalive_if_required()
+        self._feed(data)
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes:
                 self.refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"), status=431)
 
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
+            if self._for_websocket is not None:
+                self._for_websocket += rest
+            else:  # another protocol, which the answer does not take up: the parser is of no further use
+                self.parser = httptools.HttpRequestParser(self)
+                self._feed(rest)
+        except httptools.HttpParserError:
+            self.send_400_response("")
+        if self._for_websocket is not None:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give the socket back once every earlier request is answered: every request of a connection is judged as its
+        first one is (RFC 9110 section 7.8)."""
+        if not self._is_free:
+            self.flow.pause_reading()
+            return
+        data, transport = self._for_websocket, self.transport
+        if data is None or self._is_refused or transport.is_closing():
+            return
+        self._is_refused = True
+        self._stop_timer()
+        self._unset_keepalive_if_required()
+        self.resume_writing()
+        self.flow.resume_reading()
+        self.connections.discard(self)
+        self._give_back(transport, data)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._for_websocket is not None:
+            self._hand_over()
+        elif self._half_close.is_done and self._is_free:
+            self.transport.close()
+
     def on_message_begin(self) -> None:
+        if self._for_websocket is not None:
+            return  # a request behind a handshake: the handshake's answer ends HTTP on this connection
         super().on_message_begin()
         self._is_in_head = True
         self._head_bytes = 0
@@ -74,7 +140,23 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._is_in_head = False
         self._stop_timer()
-        super().on_headers_complete()
+        if any(name == b"upgrade" and names_websocket(value) for name, value in self.headers):
+            self._for_websocket = self._head()
+        else:
+            super().on_headers_complete()
+
+    def _head(self) -> bytes:
+        """The request's head as it came, but for the case of names and the white space around values."""
+        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        return line + b"".join(b"%b: %b\r\n" % header for header in self.headers) + b"\r\n"
+
+    def on_body(self, body: bytes) -> None:
+        if self._for_websocket is None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._for_websocket is None:
+            super().on_message_complete()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -109,8 +191,8 @@ class HttpProtocol(HttpToolsProtocol):
 
 def http_protocol_factory(
     application: Starlette, limits: HttpLimits = DEFAULT_LIMITS, counters: Counters | None = None
-) -> tuple[Callable[[], asyncio.Protocol], ServerState]:
-    """What makes the protocol of each HTTP socket, and the state they share."""
+) -> Callable[[GiveBack], asyncio.Protocol]:
+    """What makes the protocol of each HTTP socket. A socket whose next request is a handshake is given back."""
     config = Config(
         application,
         ws="none",
@@ -123,4 +205,4 @@ def http_protocol_factory(
     )
     config.load()
     state, counted = ServerState(), counters or Counters()
-    return lambda: HttpProtocol(config, state, limits, counted), state
+    return lambda give_back: HttpProtocol(config, state, limits, counted, give_back)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from websocket_handler.api.access import Visitor, check_still, is_over, patience_s, visitor_of
 from websocket_handler.api.gateway import Gateway, Waiter, json_response, page_limit, parameter, read_body, whole_number
+from websocket_handler.api.half_close import half_close_of
 from websocket_handler.api.streams import place_taken, unless_gone
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.protocol import json_text, publication, replies
@@ -84,9 +85,15 @@ class ProjectRoutes:
         node, visitor = self._gateway.node, visitor_of(request)
         limits = PageLimits(page_limit(request, node.limits.history_page_messages), node.limits.history_page_bytes)
         wait_s, epoch = patience_s(visitor, self._gateway, _wait_s(request)), _epoch(request)
-        with node.feed(
-            project_id, after=after, epoch=epoch, limits=limits, is_over=lambda: self._is_over(visitor)
-        ) as feed:
+        half_close = half_close_of(request)
+        feed = node.feed(
+            project_id,
+            after=after,
+            epoch=epoch,
+            limits=limits,
+            is_over=lambda: half_close.is_done or self._is_over(visitor),
+        )
+        with feed, half_close.waking(feed.wake):
             page = await feed.next(0)
             if page is None and wait_s:
                 with place_taken(request, self._gateway):

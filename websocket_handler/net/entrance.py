@@ -16,7 +16,10 @@ from websocket_handler.protocol.frames import PLAIN, Framing
 from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.identity import Identity
 
-HttpProtocolFactory = Callable[[], asyncio.Protocol]
+GiveBack = Callable[[asyncio.Transport, bytes], None]
+HttpProtocolFactory = Callable[[GiveBack], asyncio.Protocol]
+"""Makes the protocol for a socket that does not ask for a WebSocket. When a later request asks for one, the protocol
+gives the socket back, and the bytes from that request on."""
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
@@ -40,7 +43,6 @@ class Entrance:
     """The sockets of one node that have not said what they want, and what becomes of them."""
 
     def __init__(self, options: EntranceOptions, shared: Shared, http: HttpProtocolFactory) -> None:
-        """`http` makes the protocol for a socket that does not ask for a WebSocket."""
         self.options = options
         self.shared = shared
         self.http = http
@@ -69,6 +71,14 @@ class Entrance:
     def leave(self, entry: "_Entry") -> None:
         """Forget a socket that has said what it wants, or is gone."""
         self._entries.pop(entry, None)
+
+    def take_back(self, transport: asyncio.Transport, data: bytes) -> None:
+        """A later request of an HTTP connection asks for a WebSocket. It is judged as a first one is; `data` begins
+        with it."""
+        entry = _Entry(self)
+        transport.set_protocol(entry)
+        entry.connection_made(transport)
+        entry.data_received(data)
 
     def _end_late(self) -> None:
         self._timer = None
@@ -143,7 +153,7 @@ class _Entry(asyncio.Protocol):
 
     def _become_http(self) -> None:
         self._leave()
-        protocol = self._entrance.http()
+        protocol = self._entrance.http(self._entrance.take_back)
         self._socket.set_protocol(protocol)
         protocol.connection_made(self._socket)
         protocol.data_received(self._head)
@@ -189,6 +199,10 @@ class _Entry(asyncio.Protocol):
             self._socket.resume_reading()
         if self._head:
             websocket.data_received(self._head)
+
+    def eof_received(self) -> bool:
+        """A half-closed socket still gets the answer to what it asked for."""
+        return self._is_identifying
 
     def _refuse(self, fault: CommandError, status: int | None = None) -> None:
         self._leave()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import httptools
 
@@ -19,10 +19,11 @@ from websocket_handler.protocol.extensions import agreed_extensions
 from websocket_handler.protocol.http_errors import WEBSOCKET_VERSION
 from websocket_handler.protocol.messages import Position, Subscribe
 from websocket_handler.protocol.names import is_project_id
+from websocket_handler.protocol.upgrade import names_websocket
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _SHA1: Final = sha1(usedforsecurity=False)
-_UPGRADE: Final = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:([^\r\n]*)", re.IGNORECASE)
 QUERY_FIELDS_MAX: Final = 1000
 
 
@@ -47,7 +48,7 @@ class Handshake:
 
 def wants_upgrade(head: bytes) -> bool:
     """True if a request head asks for a WebSocket. Every other request is for the HTTP server."""
-    return _UPGRADE.search(head) is not None
+    return any(names_websocket(value) for value in _UPGRADE.findall(head))
 
 
 class _Head:
@@ -81,25 +82,50 @@ def read_handshake(head: bytes, paths: Sequence[str], *, has_compression: bool =
         raise _bad("not an HTTP request") from None
     if not request.is_complete:
         raise _bad("not an HTTP request")
-    asked_path, _, query = request.url.decode("latin-1").partition("?")
+    target = _target(request.url)
     if parser.get_method() != b"GET":
         raise _bad("a WebSocket handshake is a GET request")
-    if asked_path not in paths:
+    if target.path not in paths:
         raise CommandError(ErrorCode.NOT_FOUND, f"the WebSocket endpoint is {paths[0]}")
     headers = request.headers
     _check_headers(headers, parser.get_http_version())
-    key, fields, subprotocols = _key(headers), _query_fields(query), _protocols(headers)
+    key, fields, subprotocols = _key(headers), _query_fields(target.query), _protocols(headers)
     return Handshake(
-        asked_path,
+        target.path,
         key,
         _subscriptions(fields),
         credentials=tuple(credentials_in(headers.get("authorization", ()), fields, subprotocols)),
         origin=", ".join(headers["origin"]) if "origin" in headers else None,
-        host=headers["host"][0],
+        host=target.authority or headers["host"][0],
         forwarded_for=tuple(headers.get("x-forwarded-for", ())),
         offers_bearer=BEARER in subprotocols,
         extensions=_extensions(headers) if has_compression else "",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a request line asks for. `authority` is empty unless the line names it."""
+
+    path: str
+    query: str
+    authority: str = ""
+
+
+def _target(target: bytes) -> _Target:
+    """Read the target of a request line in origin-form or absolute-form (RFC 9112 section 3.2), with the same parser
+    and the same percent-decoding as the HTTP server. In absolute-form the target's authority counts, not `Host`."""
+    try:
+        url = httptools.parse_url(target)
+        path = unquote((url.path or b"/").decode("ascii"))
+        authority = (url.host or b"").decode("ascii")
+    except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
+        raise _bad("the request target cannot be read") from None
+    if ":" in authority:
+        authority = f"[{authority}]"
+    if url.port is not None:
+        authority += f":{url.port}"
+    return _Target(path, (url.query or b"").decode("latin-1"), authority)
 
 
 def _protocols(headers: dict[str, list[str]]) -> list[str]:
@@ -118,8 +144,8 @@ def _check_headers(headers: dict[str, list[str]], http_version: str) -> None:
         raise _bad("a WebSocket handshake is an HTTP/1.1 request with one Host")
     if "upgrade" not in _tokens(headers, "connection"):
         raise _bad("Connection must contain Upgrade")
-    if "content-length" in headers or "transfer-encoding" in headers:
-        raise _bad("a WebSocket handshake has no body")
+    if any(length.strip("0") for length in headers.get("content-length", ())) or "transfer-encoding" in headers:
+        raise _bad("a WebSocket handshake has no body")  # JDK 17 always says that its length is 0
     if headers.get("sec-websocket-version") != [WEBSOCKET_VERSION]:  # section 4.4
         raise CommandError(ErrorCode.UPGRADE_REQUIRED, f"Sec-WebSocket-Version must be {WEBSOCKET_VERSION}")
 
@@ -149,16 +175,20 @@ def _query_fields(query: str) -> Sequence[tuple[str, str]]:
 
 
 def _subscriptions(fields: Sequence[tuple[str, str]]) -> tuple[Subscribe, ...]:
-    """`?project_id=A&project_id=B&since=E:N`: the k-th `since` belongs to the k-th project. Raises CommandError."""
+    """`?project_id=A&project_id=B&since=E:N`: the k-th `since` belongs to the k-th project. A project that stands twice
+    counts once, as a second `subscribe` does. Raises CommandError."""
     projects = [value for name, value in fields if name == "project_id"]
     sinces = [value for name, value in fields if name == "since"]
     if not all(is_project_id(project_id) for project_id in projects):
         raise invalid_project_id()
-    if len(sinces) > len(projects) or len(set(projects)) != len(projects):
-        raise CommandError(ErrorCode.INVALID_FIELD, "each project_id stands once, with at most one since")
+    if len(sinces) > len(projects):
+        raise CommandError(ErrorCode.INVALID_FIELD, "each project_id has at most one since")
     positions: list[Position | None] = [read_position(since) for since in sinces]
     positions += [None] * (len(projects) - len(positions))
-    return tuple(_subscribe(*pair) for pair in zip(projects, positions, strict=True))
+    first: dict[str, Position | None] = {}
+    for project_id, position in zip(projects, positions, strict=True):
+        first.setdefault(project_id, position)
+    return tuple(_subscribe(project_id, position) for project_id, position in first.items())
 
 
 def _subscribe(project_id: str, since: Position | None) -> Subscribe:

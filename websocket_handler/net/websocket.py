@@ -21,6 +21,10 @@ from websocket_handler.protocol.messages import Subscribe
 
 CLOSE_TIMEOUT_S: Final = 5.0
 """How long the closing handshake may take before the connection is dropped."""
+FAIL_TIMEOUT_S: Final = 0.5
+"""How long a connection stays after its client broke the protocol."""
+ANSWERED_INTERVAL_S: Final = 0.02
+"""How often a half-closed connection looks if its commands were answered."""
 GREETING_BYTES_MAX: Final = 4096
 """How much is joined to the handshake's answer. A client that resumes gets the rest in further writes."""
 ABNORMAL: Final = 1006
@@ -121,7 +125,7 @@ class WebSocket(asyncio.Protocol):
             events = self._decoder.receive(data)
         except ProtocolViolation as violation:
             self._take(violation.events)
-            self.close(violation.close_code, violation.reason)
+            self._fail(violation)
             return
         self._take(events)
 
@@ -172,7 +176,7 @@ class WebSocket(asyncio.Protocol):
             assert self.connection is not None
             self._shared.server.refuse(self.connection, fault)
         except ProtocolViolation as violation:
-            self.close(violation.close_code, violation.reason)
+            self._fail(violation)
         else:
             self._handle_one(*message)
 
@@ -212,7 +216,18 @@ class WebSocket(asyncio.Protocol):
             self._socket.resume_reading()
 
     def eof_received(self) -> bool:
-        return False
+        """The client sends no more. Commands that wait for their answers are answered first, for a few seconds."""
+        if self.connection is None or self.is_closing:
+            return False
+        deadline = self._shared.now() + CLOSE_TIMEOUT_S
+        asyncio.get_running_loop().call_soon(self._end_if_answered, deadline)  # this turn's answers leave first
+        return True
+
+    def _end_if_answered(self, deadline: float) -> None:
+        if self.connection is not None and self.connection.in_flight and self._shared.now() < deadline:
+            asyncio.get_running_loop().call_later(ANSWERED_INTERVAL_S, self._end_if_answered, deadline)
+        else:
+            self._socket.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._close_timer is not None:
@@ -249,6 +264,15 @@ class WebSocket(asyncio.Protocol):
         self._greet()
         self._start_closing(code)
         self._socket.write(close_frame(code, reason))
+
+    def _fail(self, violation: ProtocolViolation) -> None:
+        """The client broke the protocol: say so, and end the connection without waiting for its answer (RFC 6455
+        section 7.1.7). A moment is left in which the close frame leaves: a socket that is closed with unread bytes is
+        reset, and then the client may never read why."""
+        self.close(violation.close_code, violation.reason)
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._close_timer = asyncio.get_running_loop().call_later(FAIL_TIMEOUT_S, self.abort)
 
     def _start_closing(self, code: int) -> None:
         self.is_closing = True

@@ -66,7 +66,16 @@ def test_a_connection_header_without_upgrade_is_refused(value: str | None) -> No
     assert refusal(head(Connection=value)).code is ErrorCode.INVALID_FIELD
 
 
-@pytest.mark.parametrize("line", ["upgrade: websocket", "UPGRADE:WebSocket", "Upgrade: \t websocket \t"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upgrade: websocket",
+        "UPGRADE:WebSocket",
+        "Upgrade: \t websocket \t",
+        "Upgrade: h2c, websocket",
+        "Upgrade: h2c\r\nUpgrade: websocket",
+    ],
+)
 def test_who_wants_a_websocket_is_seen_in_any_spelling(line: str) -> None:
     assert wants_upgrade(f"GET /ws HTTP/1.1\r\n{line}\r\n\r\n".encode())
 
@@ -79,7 +88,7 @@ def test_everything_else_is_for_the_http_server(line: str) -> None:
 
 
 def test_another_path_is_not_found() -> None:
-    for target in ("/", "/ws/", "/WS", "/wsx", "/w%73", "//ws"):
+    for target in ("/", "/ws/", "/WS", "/wsx", "/w%2573", "//ws", "*", "ws://host", "ws://host/", "http://host/ws/"):
         assert refusal(head(target)).code is ErrorCode.NOT_FOUND
 
 
@@ -106,9 +115,36 @@ def test_exactly_one_host_is_needed() -> None:
     assert refusal(head(more="Host: other\r\n")).code is ErrorCode.INVALID_FIELD
 
 
-@pytest.mark.parametrize("line", ["Content-Length: 0", "Content-Length: 5", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("line", ["Content-Length: 5", "Content-Length: 05", "Transfer-Encoding: chunked"])
 def test_a_handshake_has_no_body(line: str) -> None:
     assert refusal(head(more=line + "\r\n")).code is ErrorCode.INVALID_FIELD
+
+
+@pytest.mark.parametrize("line", ["Content-Length: 0", "content-length:0", "Content-Length: 00"])
+def test_a_length_of_zero_is_no_body(line: str) -> None:
+    """JDK 17's WebSocket client sends it with every handshake, and proxies pass it on."""
+    assert read_handshake(head(more=line + "\r\n"), ["/ws"]).path == "/ws"
+
+
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        ("ws://other:81/ws?project_id=a", "other:81"),
+        ("http://other/ws?project_id=a", "other"),
+        ("HTTP://[::1]:80/ws?project_id=a", "[::1]:80"),
+        ("/w%73?project_id=a", "gateway.example"),
+    ],
+)
+def test_a_target_is_read_in_every_form_of_http(target: str, host: str) -> None:
+    """RFC 9112 section 3.2.2: a server must take the absolute form, and its authority replaces `Host`."""
+    handshake = read_handshake(head(target, Host="gateway.example"), ["/ws"])
+    assert (handshake.path, handshake.host) == ("/ws", host)
+    assert handshake.subscriptions == (Subscribe(project_id="a"),)
+
+
+@pytest.mark.parametrize("target", ["/w\u00f6", "?x", "ws://"])
+def test_a_target_that_cannot_be_read_is_refused(target: str) -> None:
+    assert refusal(head(target)).code is ErrorCode.INVALID_FIELD
 
 
 @pytest.mark.parametrize("value", [None, "", "8", "12", "14", "13, 8", "013"])
@@ -201,7 +237,7 @@ def test_what_is_no_project_id_is_refused(value: str) -> None:
     [
         "since=e:1",
         "project_id=a&since=e:1&since=e:2",
-        "project_id=a&project_id=a",
+        "project_id=a&project_id=a&since=e:1&since=e:2&since=e:3",
         "project_id=a&since=",
         "project_id=a&since=5",
         "project_id=a&since=e:x",
@@ -212,6 +248,14 @@ def test_what_is_no_project_id_is_refused(value: str) -> None:
 )
 def test_queries_that_break_their_form_are_refused(query: str) -> None:
     assert refusal(head(f"/ws?{query}")).code is ErrorCode.INVALID_FIELD
+
+
+def test_a_project_that_stands_twice_counts_once_with_its_first_position() -> None:
+    assert asked("/ws?project_id=a&project_id=a") == (Subscribe(project_id="a"),)
+    assert asked("/ws?project_id=a&project_id=b&project_id=a&since=e:1&since=e:2&since=e:3") == (
+        Subscribe(project_id="a", since=Position("e", 1)),
+        Subscribe(project_id="b", since=Position("e", 2)),
+    )
 
 
 def test_as_many_query_fields_as_allowed() -> None:

@@ -1,0 +1,160 @@
+"""One TCP connection from its first request to its end: every request is judged as the first one is, and what was
+accepted is answered."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from tests.support.frames import TEXT, client_frame, handshake_head
+from tests.support.gateway import Gateway
+from tests.support.peers import Raw
+
+MESSAGES = "/api/v1/projects/one-connection/messages"
+HEALTH = b"GET /health HTTP/1.1\r\nHost: gateway.example\r\n\r\n"
+
+
+def post(body: bytes, *lines: str) -> bytes:
+    """A publish request that keeps the connection."""
+    head = [f"POST {MESSAGES} HTTP/1.1", "Host: gateway.example", f"Content-Length: {len(body)}", *lines]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize("is_pipelined", [False, True], ids=["one by one", "in one packet"])
+@pytest.mark.parametrize("first", [HEALTH, HEALTH * 3, post(b'{"n":1}')], ids=["health", "three", "publish"])
+def test_a_handshake_is_taken_on_a_connection_that_was_used_before(
+    open_gateway: Gateway, first: bytes, is_pipelined: bool
+) -> None:
+    """RFC 9110 section 7.8: proxies with kept-alive connections send a handshake on any of them."""
+    answers = first.count(b" HTTP/1.1")
+    shake_hands = handshake_head("/__echo") + client_frame(TEXT, b"early")
+    with Raw(open_gateway.port) as raw:
+        raw.send(first + (shake_hands if is_pipelined else b""))
+        assert [raw.response().status for _ in range(answers)] == [200] * answers
+        if not is_pipelined:
+            raw.send(shake_hands)
+        assert raw.response().status == 101
+        assert raw.frame() == (TEXT, b"early")
+
+
+def test_the_answers_of_earlier_requests_leave_before_the_handshakes(open_gateway: Gateway) -> None:
+    wait = f"GET {MESSAGES}?after=9007199254740991&wait=0.2 HTTP/1.1\r\nHost: gateway.example\r\n\r\n".encode()
+    with Raw(open_gateway.port) as raw:
+        raw.send(wait + HEALTH + handshake_head() + client_frame(TEXT, b'{"action":"ping","id":"1"}'))
+        assert [raw.response().status for _ in range(2)] == [200, 200]
+        assert raw.response().status == 101
+        assert json.loads(raw.frame()[1])["type"] == "connected"
+        assert json.loads(raw.frame()[1])["id"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (handshake_head("/nowhere"), 404),
+        (handshake_head(sec_websocket_version="8"), 426),
+        (handshake_head(connection="keep-alive"), 400),
+        (handshake_head(sec_websocket_key=None), 400),
+        (handshake_head(content_length="5") + b"hello", 400),
+    ],
+)
+def test_a_later_handshake_is_refused_for_what_a_first_one_is(open_gateway: Gateway, head: bytes, status: int) -> None:
+    for before in (b"", HEALTH):
+        with Raw(open_gateway.port) as raw:
+            raw.send(before + head)
+            if before:
+                assert raw.response().status == 200
+            assert raw.response().status == status
+            assert raw.is_ended()
+
+
+def test_a_handshake_comes_in_pieces_behind_other_requests(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(HEALTH)
+        assert raw.response().status == 200
+        head = handshake_head("/__echo")
+        for start in range(0, len(head), 7):
+            raw.send(head[start : start + 7])
+        assert raw.response().status == 101
+
+
+def test_another_protocol_that_is_offered_is_not_taken_up_and_the_connection_goes_on(open_gateway: Gateway) -> None:
+    """What `curl --http2` sends; the requests behind it are answered too."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    with Raw(open_gateway.port) as raw:
+        raw.send(HEALTH[:-2] + offer + HEALTH)
+        assert [raw.response().status for _ in range(2)] == [200, 200]
+        raw.send(HEALTH)
+        assert raw.response().status == 200
+
+
+@pytest.mark.parametrize("target", ["ws://gateway.example/__echo", "http://gateway.example/__echo", "/%5F_echo"])
+def test_a_handshake_in_every_form_of_target(open_gateway: Gateway, target: str) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(handshake_head(target, content_length="0"))
+        assert raw.response().status == 101
+
+
+# Half-closed: the client sends no more, and still reads
+
+
+def half_closed(raw: Raw, data: bytes) -> None:
+    """Send, and say that nothing follows."""
+    raw.send(data)
+    raw.socket.shutdown(socket.SHUT_WR)
+
+
+def test_what_was_asked_before_a_half_close_is_answered(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        half_closed(raw, post(b'{"n":1}') + post(b'{"n":2}') + HEALTH)
+        assert [raw.response().json()["type"] for _ in range(2)] == ["publish_confirmed"] * 2
+        assert raw.response().status == 200
+        assert raw.is_ended()
+
+
+def test_a_poll_that_waits_is_answered_at_a_half_close(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        path = "/api/v1/projects/nobody-publishes-here/messages?wait=60"
+        half_closed(raw, f"GET {path} HTTP/1.1\r\nHost: gateway.example\r\n\r\n".encode())
+        assert raw.response().json()["messages"] == []
+        assert raw.is_ended()
+
+
+def test_a_stream_ends_at_a_half_close_with_all_there_is(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(post(b'{"n":1}'))
+        reply = raw.response().json()
+        path = f"/api/v1/projects/one-connection/events?since={reply['epoch']}:{reply['offset'] - 1}"
+        half_closed(raw, f"GET {path} HTTP/1.1\r\nHost: gateway.example\r\n\r\n".encode())
+        answer = raw.response()
+        assert answer.status == 200
+        assert b'"n":1' in answer.body
+        assert raw.is_ended()
+
+
+def test_a_command_is_confirmed_after_a_half_close(open_gateway: Gateway) -> None:
+    command = '{"action":"publish","project_id":"one-connection","message":{},"id":"last"}'
+    with Raw(open_gateway.port) as raw:
+        raw.send(handshake_head())
+        assert raw.response().status == 101
+        raw.frame()
+        half_closed(raw, client_frame(TEXT, command.encode()))
+        assert json.loads(raw.frame()[1])["id"] == "last"
+        assert raw.is_ended()
+
+
+# A client that breaks the protocol
+
+
+def test_a_connection_that_failed_is_not_waited_for(open_gateway: Gateway) -> None:
+    """RFC 6455 section 7.1.7. The client does not answer the close frame; the socket ends all the same, long before
+    the time of an orderly close."""
+    with Raw(open_gateway.port, timeout_s=4.0) as raw:  # less than the 5 s of an orderly close
+        raw.send(handshake_head())
+        assert raw.response().status == 101
+        raw.frame()
+        raw.send(client_frame(TEXT, b"not masked", mask=None))
+        opcode, payload = raw.frame()
+        assert (opcode, int.from_bytes(payload[:2])) == (8, 1002)
+        assert raw.is_ended()
