@@ -11,7 +11,7 @@ CORE_TESTS := tests/unit tests/contract tests/simulation tests/security/test_jwt
   tests/integration/test_nesting.py tests/integration/test_native_send.py
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
-  audit sbom sbom-test bench costs fuzz fuzz-coverage fuzz-api floods proofs simulation browser node-modules lock clean
+  audit sbom sbom-test bench costs metrics fuzz fuzz-coverage fuzz-api floods proofs simulation browser node-modules lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -127,6 +127,9 @@ bench: $(STAMP) ## measure the gateway, other servers and the bare limit in one 
 
 costs: $(STAMP) ## write the cost sheet from its price table
 	$(BIN)/python docs/operations/costs.py
+
+metrics: $(STAMP) ## write the page of metrics from the table of metrics
+	$(BIN)/python docs/operations/metrics.py
 
 fuzz: $(STAMP) ## fuzz handshake, frames, commands and HTTP for MINUTES=n
 	$(BIN)/python -m tests.security.fuzz --minutes $(or $(MINUTES),10)

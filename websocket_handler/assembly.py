@@ -15,6 +15,7 @@ from websocket_handler.access.origins import Origins, origins_of
 from websocket_handler.access.token_access import TokenAccess
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
+from websocket_handler.delivery.gauges import gauges_of
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.delivery.recorder import StateRecorder
@@ -35,7 +36,7 @@ from websocket_handler.ports.transport import Group, one_by_one
 from websocket_handler.ports.update_source import UpdateSource
 from websocket_handler.protocol.publication import finish
 from websocket_handler.server import ServerOptions, WebSocketServer
-from websocket_handler.telemetry.counters import Counters
+from websocket_handler.telemetry.counters import Counters, Gauges
 from websocket_handler.telemetry.log import EventLog
 
 
@@ -104,6 +105,10 @@ class Core:
     sockets: Shared
     """What all WebSockets of the node share."""
     readiness: Readiness
+
+    def gauges(self) -> Gauges:
+        """What is true of the node at this moment."""
+        return gauges_of(self.node, self.forwarding, is_draining=self.server.is_draining)
 
 
 def assemble(ports: Ports, options: CoreOptions) -> Core:

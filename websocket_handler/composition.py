@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from random import SystemRandom
 
 import msgspec
@@ -13,6 +12,7 @@ from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, Dyna
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
 from websocket_handler.adapters.aws.ecs_protection import EcsTaskProtection
+from websocket_handler.adapters.aws.emf import EmbeddedMetrics
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
@@ -45,7 +45,6 @@ from websocket_handler.protocol.replies import Greeting
 from websocket_handler.protocol.session import SessionLimits
 from websocket_handler.server import ServerOptions
 from websocket_handler.telemetry.counters import Counters
-from websocket_handler.telemetry.emf import EmbeddedMetrics, Gauges
 from websocket_handler.telemetry.log import EventLog
 
 # The ports
@@ -182,7 +181,7 @@ def _http(settings: Settings, core: Core, options: EntranceOptions) -> HttpProto
         access=core.access,
         admission=core.admission,
     )
-    registry = make_registry(core.node, lambda: core.forwarding.waiting)
+    registry = make_registry(core.ports.counters, core.gauges)
     has_console = settings.console == "on"
     application = make_application(gateway, registry, has_console=has_console, path=options.path, origins=core.origins)
     limits = HttpLimits(
@@ -195,15 +194,8 @@ def metrics_output(settings: Settings, core: Core, background: Background) -> li
     """The metrics on stdout, if the operator wants them."""
     if settings.metrics != "emf":
         return []
-    gauges = partial(_gauges, core)
-    metrics = EmbeddedMetrics(core.ports.counters, gauges, core.ports.clock.wall, settings.environment)
+    metrics = EmbeddedMetrics(core.ports.counters, core.gauges, core.ports.clock.wall, settings.environment)
     return [MetricsOutput(metrics, settings.metrics_interval_s, background)]
-
-
-def _gauges(core: Core) -> Gauges:
-    connections = core.node.connections.values()
-    waiting = sum(connection.transport.buffered_bytes() for connection in connections)
-    return Gauges(len(connections), waiting, is_draining=core.server.is_draining)
 
 
 def drain_signs(settings: Settings, aws: Aws, log: EventLog) -> Mapping[str, Callable[[], Awaitable[None]]]:

@@ -7,10 +7,10 @@ from typing import Final
 
 from websocket_handler.adapters.aws.alb_target import AlbTarget, TargetUnknown
 from websocket_handler.adapters.aws.ecs_metadata import own_address
+from websocket_handler.adapters.aws.emf import EmbeddedMetrics
 from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.background import Background
-from websocket_handler.telemetry.emf import EmbeddedMetrics
 from websocket_handler.telemetry.log import EventLog
 
 TARGET_INTERVAL_S: Final = 5.0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.house.files import PACKAGE, ROOT, relative
 
-FOLDERS: Final = ("protocol", "hub", "ports", "logs", "delivery", "access", "net", "api")
+FOLDERS: Final = ("protocol", "hub", "ports", "logs", "delivery", "access", "telemetry", "net", "api")
 FILES: Final = ("server.py", "assembly.py", "background.py", "life.py")
 FREE: Final = (*FOLDERS, *FILES)
 """Folders and files of the package that have to do without."""

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.infra.account import Account
 
-WITHOUT_TOOLS = {"test_emf.py", "test_costs.py"}
+WITHOUT_TOOLS = {"test_costs.py"}
 """These need nothing beyond the gateway's own test environment; the others run in requirements/infra.txt."""
 
 

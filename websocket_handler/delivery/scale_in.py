@@ -74,7 +74,7 @@ class ScaleInProtection:
                 elif self._may_hold:
                     await self._release()
             except ProtectionUnavailable as fault:
-                self._counters.protections["failed"] += 1
+                self._counters.scale_in_protections["failed"] += 1
                 self._tell_state(is_down=True, reason=str(fault))
             else:
                 self._tell_state(is_down=False, reason="")
@@ -107,20 +107,20 @@ class ScaleInProtection:
         await self._protection.protect(PROTECTION_MINUTES)
         self._expires_at = now + 60 * PROTECTION_MINUTES
         self._renew_at = now + RENEW_AFTER_S
-        self._counters.protections["protected" if is_new else "renewed"] += 1
+        self._counters.scale_in_protections["protected" if is_new else "renewed"] += 1
         if is_new:
             self._report("scale_in.protected", {"connections": self._connections()})
 
     def _waive(self) -> None:
         """Somebody took the protection away before its time."""
         self._may_hold, self._expires_at, self._is_waived = False, None, True
-        self._counters.protections["waived"] += 1
+        self._counters.scale_in_protections["waived"] += 1
         self._report("scale_in.waived", {"connections": self._connections()})
 
     async def _release(self) -> None:
         await self._protection.release()
         self._may_hold, self._expires_at = False, None
-        self._counters.protections["released"] += 1
+        self._counters.scale_in_protections["released"] += 1
         self._report("scale_in.released", {"connections": self._connections()})
 
     def _tell_state(self, *, is_down: bool, reason: str) -> None:

@@ -228,7 +228,7 @@ class FanOut:
     def _move(self, cursor: Subscription, offset: int) -> None:
         """Go on from another position, and say so: what lay between is not retained."""
         cursor.offset = offset
-        self._engine.counters.resets += 1
+        self._engine.counters.subscription_resets += 1
         if self._engine.are_resets_told:
             cursor.owner.push(subscription_reset(self._project_id, Position(self._epoch, offset)))
         self._catch_up(cursor)

@@ -321,7 +321,7 @@ class Journal:
             self._give_up()
             return
         self._keys = KeyWindow(self._engine.limits.key_count, self._engine.limits.key_seconds)
-        self._engine.counters.resets += 1
+        self._engine.counters.subscription_resets += 1
         self._adopt(tail)
         self._become_ready()
 

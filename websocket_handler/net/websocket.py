@@ -241,7 +241,7 @@ class WebSocket(asyncio.Protocol):
     def _ended(self, connection: Connection) -> None:
         """Forget the connection, and write the one log line that every connection gets."""
         self._shared.server.unregister_connection(connection)
-        self._shared.counters.close_codes[self.close_code] += 1
+        self._shared.counters.connection_closed(self.close_code)
         self._shared.log.emit(
             "connection.closed",
             connection_id=connection.connection_id,

@@ -1,1 +1,1 @@
-"""Log events and metric names."""
+"""Log events, log lines, and the table of metrics."""

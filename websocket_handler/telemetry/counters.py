@@ -1,60 +1,133 @@
-"""What this node counts. Plain integers, because the hot path adds to them; `/metrics` reads them."""
+"""The table of metrics: every metric of a node is one line here, and nowhere else.
+
+`docs/operations/metrics.md` is made from it: run `make metrics` after a change.
+"""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from websocket_handler.protocol.codes import CloseCode, ErrorCode
+from websocket_handler.protocol.messages import AnyCommand
+from websocket_handler.protocol.names import Agent
+from websocket_handler.telemetry.metrics import Kind, Label, Unit, count, gauge, metrics_of
+
+_OTHER: Final = "other"
+_RFC_6455: Final = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
+"""The close codes that the RFC and its registry name, and that a connection can end with."""
+
+ACTION: Final = Label("action", tuple(command.__struct_config__.tag for command in get_args(AnyCommand)))
+AGENT: Final = Label("agent", tuple(map(str, Agent)))
+CLOSE_CODE: Final = Label("code", (*map(str, sorted({*_RFC_6455, *CloseCode})), _OTHER))
+ERROR_CODE: Final = Label("code", tuple(map(str, ErrorCode)), is_pushed_when_seen=True)
+REFUSAL: Final = Label("code", (*map(str, ErrorCode), "dropped"))
+"""`dropped`: the node was too busy even for an answer."""
+FORWARD_OUTCOME: Final = Label("outcome", ("confirmed", "failed", "rejected", "overloaded"))
+RECOVERY_OUTCOME: Final = Label("outcome", ("recovered", "lost"))
+PROTECTION_OUTCOME: Final = Label("outcome", ("protected", "renewed", "released", "waived", "failed"))
+UPDATE_OUTCOME: Final = Label("outcome", ("published", "broadcast", "malformed", "failed"))
 
 
+@dataclass(slots=True, eq=False)
 class Counters:
-    """Totals since the node started."""
+    """What this node has counted since it started. The fields are plain slots: the hot path adds to them."""
 
-    __slots__ = (
-        "broadcasts",
-        "close_codes",
-        "commands",
-        "connections_opened",
-        "deliveries",
-        "errors",
-        "forward_retries",
-        "forward_seconds",
-        "forwards",
-        "handshakes_refused",
-        "log_records_dropped",
-        "pings_deferred",
-        "protections",
-        "publications",
-        "recoveries",
-        "resets",
-        "segments",
-        "slow_pauses",
-        "streams",
-        "streams_refused",
-        "updates",
+    connections_opened: int = count("Connections taken in")
+    connections_closed: Counter[str] = count("Connections ended, by close code", CLOSE_CODE)
+    handshakes_refused: Counter[str] = count("Handshakes refused, by error code", REFUSAL)
+    commands: Counter[str] = count("Commands by action", ACTION)
+    pings_deferred: int = count("Pings beyond the rate: only the latest is answered, later")
+    slow_pauses: int = count("Times a client's outbox filled")
+    publications: int = count("Publications committed", pushed_as="Publications")
+    segments: int = count("Writes to the log store")
+    broadcasts: int = count("Broadcasts sent")
+    deliveries: int = count("Publications and broadcasts, once for each client that gets them", pushed_as="Deliveries")
+    recoveries: Counter[str] = count("Resumed subscriptions by outcome", RECOVERY_OUTCOME, pushed_as="Recoveries")
+    subscription_resets: int = count("Cursors moved because the log no longer reached them")
+    streams: int = gauge("Event streams and polls that wait")
+    streams_refused: Counter[str] = count("Event streams and waiting polls refused, by code", ERROR_CODE)
+    forwards: Counter[tuple[str, str]] = count(
+        "Forwards by agent and outcome", AGENT, FORWARD_OUTCOME, pushed_as="Forwards"
     )
+    forward_retries: int = count("Forwards tried again")
+    forward_seconds: float = count("Time from command to receipt, summed", unit=Unit.SECONDS)
+    updates: Counter[str] = count("Messages of the updates queue by outcome", UPDATE_OUTCOME)
+    errors: Counter[str] = count("Error answers by code", ERROR_CODE, pushed_as="ErrorsByCode")
+    scale_in_protections: Counter[str] = count("Protection from scale-in by outcome", PROTECTION_OUTCOME)
+    log_records_dropped: int = count("Log lines lost: stdout blocked, or its disk full")
 
-    def __init__(self) -> None:
-        self.connections_opened = 0
-        self.publications = 0
-        self.segments = 0
-        self.broadcasts = 0
-        self.deliveries = 0
-        """Publications and broadcasts handed to a transport, counted once per subscriber."""
-        self.slow_pauses = 0
-        self.resets = 0
-        self.forward_retries = 0
-        self.forward_seconds = 0.0
-        self.log_records_dropped = 0
-        self.pings_deferred = 0
-        """Beyond the rate of their connection: only the latest is answered, later."""
-        self.commands: Counter[str] = Counter()
-        self.errors: Counter[str] = Counter()
-        self.close_codes: Counter[int] = Counter()
-        self.handshakes_refused: Counter[str] = Counter()
-        self.streams = 0
-        """Event streams and polls that wait, at this moment."""
-        self.streams_refused: Counter[str] = Counter()
-        self.recoveries: Counter[str] = Counter()
-        self.forwards: Counter[tuple[str, str]] = Counter()
-        """By agent and outcome: confirmed, failed, rejected, overloaded."""
-        self.protections: Counter[str] = Counter()
-        """Of this node from scale-in, by outcome: protected, renewed, released, waived, failed."""
-        self.updates: Counter[str] = Counter()
-        """By outcome: published, broadcast, malformed, failed."""
+    def connection_closed(self, code: int) -> None:
+        """Count the end of a connection. Clients may close with any code: one that nobody named counts as `other`."""
+        label = str(code)
+        self.connections_closed[label if label in CLOSE_CODE.values else _OTHER] += 1
+
+    def copy(self) -> "Counters":
+        """The counters as they are now."""
+        return Counters(**{metric.name: copy(getattr(self, metric.name)) for metric in metrics_of(Counters)})
+
+    def since(self, before: "Counters") -> "Counters":
+        """What was counted after `before`. A value of a label that was counted once stays, then with 0."""
+        counted = Counters()
+        for metric in metrics_of(Counters):
+            value, old = getattr(self, metric.name), getattr(before, metric.name)
+            if metric.kind is Kind.GAUGE:
+                setattr(counted, metric.name, value)
+            elif metric.labels:
+                setattr(counted, metric.name, Counter({key: number - old[key] for key, number in value.items()}))
+            else:
+                setattr(counted, metric.name, value - old)
+        return counted
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What is true of a node at this moment."""
+
+    connections: int = gauge("Live connections", pushed_as="ActiveConnections")
+    subscriptions: int = gauge("Subscriptions")
+    projects: int = gauge("Open projects")
+    retained_bytes: int = gauge("Bytes of retained publications in memory", unit=Unit.BYTES)
+    outbox_bytes: int = gauge("Bytes that wait for clients", unit=Unit.BYTES, pushed_as="OutboxBytes")
+    forwards_waiting: Mapping[str, int] = gauge("Forwards not yet answered", AGENT)
+    draining: int = gauge("1 while the node hands its clients over, otherwise 0", pushed_as="Draining")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A metric that is pushed only: an alarm reads one metric, and cannot add up the values of a label."""
+
+    pushed_as: str
+    unit: Unit
+    meaning: str
+    value: Callable[[Counters], float | None]
+    """Made from the counts of an interval. None: there is nothing to push."""
+
+
+def _forwards(counted: Counters, outcome: str) -> int:
+    return sum(counted.forwards[agent, outcome] for agent in AGENT.values)
+
+
+def _forward_latency_ms(counted: Counters) -> float | None:
+    """None without forwards: no forward is not a fast one. Those that were refused at once do not count."""
+    answered = counted.forwards.total() - _forwards(counted, "overloaded")
+    return round(1000 * counted.forward_seconds / answered, 3) if answered else None
+
+
+SUMMARIES: Final = (
+    Summary("Errors", Unit.COUNT, "Error answers", lambda counted: counted.errors.total()),
+    Summary(
+        "ForwardsConfirmed",
+        Unit.COUNT,
+        "Forwards that a queue accepted",
+        lambda counted: _forwards(counted, "confirmed"),
+    ),
+    Summary(
+        "ForwardsFailed",
+        Unit.COUNT,
+        "Forwards that no queue could be reached for",
+        lambda counted: _forwards(counted, "failed"),
+    ),
+    Summary("ForwardLatency", Unit.MILLISECONDS, "Mean time from command to receipt", _forward_latency_ms),
+)

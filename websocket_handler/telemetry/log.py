@@ -79,7 +79,7 @@ Style = Callable[[float, int, str, Mapping[str, object]], str]
 
 
 def json_style(node_id: str) -> Style:
-    """One JSON object per line, ASCII only: CloudWatch Logs Insights reads its fields by name."""
+    """One JSON object per line, ASCII only, so that a log service can search its fields by name."""
 
     def line(wall: float, level: int, event: str, fields: Mapping[str, object]) -> str:
         at = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -96,7 +96,7 @@ async def test_protection_begins_at_the_threshold_and_ends_well_below_it() -> No
     assert not await desk.look(connections=79)
     assert not await desk.look(connections=99)
     assert desk.names == ["scale_in.protected", "scale_in.released"]
-    assert desk.counters.protections == {"protected": 1, "released": 1}
+    assert desk.counters.scale_in_protections == {"protected": 1, "released": 1}
 
 
 @in_virtual_time
@@ -118,7 +118,7 @@ async def test_protection_is_renewed_long_before_it_expires() -> None:
         await asyncio.sleep(30)
         assert await desk.agent.holds()
     task.cancel()
-    assert 3600 / RENEW_AFTER_S - 2 <= desk.counters.protections["renewed"] <= 3600 / RENEW_AFTER_S
+    assert 3600 / RENEW_AFTER_S - 2 <= desk.counters.scale_in_protections["renewed"] <= 3600 / RENEW_AFTER_S
     assert desk.names == ["scale_in.protected"]
 
 
@@ -136,7 +136,7 @@ async def test_renewals_may_fail_twice_without_a_gap() -> None:
     desk.agent.is_down = False
     assert await desk.look()
     assert desk.names == ["scale_in.protected", "dependency.down", "dependency.up"]
-    assert desk.counters.protections["failed"] == 5
+    assert desk.counters.scale_in_protections["failed"] == 5
 
 
 @in_virtual_time
@@ -149,7 +149,7 @@ async def test_a_node_without_an_agent_goes_on_and_says_so_once() -> None:
     await asyncio.sleep(100 * LOOK_INTERVAL_S - 1)
     task.cancel()
     assert desk.events == [("dependency.down", {"dependency": "ecs task protection", "reason": "down"})]
-    assert desk.counters.protections == {"failed": 100}
+    assert desk.counters.scale_in_protections == {"failed": 100}
 
 
 @in_virtual_time
@@ -197,7 +197,7 @@ async def test_protection_that_ran_out_unrenewed_is_asked_for_again() -> None:
     assert not await desk.look()
     desk.agent.is_down = False
     assert await desk.look()
-    assert desk.counters.protections["protected"] == 2
+    assert desk.counters.scale_in_protections["protected"] == 2
 
 
 @in_virtual_time

@@ -124,7 +124,7 @@ def test_a_cursor_that_fell_out_of_the_log_is_told_and_goes_on() -> None:
     assert client_of(connection).messages == [reset]
     bench.hand.answer_read(Tail("f4240-id1", 10, 5, (segment(6, 10, epoch="f4240-id1"),)))
     assert client_of(connection).offsets == [6, 7, 8, 9, 10]
-    assert bench.counters.resets == 1
+    assert bench.counters.subscription_resets == 1
 
 
 def test_a_store_with_less_than_memory_resets_to_where_memory_begins() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from websocket_handler.adapters.aws.emf import LINE_BYTES_MAX, EmbeddedMetrics
 from websocket_handler.protocol.codes import ErrorCode
-from websocket_handler.telemetry.counters import Counters
-from websocket_handler.telemetry.emf import LINE_BYTES_MAX, EmbeddedMetrics, Gauges
+from websocket_handler.telemetry.counters import Counters, Gauges
 
 METRICS_PER_LINE_MAX = 100
 CLOSED_DIMENSIONS = {"Service", "Environment", "Agent", "Outcome", "Code"}
@@ -16,7 +16,9 @@ CLOSED_DIMENSIONS = {"Service", "Environment", "Agent", "Outcome", "Code"}
 
 def metrics_of(counters: Counters, *, connections: int = 0) -> EmbeddedMetrics:
     """Metrics of a node in the environment `prod` at a fixed time."""
-    return EmbeddedMetrics(counters, lambda: Gauges(connections, 7, is_draining=False), lambda: 1_700_000_000.5, "prod")
+    return EmbeddedMetrics(
+        counters, lambda: Gauges(connections=connections, outbox_bytes=7), lambda: 1_700_000_000.5, "prod"
+    )
 
 
 def values(lines: list[str], name: str) -> dict[tuple[str, ...], Any]:
@@ -95,7 +97,7 @@ def test_metrics_are_written_until_they_are_stopped() -> None:
             enough.set()
 
     async def scenario() -> None:
-        metrics = EmbeddedMetrics(Counters(), lambda: Gauges(1, 0, is_draining=True), lambda: 0.0, "dev", write)
+        metrics = EmbeddedMetrics(Counters(), lambda: Gauges(connections=1, draining=1), lambda: 0.0, "dev", write)
         running = asyncio.create_task(metrics.run(0))
         await enough.wait()
         running.cancel()
