@@ -1,7 +1,8 @@
-"""Lines of text to a descriptor. Who leaves one never waits, whatever becomes of the other end.
+"""Lines of text for a descriptor. `put` never waits, whatever happens at the other end.
 
-A thread of its own writes; the lines of a burst leave in one write. A pipe that nobody reads fills the queue, and
-what finds it full is lost and counted; so is what a full disk does not take.
+A thread writes them: all lines of a burst in one system call. If nobody reads the pipe, the queue fills. A line that
+does not fit is lost and counted, and so is a line that a full disk does not take. docs/decisions/0018-log-lines.md says
+why this is not the `QueueHandler` of the standard library.
 """
 
 import os
@@ -12,15 +13,15 @@ from typing import Final
 from websocket_handler.telemetry.counters import Counters
 
 QUEUE_BYTES_MAX: Final = 4_194_304
-"""What waits to be written: some twenty thousand lines."""
+"""How many bytes may wait to be written: some twenty thousand lines."""
 GATHER_S: Final = 0.02
-"""How long the first line of a burst waits for the others: one wake-up of the thread for all of them."""
+"""How long the first line of a burst waits for the others, so that the thread wakes up once for all of them."""
 STOP_TIMEOUT_S: Final = 2.0
-"""How long the end of the process waits for lines that nobody reads."""
+"""How long `stop` waits for a reader."""
 
 
 class LineWriter:
-    """Writes from its first line to `stop`. Every thread may call `put`."""
+    """Writes lines until `stop`. Every thread may call `put`."""
 
     def __init__(self, descriptor: int, counters: Counters) -> None:
         self._descriptor = descriptor
@@ -28,7 +29,7 @@ class LineWriter:
         self._lines: list[bytes] = []
         self._bytes = 0
         self._is_torn = False
-        """Whether the last thing written was the beginning of a line."""
+        """True if the last write ended within a line."""
         self._lock = threading.Lock()
         self._filled = threading.Event()
         self._ending = threading.Event()
@@ -36,7 +37,7 @@ class LineWriter:
         self._thread.start()
 
     def put(self, line: str) -> None:
-        """Leave a line, without its end. Lost and counted when there is no room."""
+        """Queue a line, given without its line feed. A line that does not fit is lost and counted."""
         data = line.encode("ascii", "backslashreplace") + b"\n"
         with self._lock:
             if self._bytes + len(data) > QUEUE_BYTES_MAX:
@@ -49,12 +50,12 @@ class LineWriter:
             self._filled.set()
 
     def count_lost(self, count: int = 1) -> None:
-        """Lines that never will be written."""
+        """Count lines that will never be written."""
         with self._lock:
             self._counters.log_records_dropped += count
 
     def stop(self) -> None:
-        """Write what is left, `STOP_TIMEOUT_S` at most. Doing it twice changes nothing."""
+        """Write what is left, for at most `STOP_TIMEOUT_S`. A second call changes nothing."""
         self._ending.set()
         self._filled.set()
         self._thread.join(STOP_TIMEOUT_S)
@@ -75,13 +76,13 @@ class LineWriter:
     def _write(self, lines: list[bytes]) -> None:
         data = b"".join(lines)
         if self._is_torn:
-            data = b"\n" + data  # what was cut off stays one line, the next begins at its own
+            data = b"\n" + data  # what was cut off stays a line of its own
         written = 0
         try:
             while written < len(data):
                 try:
                     written += os.write(self._descriptor, memoryview(data)[written:])
-                except BlockingIOError:  # somebody who shares the descriptor made it so
+                except BlockingIOError:  # another process shares the descriptor and made it non-blocking
                     self._wait_for_room()
         except OSError:
             ends = data.count(b"\n", 0, written) - (self._is_torn and written > 0)

@@ -1,7 +1,7 @@
-"""Structured logs: one JSON line per event on stdout, or readable text on a terminal.
+"""Structured logs: one line of JSON for each event on stdout, or readable text on a terminal.
 
-A line is built from values only, each escaped to ASCII and cut to `VALUE_CHARACTERS_MAX`, so no client can forge
-one or flood it. `lines` writes them: a blocked pipe never blocks the event loop, and what is lost is counted.
+A line consists of values only. Each is escaped to ASCII and cut to `VALUE_CHARACTERS_MAX`, so no client can forge a
+line or make it endless. `lines` writes them: a blocked pipe never blocks the event loop, and lost lines are counted.
 """
 
 import json
@@ -25,7 +25,7 @@ VALUE_CHARACTERS_MAX: Final = 1000
 STDOUT: Final = 1
 _LOGGER: Final = "websocket_handler"
 _LINES: Final = "websocket_handler.lines"
-"""Where those log who have a whole line already."""
+"""The logger that `log_line` uses."""
 _FIELDS: Final = "fields"
 _LEVELS: Final = {
     logging.DEBUG: "debug",
@@ -40,7 +40,7 @@ _escape: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, default=st
 
 
 def _encode(value: object) -> str:
-    """JSON in ASCII. What has nothing to escape, which is nearly everything, takes the fast way."""
+    """JSON in ASCII. Nearly every value has nothing to escape, and takes the fast way."""
     try:
         text = msgspec.json.encode(value)
     except UnicodeEncodeError:  # half of a surrogate pair
@@ -64,7 +64,7 @@ def _shown(value: object) -> object:
 
 
 def _event(record: logging.LogRecord) -> tuple[str, Mapping[str, object]]:
-    """The event of a record, and its fields; a library's own message becomes the event `library`."""
+    """The event of a record, and its fields. The message of a library becomes the event `library`."""
     fields: dict[str, object] | None = record.__dict__.get(_FIELDS)
     if fields is not None:
         return record.msg, fields
@@ -75,7 +75,7 @@ def _event(record: logging.LogRecord) -> tuple[str, Mapping[str, object]]:
 
 
 Style = Callable[[float, int, str, Mapping[str, object]], str]
-"""Seconds since the epoch, level, event and fields to a line."""
+"""Makes a line of: seconds since 1970, level, event, fields."""
 
 
 def json_style(node_id: str) -> Style:
@@ -99,10 +99,10 @@ def console_style(wall: float, level: int, event: str, fields: Mapping[str, obje
 
 
 class _Output(logging.Handler):
-    """Makes events and records to lines, at once: what waits is bounded in bytes, and no value changes any more."""
+    """Makes lines of events and records at once, so that the queue is bounded in bytes and no value changes later."""
 
     current: ClassVar["_Output | None"] = None
-    """Where this process's logs go, once `start_logging` said so."""
+    """The output of this process, from `start_logging` to its end."""
 
     def __init__(self, writer: LineWriter, style: Style) -> None:
         super().__init__()
@@ -116,18 +116,18 @@ class _Output(logging.Handler):
             self._put(lambda: self._style(record.created, record.levelno, *_event(record)))
 
     def write(self, level: int, event: str, fields: Mapping[str, object]) -> None:
-        """One event, now."""
+        """Write an event that happens now."""
         self._put(partial(self._style, time(), level, event, fields))
 
     def _put(self, line: Callable[[], str]) -> None:
         try:
             self._writer.put(line())
-        except Exception:  # noqa: BLE001 - what cannot be shown must not fail whoever logs it
+        except Exception:  # noqa: BLE001 - a value that cannot be shown must not fail its caller
             self._writer.count_lost()
 
 
 class EventLog:
-    """Where events are logged by their names."""
+    """Logs events by their names."""
 
     def __init__(self) -> None:
         self._logger = logging.getLogger(_LOGGER)
@@ -137,7 +137,7 @@ class EventLog:
         level = EVENTS[event]
         if not self._logger.isEnabledFor(level):
             return
-        if _Output.current is not None:  # a record costs more than its line: there is one for every connection
+        if _Output.current is not None:  # cheaper than a record, and every connection logs a line
             _Output.current.write(level, event, fields)
         else:  # a program that embeds the server has its own handlers
             self._logger.log(level, event, extra={_FIELDS: fields})
@@ -147,22 +147,22 @@ class EventLog:
         self.emit(event, **fields)
 
     def exception(self, event: str, fault: BaseException, **fields: object) -> None:
-        """Log an exception that nobody foresaw, with the end of its trace."""
+        """Log an unexpected exception, with the end of its trace."""
         trace = "".join(traceback.format_exception(fault))[-VALUE_CHARACTERS_MAX:]
         self.emit(event, error=type(fault).__name__, trace=trace, **fields)
 
 
 def log_line(line: str) -> None:
-    """Leave a line that is whole already, and ASCII, between the others, whatever the level is."""
+    """Write a line that is complete already and ASCII, in its turn, whatever the log level is."""
     logging.getLogger(_LINES).critical("%s", line)
 
 
 def start_logging(
     node_id: str, level: str, style: str, counters: Counters, descriptor: int = STDOUT
 ) -> Callable[[], None]:
-    """Send all logs of the process to `descriptor`; what to call at the end, which writes what is left.
+    """Send all logs of the process to `descriptor`. Call the returned function at the end: it writes what is left.
 
-    `style` is `json` or `console`; `auto` takes console on a terminal.
+    `style` is `json`, `console`, or `auto`, which means `console` on a terminal.
     """
     is_console = style == "console" or (style == "auto" and os.isatty(descriptor))
     writer = LineWriter(descriptor, counters)
