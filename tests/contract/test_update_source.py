@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -141,6 +142,28 @@ async def test_extending_sets_anew_how_long_it_stays_hidden(aws: Aws, sqs: Any, 
     source.hidden_s = 0  # the one length that can be seen without waiting
     await source.extend([update.handle])
     assert [again.body for again in await all_of(source, 1)] == [b"a"]
+
+
+async def test_handing_a_message_back_does_not_give_its_receive_back(sqs: Any, queue_url: str) -> None:
+    """Why a consumer holds what it cannot publish: a visibility of 0 makes it visible, but the receive counts."""
+    dead_url, source_policy = dead_letters_of(sqs, receives_max=3)
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes=source_policy)
+    sqs.send_message(QueueUrl=queue_url, MessageBody="a")
+    for count in range(1, 4):
+        answer = sqs.receive_message(QueueUrl=queue_url, AttributeNames=["ApproximateReceiveCount"])
+        [message] = answer["Messages"]
+        assert message["Attributes"]["ApproximateReceiveCount"] == str(count)
+        sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+    assert "Messages" not in sqs.receive_message(QueueUrl=queue_url)
+    assert [message["Body"] for message in sqs.receive_message(QueueUrl=dead_url)["Messages"]] == ["a"]
+
+
+def dead_letters_of(sqs: Any, *, receives_max: int) -> tuple[str, dict[str, str]]:
+    """A dead-letter queue, and the attributes of a queue whose messages go there."""
+    url = sqs.create_queue(QueueName=f"queue-{uuid4().hex}-dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": receives_max})
+    return url, {"RedrivePolicy": policy}
 
 
 async def test_one_bad_handle_does_not_keep_the_others(aws: Aws, sqs: Any, queue_url: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.loop import Owner
 from tests.simulation.network import Descriptors, Link, as_transport
+from tests.simulation.receive_watch import WatchedReceives
 from tests.simulation.store_watch import WatchedStore
 from tests.support.memory_ports import MemoryTaskProtection
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
@@ -134,7 +135,9 @@ class Process(Owner):
             state_store=DynamoDbStateStore(table, world.clock),
             peers=DynamoDbPeers(table) if store.is_shared else MemoryPeers(),
             forwarder=SqsForwarder(urls, "envelope", call),
-            update_source=SqsUpdateSource(UPDATES_QUEUE, call, long_poll_s=5) if plan.has_updates else None,
+            update_source=SqsUpdateSource(UPDATES_QUEUE, WatchedReceives(self), long_poll_s=5)
+            if plan.has_updates
+            else None,
             task_protection=MemoryTaskProtection(world.clock),
             authenticator=None,
             new_id=self.new_id,

@@ -6,13 +6,14 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from tests.simulation import planted_updates
+from tests.simulation.planted_updates import Patch
 from websocket_handler.adapters.aws import sqs_forwarder
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
 from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.aws.table import Table
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.node import Confirmed, Node
-from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.keys import KeyWindow
 from websocket_handler.hub.log import ProjectLog, Start
@@ -24,8 +25,7 @@ from websocket_handler.ports.forwarder import Accepted, QueueUnavailable
 from websocket_handler.ports.log_store import Behind, Committed
 from websocket_handler.protocol.messages import Position
 
-Patch = tuple[Any, str, Any]
-PLANTS: dict[str, Callable[[], list[Patch]]] = {}
+PLANTS: dict[str, Callable[[], list[Patch]]] = {**planted_updates.PLANTS}
 
 
 def _plant(build: Callable[[], list[Patch]]) -> Callable[[], list[Patch]]:
@@ -263,18 +263,6 @@ def cursors_stay_after_a_new_epoch() -> list[Patch]:
         self._epoch, self.delivered = end.epoch, end.offset
 
     return [(FanOut, "replaced", changed)]
-
-
-@_plant
-def an_update_is_deleted_before_the_commit() -> list[Patch]:
-    take: Any = UpdateConsumer._take
-
-    def changed(self: Any, update: Any) -> None:
-        self._published.append(update.handle)
-        self._has_published.set()
-        take(self, update)
-
-    return [(UpdateConsumer, "_take", changed)]
 
 
 @_plant

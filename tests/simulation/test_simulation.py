@@ -21,6 +21,8 @@ RARE = {
     "an epoch is used again after a loss": 5,
     "cursors stay after a new epoch": 113,
     "an update is deleted before the commit": 1,
+    "updates are received while the store is down": 52,
+    "an outage gives updates back to the queue": 1365,
     "a cursor overtakes the commit": 1,
     "a read that began before the question decides it": 976,
     "the last words of a node are missed": 416,

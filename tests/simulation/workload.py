@@ -16,7 +16,7 @@ from websocket_handler.protocol.messages import Position
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-MALFORMED = ("no JSON", "[1]", '{"project_id":"..","x":1}')
+MALFORMED = ("no JSON", "[1]", '{"project_id":"..","x":1}', '{"projectId":"p0","x":1}')
 
 
 class Workload:
@@ -294,6 +294,10 @@ class Workload:
         clients = self.world.clients
         is_answered = all(client.session and not client.session.pending and not client.work for client in clients)
         return is_answered and not self._http and not self._updates_left() and self._state_fault() is None
+
+    def is_malformed(self, message_id: str) -> bool:
+        """True for an update that the gateway leaves in the queue."""
+        return message_id in self._malformed
 
     def _updates_left(self) -> list[Message]:
         held = self.world.queues[UPDATES_QUEUE].held.values()

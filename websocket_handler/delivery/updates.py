@@ -3,13 +3,18 @@
 A message is deleted only after the log store holds it, and its queue id is the publication's idempotency key,
 so a message that comes again is not published again. A malformed one stays in the queue, whose rules say what becomes
 of it.
+
+Those rules count receives, and no receive can be taken back. So an outage of ours must not cost any: while the log
+store is down nothing is received, and what was received before stays hidden and is tried again.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Final
 
+from websocket_handler.delivery.held_updates import HeldUpdates, ReadUpdate
 from websocket_handler.delivery.node import Node
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.update_source import SourceUnavailable, Update, UpdateSource
@@ -20,8 +25,14 @@ from websocket_handler.telemetry.counters import Counters
 
 UNDER_WAY_MAX: Final = 500
 """Updates between receipt and deletion: beyond it nothing further is received."""
+UNDER_WAY_BYTES_MAX: Final = 16_777_216
+"""The same for their bytes; the last batch may exceed it."""
 BACKOFF_BASE_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
+STORE_LOOK_S: Final = 1.0
+"""How often a paused consumer looks if the log store is back."""
+HOLD_MAX_S: Final = 600.0
+"""After this time without success an update goes back into the queue, for another node: that costs one receive."""
 
 Report = Callable[[str, dict[str, object]], None]
 """Told of what an operator should read: an event name and its fields."""
@@ -36,8 +47,18 @@ class UpdateConsumer:
         self._counters = counters
         self._backoff = Backoff(random.random, BACKOFF_BASE_S, BACKOFF_MAX_S)
         self._report = report
-        self._under_way: dict[str, Update] = {}
+        self._under_way: dict[str, ReadUpdate] = {}
+        """What was received and is neither published nor left, by handle; those in `_held` are among them."""
+        self._under_way_bytes = 0
+        self._held = HeldUpdates()
+        self._is_held = asyncio.Event()
+        """Set while something is held."""
+        self._tries = 0
+        """Attempts to publish what is held, since the last update that was published."""
+        self._has_received = asyncio.Event()
+        """Set by the first answer of the queue: from then on it is known how long it hides a message."""
         self._published: list[str] = []
+        """The handles of what was published and is not deleted yet."""
         self._room = asyncio.Event()
         self._room.set()
         self._has_published = asyncio.Event()
@@ -48,14 +69,15 @@ class UpdateConsumer:
 
     @property
     def is_settled(self) -> bool:
-        """Whether everything received was published and deleted, or given back."""
+        """True when everything received was published and deleted, or left in the queue."""
         return not self._under_way and not self._published
 
     async def run(self) -> None:
-        """Receive, delete and extend until cancelled. What was not deleted then comes again, to whoever reads
+        """Receive, publish, delete and extend until cancelled. What was not deleted then comes again, to whoever reads
         the queue next."""
         async with asyncio.TaskGroup() as tasks:
             self._receiving = tasks.create_task(self._receive())
+            tasks.create_task(self._try_again())
             tasks.create_task(self._delete())
             tasks.create_task(self._extend())
 
@@ -65,17 +87,32 @@ class UpdateConsumer:
         if self._receiving is not None:
             self._receiving.cancel()
 
+    # Receiving
+
     async def _receive(self) -> None:
+        await self._node.engine.store.check()  # a node that starts during an outage must not spend receives
         while not self._is_stopping:
             await self._room.wait()
+            await self._store_is_up()
             try:
                 updates = await self._source.receive()
             except SourceUnavailable as fault:
                 await self._back_off(str(fault))
                 continue
             self._failures, self.fault = 0, None
+            self._has_received.set()
             for update in updates:
                 self._take(update)
+
+    async def _store_is_up(self) -> None:
+        """Return once the log store answers."""
+        fault = self._node.engine.store.failure()
+        if fault is None:
+            return
+        self._report("updates.paused", {"reason": fault, "held": len(self._held)})
+        while self._node.engine.store.failure() is not None:  # noqa: ASYNC110 - the store tells nobody when it is back
+            await asyncio.sleep(STORE_LOOK_S)
+        self._report("updates.resumed", {"held": len(self._held)})
 
     async def _back_off(self, fault: str) -> None:
         if self.fault is None:
@@ -85,61 +122,113 @@ class UpdateConsumer:
         await asyncio.sleep(self._backoff.delay_s(self._failures))
 
     def _take(self, update: Update) -> None:
-        """Publish one update; its answer decides whether it is deleted."""
-        self._under_way[update.handle] = update
-        self._measure_room()
+        """Read one message, and publish it unless it is malformed."""
         try:
-            self._publish(update)
+            read = self._read(update)
+        except CommandError as fault:
+            self._report_left("malformed", update.update_id, fault)
+            return
+        self._under_way[read.handle] = read
+        self._under_way_bytes += read.publication.size
+        self._measure_room()
+        if self._held.holds(read.publication.project_id):
+            self._hold(read)
+        else:
+            self._publish(read)
+
+    def _read(self, update: Update) -> ReadUpdate:
+        """Raises CommandError if the message is malformed."""
+        bytes_max = body_bytes_max(self._node.limits.message_bytes)
+        if len(update.body) > bytes_max:
+            raise CommandError(ErrorCode.MESSAGE_TOO_LARGE, f"a body has at most {bytes_max} bytes")
+        found = read_update(update.body, update.attributes)
+        if isinstance(found, ForEverybody):
+            publication = self._node.prepare_broadcast(found.message)
+            return ReadUpdate(update.update_id, update.handle, publication, is_broadcast=True)
+        publication = self._node.prepare(found.message, found.project_id, f"{self._source.name}:{update.update_id}")
+        return ReadUpdate(update.update_id, update.handle, publication, is_broadcast=False)
+
+    # Publishing
+
+    def _publish(self, update: ReadUpdate) -> None:
+        """Publish an update; the answer decides if it is deleted."""
+        try:
+            if update.is_broadcast:
+                self._node.broadcast(update.publication)
+                self._counters.updates["broadcast"] += 1
+                self._done(update)
+            else:
+                self._node.publish(update.publication, partial(self._answered, update))
         except CommandError as fault:
             self._refused(update, fault)
 
-    def _publish(self, update: Update) -> None:
-        self._check_size(update)
-        found = read_update(update.body, update.attributes)
-        if isinstance(found, ForEverybody):
-            self._node.broadcast(self._node.prepare_broadcast(found.message))
-            self._counters.updates["broadcast"] += 1
-            self._forget(update, delete=True)
-            return
+    def _answered(self, update: ReadUpdate, answer: Position | CommandError) -> None:
+        if isinstance(answer, CommandError):
+            self._refused(update, answer)
+        else:
+            self._counters.updates["published"] += 1
+            self._done(update)
 
-        def done(answer: Position | CommandError) -> None:
-            if isinstance(answer, CommandError):
-                self._refused(update, answer)
-            else:
-                self._counters.updates["published"] += 1
-                self._forget(update, delete=True)
+    def _done(self, update: ReadUpdate) -> None:
+        self._tries = 0
+        self._published.append(update.handle)
+        self._has_published.set()
+        self._forget(update)
 
-        self._node.publish(
-            self._node.prepare(found.message, found.project_id, f"{self._source.name}:{update.update_id}"), done
-        )
+    def _refused(self, update: ReadUpdate, fault: CommandError) -> None:
+        """Hold the update if the gateway is to blame; leave it in the queue if its sender is."""
+        if fault.retryable:
+            self._hold(update)
+        else:
+            self._leave("malformed", update, fault)
 
-    def _check_size(self, update: Update) -> None:
-        """Raises CommandError with `message_too_large` if no object of a permitted size can be in the body: it is not
-        even read then."""
-        if len(update.body) > body_bytes_max(self._node.limits.message_bytes):
-            raise CommandError(ErrorCode.MESSAGE_TOO_LARGE, f"the body has {len(update.body)} bytes")
+    def _hold(self, update: ReadUpdate) -> None:
+        if update.held_since is None:
+            self._counters.updates["held"] += 1
+        self._held.add(update, self._node.engine.clock.monotonic())
+        self._is_held.set()
 
-    def _refused(self, update: Update, fault: CommandError) -> None:
-        """Leave it in the queue: it comes again when it is no longer hidden, as often as the queue's rules allow."""
-        outcome = "failed" if fault.retryable else "malformed"
+    async def _try_again(self) -> None:
+        """Publish what is held, with growing pauses, once the log store answers."""
+        while True:
+            await self._is_held.wait()
+            self._tries += 1
+            await asyncio.sleep(self._backoff.delay_s(self._tries))
+            is_store_up = self._node.engine.store.failure() is None
+            oldest = self._node.engine.clock.monotonic() - HOLD_MAX_S
+            self._is_held.clear()
+            for update in self._held.take_all():
+                if update.held_since is not None and update.held_since < oldest:
+                    self._leave("failed", update, _too_long())
+                elif is_store_up and not self._held.holds(update.publication.project_id):
+                    self._publish(update)
+                else:
+                    self._hold(update)
+
+    def _leave(self, outcome: str, update: ReadUpdate, fault: CommandError) -> None:
+        """Leave an update in the queue: it comes again when it is no longer hidden."""
+        self._report_left(outcome, update.update_id, fault)
+        self._forget(update)
+
+    def _report_left(self, outcome: str, update_id: str, fault: CommandError) -> None:
         self._counters.updates[outcome] += 1
-        fields: dict[str, object] = {"update_id": update.update_id, "code": fault.code.value, "reason": fault.message}
+        fields: dict[str, object] = {"update_id": update_id, "code": fault.code.value, "reason": fault.message}
         self._report(f"update.{outcome}", fields)
-        self._forget(update, delete=False)
 
-    def _forget(self, update: Update, *, delete: bool) -> None:
+    def _forget(self, update: ReadUpdate) -> None:
         del self._under_way[update.handle]
-        if delete:
-            self._published.append(update.handle)
-            self._has_published.set()
+        self._under_way_bytes -= update.publication.size
         self._measure_room()
 
     def _measure_room(self) -> None:
-        """Receive on only while what was received and not yet deleted is within its maximum."""
-        if len(self._under_way) + len(self._published) < UNDER_WAY_MAX:
+        """Receive on only while what was received and not yet deleted is within its maxima."""
+        count = len(self._under_way) + len(self._published)
+        if count < UNDER_WAY_MAX and self._under_way_bytes < UNDER_WAY_BYTES_MAX:
             self._room.set()
         else:
             self._room.clear()
+
+    # Deleting and extending
 
     async def _delete(self) -> None:
         while True:
@@ -156,7 +245,8 @@ class UpdateConsumer:
                 self._has_published.clear()
 
     async def _extend(self) -> None:
-        """While the log store is slow, keep what is under way hidden from other readers."""
+        """While the log store is slow or down, keep what is under way hidden from other readers."""
+        await self._has_received.wait()
         while True:
             await asyncio.sleep(self._source.hidden_s / 2)
             held = [*self._under_way, *self._published]
@@ -169,3 +259,7 @@ class UpdateConsumer:
             await self._source.extend(handles)
         except SourceUnavailable as fault:
             self._report("updates.extend_failed", {"reason": str(fault)})
+
+
+def _too_long() -> CommandError:
+    return CommandError(ErrorCode.STORE_UNAVAILABLE, f"not published within {HOLD_MAX_S:.0f} s; another node may do it")

@@ -88,6 +88,7 @@ class Journal:
 
     __slots__ = (
         "_appending",
+        "_appending_bytes",
         "_engine",
         "_is_flush_planned",
         "_keys",
@@ -126,6 +127,8 @@ class Journal:
         """Who waits until the log is known, or known anew; emptied at each READY."""
         self._appending: list[Waiting] = []
         """The publications of the segment that is being written; empty in all states but APPENDING."""
+        self._appending_bytes = 0
+        """Their size, while there are any."""
         self._is_flush_planned = False
         """True from the first publication of a turn until `_flush` runs."""
         self._was_read = False
@@ -204,6 +207,8 @@ class Journal:
         together may wait."""
         if self.state is State.CLOSED:
             raise unavailable()
+        if self._appending:  # they wait again when another writer is first
+            count, size = count + len(self._appending), size + self._appending_bytes
         self.queue.check_room(count, size)
 
     def _plan_flush(self) -> None:
@@ -232,6 +237,7 @@ class Journal:
             payload = finish(publication.head, offset)
             records.append(Publication(payload, now, publication.key, publication.digest, offset))
         self._appending = batch
+        self._appending_bytes = sum(waiting.publication.size for waiting in batch)
         self._was_read = False
         self.state = State.APPENDING
         segment = Segment(self.log.epoch, first, self._engine.new_id(), records)

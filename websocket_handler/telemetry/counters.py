@@ -27,7 +27,8 @@ REFUSAL: Final = Label("code", (*map(str, ErrorCode), "dropped"))
 FORWARD_OUTCOME: Final = Label("outcome", ("confirmed", "failed", "rejected", "overloaded"))
 RECOVERY_OUTCOME: Final = Label("outcome", ("recovered", "lost"))
 PROTECTION_OUTCOME: Final = Label("outcome", ("protected", "renewed", "released", "waived", "failed"))
-UPDATE_OUTCOME: Final = Label("outcome", ("published", "broadcast", "malformed", "failed"))
+UPDATE_OUTCOME: Final = Label("outcome", ("published", "broadcast", "malformed", "failed", "held"))
+"""`held`: the gateway could not publish it at once, and tries again."""
 
 
 @dataclass(slots=True, eq=False)

@@ -23,6 +23,8 @@ EVENTS: Final[dict[str, int]] = {
     "task.failed": logging.ERROR,
     "library": logging.WARNING,
     "updates.unavailable": logging.WARNING,
+    "updates.paused": logging.WARNING,
+    "updates.resumed": logging.INFO,
     "updates.extend_failed": logging.WARNING,
     "update.malformed": logging.WARNING,
     "update.failed": logging.WARNING,

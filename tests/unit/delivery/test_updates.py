@@ -14,7 +14,7 @@ from tests.support.observers import NotedConnections
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.node import Node
-from websocket_handler.delivery.updates import UNDER_WAY_MAX, UpdateConsumer
+from websocket_handler.delivery.updates import BACKOFF_MAX_S, UNDER_WAY_MAX, UpdateConsumer
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import Committed, LogStore, Unavailable
@@ -214,18 +214,19 @@ async def test_malformed_updates_stay_in_the_queue_and_do_not_stop_the_others() 
 
 
 @in_virtual_time
-async def test_a_store_that_fails_leaves_the_update_to_come_again() -> None:
+async def test_an_update_that_the_store_failed_to_take_is_held_and_published_again() -> None:
     desk, store = await one_under_way()
     store.appended(Unavailable("down"))
     await settle()
-    assert desk.names == ["update.failed"]
+    assert (desk.names, desk.counters.updates) == ([], {"held": 1})
     assert desk.source.deleted == []
-    assert desk.consumer.is_settled
-    desk.source.reappear()
-    await settle()
+    assert not desk.consumer.is_settled
+    await asyncio.sleep(BACKOFF_MAX_S)
     store.appended(Committed())
     await settle()
-    assert desk.source.deleted == [["2"]]
+    assert desk.source.deleted == [["1"]]
+    assert desk.consumer.is_settled
+    assert desk.counters.updates == {"held": 1, "published": 1}
 
 
 @in_virtual_time

@@ -269,6 +269,19 @@ def test_lost_races_and_failures_keep_the_count_of_waiting_bytes_right() -> None
     assert [bench.publish(), bench.publish()] == [[], []]
 
 
+def test_what_is_being_written_counts_too_because_it_may_have_to_wait_again() -> None:
+    """The simulation found it, seed 1238: a lost race put a segment back in front of a full queue."""
+    head = len(b'{"project_id":"p","offset":')
+    for limits in ({"pending_bytes": 2 * head}, {"pending_messages": 2}):
+        bench = opened(limits=DeliveryLimits(log=NEVER_OLD, **limits), at=tail(1, 1))
+        bench.publish()
+        bench.publish()
+        bench.scheduler.settle()
+        assert code_of(bench.publish()[0]) is ErrorCode.OVERLOADED
+        bench.hand.appended(Behind())
+        assert len(bench.project.journal.queue) == 2
+
+
 def test_room_is_checked_for_a_whole_batch_before_any_of_it() -> None:
     bench = opened(limits=DeliveryLimits(log=NEVER_OLD, pending_messages=3))
     bench.project.journal.check_room(3, 0)

@@ -88,22 +88,21 @@ class _Known:
 class _Window:
     """How much of a log `open` still has to read, newest first."""
 
-    __slots__ = ("_bytes", "_keys", "_messages", "_options", "now")
+    __slots__ = ("_bytes", "_keys", "_messages", "_options")
 
-    def __init__(self, options: DynamoDbLogOptions, now: float) -> None:
-        self.now = now
+    def __init__(self, options: DynamoDbLogOptions) -> None:
         self._options = options
         self._messages = 0
         self._bytes = 0
         self._keys = 0
 
-    def is_full_with(self, segment: Segment) -> bool:
+    def is_full_with(self, segment: Segment, now: float) -> bool:
         """True if nothing before `segment` is needed."""
         self._messages += len(segment.records)
         self._bytes += sum(len(record.payload) for record in segment.records)
         self._keys += sum(1 for record in segment.records if record.key)
         options, history = self._options, self._options.history
-        age = self.now - segment.records[0].published_at
+        age = now - segment.records[0].published_at
         has_history = self._messages >= history.messages or self._bytes >= history.bytes or age > history.seconds
         has_keys = self._keys >= options.key_count or age > options.key_seconds
         return (has_history and has_keys) or self._bytes >= options.read_bytes_max
@@ -197,7 +196,7 @@ class DynamoDbLogStore:
     async def _collect(self, project_id: str, heads: list[SegmentHead], segments: list[Segment]) -> bool:
         """Gather segments, newest first, until history and key window have enough. Returns True if nothing of the log
         is before them."""
-        window = _Window(self._options, self._clock.wall())
+        window = _Window(self._options)
         limit = max(PAGE_ITEMS_MIN, self._options.history.messages)
         query = self._live(project_id, 1, OFFSET_LAST, is_descending=True, limit=limit)
         while True:
@@ -208,7 +207,7 @@ class DynamoDbLogStore:
                     return True
                 heads.append(head)
                 segments.append(segment_of(item))
-                if window.is_full_with(segments[-1]):
+                if window.is_full_with(segments[-1], self._clock.wall()):
                     return False
             if "LastEvaluatedKey" not in answer:
                 return True

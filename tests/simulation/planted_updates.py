@@ -1,0 +1,44 @@
+"""Bugs on purpose in the reading of the updates queue."""
+
+from collections.abc import Callable
+from typing import Any
+
+from websocket_handler.delivery.updates import UpdateConsumer
+
+Patch = tuple[Any, str, Any]
+"""An owner, the name of its attribute, and what stands there instead."""
+
+
+def an_update_is_deleted_before_the_commit() -> list[Patch]:
+    publish: Any = UpdateConsumer._publish
+
+    def changed(self: Any, update: Any) -> None:
+        self._published.append(update.handle)
+        self._has_published.set()
+        publish(self, update)
+
+    return [(UpdateConsumer, "_publish", changed)]
+
+
+def updates_are_received_while_the_store_is_down() -> list[Patch]:
+    async def changed(self: Any) -> None:
+        """Goes on."""
+
+    return [(UpdateConsumer, "_store_is_up", changed)]
+
+
+def an_outage_gives_updates_back_to_the_queue() -> list[Patch]:
+    def changed(self: Any, update: Any, fault: Any) -> None:
+        self._leave("failed", update, fault)
+
+    return [(UpdateConsumer, "_refused", changed)]
+
+
+PLANTS: dict[str, Callable[[], list[Patch]]] = {
+    plant.__name__.replace("_", " "): plant
+    for plant in (
+        an_update_is_deleted_before_the_commit,
+        updates_are_received_while_the_store_is_down,
+        an_outage_gives_updates_back_to_the_queue,
+    )
+}
