@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 import aiohttp
 import pytest
@@ -26,6 +27,7 @@ from tests.support.links import (
     running_node_driver,
 )
 from tests.support.patience import PATIENCE_S
+from tests.support.proxies import running_proxy
 
 emulator_process = emulator_for_each("session")
 
@@ -38,9 +40,20 @@ def settings(emulator_process: Emulator) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def gateway(settings: dict[str, str]) -> Iterator[Gateway]:
-    """A gateway with its limits at their defaults."""
-    with running_gateway(settings) as running:
+    """A gateway with its limits at their defaults; behind a proxy where THROUGH names one (`make proxies`)."""
+    with running_gateway(settings) as running, ExitStack() as stack:
+        if proxy := os.environ.get("THROUGH"):
+            direct, running.port = running.port, stack.enter_context(running_proxy(proxy, running.port))
+            stack.callback(setattr, running, "port", direct)
         yield running
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Behind a proxy, leave out what the proxy itself answers: the tests that are marked `direct`, with the reason."""
+    if os.environ.get("THROUGH"):
+        left_out = [item for item in items if item.get_closest_marker("direct")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,0 +1,112 @@
+"""The reverse proxies that people put in front of the gateway, with connections that they keep and use again."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.support.patience import PATIENCE_S
+
+NGINX: Final = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    client_max_body_size 16m;
+    map $http_upgrade $connection_upgrade {{
+        default upgrade;
+        ''      '';
+    }}
+    upstream gateway {{
+        server 127.0.0.1:{gateway};
+        keepalive 16;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://gateway;
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_buffering off;
+            proxy_read_timeout 1h;
+        }}
+    }}
+}}
+"""
+HAPROXY: Final = """
+defaults
+    mode http
+    http-reuse always
+    option http-keep-alive
+    option forwardfor
+    timeout connect 30s
+    timeout client 1h
+    timeout server 1h
+    timeout tunnel 1h
+frontend front
+    bind 127.0.0.1:{port}
+    default_backend gateway
+backend gateway
+    server one 127.0.0.1:{gateway}
+"""
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_proxy(kind: str, gateway_port: int) -> Iterator[int]:
+    """`nginx` or `haproxy` in front of a gateway; the port of the proxy."""
+    program = shutil.which(kind, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    assert program is not None, f"{kind} is not installed: `make proxies` installs it through apt"
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        text = NGINX if kind == "nginx" else HAPROXY
+        configuration = folder / "proxy.conf"
+        configuration.write_text(text.format(folder=folder, port=port, gateway=gateway_port))
+        arguments = ["-c", str(configuration), *(("-p", str(folder)) if kind == "nginx" else ("-db",))]
+        flag = arguments if kind == "nginx" else ["-f", *arguments[1:]]
+        process = subprocess.Popen([program, *flag])
+        try:
+            _wait_until_it_listens(process, port)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(PATIENCE_S)
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, "the proxy does not listen"
+        else:
+            return
+        try:
+            process.wait(0.02)
+        except subprocess.TimeoutExpired:
+            continue
+        raise AssertionError("the proxy ended")
