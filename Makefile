@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 STAMP := $(VENV)/.installed
 SEEDS ?= 10000
+PROXY_TESTS := $(addprefix tests/e2e/test_,commands.py errors.py http_api.py refusals.py wire.py browser.py)
 PROCESSES ?= 2
 CORE_TESTS := tests/unit tests/contract tests/simulation tests/security/test_jwt_attacks.py \
   tests/integration/test_nesting.py tests/integration/test_native_send.py
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
-  audit sbom sbom-test bench costs metrics fuzz fuzz-coverage fuzz-api floods proofs simulation browser node-modules lock clean
+  audit sbom sbom-test bench costs metrics fuzz fuzz-coverage fuzz-api floods proxies proofs simulation browser node-modules lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -157,6 +158,12 @@ proofs: $(STAMP) ## run the delivery proofs at full size, and print their figure
 
 simulation: $(STAMP) ## run SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+proxies: $(STAMP) browser node-modules ## run the end-to-end tests through nginx and HAProxy, whose connections are used again and again
+	@command -v haproxy >/dev/null && test -x /usr/sbin/nginx || { echo "installing nginx and haproxy through apt"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends nginx-light haproxy >/dev/null; }
+	for proxy in nginx haproxy; do THROUGH=$$proxy $(BIN)/python -m pytest $(PROXY_TESTS) $(ARGS) || exit 1; done
 
 browser: ## install Chromium, and strace for the cost guard, through apt if they are missing
 	@command -v chromium >/dev/null && command -v strace >/dev/null || { echo "installing chromium and strace through apt"; \

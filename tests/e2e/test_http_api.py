@@ -359,6 +359,7 @@ async def test_a_body_longer_than_announced_is_cut_there(api: Http, gateway: Gat
     assert [m["n"] for m in page["messages"]] == [1]
 
 
+@pytest.mark.direct("the proxy itself refuses the length")
 @pytest.mark.parametrize("length", ["-1", "x", "7, 8", "99999999999999999999999"])
 async def test_a_length_that_is_none_is_refused(api: Http, gateway: Gateway, length: str) -> None:
     """400 with the error object (413 for one that is only too large), and nothing is published."""
@@ -382,6 +383,7 @@ async def test_too_large_a_body_is_refused(api: Http) -> None:
     assert (await api.json("GET", messages_of(project_id)))["offset"] == 0
 
 
+@pytest.mark.direct("the proxy has a limit of its own for heads")
 async def test_a_large_request_head_is_refused(gateway: Gateway) -> None:
     """431, for a WebSocket and for anything else."""
     for upgrade in (b"", b"Upgrade: websocket\r\n"):
@@ -389,6 +391,7 @@ async def test_a_large_request_head_is_refused(gateway: Gateway) -> None:
         assert answer.startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.direct("the proxy itself refuses what is no request")
 async def test_what_is_not_http_is_refused(gateway: Gateway) -> None:
     """400 with the error object, and the connection ends."""
     answer = await raw(gateway, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")

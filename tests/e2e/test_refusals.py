@@ -42,6 +42,7 @@ async def test_more_projects_on_the_url_than_allowed_are_refused(small_gateway: 
     check_error(error, "too_many_subscriptions")
 
 
+@pytest.mark.direct("the proxy itself repairs or refuses the heads of handshakes")
 @pytest.mark.parametrize(
     ("path", "headers", "status", "code"),
     [

@@ -16,6 +16,7 @@ from tests.support.patience import PATIENCE_S
 
 NGINX: Final = """
 daemon off;
+user root;
 pid {folder}/nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 1024; }}

@@ -42,7 +42,7 @@ class RawSocket:
         async with asyncio.timeout(PATIENCE_S):
             head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
-        assert f"Sec-WebSocket-Accept: {ACCEPT}".encode() in head
+        assert f"sec-websocket-accept: {ACCEPT}".encode().lower() in head.lower()  # proxies change the case of names
         return cls(reader, writer)
 
     async def frame(self) -> tuple[int, bytes]:
