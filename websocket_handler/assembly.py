@@ -34,6 +34,7 @@ from websocket_handler.ports.state_store import StateStore
 from websocket_handler.ports.task_protection import TaskProtection
 from websocket_handler.ports.transport import Group, one_by_one
 from websocket_handler.ports.update_source import UpdateSource
+from websocket_handler.protocol.http_date import HttpDate
 from websocket_handler.protocol.publication import finish
 from websocket_handler.server import ServerOptions, WebSocketServer
 from websocket_handler.telemetry.counters import Counters, Gauges
@@ -142,7 +143,16 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         admission=admission,
         server=server,
         keepalive=keepalive,
-        sockets=Shared(server, admission, keepalive, counters, log, clock.monotonic, limits.message_bytes),
+        sockets=Shared(
+            server,
+            admission,
+            keepalive,
+            counters,
+            log,
+            clock.monotonic,
+            limits.message_bytes,
+            HttpDate(clock.wall, clock.text),
+        ),
         readiness=_readiness(ports, server, forwarding, updates, recorder, access),
     )
 

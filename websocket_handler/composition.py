@@ -183,11 +183,13 @@ def _http(settings: Settings, core: Core, options: EntranceOptions) -> HttpProto
     )
     registry = make_registry(core.ports.counters, core.gauges)
     has_console = settings.console == "on"
-    application = make_application(gateway, registry, has_console=has_console, path=options.path, origins=core.origins)
+    application = make_application(
+        gateway, registry, has_console=has_console, path=options.path, random=core.ports.random, origins=core.origins
+    )
     limits = HttpLimits(
         options.head_bytes, settings.handshake_timeout_s, settings.slow_client_timeout_s, settings.max_connections
     )
-    return http_protocol_factory(application, limits, core.ports.counters)
+    return http_protocol_factory(application, core.sockets.date, limits, core.ports.counters)
 
 
 def metrics_output(settings: Settings, core: Core, background: Background) -> list[Edge]:

@@ -30,6 +30,7 @@ SETTINGS: Final = {
     "LOG_STORE": "memory",
     **{f"SQS_QUEUE_URL_{agent}": "http://127.0.0.1:9/queue" for agent in ("PM", "DEV", "QA", "OPS")},
 }
+DATE: Final = "Sun, 06 Nov 1994 08:49:37 GMT"
 Answer = tuple[int, list[tuple[str, str]], bytes]
 Way = Callable[[CommandError, pytest.MonkeyPatch], Coroutine[Any, Any, Answer]]
 
@@ -58,13 +59,13 @@ async def from_the_api(fault: CommandError, _patch: pytest.MonkeyPatch) -> Answe
         return error_response(fault)
 
     application = Starlette(routes=[Route("/ws", endpoint)], exception_handlers={CommandError: refused})
-    make = http_protocol_factory(application)
+    make = http_protocol_factory(application, lambda: DATE)
     return await answer(lambda: make(never_given_back))
 
 
 async def from_the_http_server(fault: CommandError, patch: pytest.MonkeyPatch) -> Answer:
     """The HTTP server refuses what is no request, before the API sees it."""
-    factory = http_protocol_factory(Starlette())
+    factory = http_protocol_factory(Starlette(), lambda: DATE)
 
     def refusing() -> asyncio.Protocol:
         protocol = factory(never_given_back)
@@ -82,6 +83,7 @@ async def from_the_handshake(fault: CommandError, patch: pytest.MonkeyPatch) -> 
         raise fault
 
     entrance = App(from_environment(SETTINGS), Counters(), "node").entrance
+    patch.setattr(entrance.shared, "date", lambda: DATE)
     patch.setattr(entrance, "admit", refuse)
     return await answer(entrance.protocol, **HANDSHAKE)
 
@@ -93,7 +95,7 @@ async def test_every_error_has_one_form_on_all_ways_out(
 ) -> None:
     fault = CommandError(code, "text")
     error = http_error(fault)
-    headers = {**error.headers, "Content-Length": str(len(error.body))}
+    headers = {"Date": DATE, **error.headers, "Content-Length": str(len(error.body))}
     if way is not from_the_api:
         headers["Connection"] = "close, Upgrade" if "Connection" in headers else "close"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -217,7 +218,7 @@ def test_what_is_open_to_all_tells_nothing(guarded: Gateway, path: str) -> None:
 
 def test_every_route_of_the_application_is_in_this_file_or_open_on_purpose() -> None:
     open_to_all = {"/health", "/ready", "/", "/console/{name}", "/ws"}
-    application = make_application(None, None, has_console=True, path="/ws")  # type: ignore[arg-type]
+    application = make_application(None, None, has_console=True, path="/ws", random=Random(1))  # type: ignore[arg-type]
     paths = {getattr(route, "path", "") for route in application.routes}
     tested = {path.replace("{p}", "{project_id}") for _, path, _ in ROUTES.values()}
     known = {path.replace("nobody", "{connection_id}" if "connections" in path else "{user_id}") for path in tested}

@@ -12,10 +12,13 @@ from websocket_handler.access.credentials import credentials_in
 from websocket_handler.access.rights import check, unauthorized
 from websocket_handler.api.gateway import Gateway, Waiter
 from websocket_handler.protocol.codec import invalid_project_id
+from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.identity import Identity
 from websocket_handler.protocol.names import is_project_id
 
 SLACK_S: Final = 0.01
+REFUSAL: Final = "refusal"
+"""The entry of a request's state with which the HTTP server has it refused."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -32,6 +35,9 @@ def guarded(gateway: Gateway, right: str | None, endpoint: Endpoint) -> Endpoint
     token is enough."""
 
     async def checked(request: Request) -> Response:
+        refusal: CommandError | None = getattr(request.state, REFUSAL, None)
+        if refusal is not None:
+            raise refusal
         visitor = await identify(request, gateway)
         request.state.visitor = visitor
         project_id = request.path_params.get("project_id")

@@ -1,5 +1,7 @@
 """The HTTP API as one ASGI application. Every answer that is an error has the protocol's error object."""
 
+from random import Random
+
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,10 +23,16 @@ from websocket_handler.protocol.identity import ADMIN, PRESENCE, PUBLISH, SUBSCR
 
 
 def make_application(
-    gateway: Gateway, metrics: CollectorRegistry, *, has_console: bool, path: str, origins: Origins = ANY_ORIGIN
+    gateway: Gateway,
+    metrics: CollectorRegistry,
+    *,
+    has_console: bool,
+    path: str,
+    random: Random,
+    origins: Origins = ANY_ORIGIN,
 ) -> Starlette:
     """The API's routes over this node. Open to all are health, readiness and the console's files, nothing else."""
-    projects, events = ProjectRoutes(gateway), EventRoutes(gateway)
+    projects, events = ProjectRoutes(gateway), EventRoutes(gateway, random)
     operations = OperationRoutes(gateway, metrics)
 
     async def upgrade(_request: Request) -> Response:
@@ -48,7 +56,7 @@ def make_application(
             _by_method(GET=needs(SUBSCRIBE, projects.messages), POST=needs(PUBLISH, projects.publish)),
             methods=["GET", "POST"],
         ),
-        Route(f"{project}/events", needs(SUBSCRIBE, events.events)),
+        Route(f"{project}/events", events.or_reconnect(needs(SUBSCRIBE, events.events))),
         Route(f"{project}/presence", needs(PRESENCE, projects.presence)),
         Route(path, upgrade),
     ]

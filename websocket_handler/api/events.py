@@ -7,39 +7,68 @@ reader pulls: a client that does not read holds one page and nothing else.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from random import Random
 
 from starlette.requests import Request
+from starlette.responses import Response
 
-from websocket_handler.api.access import Visitor, is_over, patience_s, visitor_of
+from websocket_handler.api.access import Endpoint, Visitor, is_over, patience_s, visitor_of
 from websocket_handler.api.gateway import Gateway, parameter
 from websocket_handler.api.half_close import HalfClose, half_close_of
 from websocket_handler.api.projects import project_id_of
-from websocket_handler.api.streams import HeldStream, place_taken
+from websocket_handler.api.streams import EVENT_STREAM, STREAM_HEADERS, HeldStream, bodiless, place_taken
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.fan_out import STORE_RETRY_S
 from websocket_handler.logs.feed import Feed, PageLimits
 from websocket_handler.logs.page import Page
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codec import read_position
-from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
 
 HEARTBEAT_S = 15.0
 RETRY_MS = 2000
+REFUSED_RETRY_MS = (2000, 10_000)
+"""Between these two: an `EventSource` adds no jitter of its own, so who was refused together would return together."""
+FOREIGN = Position("", 0)
+"""A position of no log of ours: no epoch is empty."""
 PAGE = PageLimits(messages=200, bytes=131_072)
 
 
 class EventRoutes:
     """`GET /api/v1/projects/{id}/events`."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, random: Random) -> None:
+        """`random` spreads the return of those who were refused."""
         self._gateway = gateway
+        self._random = random
 
-    async def events(self, request: Request) -> HeldStream:
+    def or_reconnect(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, but a refusal that passes is a stream that tells the client to reconnect. An `EventSource`
+        that gets another status than 200 closes for good, and never looks at `Retry-After`."""
+
+        async def answered(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except CommandError as fault:
+                if not fault.retryable:
+                    raise
+                self._gateway.node.engine.counters.errors[fault.code.value] += 1
+                return Response(self._come_back(fault), headers=STREAM_HEADERS, media_type=EVENT_STREAM)
+
+        return answered
+
+    def _come_back(self, fault: CommandError) -> bytes:
+        after_ms = self._random.randint(*REFUSED_RETRY_MS)
+        return b"retry: %d\n" % after_ms + _event(replies.reconnect(fault.code.value, after_ms), None, "reconnect")
+
+    async def events(self, request: Request) -> Response:
         """Follow a project as a stream of events. Faults are answered before the stream begins."""
         project_id = project_id_of(request)
         since = _since(request)
         visitor = visitor_of(request)
+        if request.method == "HEAD":
+            return bodiless(STREAM_HEADERS, EVENT_STREAM)
         with ExitStack() as held:
             held.enter_context(place_taken(request, self._gateway))
             half_close = half_close_of(request)
@@ -51,8 +80,7 @@ class EventRoutes:
             held.enter_context(half_close.waking(feed.wake))
             start = await feed.begin(since)
             stream = self._stream(project_id, feed, start, visitor, half_close)
-            headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-            return HeldStream(stream, headers=headers).hold(held.pop_all())
+            return HeldStream(stream, headers=STREAM_HEADERS).hold(held.pop_all())
 
     def _is_over(self, visitor: Visitor) -> bool:
         return self._gateway.is_draining() or is_over(visitor, self._gateway)
@@ -88,13 +116,17 @@ class EventRoutes:
 
 
 def _since(request: Request) -> Position | None:
-    """Where to resume: `Last-Event-ID` wins over `since`; an empty one says that there was no event yet.
-    Raises CommandError with `invalid_field`."""
-    asked, ids = parameter(request, "since"), request.headers.getlist("last-event-id")
+    """Where to resume: `Last-Event-ID` wins over `since`; an empty one says that there was no event yet. One that this
+    gateway never gave is the position of a foreign log: an error would end an `EventSource` for good.
+    Raises CommandError with `invalid_field` for `since`."""
+    asked, last_id = parameter(request, "since"), ", ".join(request.headers.getlist("last-event-id"))
     since = None if asked is None else read_position(asked)
-    if len(ids) > 1:
-        raise CommandError(ErrorCode.INVALID_FIELD, "Last-Event-ID stands once")
-    return read_position(ids[0]) if ids and ids[0] else since
+    if not last_id:
+        return since
+    try:
+        return read_position(last_id)
+    except CommandError:
+        return FOREIGN
 
 
 def _event(data: bytes, position: Position | None, kind: str | None = None) -> bytes:

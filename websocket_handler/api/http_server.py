@@ -1,6 +1,7 @@
 """The HTTP server behind the node's one port: uvicorn's protocol object, one per socket, with our answers."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from websocket_handler.api.access import REFUSAL
+from websocket_handler.api.answers import answer_without_chunks, dated
 from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response
@@ -33,6 +36,7 @@ class HttpLimits:
     connections: int = 10_000
 
 
+EVENTS_PATH: Final = re.compile(rb"/api/v1/projects/[^/?#]+/events(?:\?|\Z)")
 DEFAULT_LIMITS: Final = HttpLimits()
 
 
@@ -41,10 +45,18 @@ class HttpProtocol(HttpToolsProtocol):
     what is not HTTP. The first request's head was bounded before it came here; later ones are bounded here."""
 
     def __init__(
-        self, config: Config, state: ServerState, limits: HttpLimits, counters: Counters, give_back: GiveBack
+        self,
+        config: Config,
+        state: ServerState,
+        limits: HttpLimits,
+        counters: Counters,
+        give_back: GiveBack,
+        date: Callable[[], str],
     ) -> None:
+        """`date` gives the time as HTTP writes it."""
         self._half_close = HalfClose()
         super().__init__(config, state, {HALF_CLOSE: self._half_close})
+        self._date = date
         self._limits = limits
         self._give_back = give_back
         self._for_websocket: bytes | None = None
@@ -54,12 +66,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._slow_timer: asyncio.TimerHandle | None = None
         self._is_in_head = False
         self._is_refused = False
+        self._is_one_too_many = False
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if 0 < self._limits.connections < len(self.connections):
-            self.refuse(CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node serves as many requests as it can"))
+            self._is_one_too_many = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -142,8 +155,26 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         if any(name == b"upgrade" and names_websocket(value) for name, value in self.headers):
             self._for_websocket = self._head()
+        elif self._is_one_too_many:
+            self._refuse_request()
         else:
-            super().on_headers_complete()
+            self._start_request()
+
+    def _refuse_request(self) -> None:
+        """Answer with an error, and end the connection. An event stream's answer comes from the application: it is not
+        an error, because that would end an `EventSource` for good, and it may have to be readable by another page."""
+        fault = CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node serves as many requests as it can")
+        if EVENTS_PATH.match(self.url) is None:
+            self.refuse(fault)
+            return
+        self.scope["state"][REFUSAL] = fault
+        self._start_request()
+        self.cycle.keep_alive = False
+
+    def _start_request(self) -> None:
+        super().on_headers_complete()
+        if self.scope["http_version"] != "1.1":
+            answer_without_chunks(self.cycle)
 
     def _head(self) -> bytes:
         """The request's head as it came, but for the case of names and the white space around values."""
@@ -151,11 +182,11 @@ class HttpProtocol(HttpToolsProtocol):
         return line + b"".join(b"%b: %b\r\n" % header for header in self.headers) + b"\r\n"
 
     def on_body(self, body: bytes) -> None:
-        if self._for_websocket is None:
+        if self._for_websocket is None and not self._is_refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._for_websocket is None:
+        if self._for_websocket is None and not self._is_refused:
             super().on_message_complete()
 
     def _stop_timer(self) -> None:
@@ -185,16 +216,20 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_refused = True
         self._counters.errors[fault.code.value] += 1
         self._stop_timer()
-        self.transport.write(last_response(fault, status))
+        self.transport.write(last_response(fault, status, date=self._date()))
         self.transport.close()
 
 
 def http_protocol_factory(
-    application: Starlette, limits: HttpLimits = DEFAULT_LIMITS, counters: Counters | None = None
+    application: Starlette,
+    date: Callable[[], str],
+    limits: HttpLimits = DEFAULT_LIMITS,
+    counters: Counters | None = None,
 ) -> Callable[[GiveBack], asyncio.Protocol]:
-    """What makes the protocol of each HTTP socket. A socket whose next request is a handshake is given back."""
+    """What makes the protocol of each HTTP socket. A socket whose next request is a handshake is given back. `date`
+    gives the time as HTTP writes it."""
     config = Config(
-        application,
+        dated(application, date),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -205,4 +240,4 @@ def http_protocol_factory(
     )
     config.load()
     state, counted = ServerState(), counters or Counters()
-    return lambda give_back: HttpProtocol(config, state, limits, counted, give_back)
+    return lambda give_back: HttpProtocol(config, state, limits, counted, give_back, date)

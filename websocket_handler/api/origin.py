@@ -1,5 +1,6 @@
 """Browsers and their pages: which origins may use the API, and what they may read (CORS, Fetch standard)."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -12,12 +13,23 @@ from websocket_handler.api.gateway import error_response
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 API: Final = "/api/"
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)
+"""A header's name (RFC 9110 section 5.6.2)."""
 PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
     "Access-Control-Max-Age": "600",
-    "Vary": "Origin",
+    "Vary": "Origin, Access-Control-Request-Headers",
 }
+REQUEST_HEADERS: Final = (
+    "Accept",
+    "Authorization",
+    "Cache-Control",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+)
+"""What clients of the API send. `eventsource` (npm) sends `Cache-Control` and `Accept` of its own."""
+ASKED_HEADERS_MAX: Final = 50
 
 
 class OriginCheck:
@@ -45,8 +57,12 @@ class OriginCheck:
         elif not self._origins.are_named:
             await self._app(scope, receive, send)
         elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            permission = Response(status_code=204, headers={"Access-Control-Allow-Origin": origin, **PREFLIGHT})
-            await permission(scope, receive, send)
+            permission = {
+                "Access-Control-Allow-Origin": origin,
+                "Access-Control-Allow-Headers": _request_headers(headers),
+                **PREFLIGHT,
+            }
+            await Response(status_code=204, headers=permission)(scope, receive, send)
         else:
             await self._app(scope, receive, _readable(send, origin))
 
@@ -54,6 +70,15 @@ class OriginCheck:
         fault = CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
         self._refused(fault)
         await error_response(fault)(scope, receive, send)
+
+
+def _request_headers(headers: Headers) -> str:
+    """What an allowed page may send: what clients of the API need, and what it asks for, such as the headers of a
+    tracing library. The gateway gives no page more for a header than any program gets."""
+    asked = ",".join(headers.getlist("access-control-request-headers")).split(",")
+    names = [name for entry in asked[:ASKED_HEADERS_MAX] if _TOKEN.fullmatch(name := entry.strip())]
+    known = {name.lower() for name in REQUEST_HEADERS}
+    return ", ".join([*REQUEST_HEADERS, *(name for name in dict.fromkeys(names) if name.lower() not in known)])
 
 
 def _is_guarded(path: str) -> bool:

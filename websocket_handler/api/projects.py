@@ -12,7 +12,7 @@ from starlette.responses import Response
 from websocket_handler.api.access import Visitor, check_still, is_over, patience_s, visitor_of
 from websocket_handler.api.gateway import Gateway, Waiter, json_response, page_limit, parameter, read_body, whole_number
 from websocket_handler.api.half_close import half_close_of
-from websocket_handler.api.streams import place_taken, unless_gone
+from websocket_handler.api.streams import bodiless, place_taken, unless_gone
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.protocol import json_text, publication, replies
 from websocket_handler.protocol.codec import invalid_project_id
@@ -85,6 +85,8 @@ class ProjectRoutes:
         node, visitor = self._gateway.node, visitor_of(request)
         limits = PageLimits(page_limit(request, node.limits.history_page_messages), node.limits.history_page_bytes)
         wait_s, epoch = patience_s(visitor, self._gateway, _wait_s(request)), _epoch(request)
+        if request.method == "HEAD":
+            return bodiless({"Cache-Control": "no-store"}, "application/json")
         half_close = half_close_of(request)
         feed = node.feed(
             project_id,

@@ -2,12 +2,12 @@
 towards the limits of its address and of its user, and gives its place back when it ends or its client is gone."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from websocket_handler.api.access import visitor_of
@@ -15,6 +15,8 @@ from websocket_handler.api.gateway import Gateway
 from websocket_handler.protocol.codes import CommandError
 
 Answer = TypeVar("Answer")
+EVENT_STREAM: Final = "text/event-stream"
+STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def place_taken(request: Request, gateway: Gateway) -> Iterator[None]:
 class HeldStream(StreamingResponse):
     """A stream that lets go of what it holds at its end, also when it never began."""
 
-    media_type = "text/event-stream"
+    media_type = EVENT_STREAM
 
     def hold(self, held: ExitStack) -> "HeldStream":
         """Let go of this at the end."""
@@ -50,6 +52,14 @@ class HeldStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._held:
             await super().__call__(scope, receive, send)
+
+
+def bodiless(headers: Mapping[str, str], media_type: str) -> Response:
+    """The answer to HEAD where GET would take a place or wait: the headers, at once, without a length that only the
+    work would tell (RFC 9110 section 9.3.2)."""
+    response = Response(headers=headers, media_type=media_type)
+    del response.headers["content-length"]
+    return response
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer | None:

@@ -194,7 +194,14 @@ class _Entry(asyncio.Protocol):
         framing = self._entrance.framing(handshake.extensions)
         websocket = kind(self._entrance.shared, self._socket, handshake.subscriptions, answer, address, framing)
         self._socket.set_protocol(websocket)
-        websocket.begin(accepted(handshake.key, with_bearer=handshake.offers_bearer, extensions=handshake.extensions))
+        websocket.begin(
+            accepted(
+                handshake.key,
+                with_bearer=handshake.offers_bearer,
+                extensions=handshake.extensions,
+                date=self._entrance.shared.date(),
+            )
+        )
         if was_paused:
             self._socket.resume_reading()
         if self._head:
@@ -207,7 +214,7 @@ class _Entry(asyncio.Protocol):
     def _refuse(self, fault: CommandError, status: int | None = None) -> None:
         self._leave()
         self._entrance.shared.counters.handshakes_refused[fault.code.value] += 1
-        self._socket.write(last_response(fault, status))
+        self._socket.write(last_response(fault, status, date=self._entrance.shared.date()))
         self._socket.close()
 
     def too_late(self) -> None:

@@ -199,9 +199,10 @@ def _bad(reason: str) -> CommandError:
     return CommandError(ErrorCode.INVALID_FIELD, reason)
 
 
-def accepted(key: bytes, *, with_bearer: bool = False, extensions: str = "") -> bytes:
+def accepted(key: bytes, *, with_bearer: bool = False, extensions: str = "", date: str = "") -> bytes:
     """The answer that makes the connection a WebSocket (section 4.2.2). `with_bearer` selects the subprotocol
-    `bearer`: a browser that offered it hangs up otherwise. `extensions` is what is agreed on."""
+    `bearer`: a browser that offered it hangs up otherwise. `extensions` is what is agreed on, `date` the time as HTTP
+    writes it."""
     digest = _SHA1.copy()  # making one anew costs three times what it does here
     digest.update(key + _GUID)
     accept = b64encode(digest.digest())
@@ -213,5 +214,6 @@ def accepted(key: bytes, *, with_bearer: bool = False, extensions: str = "") -> 
         + accept
         + (b"\r\nSec-WebSocket-Protocol: bearer" if with_bearer else b"")
         + (b"\r\nSec-WebSocket-Extensions: " + extensions.encode() if extensions else b"")
+        + (b"\r\nDate: " + date.encode() if date else b"")
         + b"\r\n\r\n"
     )

@@ -46,7 +46,17 @@ class Server(Protocol):
 class Shared:
     """One object per node."""
 
-    __slots__ = ("admission", "counters", "handle_message", "keepalive", "log", "message_bytes", "now", "server")
+    __slots__ = (
+        "admission",
+        "counters",
+        "date",
+        "handle_message",
+        "keepalive",
+        "log",
+        "message_bytes",
+        "now",
+        "server",
+    )
 
     def __init__(
         self,
@@ -57,14 +67,17 @@ class Shared:
         log: EventLog,
         now: Callable[[], float],
         message_bytes: int,
+        date: Callable[[], str],
     ) -> None:
-        """`now` gives monotonic seconds. `message_bytes` is the size of the largest message a client may send."""
+        """`now` gives monotonic seconds, `date` the time as HTTP writes it. `message_bytes` is the size of the largest
+        message a client may send."""
         self.server = server
         self.admission = admission
         self.keepalive = keepalive
         self.counters = counters
         self.log = log
         self.now = now
+        self.date = date
         self.message_bytes = message_bytes
         self.handle_message = server.handle_client_message
         """The server's method itself: looking it up for every message would cost."""

@@ -45,11 +45,13 @@ def http_error(fault: CommandError, status: int | None = None) -> HttpError:
     return HttpError(status, headers, replies.error(fault))
 
 
-def last_response(fault: CommandError, status: int | None = None) -> bytes:
-    """The same response in the bytes of HTTP/1.1, for a sender that closes the connection after it."""
+def last_response(fault: CommandError, status: int | None = None, *, date: str = "") -> bytes:
+    """The same response in the bytes of HTTP/1.1, for a sender that closes the connection after it. `date` is the time
+    as HTTP writes it; without one the response does not say when it was made."""
     error = http_error(fault, status)
     options = ("close", error.headers["Connection"]) if "Connection" in error.headers else ("close",)
-    headers = {**error.headers, "Connection": ", ".join(options), "Content-Length": str(len(error.body))}
+    dated = {"Date": date} if date else {}
+    headers = {**dated, **error.headers, "Connection": ", ".join(options), "Content-Length": str(len(error.body))}
     lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + error.body

@@ -58,7 +58,7 @@ class Desk:
         self.wire = Wire()
         admission = Admission(AdmissionOptions(), ANY_ORIGIN, lambda: 0.0, OpenAccess(lambda: ""), lambda: 0)
         keepalive = Keepalive(KeepaliveOptions(), lambda: 0.0, lambda: False)
-        self.shared = Shared(self, admission, keepalive, Counters(), EventLog(), lambda: 0.0, 65_536)
+        self.shared = Shared(self, admission, keepalive, Counters(), EventLog(), lambda: 0.0, 65_536, lambda: "")
 
     def check_room(self, _subscriptions: int) -> None:
         """There is always room."""
