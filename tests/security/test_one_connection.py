@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.frames import TEXT, client_frame, handshake_head
 from tests.support.gateway import Gateway
-from tests.support.peers import Raw
+from tests.support.peers import Ended, Raw
 
 MESSAGES = "/api/v1/projects/one-connection/messages"
 HEALTH = b"GET /health HTTP/1.1\r\nHost: gateway.example\r\n\r\n"
@@ -111,6 +111,13 @@ def test_what_was_asked_before_a_half_close_is_answered(open_gateway: Gateway) -
         assert [raw.response().json()["type"] for _ in range(2)] == ["publish_confirmed"] * 2
         assert raw.response().status == 200
         assert raw.is_ended()
+
+
+def test_a_body_that_a_half_close_cuts_short_is_not_waited_for(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        half_closed(raw, post(b'{"n":1}')[:-1])
+        with pytest.raises(Ended):
+            raw.response()
 
 
 def test_a_poll_that_waits_is_answered_at_a_half_close(open_gateway: Gateway) -> None:

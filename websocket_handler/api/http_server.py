@@ -80,9 +80,11 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio asks for an answer, uvicorn gives none
-        """The client sends no more. What it asked for is answered first (RFC 9112 section 9.6)."""
+        """The client sends no more. What it asked for is answered first (RFC 9112 section 9.6). A request whose body is
+        cut short never becomes whole: nobody waits for the rest."""
         self._half_close.happened()
-        return not self._is_free
+        is_cut_short = self.cycle is not None and self.cycle.more_body and not self.pipeline
+        return not self._is_free and not is_cut_short
 
     @property
     def _is_free(self) -> bool:
