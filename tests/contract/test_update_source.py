@@ -103,6 +103,8 @@ async def test_nothing_and_garbage_are_harmless(source: UpdateSource, put: Put) 
         for operation in (source.delete, source.extend):
             with contextlib.suppress(SourceUnavailable):
                 await operation(handles)
+    put(b"b", None)
+    assert [update.body for update in await all_of(source, 1)] == [b"b"], "the others are left alone"
 
 
 async def test_visibility_is_read_and_asked_for(aws: Aws, sqs: Any, queue_url: str) -> None:

@@ -362,11 +362,11 @@ async def test_a_body_longer_than_announced_is_cut_there(api: Http, gateway: Gat
 @pytest.mark.direct("the proxy itself refuses the length")
 @pytest.mark.parametrize("length", ["-1", "x", "7, 8", "99999999999999999999999"])
 async def test_a_length_that_is_none_is_refused(api: Http, gateway: Gateway, length: str) -> None:
-    """400 with the error object (413 for one that is only too large), and nothing is published."""
+    """400 with the error object, and nothing is published."""
     project_id = new_project()
     answer = await raw(gateway, post(project_id, b'{"n":1}', length))
 
-    assert answer.split(b" ", 2)[1] in (b"400", b"413")
+    assert answer.startswith(b"HTTP/1.1 400 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "error"
     assert (await api.json("GET", messages_of(project_id)))["offset"] == 0
 

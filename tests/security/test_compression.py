@@ -113,7 +113,7 @@ PACKED: dict[str, tuple[bytes, Frames]] = {
     **{f"level {n}": (packed(TEXT, UTF8 * 100, n), [(TEXT, UTF8 * 100)]) for n in (0, 1, 9)},
     "binary": (packed(BINARY, b"\xff\x00" * 500), [(BINARY, b"\xff\x00" * 500)]),
     "noise that compression makes larger": (packed(BINARY, NOISE), [(BINARY, NOISE)]),
-    "nothing in a frame of one byte": (frame(TEXT, b"\0", rsv=RSV1), [(TEXT, b"")]),
+    "nothing in two blocks": (frame(TEXT, b"\x02\0", rsv=RSV1), [(TEXT, b"")]),
     "fragments": (packed_in(TEXT, UTF8 * 50, 7), [(TEXT, UTF8 * 50)]),
     "an empty first fragment": (
         frame(TEXT, b"", fin=False, rsv=RSV1) + frame(0, deflated(UTF8)), [(TEXT, UTF8)],
