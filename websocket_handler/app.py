@@ -25,7 +25,7 @@ class App:
         ports = composition.aws_ports(settings, aws, log, counters, background)
         self.core = assemble(ports, composition.core_options(settings, node_id))
         self.entrance = composition.make_entrance(settings, self.core)
-        self._listener = Listener(settings.websocket_host, settings.websocket_port, self.entrance.protocol)
+        self._listener = Listener(settings.listen_hosts, settings.websocket_port, self.entrance.protocol)
         edges = Edges(
             below=[AwsSessions(aws, log)],
             above=[*composition.metrics_output(settings, self.core, background), self._listener],
@@ -43,7 +43,7 @@ class App:
         """Accept clients. Raises OSError when the port is taken."""
         await self.life.start()
         settings, log = self._settings, self.core.ports.log
-        if settings.auth_mode == "none" and settings.websocket_host not in LOOPBACK_HOSTS:
+        if settings.auth_mode == "none" and not LOOPBACK_HOSTS.issuperset(settings.listen_hosts):
             log.emit("node.insecure", reason="AUTH_MODE=none and not bound to loopback: everyone may connect")
         facts = {"log_store": self.core.ports.log_store.name, "native_send": composition.is_native(settings)}
         log.emit("node.listening", host=settings.websocket_host, port=self.port, **facts)

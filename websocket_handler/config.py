@@ -1,6 +1,7 @@
 """All settings: from environment variables to one typed value, checked, documented, and nothing read anywhere
 else."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -16,6 +17,9 @@ from websocket_handler.protocol.names import Agent
 WRITE_MARGIN_BYTES: Final = 1024
 """What a publication's frame and splice add to the publisher's object, generously."""
 HIDDEN: Final = "***"
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?")
+"""A name or an IPv4 address without a colon, or an IPv6 address, which has two of them at least."""
+_BRACKETS: Final = re.compile(r"^\[(.*:.*)\]$")
 
 
 def _setting(
@@ -42,7 +46,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     aws_endpoint_url: Annotated[
         str, _setting("endpoint for all AWS calls, for an emulator; empty: AWS itself", "URL")
     ] = ""
-    websocket_host: Annotated[str, _setting("address on which the gateway listens")] = "0.0.0.0"
+    websocket_host: Annotated[
+        str, _setting("comma-separated addresses on which the gateway listens; with :: every IPv6 and IPv4 address")
+    ] = "0.0.0.0"
     websocket_port: Annotated[int, _setting("port on which the gateway listens; 0: any free port", ge=0, le=65535)] = (
         8080
     )
@@ -145,6 +151,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     diag_echo: Annotated[Literal["0", "1"], _setting("1: echo every message at /__echo, for conformance suites")] = "0"
 
     @property
+    def listen_hosts(self) -> tuple[str, ...]:
+        """The addresses and names on which the gateway listens."""
+        return read_hosts(self.websocket_host)
+
+    @property
     def queue_urls(self) -> dict[Agent, str]:
         """The agents' queues."""
         return {
@@ -153,6 +164,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Agent.QA: self.sqs_queue_url_qa,
             Agent.OPS: self.sqs_queue_url_ops,
         }
+
+
+def read_hosts(text: str) -> tuple[str, ...]:
+    """Comma-separated addresses and names; an IPv6 address may stand in brackets. Raises ValueError."""
+    hosts = tuple(_BRACKETS.sub(r"\1", entry.strip()) for entry in text.split(",") if entry.strip())
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise ValueError(f"{host!r} is no address: write it without a scheme and without a port (WEBSOCKET_PORT)")
+    if not hosts:
+        raise ValueError("names no address; WEBSOCKET_PORT alone listens nowhere")
+    return hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +233,10 @@ def _related_problems(values: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem(
             "OUTBOX_BYTES", f"must be at least {2 * (message + WRITE_MARGIN_BYTES)}, the size of two messages"
         )
+    try:
+        read_hosts(str(values.get("websocket_host", "0.0.0.0")))
+    except ValueError as error:
+        yield Problem("WEBSOCKET_HOST", str(error))
     try:
         read_origins(str(values.get("allowed_origins", "")))
     except ValueError as error:

@@ -115,6 +115,19 @@ def test_near_the_memory_limit_new_connections_are_refused_and_old_ones_served(s
         assert _can_connect(gateway)
 
 
+def test_ipv4_clients_of_a_node_on_all_addresses_count_each_for_itself(start: Start) -> None:
+    """On a socket for both families the kernel writes 127.0.0.1 as ::ffff:127.0.0.1."""
+    with start(WEBSOCKET_HOST="::", CONNECTIONS_PER_ADDRESS="1") as gateway, contextlib.ExitStack() as stack:
+
+        def status(own_address: str) -> int:
+            raw = stack.enter_context(Raw(gateway.port, own_address=own_address))
+            raw.send(handshake_head())
+            return raw.response().status
+
+        assert [status("127.0.0.1"), status("127.0.0.1"), status("127.0.0.2")] == [101, 503, 101]
+        assert gateway.get("/health")[0] == 200
+
+
 def test_a_full_node_refuses_and_recovers(start: Start) -> None:
     with start(MAX_CONNECTIONS="1") as gateway:
         with Peer.connect(gateway.port) as peer:

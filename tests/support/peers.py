@@ -53,8 +53,9 @@ class Response:
 class Raw:
     """A TCP connection that sends whatever it likes."""
 
-    def __init__(self, port: int, timeout_s: float = PATIENCE_S) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+    def __init__(self, port: int, timeout_s: float = PATIENCE_S, own_address: str = "127.0.0.1") -> None:
+        """`own_address` is the address that it comes from."""
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout_s, (own_address, 0))
         self._buffer = b""
 
     def __enter__(self) -> Self:

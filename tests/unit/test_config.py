@@ -68,6 +68,29 @@ def test_lower_limits_hold_at_the_bound_and_one_below(row: config.Described) -> 
     assert row.variable in problems(**{row.variable: str(float(low) - 1).removesuffix(".0")})
 
 
+@pytest.mark.parametrize(
+    ("value", "hosts"),
+    [
+        ("", ("0.0.0.0",)),
+        ("::", ("::",)),
+        ("[::]", ("::",)),
+        ("127.0.0.1,::1,", ("127.0.0.1", "::1")),
+        (" 10.0.0.1 , fe80::1%eth0, gateway-1.internal", ("10.0.0.1", "fe80::1%eth0", "gateway-1.internal")),
+        ("::ffff:10.0.0.1", ("::ffff:10.0.0.1",)),
+    ],
+)
+def test_a_gateway_may_listen_on_several_addresses(value: str, hosts: tuple[str, ...]) -> None:
+    assert from_environment({**NEEDED, "WEBSOCKET_HOST": value}).listen_hosts == hosts
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0.0.0.0:8080", "http://0.0.0.0", "a b", ",", "127.0.0.1,*", "localhost:8080", "[::]:80", "[::", "10.0.0.0/8"],
+)
+def test_what_is_no_address_to_listen_on_is_told(value: str) -> None:
+    assert "WEBSOCKET_PORT" in problems(WEBSOCKET_HOST=value)["WEBSOCKET_HOST"]
+
+
 @pytest.mark.parametrize("value", ["", "ftp://host/x", "host", "https://", "http:///path"])
 def test_a_queue_is_named_by_its_url(value: str) -> None:
     assert "SQS_QUEUE_URL_QA" in problems(SQS_QUEUE_URL_QA=value)

@@ -19,8 +19,8 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted_hops: int) -
     address, the peer's own address counts."""
     if trusted_hops > 0:
         entries = [entry.strip() for value in forwarded_for for entry in value[-4096:].split(",")][-FORWARDED_MAX:]
-        if len(entries) >= trusted_hops:
-            return _normal(entries[-trusted_hops]) or peer
+        if len(entries) >= trusted_hops and (named := _normal(entries[-trusted_hops])):
+            return named
     return _normal(peer) or peer
 
 

@@ -30,6 +30,25 @@ def test_only_the_trusted_hop_counts(forwarded: list[str], hops: int, expected: 
     assert client_address("127.0.0.1", forwarded, hops) == expected
 
 
+@pytest.mark.parametrize("forwarded", [[], ["garbage"]])
+@pytest.mark.parametrize(
+    ("peer", "expected"),
+    [
+        ("1.2.3.4", "1.2.3.4"),
+        ("::ffff:1.2.3.4", "1.2.3.4"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("::1", "::1"),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("hops", [0, 1])
+def test_without_a_trusted_name_the_peer_counts_in_the_same_spelling(
+    peer: str, expected: str, forwarded: list[str], hops: int
+) -> None:
+    """A socket that listens on `::` names IPv4 clients as IPv6 addresses, all in one /64 network."""
+    assert client_address(peer, forwarded, hops) == expected
+
+
 def test_addresses_without_connections_leave_nothing_behind() -> None:
     count = AddressCount(1)
     for number in range(1000):
