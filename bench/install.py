@@ -58,7 +58,7 @@ def install_debian(peer: str) -> None:
 
 
 def is_debian_peer_installed(peer: str) -> bool:
-    """Whether a Debian peer can be started."""
+    """True if a Debian peer can be started."""
     if peer == "nchan":
         return NCHAN_MODULE.exists() and program("nginx") is not None
     return program({"nats": "nats-server"}.get(peer, peer)) is not None

@@ -32,7 +32,7 @@ class Ignored:
     until: datetime.date
 
     def holds(self, today: datetime.date) -> bool:
-        """Whether the entry still counts."""
+        """True if the entry still counts."""
         return today <= self.until
 
 

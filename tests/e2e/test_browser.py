@@ -106,7 +106,7 @@ def shown(project_id: str) -> str:
 
 
 def results(project_id: str, count: int) -> str:
-    """Whether so many pieces of work went through to QA's verdict."""
+    """True if so many pieces of work went through to QA's verdict."""
     is_verdict = "(row) => row.querySelector('.type').textContent === 'qa_results'"
     return f"{shown(project_id)}.filter({is_verdict}).length === {count}"
 

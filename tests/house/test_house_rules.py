@@ -162,3 +162,14 @@ def test_every_module_of_the_pure_layers_is_tested_somewhere() -> None:
     for layer in ("protocol", "hub", "access"):
         paths = (ROOT / "websocket_handler" / layer).glob("[a-z]*.py")
         assert {f"websocket_handler.{layer}.{path.stem}" for path in paths} - imported == set()
+
+
+def test_docstrings_say_what_is_true_or_raised() -> None:
+    """ "True if X", or "Raises Y unless X": a sentence that begins with "Whether" says neither."""
+    begun = [
+        f"{relative(path)}: {line.strip()}"
+        for path in PACKAGE
+        for line in path.read_text().splitlines()
+        if '"""Whether ' in line
+    ]
+    assert begun == []

@@ -119,7 +119,7 @@ class _Trace:
 
     @property
     def is_attached(self) -> bool:
-        """Whether it may look."""
+        """True if it may look."""
         return "attached" in self.said
 
     def stop(self) -> dict[str, int]:

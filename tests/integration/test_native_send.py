@@ -133,7 +133,7 @@ class _End(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.made: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[bool] = loop.create_future()
-        """Whether its descriptor was still its own then."""
+        """True if its descriptor was still its own then."""
         self.level = asyncio.Event()
         self.level.set()
 

@@ -103,7 +103,7 @@ class Crowd:
         return sum(watcher.subscriptions - 1 for watcher in self.watchers)
 
     def delivery(self) -> Delivery:
-        """Whether every confirmed number was seen exactly once, at its confirmed place, by everyone."""
+        """True if every confirmed number was seen exactly once, at its confirmed place, by everyone."""
         confirmed = {number: place for publisher in self.publishers for number, place in publisher.confirmed.items()}
         lost = doubled = misplaced = 0
         for watcher in self.watchers:

@@ -42,10 +42,10 @@ class User:
 
     claims: Mapping[str, Any] | None = None
     guarded: bool = True
-    """Whether the gateway asks who they are."""
+    """True if the gateway asks who they are."""
 
     def may(self, right: str, is_of_project: bool) -> bool:
-        """Whether they have a right, on every project where it is a project's."""
+        """True if they have a right, on every project where it is a project's."""
         if not self.guarded:
             return True
         if self.claims is None or (is_of_project and not self.claims["projects"]):

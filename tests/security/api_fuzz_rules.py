@@ -55,7 +55,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 
 
 def _waits(value: object) -> bool:
-    """Whether a request would wait for so long."""
+    """True if a request would wait for so long."""
     return not isinstance(value, bool) and SECONDS.fullmatch(str(value)) is not None and 0 < float(str(value)) <= 60
 
 

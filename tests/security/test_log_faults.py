@@ -52,7 +52,7 @@ class Node:
         raise AssertionError(f"{condition} did not come true")
 
     def is_listening(self) -> bool:
-        """Whether the process has a socket that listens; `port` is its port then."""
+        """True if the process has a socket that listens; `port` is its port then."""
         folder = f"/proc/{self.process.pid}"
         held = set()
         for name in os.listdir(f"{folder}/fd"):

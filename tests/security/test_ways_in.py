@@ -32,7 +32,7 @@ UNAUTHORIZED = (401, "unauthorized", "Bearer")
 
 
 def works(peer: Peer) -> bool:
-    """Whether the URL's subscription was confirmed at once."""
+    """True if the URL's subscription was confirmed at once."""
     return bool(peer.next()["type"] == "subscription_confirmed")
 
 

@@ -38,7 +38,7 @@ def library_frames(stream: bytes) -> tuple[list[their_frames.Frame], int | None]
 
 
 def is_start_of_utf8(data: bytes) -> bool:
-    """Whether more bytes could make it UTF-8."""
+    """True if more bytes could make it UTF-8."""
     try:
         data.decode()
     except UnicodeDecodeError as error:
@@ -47,7 +47,7 @@ def is_start_of_utf8(data: bytes) -> bool:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Whether it is UTF-8."""
+    """True if it is UTF-8."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -79,7 +79,7 @@ def reference(stream: bytes) -> list[Outcome]:
 
 
 def is_shortest(stream: bytes) -> bool:
-    """Whether every length that the library reads in this stream is in its shortest form."""
+    """True if every length that the library reads in this stream is in its shortest form."""
     lengths: list[bool] = []
     parse = their_frames.Frame.parse.__func__  # type: ignore[attr-defined]
 
@@ -101,7 +101,7 @@ def is_shortest(stream: bytes) -> bool:
 
 
 def is_close_between_fragments(stream: bytes) -> bool:
-    """Whether the library refuses this stream for a close frame inside a fragmented message only."""
+    """True if the library refuses this stream for a close frame inside a fragmented message only."""
     library = ServerProtocol(state=State.OPEN, max_size=None)
     library.receive_data(stream)
     return str(library.parser_exc) == "incomplete fragmented message"

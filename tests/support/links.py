@@ -221,7 +221,7 @@ class Client:
         return confirmation
 
     async def nothing_is_left(self) -> bool:
-        """Whether everything that the gateway sent up to now was taken."""
+        """True if everything that the gateway sent up to now was taken."""
         reply = await self.request("ping")
         return reply["type"] == "pong" and not self._inbox
 

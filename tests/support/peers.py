@@ -91,7 +91,7 @@ class Raw:
         return self.read(self._buffer.index(end) + len(end))
 
     def is_ended(self) -> bool:
-        """Whether the gateway hung up; what it still said is dropped."""
+        """True if the gateway hung up; what it still said is dropped."""
         try:
             while True:
                 self._buffer = b""
@@ -206,7 +206,7 @@ class Peer:
         raise AssertionError(message)
 
     def nothing_is_left(self) -> bool:
-        """Whether everything that the gateway sent was taken."""
+        """True if everything that the gateway sent was taken."""
         return self.request("ping")["type"] == "pong" and not self._inbox
 
 

@@ -44,10 +44,10 @@ def _validator(schema: str) -> Any:
 
 
 def is_valid(schema: str, text: bytes) -> bool:
-    """Whether JSON text has the form of `file.json` or `file.json#/$defs/name`."""
+    """True if JSON text has the form of `file.json` or `file.json#/$defs/name`."""
     return allows(schema, json.loads(text))
 
 
 def allows(schema: str, value: object) -> bool:
-    """Whether a value has the form of `file.json` or `file.json#/$defs/name`."""
+    """True if a value has the form of `file.json` or `file.json#/$defs/name`."""
     return bool(_validator(schema).is_valid(value))

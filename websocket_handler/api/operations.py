@@ -32,7 +32,7 @@ class OperationRoutes:
         return PlainTextResponse("OK", headers={"Cache-Control": "no-store"})
 
     async def ready(self, _request: Request) -> Response:
-        """Whether new clients should be sent here."""
+        """Say if new clients should be sent here, and if not, why."""
         reasons = [
             {"dependency": reason.dependency, "reason": reason.reason} for reason in self._gateway.readiness.reasons()
         ]

@@ -1,4 +1,4 @@
-"""Whether new clients are welcome on this node, and why they are not: what `/ready` says."""
+"""What `/ready` says: if new clients are welcome on this node, and why they are not."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

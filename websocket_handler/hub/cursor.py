@@ -35,5 +35,5 @@ class Cursor(Generic[Owner]):
 
     @property
     def is_live(self) -> bool:
-        """Whether it still is somebody's subscription."""
+        """True while it is somebody's subscription."""
         return self.state is not CursorState.ENDED

@@ -14,8 +14,8 @@ def begin_epoch(now: float, unique: str) -> str:
 
 
 def was_never_written(epoch: str, retention_s: float, now: float) -> bool:
-    """Whether nothing was ever written under an epoch that a durable store does not know: it is younger than what the
-    store retains, so anything written would still be there. `now` is wall-clock seconds."""
+    """True if nothing was ever written under an epoch that a durable store does not know: the epoch is younger than
+    what the store retains, so anything written under it would still be there. `now` is wall-clock seconds."""
     began, _, unique = epoch.partition("-")
     try:
         age_s = now - int(began, 16)

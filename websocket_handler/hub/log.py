@@ -113,7 +113,7 @@ class ProjectLog:
         self.bytes -= len(self._entries.popleft().payload) + PUBLICATION_OVERHEAD_BYTES
 
     def covers(self, offset: int) -> bool:
-        """Whether everything after `offset` is retained here."""
+        """True if everything after `offset` is retained here."""
         return self.first - 1 <= offset <= self.head
 
     def after(self, offset: int, count_max: int, bytes_max: int) -> list[Publication]:

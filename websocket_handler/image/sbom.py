@@ -66,7 +66,7 @@ def check(
     *,
     exact: bool,
 ) -> None:
-    """Whether all three agree; with `exact` nothing else may lie in the folder. Raises Disagreement."""
+    """Raises Disagreement unless all three agree; with `exact`, unless nothing else lies in the folder."""
     differing = lock.keys() ^ taken.keys() | (lock.keys() ^ present.keys() if exact else lock.keys() - present.keys())
     if differing:
         raise Disagreement(f"not the same packages: {', '.join(sorted(differing))}")

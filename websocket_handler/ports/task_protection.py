@@ -1,4 +1,4 @@
-"""Whether the service that runs this node may end it to have fewer nodes."""
+"""Protection from scale-in: asks the service that runs this node not to end it when there should be fewer nodes."""
 
 from typing import Protocol
 

@@ -140,7 +140,7 @@ def _check_action(fields: dict[str, object]) -> str:
 
 
 def _is_command_id(text: str) -> bool:
-    """Whether `text` can be echoed: bounded, and free of lone surrogates, which UTF-8 cannot carry."""
+    """True if `text` can be echoed: it is short enough, and has no lone surrogate, which UTF-8 cannot carry."""
     return 1 <= len(text) <= ID_LENGTH_MAX and not any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -122,7 +122,7 @@ class CommandError(Exception):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed later."""
+        """True if the same request may succeed later."""
         return ERRORS[self.code].retryable
 
     @property

@@ -180,7 +180,7 @@ class FrameDecoder:
             raise _violation("only the first frame of a message may have RSV1")
 
     def _is_beyond(self, first: int, length: int) -> bool:
-        """Whether a frame makes its message too large. What cannot be compressed grows a little by it."""
+        """True if a frame makes its message too large. A text that cannot be compressed grows a little when it is."""
         if self._is_discarding or not (first | self._opcode) & _RSV1:
             return True
         return self._size + length > self._message_bytes_max + self._message_bytes_max // 8 + DEFLATE_EXTRA_BYTES
@@ -252,7 +252,7 @@ def _unmask(mask: bytes, payload: bytes) -> bytes:
 
 
 def _begins_surrogate(held: bytes) -> bool:
-    """Whether what the incremental decoder still holds can become a surrogate only: it waits for the third byte."""
+    """True if the bytes that the decoder still holds can only become a surrogate: it waits for the third byte."""
     return len(held) == 2 and held[0] == 0xED and held[1] >= 0xA0
 
 

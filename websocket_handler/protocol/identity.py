@@ -42,7 +42,7 @@ class Identity:
     issued_at: float | None = None
 
     def may(self, right: str, project_id: str | None = None) -> bool:
-        """Whether this user has a right, on a project where one is named."""
+        """True if this user has a right; on a project, if one is named."""
         return right in self.rights and (project_id is None or self._covers(project_id))
 
     def _covers(self, project_id: str) -> bool:
@@ -77,7 +77,7 @@ def identity_from_claims(claims: Mapping[str, object]) -> Identity:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether `text` names projects: an id, a prefix with `*`, or `*`."""
+    """True if `text` names projects: an id, a prefix with `*`, or `*`."""
     return text == "*" or is_project_id(text) or (text.endswith("*") and is_project_id(f"{text[:-1]}x"))
 
 

@@ -48,5 +48,5 @@ def agent_named(name: str) -> Agent | None:
 
 
 def is_project_id(text: str) -> bool:
-    """Whether `text` may name a project."""
+    """True if `text` may name a project."""
     return PROJECT_ID.fullmatch(text) is not None

@@ -13,7 +13,7 @@ class TokenBucket:
         self._at = now
 
     def has(self, now: float, amount: float = 1.0) -> bool:
-        """Whether `amount` is there. `now` is monotonic seconds; time that stands still refills nothing."""
+        """True if `amount` is left. `now` is monotonic seconds; time that stands still refills nothing."""
         if not self._per_second:
             return True
         if now > self._at:

@@ -46,8 +46,8 @@ class Session:
         return decode_command(text)
 
     def check_rate(self, now: float) -> None:
-        """Whether a further command would be looked at: what is to be unpacked first need not be otherwise. Raises
-        CommandError: `rate_limited`."""
+        """Raises CommandError with `rate_limited` unless one more command would be read. A compressed command is not
+        unpacked if it would be refused anyway."""
         if not (self._commands.has(now) and self._bytes.has(now)):
             raise _rate_limited()
 

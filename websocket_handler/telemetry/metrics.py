@@ -16,7 +16,7 @@ _METRIC: Final = "metric"
 
 
 class Kind(StrEnum):
-    """Whether a metric only grows, or goes up and down."""
+    """How the value of a metric moves: it only grows, or it goes up and down."""
 
     COUNTER = "counter"
     GAUGE = "gauge"

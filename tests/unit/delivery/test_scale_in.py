@@ -49,7 +49,7 @@ class Agent(MemoryTaskProtection):
         return await super().is_protected()
 
     async def holds(self) -> bool:
-        """Whether it holds, without a call that counts."""
+        """True if it holds, without a call that counts."""
         return await MemoryTaskProtection.is_protected(self)
 
 

@@ -80,7 +80,7 @@ def test_an_invalid_command_gets_the_error_of_the_specification(vector: dict[str
 
 
 def _is_of_publication(vector: dict[str, Any]) -> bool:
-    """Whether the fault is found when the publication is made: then the server, not the codec, adds the id."""
+    """True if the fault is found when the publication is made: then the server, not the codec, adds the id."""
     try:
         decode_command(text_of(vector))
     except CommandError:

@@ -44,7 +44,7 @@ def validator(ref: str) -> Draft202012Validator:
 
 
 def is_valid(ref: str, value: object) -> bool:
-    """Whether `value` has the form that `ref` names."""
+    """True if `value` has the form that `ref` names."""
     return bool(validator(ref).is_valid(value))
 
 
