@@ -68,7 +68,7 @@ def test_lines_of_several_threads_and_bursts_are_whole(pipe: Pipe) -> None:
 def test_a_pipe_that_nobody_reads_costs_lines_that_are_counted_and_never_a_wait(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "QUEUE_BYTES_MAX", 1000)
+    monkeypatch.setattr(lines, "QUEUE_BYTES_MAX", 1009)
     pipe.fill()
     counters = Counters()
     writer = LineWriter(pipe.writing, counters)
@@ -77,8 +77,11 @@ def test_a_pipe_that_nobody_reads_costs_lines_that_are_counted_and_never_a_wait(
     assert counters.log_records_dropped == 200, "a hundred lines of ten bytes may wait"
     found = pipe.read_until(b"%09d" % 99)
     assert found[1:] == [b"%09d" % number for number in range(100)]
-    writer.put("after")
+    writer.put("after")  # fits even while the hundred still count: they do until the thread is back from its write
     assert pipe.read_until(b"after") == [b"after"]
+    for number in range(100):
+        writer.put(f"{number:09}")
+    assert pipe.read_until(b"%09d" % 99) == [b"%09d" % number for number in range(100)], "their room was given back"
     assert counters.log_records_dropped == 200
     writer.stop()
 
