@@ -12,10 +12,17 @@ import msgspec
 from msgspec import Meta
 
 from websocket_handler.access.origins import read_origins
+from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
+from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.protocol.names import Agent
 
 WRITE_MARGIN_BYTES: Final = 1024
 """What a publication's frame and splice add to the publisher's object, generously."""
+OBJECT_BYTES_MAX: Final = {
+    "dynamodb": DynamoDbLogStore.limits.object_bytes,
+    "memory": MemoryLogStore.limits.object_bytes,
+}
+"""The largest object that each log store takes."""
 HIDDEN: Final = "***"
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?")
 """A name or an IPv4 address without a colon, or an IPv6 address, which has two of them at least."""
@@ -233,6 +240,10 @@ def _related_problems(values: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem(
             "OUTBOX_BYTES", f"must be at least {2 * (message + WRITE_MARGIN_BYTES)}, the size of two messages"
         )
+    store = str(values.get("log_store") or "dynamodb")
+    object_bytes_max = OBJECT_BYTES_MAX.get(store, message)
+    if message > object_bytes_max:
+        yield Problem("MAX_MESSAGE_BYTES", f"must be at most {object_bytes_max} with LOG_STORE={store}")
     try:
         read_hosts(str(values.get("websocket_host", "0.0.0.0")))
     except ValueError as error:

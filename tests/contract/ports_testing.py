@@ -21,6 +21,7 @@ from websocket_handler.ports.log_store import (
     Record,
     Segment,
     Tail,
+    TooLarge,
     Unavailable,
 )
 
@@ -48,7 +49,7 @@ class Asked:
     async def open(self, project_id: str) -> Tail | Unavailable:
         return await _answer(lambda done: self.store.open(project_id, done))
 
-    async def append(self, project_id: str, segment: Segment) -> Committed | Behind | Unavailable:
+    async def append(self, project_id: str, segment: Segment) -> Committed | Behind | TooLarge | Unavailable:
         return await _answer(lambda done: self.store.append(project_id, segment, done))
 
     async def read(self, project_id: str, after: int) -> Tail | Unavailable:

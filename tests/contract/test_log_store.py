@@ -19,7 +19,11 @@ from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.hub.log import LogLimits
-from websocket_handler.ports.log_store import Behind, Committed
+from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.logs.queue import PublicationQueue, Waiting
+from websocket_handler.ports.log_store import Behind, Committed, Record, Segment
+from websocket_handler.protocol.names import OFFSET_MAX
+from websocket_handler.protocol.publication import finish, prepare, read_object
 
 MakeStore = Callable[[LogLimits], Asked]
 pytestmark = pytest.mark.asyncio
@@ -169,3 +173,33 @@ async def test_a_read_is_bounded_and_goes_on(store: Asked) -> None:
         assert 0 < sum(map(len, payloads_of(tail))) <= 1_500_000
         after, reads = tail.segments[-1].last, reads + 1
     assert after == 100
+
+
+async def test_the_largest_object_is_taken_whatever_its_project_and_key_are(make_store: MakeStore) -> None:
+    store, project = make_store(LogLimits(bytes=10_000_000)), new_project().ljust(128, "p")
+    size = store.store.limits.object_bytes
+    body = b'{"t":"%b"}' % (b"x" * (size - 8))
+    assert len(body) == size
+    publication = prepare(read_object(body), project, "k" * 131)
+    payload = finish(publication.head, OFFSET_MAX)
+    record = Record(payload, BEGIN, publication.key, publication.digest, 1)
+    assert isinstance(await store.append(project, Segment("e" * 64, 1, "w" * 64, [record])), Committed)
+    assert payloads_of(await store.opened(project)) == [payload]
+    assert store.store.failure() is None
+
+
+async def test_the_fullest_segment_is_taken(make_store: MakeStore) -> None:
+    """As the queue of a project fills it, with the smallest objects and the longest keys."""
+    store, project = make_store(LogLimits(bytes=10_000_000)), new_project().ljust(128, "p")
+    queue = PublicationQueue(DeliveryLimits(pending_bytes=100_000_000))
+    for number in range(3000):
+        key = f"{number}".ljust(131, "k")
+        queue.add(Waiting(prepare(read_object(b"{}"), project, key), lambda _answer: None))
+    batch = queue.take(store.store.limits)
+    first = OFFSET_MAX - len(batch)
+    records = [
+        Record(finish(each.publication.head, offset), BEGIN, each.publication.key, each.publication.digest, offset)
+        for offset, each in enumerate((waiting for waiting in batch), first)
+    ]
+    assert len(batch) > 100
+    assert isinstance(await store.append(project, Segment("e" * 64, 1, "w" * 64, records)), Committed)

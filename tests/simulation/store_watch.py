@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, Tail, Unavailable
+from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, Tail, TooLarge, Unavailable
 
 
 class WatchedStore:
@@ -20,7 +20,7 @@ class WatchedStore:
         self._store.open(project_id, done)
 
     def append(
-        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | Unavailable], None]
+        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
     ) -> None:
         self._store.append(project_id, segment, partial(self._answered, project_id, segment, done))
 
@@ -28,8 +28,8 @@ class WatchedStore:
         self,
         project_id: str,
         segment: Segment,
-        done: Callable[[Committed | Behind | Unavailable], None],
-        answer: Committed | Behind | Unavailable,
+        done: Callable[[Committed | Behind | TooLarge | Unavailable], None],
+        answer: Committed | Behind | TooLarge | Unavailable,
     ) -> None:
         if isinstance(answer, Committed):
             self._committed(project_id, segment)

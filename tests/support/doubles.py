@@ -14,7 +14,16 @@ from websocket_handler.hub.log import LogLimits, Publication
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.project import Project
-from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, SegmentLimits, Tail, Unavailable
+from websocket_handler.ports.log_store import (
+    Behind,
+    Committed,
+    LogStore,
+    Segment,
+    SegmentLimits,
+    Tail,
+    TooLarge,
+    Unavailable,
+)
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.frames import RSV1
 from websocket_handler.protocol.messages import Position
@@ -81,7 +90,7 @@ class HandScheduler:
         self.settle()
 
 
-Answered = Callable[[Committed | Behind | Unavailable], None]
+Answered = Callable[[Committed | Behind | TooLarge | Unavailable], None]
 Told = Callable[[Tail | Unavailable], None]
 
 
@@ -120,7 +129,7 @@ class HandStore:
         """Answer the oldest open."""
         self.opens.pop(0)(tail)
 
-    def appended(self, answer: Committed | Behind | Unavailable) -> Segment:
+    def appended(self, answer: Committed | Behind | TooLarge | Unavailable) -> Segment:
         """Answer the append under way; its segment."""
         segment, done = self.appends.pop()
         done(answer)

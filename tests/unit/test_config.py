@@ -54,6 +54,7 @@ BOUNDED = [row for row in describe({}) if " to " in row.limits]
 def test_limits_hold_at_the_bound_and_one_beyond(row: config.Described) -> None:
     low, high = row.limits.split(" to ")
     room = {"OUTBOX_BYTES": "67108864"} if row.variable != "OUTBOX_BYTES" else {"MAX_MESSAGE_BYTES": "1024"}
+    room["LOG_STORE"] = "memory"  # the only one that takes the largest message
     for value in (low, high):
         assert from_environment({**NEEDED, **room, row.variable: value}) is not None
     for value in (str(float(low) - 1), str(float(high) + 1)):
@@ -108,7 +109,17 @@ def test_an_outbox_has_room_for_two_messages() -> None:
     least = 2 * (message + config.WRITE_MARGIN_BYTES)
     assert from_environment({**NEEDED, "OUTBOX_BYTES": str(least)}).outbox_bytes == least
     assert set(problems(OUTBOX_BYTES=str(least - 1))) == {"OUTBOX_BYTES"}
-    assert set(problems(MAX_MESSAGE_BYTES="1048576")) == {"OUTBOX_BYTES"}
+    assert set(problems(MAX_MESSAGE_BYTES="200000")) == {"OUTBOX_BYTES"}
+
+
+@pytest.mark.parametrize("store", [{}, {"LOG_STORE": "dynamodb"}], ids=["default", "dynamodb"])
+def test_a_message_is_no_larger_than_the_log_store_takes(store: dict[str, str]) -> None:
+    room = {"OUTBOX_BYTES": "67108864", **store}
+    assert from_environment({**NEEDED, **room, "MAX_MESSAGE_BYTES": "400000"}).max_message_bytes == 400_000
+    reason = "must be at most 400000 with LOG_STORE=dynamodb"
+    assert problems(**room, MAX_MESSAGE_BYTES="400001") == {"MAX_MESSAGE_BYTES": reason}
+    memory = {**room, "LOG_STORE": "memory", "MAX_MESSAGE_BYTES": "1048576"}
+    assert from_environment({**NEEDED, **memory}).max_message_bytes == 1_048_576
 
 
 def test_numbers_are_not_guessed() -> None:

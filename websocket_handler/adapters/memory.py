@@ -11,6 +11,7 @@ from websocket_handler.ports.log_store import (
     Segment,
     SegmentLimits,
     Tail,
+    TooLarge,
     Unavailable,
 )
 from websocket_handler.ports.peers import PEER_LIFETIME_S
@@ -44,7 +45,7 @@ class MemoryLogStore:
             done(self._tail(log, log.first - 1, len(log), self._bytes_max))
 
     def append(
-        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | Unavailable], None]
+        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
     ) -> None:
         log = self._logs.get(project_id)
         if log is None:

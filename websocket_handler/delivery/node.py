@@ -48,6 +48,7 @@ class Node:
         self.limits: DeliveryLimits = engine.limits
         self.connections: dict[str, Connection] = {}
         self._observer = observer
+        self._object_bytes_max = min(engine.limits.message_bytes, engine.store.limits.object_bytes)
         self.projects = Projects(engine)
         broadcasting = replace(engine, store=broadcast_store, finish=lambda head, _offset: head, are_resets_told=False)
         self._broadcasts = Project(BROADCASTS, broadcasting, lambda _project: None)
@@ -201,8 +202,8 @@ class Node:
 
     def check_size(self, payload: bytes) -> None:
         """Raises CommandError with `message_too_large` unless one published object is small enough."""
-        if len(payload) > self.limits.message_bytes:
-            reason = f"a published object has at most {self.limits.message_bytes} bytes"
+        if len(payload) > self._object_bytes_max:
+            reason = f"a published object has at most {self._object_bytes_max} bytes"
             raise CommandError(ErrorCode.MESSAGE_TOO_LARGE, reason)
 
     def prepare(self, message: JsonObject, project_id: str, key: str = "") -> PreparedPublication:

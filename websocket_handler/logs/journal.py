@@ -18,6 +18,7 @@ READY      nothing                       something waits in the queue           
 APPENDING  `store.append`                committed                                   READY
                                          another writer was first                    READING
                                          another writer was first, 100 times         READY (1)
+                                         the store takes no segment of this size     READY (3)
                                          the store does not answer                   READY (1)
 READING    `store.read` after the head   the log goes on from our head, or ends      READY
                                          another log, or a hole before what follows  REOPENING
@@ -29,6 +30,7 @@ CLOSED     nothing, for ever
 
 (1) everyone who waits gets `store_unavailable`; the next publication asks the store again.
 (2) the observer is told that the log was replaced.
+(3) its halves are written one after the other; a publication that is too large alone is refused, and no other one.
 (3) after a read, what waits in the queue goes first: whoever looks again and again holds up no publication.
 """
 
@@ -44,7 +46,7 @@ from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.page import Page, entries_after, page_of
 from websocket_handler.logs.queue import PublicationQueue, Published, Waiting, without_known
 from websocket_handler.logs.shared_reads import SharedReads
-from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, Unavailable
+from websocket_handler.ports.log_store import Behind, Committed, Segment, SegmentLimits, Tail, TooLarge, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.publication import PreparedPublication
@@ -94,6 +96,7 @@ class Journal:
         "_keys",
         "_observer",
         "_races",
+        "_segment_limits",
         "_was_read",
         "_when_known",
         "log",
@@ -135,6 +138,8 @@ class Journal:
         """True from the end of a read until the next write."""
         self._races = 0
         """Lost races since the last commit."""
+        self._segment_limits = engine.store.limits
+        """What the next segment may hold: less than usual after one was too large for the store."""
 
     def open(self) -> None:
         """Ask the store for the end of the log. Call once, when the observer can be told."""
@@ -221,7 +226,7 @@ class Journal:
         waits; with a remote store it goes on when the answer comes."""
         self._is_flush_planned = False
         while self.state is State.READY and self.queue.waiting:
-            batch = self.queue.take(self._engine.store.limits)
+            batch = self.queue.take(self._segment_limits)
             new = without_known(batch, self._keys, self.log.epoch, self._engine.clock.wall())
             if new:
                 self._append(new)
@@ -245,16 +250,32 @@ class Journal:
 
     # The store's answers
 
-    def _answered(self, segment: Segment, answer: Committed | Behind | Unavailable) -> None:
+    def _answered(self, segment: Segment, answer: Committed | Behind | TooLarge | Unavailable) -> None:
         match answer:
             case Committed():
                 self._races = 0
+                self._segment_limits = self._engine.store.limits
                 self._commit(segment)
                 self._become_ready()
             case Behind():
                 self._catch_up(segment)
+            case TooLarge():
+                self._divide()
             case Unavailable():
                 self._give_up()
+
+    def _divide(self) -> None:
+        """The store takes no segment of this size, although each publication was small enough where it came in. The
+        halves are written one after the other, so that only the publication is refused that is to blame."""
+        batch, self._appending = self._appending, []
+        if len(batch) > 1:
+            self.queue.put_back(batch)
+            self._segment_limits = SegmentLimits(len(batch) // 2, self._segment_limits.bytes)
+        else:
+            self._segment_limits = self._engine.store.limits
+            reason = "the log store takes no publication of this size"
+            batch[0].answer(CommandError(ErrorCode.MESSAGE_TOO_LARGE, reason))
+        self._become_ready()
 
     def _commit(self, segment: Segment) -> None:
         """Our segment is in the store: deliver it, and confirm its publications."""

@@ -12,8 +12,8 @@ from websocket_handler.protocol.publication import PreparedPublication
 
 Published = Callable[[Position | CommandError], None]
 """Called once: with the publication's position, or with why it was not published."""
-RECORD_OVERHEAD_BYTES = 40
-"""What a store's encoding adds to a publication's head and key, generously."""
+RECORD_OVERHEAD_BYTES = 100
+"""What the end of a publication and a store's encoding add to its head and key, generously."""
 
 
 class Waiting:

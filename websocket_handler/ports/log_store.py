@@ -22,6 +22,8 @@ class SegmentLimits:
 
     messages: int
     bytes: int
+    object_bytes: int = 1_048_576
+    """The largest object of a publisher that the store takes, whatever its project and its key are."""
 
 
 class Segment(Struct, frozen=True):
@@ -65,6 +67,11 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The store never takes a segment of this size. Nothing was written, and nothing is wrong with the store."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unavailable:
     """The store did not answer within its bounded wait. The write may or may not have happened, or may still
     happen: `Behind` on the next write will tell."""
@@ -89,7 +96,7 @@ class LogStore(Protocol):
         ...
 
     def append(
-        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | Unavailable], None]
+        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
     ) -> None:
         """Write `segment` if and only if no segment starts at its first offset, and its epoch continues the
         log. The caller has at most one append under way per project, and appends right after the head it

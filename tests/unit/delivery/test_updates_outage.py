@@ -18,7 +18,7 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.updates import HOLD_MAX_S, UNDER_WAY_BYTES_MAX, UpdateConsumer
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
-from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, Unavailable
+from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, TooLarge, Unavailable
 from websocket_handler.ports.update_source import Update
 from websocket_handler.protocol.publication import finish
 from websocket_handler.telemetry.counters import Counters
@@ -109,7 +109,7 @@ class FailingStore(MemoryLogStore):
         self._ask(lambda: super(FailingStore, self).open(project_id, done), done)
 
     def append(
-        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | Unavailable], None]
+        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
     ) -> None:
         self._ask(lambda: super(FailingStore, self).append(project_id, segment, done), done)
 

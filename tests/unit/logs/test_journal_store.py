@@ -11,11 +11,7 @@ from tests.support.doubles import (
     tail,
 )
 from websocket_handler.logs.journal import RACES_MAX
-from websocket_handler.ports.log_store import (
-    Behind,
-    Segment,
-    Tail,
-)
+from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, TooLarge
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 
@@ -216,3 +212,40 @@ def test_a_store_that_fails_while_the_log_is_opened_anew_refuses_and_recovers_la
     bench.hand.opened(tail(1, 1, epoch="f"))
     bench.commit()
     assert again == [Position("f", 2)]
+
+
+# What is too large for the store
+
+
+def test_one_publication_that_the_store_finds_too_large_is_refused_and_no_other_one() -> None:
+    """The way in has checked its size: this is for a store that takes less than it said."""
+    bench = opened()
+    connection, _ = bench.follow()
+    answers = [bench.publish(b'{"n":%d}' % number) for number in range(41)]
+    writes = 0
+    bench.scheduler.settle()
+    while bench.hand.appends:
+        writes += 1
+        segment, _ = bench.hand.appends[-1]
+        is_too_large = any(b'"n":17,' in record.payload for record in segment.records)
+        bench.hand.appended(TooLarge() if is_too_large else Committed())
+        bench.scheduler.settle()
+    assert code_of(answers.pop(17)[0]) is ErrorCode.MESSAGE_TOO_LARGE
+    assert answers == [[Position("f4240-id1", offset)] for offset in range(1, 41)]
+    assert [message["n"] for message in client_of(connection).messages] == [n for n in range(41) if n != 17]
+    assert writes < 20
+    assert bench.project.journal.is_settled
+
+
+def test_after_a_segment_that_was_too_large_segments_are_as_large_as_before() -> None:
+    bench = opened()
+    for number in range(8):
+        bench.publish(b'{"n":%d}' % number)
+    bench.scheduler.settle()
+    bench.hand.appended(TooLarge())
+    sizes = []
+    for _ in range(2):
+        bench.scheduler.settle()
+        sizes.append(len(bench.hand.appended(Committed()).records))
+        bench.publish()
+    assert sizes == [4, 5]

@@ -22,7 +22,7 @@ from websocket_handler.hub.log import LogLimits, Publication, Start
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.project import Project
-from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, Unavailable
+from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, TooLarge, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.publication import finish
@@ -76,7 +76,7 @@ class SharedStore(MemoryLogStore):
         self.pending.append(answer)
 
     def append(
-        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | Unavailable], None]
+        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
     ) -> None:
         def answer(fate: Fate) -> None:
             if fate is Fate.ANSWERED:
@@ -94,11 +94,11 @@ class SharedStore(MemoryLogStore):
         """A write that was given up long ago reaches the store after all."""
         self.write(self.late.pop(0))
 
-    def write(self, segment: Segment) -> Committed | Behind | Unavailable:
+    def write(self, segment: Segment) -> Committed | Behind | TooLarge | Unavailable:
         """Write at once, for whichever node; what was written is the truth from then on."""
         if segment.epoch in self.lost:
             return Behind()
-        answers: list[Committed | Behind | Unavailable] = []
+        answers: list[Committed | Behind | TooLarge | Unavailable] = []
         super().append("p", segment, answers.append)
         if isinstance(answers[0], Committed):
             self.epoch = segment.epoch

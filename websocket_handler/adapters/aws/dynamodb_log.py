@@ -33,12 +33,14 @@ from websocket_handler.ports.log_store import (
     Segment,
     SegmentLimits,
     Tail,
+    TooLarge,
     Unavailable,
 )
 
 SEGMENT_MESSAGES_MAX: Final = 500
 SEGMENT_BYTES_MAX: Final = 300_000
-"""An item holds 400 KB; the remainder is room for keys and the encoding."""
+OBJECT_BYTES_MAX: Final = 400_000
+"""An item holds 409,600 bytes, with the names of its attributes: what is left is room for keys and the encoding."""
 Answer = TypeVar("Answer")
 StartTask = Callable[[Coroutine[Any, Any, None]], object]
 """Starts a coroutine in the background and keeps it until it ends."""
@@ -116,7 +118,7 @@ class DynamoDbLogStore:
 
     name = "dynamodb"
     is_shared = True
-    limits = SegmentLimits(SEGMENT_MESSAGES_MAX, SEGMENT_BYTES_MAX)
+    limits = SegmentLimits(SEGMENT_MESSAGES_MAX, SEGMENT_BYTES_MAX, OBJECT_BYTES_MAX)
 
     def __init__(self, table: Table, start: StartTask, clock: Clock, options: DynamoDbLogOptions | None = None) -> None:
         self._table = table
@@ -132,7 +134,7 @@ class DynamoDbLogStore:
         self._start(self._answer(lambda: self._open(project_id), done))
 
     def append(
-        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | Unavailable], None]
+        self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
     ) -> None:
         """See the port. The answer is `Committed` too if an earlier attempt of the same writer wrote the segment."""
         self._start(self._answer(lambda: self._append(project_id, segment), done, is_write=True))
@@ -238,7 +240,7 @@ class DynamoDbLogStore:
 
     # Appending
 
-    async def _append(self, project_id: str, segment: Segment) -> Committed | Behind | Unavailable:
+    async def _append(self, project_id: str, segment: Segment) -> Committed | Behind | TooLarge | Unavailable:
         known = self._known_end(project_id, segment)
         if known is None:
             looked = await self._look(project_id, segment)
@@ -277,7 +279,7 @@ class DynamoDbLogStore:
             return Unavailable("the log expires at this moment")
         return _Known(near.epoch, near.last, near.ttl, None)
 
-    async def _put(self, project_id: str, segment: Segment, ttl: int) -> Committed | Behind:
+    async def _put(self, project_id: str, segment: Segment, ttl: int) -> Committed | Behind | TooLarge:
         parameters = {
             "Item": item_of(project_id, segment, ttl),
             "ConditionExpression": "attribute_not_exists(PK) OR #ttl <= :now",
@@ -288,6 +290,8 @@ class DynamoDbLogStore:
         try:
             await self._table.call("put_item", **parameters)
         except AwsError as error:
+            if error.code == "ValidationException" and "item size" in str(error).lower():
+                return TooLarge()
             if error.code != "ConditionalCheckFailedException":
                 raise
             # The writer tells whether an earlier attempt of ours arrived and only its answer was lost.
