@@ -120,6 +120,13 @@ def test_a_body_that_a_half_close_cuts_short_is_not_waited_for(open_gateway: Gat
             raw.response()
 
 
+def test_a_request_whose_body_was_cut_asked_for_nothing(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        half_closed(raw, post(b'{"n":1}') + post(b'{"n":2}')[:-1])
+        assert raw.response().json()["type"] == "publish_confirmed"
+        assert raw.is_ended()
+
+
 def test_a_poll_that_waits_is_answered_at_a_half_close(open_gateway: Gateway) -> None:
     with Raw(open_gateway.port) as raw:
         path = "/api/v1/projects/nobody-publishes-here/messages?wait=60"
