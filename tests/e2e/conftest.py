@@ -41,7 +41,7 @@ def settings(emulator_process: Emulator) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def gateway(settings: dict[str, str]) -> Iterator[Gateway]:
     """A gateway with its limits at their defaults; behind a proxy where THROUGH names one (`make proxies`)."""
-    with running_gateway(settings) as running, ExitStack() as stack:
+    with running_gateway(settings, PING_INTERVAL_S="25") as running, ExitStack() as stack:
         if proxy := os.environ.get("THROUGH"):
             direct, running.port = running.port, stack.enter_context(running_proxy(proxy, running.port))
             stack.callback(setattr, running, "port", direct)
