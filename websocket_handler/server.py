@@ -34,7 +34,7 @@ from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.frames import PLAIN, Framing
-from websocket_handler.protocol.identity import ANYONE, SUBSCRIBE, Identity
+from websocket_handler.protocol.identity import ANYONE, Identity
 from websocket_handler.protocol.messages import (
     AnyCommand,
     Authenticate,
@@ -326,10 +326,8 @@ class WebSocketServer:
 
     def _let_go(self, connection: Connection, identity: Identity) -> None:
         """End the subscriptions that a new token no longer permits."""
-        for project_id in list(connection.subscriptions):
-            if not identity.may(SUBSCRIBE, project_id):
-                told = partial(connection.push, replies.unsubscription_confirmed(project_id))
-                self.node.unsubscribe(connection, project_id, told)
+        for project_id in self.node.end_forbidden(connection, identity):
+            connection.push(replies.unsubscription_confirmed(project_id))
 
     def _presence(self, connection: Connection, command: Presence) -> None:
         connection.push(self.presence(command.project_id, _id(command)))

@@ -30,6 +30,8 @@ class Truth:
     payloads: dict[tuple[str, int], str] = field(default_factory=dict)
     live: list[tuple[str, int, int, float]] = field(default_factory=list)
     epochs: list[str] = field(default_factory=list)
+    end: tuple[int, float, "End"] | None = None
+    """The end of the log as it was found last: for how many segments, and until when it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,16 @@ class Checker:
 
     def end_of(self, project: str) -> End:
         """Where the log stands at this moment."""
-        truth = self.truth(project)
-        live = [segment for segment in truth.live if segment[3] > self._wall()]
+        truth, wall = self.truth(project), self._wall()
+        if truth.end is not None and truth.end[0] == len(truth.live) and wall < truth.end[1]:
+            return truth.end[2]
+        live = [segment for segment in truth.live if segment[3] > wall]
+        end = self._end_of(live)
+        if len(live) == len(truth.live):
+            truth.end = (len(live), min((segment[3] for segment in live), default=float("inf")), end)
+        return end
+
+    def _end_of(self, live: list[tuple[str, int, int, float]]) -> End:
         if not live:
             return End(None, 0, 0)
         epoch, first, head, _ = live[-1]
@@ -135,7 +145,9 @@ class Checker:
 
     def lost(self, project: str) -> None:
         """The store forgot the project (a memory store died)."""
-        self.truth(project).live.clear()
+        truth = self.truth(project)
+        truth.live.clear()
+        truth.end = None
 
     # Publishers
 

@@ -2,90 +2,88 @@
 unanswered under the same key. What they are told goes to the checker as it is."""
 
 import json
-from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.simulation.checker import End
+from tests.simulation.chores import Chores
+from tests.simulation.dialing import Wish, answer_in
 from tests.simulation.network import Link, frames_in
+from tests.simulation.passports import Passport
+from tests.simulation.sessions import Json, Pending, Place, Session
 from tests.support.frames import text_frame
 
 if TYPE_CHECKING:
+    from tests.simulation.node import Process
     from tests.simulation.world import World
 
-Json = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Pending:
-    """A command without an answer yet."""
-
-    kind: str
-    project: str
-    asked: Json
-    before: End
-
-
-@dataclass(slots=True)
-class Work:
-    """A publish or a forward that is repeated until it is confirmed."""
-
-    kind: str
-    command: Json
-    uid: str
-    is_repeated: bool = True
-    is_conflict_wanted: bool = False
-
-
-@dataclass(slots=True)
-class Place:
-    """What a client holds of a project."""
-
-    epoch: str
-    offset: int
-
-
-@dataclass(slots=True)
-class Session:
-    """One connection's life, as the client sees it."""
-
-    link: Link
-    buffer: bytearray = field(default_factory=bytearray)
-    followed: dict[str, Place] = field(default_factory=dict)
-    asked: dict[str, Pending] = field(default_factory=dict)
-    """Subscriptions from the URL, which have no id."""
-    pending: dict[str, Pending] = field(default_factory=dict)
-    is_greeted: bool = False
-    is_closing: bool = False
+PUSHES = ("broadcast", "reconnect", "token_expiring")
 
 
 class Client:
     """One client, across all its connections."""
 
-    def __init__(self, world: "World", name: str, random: Random, wanted: list[str]) -> None:
+    def __init__(self, world: "World", name: str, random: Random, wanted: list[str], user: str, address: str) -> None:
         self.world = world
         self.name = name
         self.random = random
+        self.passport = Passport(self, user, address)
         self.wanted: dict[str, None] = dict.fromkeys(wanted)
         self.known: dict[str, Place] = {}
         """Its position per project, which outlives connections."""
         self.session: Session | None = None
-        self.work: dict[str, Work] = {}
-        """By command id: what is under way or waits to be repeated."""
+        self.chores = Chores(self)
         self.is_away = False
         self._ids = 0
         self._failures = 0
+        self._is_dialing = False
         self._subscribes_by_url = random.random() < 0.5
 
     # Connecting
 
     def connect(self) -> None:
-        """Dial a node; the world answers with `opened` or `refused`."""
-        if self.session is None and not self.is_away:
-            self.world.dial(self)
+        """Dial a node; the world answers with `reached` or `refused`."""
+        if self.session is None and not self.is_away and not self._is_dialing:
+            self._is_dialing = True
+            self.world.balancer.dial(self)
+
+    def reached(self, process: "Process") -> None:
+        """The load balancer found a node: get what it wants to see, and knock."""
+        self.passport.present(process, self.knock, self.refused)
+
+    def knock(self, process: "Process", wish: Wish) -> None:
+        """Open a socket and send the handshake."""
+        self._is_dialing = False
+        if self.session is not None or self.is_away or not process.is_listening:
+            self.reconnect_later()
+            return
+        link, arrival = self.world.balancer.knock(self, process, self.passport.address, wish)
+        self.session = session = Session(link, arrival)
+        if self.world.scenario.door.has_tokens:
+            session.holder, session.holders = wish.credential.token, []
+            if wish.credential.token is not None:
+                session.holders.append(wish.credential.token)
+        named = self._named(session)
+        self.world.balancer.send(link, arrival, Wish(named, wish.credential, wish.origin, self._offers_compression()))
+
+    def _offers_compression(self) -> bool:
+        return self.world.scenario.has_compression and self.random.random() < 0.5
+
+    def _named(self, session: Session) -> list[tuple[str, Json | None]]:
+        """What the URL names: projects and positions. A client knows what it may follow, mostly."""
+        if not self._subscribes_by_url:
+            return []
+        named: list[tuple[str, Json | None]] = []
+        for project in self.wanted:
+            if session.holder is None or session.holder.allows("subscribe", project) or self.random.random() < 0.05:
+                asked = self._resume(project)
+                named.append((project, asked.get("since")))
+                session.asked[project] = self._pending("subscribe", project, asked)
+        return named
 
     def refused(self) -> None:
         """Nobody took the connection."""
+        self._is_dialing = False
         self.reconnect_later()
 
     def reconnect_later(self, after_s: float = 0.0) -> None:
@@ -94,31 +92,25 @@ class Client:
         wait_s = after_s + self.random.uniform(0.01, min(1.0, 0.1 * 2 ** min(self._failures, 5)))
         self.world.loop.later(wait_s, self.connect)
 
-    def url(self, session: Session) -> list[tuple[str, Json | None]]:
-        """What the URL of the connection names: projects and positions."""
-        named: list[tuple[str, Json | None]] = []
-        if self._subscribes_by_url:
-            for project in self.wanted:
-                asked = self._resume(project)
-                named.append((project, asked.get("since")))
-                session.asked[project] = self._pending("subscribe", project, asked)
-        return named
-
     def _resume(self, project: str) -> Json:
         place = self.known.get(project)
         return {} if place is None else {"since": {"epoch": place.epoch, "offset": place.offset}}
 
     def _pending(self, kind: str, project: str, asked: Json) -> Pending:
-        return Pending(kind, project, asked, self.world.checker.end_of(project))
+        assert self.session is not None
+        holders = tuple(self.session.holders)
+        return Pending(kind, project, asked, self.world.checker.end_of(project), holders)
 
     # What arrives
 
     def received(self, link: Link, data: bytes) -> None:
-        """Bytes of the node: split them into frames."""
+        """Bytes of the node: the answer to the handshake, then frames."""
         session = self.session
         if session is None or session.link is not link:
             return
         session.buffer += data
+        if not session.is_open and not self._is_answered(session):
+            return
         taken = 0
         for opcode, is_compressed, payload, length in frames_in(bytes(session.buffer)):
             taken += length
@@ -127,6 +119,19 @@ class Client:
             if self.session is not session:
                 return
         del session.buffer[:taken]
+
+    def _is_answered(self, session: Session) -> bool:
+        """Look at the answer to the handshake; whether frames may follow."""
+        answer = answer_in(bytes(session.buffer))
+        if answer is None:
+            return False
+        self.world.trace(f"{self.name} is answered {answer.code or 'welcome'}")
+        if answer.code:
+            self.passport.refused(answer.code)
+            return False
+        session.is_open = True
+        session.buffer[:] = answer.rest
+        return True
 
     def _frame(self, session: Session, opcode: int, payload: bytes) -> None:
         if opcode == 1:
@@ -137,7 +142,8 @@ class Client:
             session.link.send(b"\x8a\x80\0\0\0\0")
         elif opcode == 8:
             session.is_closing = True
-            self.world.injected[f"close {int.from_bytes(payload[:2])}"] += 1
+            session.close_code = int.from_bytes(payload[:2])
+            self.world.injected[f"close {session.close_code}"] += 1
             session.link.send(b"\x88" + bytes((0x80 | len(payload),)) + b"\0\0\0\0" + payload)
 
     def _message(self, session: Session, message: Json, text: str) -> None:
@@ -153,30 +159,49 @@ class Client:
             self._subscribed(session, session.asked.pop(message["project_id"]), message)
         elif kind == "subscription_reset":
             self._reset(session, message)
+        elif kind == "unsubscription_confirmed":
+            self._let_go(session, message["project_id"])
         elif kind == "error" and session.asked:
-            self._url_subscription_failed(session, message)
-        elif kind not in ("broadcast", "reconnect"):
-            self.world.checker.violation(f"{self.name}: an unexpected message: {text[:120]}")
+            self._url_subscription_failed(message)
+        elif kind not in PUSHES:
+            self.violation(f"an unexpected message: {text[:120]}")
+        elif kind == "reconnect":
+            session.after_s = message["after_ms"] / 1000
+        elif kind == "token_expiring":
+            self.passport.expiring()
+
+    def violation(self, text: str) -> None:
+        """A promise was broken."""
+        self.world.checker.violation(f"{self.name}: {text}")
 
     def _publication(self, session: Session, message: Json, text: str) -> None:
         project = message["project_id"]
         place = session.followed.get(project)
         if place is None:
-            self.world.checker.violation(f"{self.name}: a publication of {project}, which it does not follow")
+            self.violation(f"a publication of {project}, which it does not follow")
             return
+        if session.holder is None or not session.holder.allows("subscribe", project):
+            self.violation(f"a publication of {project}, which {session.holder} does not allow")
         self.world.checker.delivered(self.name, project, place.epoch, place.offset, message, text)
         place.offset = message["offset"]
 
     def _greeted(self, session: Session) -> None:
-        session.is_greeted = True
+        if session.holder is None:
+            self.passport.authenticate()
+        else:
+            self._ready(session)
+
+    def _ready(self, session: Session) -> None:
+        """Everything may be asked now."""
+        session.is_ready = True
         self._failures = 0
+        self.passport.arrived()
         for project in self.wanted:
             if project not in session.asked:
                 self.subscribe(project, self._resume(project))
-        for work in list(self.work.values()):
-            self._send_work(work)
+        self.chores.go_on()
 
-    def _url_subscription_failed(self, session: Session, message: Json) -> None:
+    def _url_subscription_failed(self, message: Json) -> None:
         """An error without id: which of the URL's subscriptions it means is unknown, so start over."""
         self.world.checker.counts[f"error {message['code']}"] += 1
         self.leave()
@@ -187,7 +212,7 @@ class Client:
         followed = session.followed.get(project)
         if followed is not None:
             if followed != answer or not message["recovered"]:
-                self.world.checker.violation(f"{self.name}: follows {project} at {followed}, confirmed {message}")
+                self.violation(f"follows {project} at {followed}, confirmed {message}")
             return
         self.world.checker.started(self.name, project, pending.asked, pending.before, message)
         session.followed[project] = answer
@@ -197,53 +222,63 @@ class Client:
         project = message["project_id"]
         place = session.followed.get(project)
         if place is None:
-            self.world.checker.violation(f"{self.name}: a reset of {project}, which it does not follow")
+            self.violation(f"a reset of {project}, which it does not follow")
             return
         self.world.checker.reset(self.name, project, (place.epoch, place.offset), message)
         place.epoch, place.offset = message["epoch"], message["offset"]
 
+    def _let_go(self, session: Session, project: str) -> None:
+        """The node ends a subscription: only a new token is a reason."""
+        if session.holder is not None and session.holder.allows("subscribe", project):
+            self.violation(f"{project} was taken from it, which {session.holder} allows")
+        session.followed.pop(project, None)
+
     def _reply(self, session: Session, message: Json) -> None:
         pending = session.pending.pop(message["id"], None)
         if pending is None:
-            self.world.checker.violation(f"{self.name}: an answer to no question: {message}")
-        elif message["type"] == "error":
-            self._failed(pending, message)
+            self.violation(f"an answer to no question: {message}")
+            return
+        code = message["code"] if message["type"] == "error" else None
+        if (fault := pending.fault_of(code)) is not None:
+            self.violation(fault)
+        if code is not None:
+            self._failed(session, pending, message)
         elif pending.kind == "subscribe":
             self._subscribed(session, pending, message)
         elif pending.kind == "unsubscribe":
             session.followed.pop(pending.project, None)
         elif pending.kind == "publish":
-            self._published(self.work.pop(message["id"]), message)
+            self.chores.published(message)
         elif pending.kind == "forward":
-            del self.work[message["id"]]
-            self.world.forward_confirmed(self.name, pending.asked, message)
+            self.chores.forwarded(pending, message)
         elif pending.kind == "history":
-            texts = [self._as_text(item) for item in message["messages"]]
+            texts = [json.dumps(item, separators=(",", ":")) for item in message["messages"]]
             after = pending.asked["after"]
             self.world.checker.page(self.name, pending.project, after, pending.before, message, texts)
+        elif pending.kind == "authenticate":
+            self._authenticated(session, pending)
 
-    @staticmethod
-    def _as_text(item: Json) -> str:
-        return json.dumps(item, separators=(",", ":"))
+    def _authenticated(self, session: Session, pending: Pending) -> None:
+        assert pending.token is not None
+        if pending.is_foreign:
+            self.violation(f"took the token of another user: {pending.token}")
+        session.holder, session.holders = pending.token, [pending.token]
+        if not session.is_ready:
+            self._ready(session)
+            return
+        for project in self.wanted:
+            if project not in session.followed and pending.token.allows("subscribe", project):
+                self.subscribe(project, self._resume(project))
 
-    def _published(self, work: Work, message: Json) -> None:
-        if work.is_conflict_wanted and not self.world.checker.has_jumped_lately():
-            self.world.checker.violation(f"{self.name}: a second body under the same key was confirmed: {message}")
-        else:
-            self.world.checker.confirmed(work.uid, message["epoch"], message["offset"])
-
-    def _failed(self, pending: Pending, message: Json) -> None:
+    def _failed(self, session: Session, pending: Pending, message: Json) -> None:
         self.world.checker.counts[f"error {message['code']}"] += 1
-        if pending.kind == "subscribe":
-            self.world.loop.later(self.random.uniform(0.05, 0.5), self._subscribe_again, pending.project)
+        if pending.kind == "authenticate":
+            self.passport.authentication_failed(session, pending, message["code"])
+        elif pending.kind == "subscribe":
+            if message["retryable"]:
+                self.world.loop.later(self.random.uniform(0.05, 0.5), self._subscribe_again, pending.project)
         elif pending.kind in ("publish", "forward"):
-            work = self.work[message["id"]]
-            if message["retryable"] and work.is_repeated:
-                self.world.loop.later(self.random.uniform(0.05, 1.0), self._send_work, work)
-                return
-            del self.work[message["id"]]
-            if not message["retryable"] and not (message["code"] == "conflict" and work.is_conflict_wanted):
-                self.world.checker.violation(f"{self.name}: refused for good: {message}")
+            self.chores.failed(message)
 
     def _subscribe_again(self, project: str) -> None:
         if self.session is not None and project in self.wanted and project not in self.session.followed:
@@ -251,18 +286,24 @@ class Client:
 
     # What it asks
 
-    def command(self, kind: str, project: str, asked: Json, command: Json, command_id: str = "") -> None:
-        """Send one command and remember what was asked."""
+    def command(self, kind: str, project: str, asked: Json, command: Json, command_id: str = "") -> Pending | None:
+        """Send one command and remember what was asked; None if it cannot be asked now."""
         session = self.session
-        if session is None or not session.is_greeted or session.is_closing:
-            return
+        is_early = session is not None and not session.is_ready and kind != "authenticate"
+        if session is None or not session.is_open or session.is_closing or is_early:
+            return None
         if not command_id:
-            self._ids += 1
-            command_id = f"{self.name}-{self._ids}"
-        session.pending[command_id] = self._pending(kind, project, asked)
+            command_id = self.new_id()
+        session.pending[command_id] = pending = self._pending(kind, project, asked)
         text = json.dumps({"action": kind, "id": command_id, **command}, separators=(",", ":"))
         self.world.trace(f"{self.name} > {text}")
         session.link.send(text_frame(text))
+        return pending
+
+    def new_id(self) -> str:
+        """For a command."""
+        self._ids += 1
+        return f"{self.name}-{self._ids}"
 
     def subscribe(self, project: str, asked: Json) -> None:
         """Follow a project, from where `asked` says."""
@@ -280,37 +321,6 @@ class Client:
         command = {"project_id": project, "after": after, "limit": limit}
         self.command("history", project, {"after": after}, command)
 
-    def publish(self, project: str, body: str, uid: str, key: str, *, conflicts: bool = False) -> None:
-        """Publish; with a key until it is confirmed, without one once."""
-        command: Json = {"project_id": project, "message": json.loads(body)}
-        if key:
-            command["key"] = key
-        self._begin(Work("publish", command, uid, bool(key) and not conflicts, is_conflict_wanted=conflicts))
-
-    def forward(self, agent: str, project: str | None, data: Json, message_id: str) -> None:
-        """Hand work to an agent until it is confirmed."""
-        command: Json = {"type": agent, "data": data, "message_id": message_id}
-        if project is not None:
-            command["project_id"] = project
-        self._begin(Work("forward", command, message_id))
-
-    def _begin(self, work: Work) -> None:
-        session = self.session
-        is_up = session is not None and session.is_greeted and not session.is_closing
-        if not is_up and not work.is_repeated:
-            return
-        self._ids += 1
-        command_id = f"{self.name}-{self._ids}"
-        self.work[command_id] = work
-        work.command["id"] = command_id
-        self._send_work(work)
-
-    def _send_work(self, work: Work) -> None:
-        session, command_id = self.session, work.command["id"]
-        if session is None or work.command["id"] not in self.work or command_id in session.pending:
-            return
-        self.command(work.kind, work.command.get("project_id", ""), work.command, work.command, command_id)
-
     # Endings
 
     def lost(self, link: Link) -> None:
@@ -318,26 +328,27 @@ class Client:
         session = self.session
         if session is None or session.link is not link:
             return
-        self._forget(session)
-        self.reconnect_later()
+        self.session = None
+        self.world.trace(f"{self.name} lost its connection")
+        self.chores.interrupted()
+        self.passport.closed(session.close_code)
+        self.reconnect_later(session.after_s)
+
+    def calm(self) -> None:
+        """From now on it reads as fast as it can, and has a token that lasts."""
+        if self.session is not None:
+            self.session.link.pace(speed=0.0, is_stalled=False)
+        self.passport.calm()
 
     def leave(self) -> None:
         """Break the connection and come back."""
-        session = self.session
-        if session is not None:
-            session.link.end(told_s=session.link.latency_s)
-
-    def _forget(self, session: Session) -> None:
-        self.session = None
-        self.world.trace(f"{self.name} lost its connection")
-        for command_id, work in list(self.work.items()):
-            if not work.is_repeated:
-                del self.work[command_id]
+        if self.session is not None:
+            self.session.link.cut(told_s=self.session.link.latency_s)
 
     def level_fault(self, ends: dict[str, End]) -> str | None:
         """What it still misses of where the logs ended, or None when it has everything."""
         session = self.session
-        if session is None:
+        if session is None or not session.is_ready:
             return f"{self.name} is not connected"
         for project in self.wanted:
             place, end = session.followed.get(project), ends[project]

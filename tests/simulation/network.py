@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 from tests.simulation.loop import SimulationLoop
-from websocket_handler.net.websocket import WebSocket
 from websocket_handler.ports.transport import SendToAll, Transport
 from websocket_handler.protocol.frames import RSV1
 
@@ -35,6 +34,26 @@ class Peer(Protocol):
 
     def lost(self, link: "Link") -> None:
         """The connection is gone."""
+        ...
+
+
+class Watcher(Protocol):
+    """Whoever looks at what the node writes to a link."""
+
+    def wrote(self, data: bytes, *, is_over_mark: bool) -> None:
+        """The node wrote this; its outbox may have been full before."""
+        ...
+
+    def unsent(self, data: bytes) -> None:
+        """The node wrote this to a link that is gone, which it does not know yet."""
+        ...
+
+    def overtook(self) -> None:
+        """The node wrote past bytes that wait."""
+        ...
+
+    def ended(self) -> None:
+        """The node has heard that the link is gone."""
         ...
 
 
@@ -78,23 +97,25 @@ class Socket(asyncio.Transport):
     def write(self, data: Any) -> None:
         link = self._link
         if link.is_closed or link.is_finishing or not link.process.may_act():
+            if not link.process.is_frozen:
+                link.watcher.unsent(data)
             return
         if len(data) != self._rest_bytes:  # what `send` left was looked at there, whole
-            link.wrote(data, is_over_mark=self.is_over_mark)
+            link.watcher.wrote(data, is_over_mark=self.is_over_mark)
         self._rest_bytes = 0
         self._put(data)
         if self.get_write_buffer_size() > self._high and not self.is_over_mark:
             self.is_over_mark = True
-            link.websocket.pause_writing()
+            link.protocol.pause_writing()
 
     def send(self, data: bytes) -> int:
         """send(2) on the descriptor: how much the kernel took."""
         link = self._link
         if link.is_closed or link.is_finishing or not link.process.may_act():
             return 0
-        link.wrote(data, is_over_mark=self.is_over_mark)
+        link.watcher.wrote(data, is_over_mark=self.is_over_mark)
         if self.get_write_buffer_size():
-            link.overtook()
+            link.watcher.overtook()
         taken = min(len(data), max(0, self._kernel_bytes - link.outbox_bytes))
         self._rest_bytes = len(data) - taken
         if taken:
@@ -110,7 +131,7 @@ class Socket(asyncio.Transport):
         """The client took something."""
         if self.is_over_mark and self.get_write_buffer_size() <= self._low:
             self.is_over_mark = False
-            self._link.in_process(self._link.websocket.resume_writing)
+            self._link.in_process(self._link.protocol.resume_writing)
 
     def get_write_buffer_size(self) -> int:
         return max(0, self._link.outbox_bytes - self._kernel_bytes)
@@ -121,6 +142,12 @@ class Socket(asyncio.Transport):
     def resume_reading(self) -> None:
         self._link.is_read = True
         self._link.arrived()
+
+    def is_reading(self) -> bool:
+        return self._link.is_read
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._link.protocol = cast("asyncio.Protocol", protocol)
 
     def close(self) -> None:
         self._link.finish()
@@ -133,7 +160,11 @@ class Socket(asyncio.Transport):
         return self._link.is_closed or self._link.is_finishing
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return SimpleNamespace(fileno=lambda: self.descriptor) if name == "socket" else default
+        known = {
+            "socket": SimpleNamespace(fileno=lambda: self.descriptor),
+            "peername": (self._link.peer_address, 50_000),
+        }
+        return known.get(name, default)
 
 
 class Descriptors:
@@ -166,23 +197,28 @@ class Descriptors:
         return send
 
 
-def _unseen(data: bytes, *, is_over_mark: bool) -> None:
-    """Nobody watches what is written."""
-
-
-def _nothing() -> None:
-    """Nobody watches in what order."""
-
-
 class Link:
-    """One connection. `speed` is what the client takes, in bytes per second; 0 is a client that does not read."""
+    """One connection. `speed` is what the client takes, in bytes per second; 0 is a client that takes everything.
+    `peer_address` is where the node sees it come from."""
 
-    websocket: WebSocket
+    watcher: Watcher
+    protocol: asyncio.Protocol
+    """What the node reads it with: an entry first, then a WebSocket."""
 
-    def __init__(self, loop: SimulationLoop, process: Process, peer: Peer, latency_s: float, kernel_bytes: int) -> None:
+    def __init__(
+        self,
+        loop: SimulationLoop,
+        process: Process,
+        peer: Peer,
+        peer_address: str,
+        latency_s: float,
+        kernel_bytes: int,
+    ) -> None:
+        """`watcher` is set before the node sees the link."""
         self._loop = loop
         self.process = process
         self.peer = peer
+        self.peer_address = peer_address
         self.latency_s = latency_s
         self.speed = 0.0
         self.is_stalled = False
@@ -194,8 +230,8 @@ class Link:
         self.is_read = True
         self.is_closed = False
         self.is_finishing = False
-        self.wrote: Callable[..., None] = _unseen
-        self.overtook: Callable[[], None] = _nothing
+        self.is_cut = False
+        """The client or the network ended it."""
         self._is_transferring = False
         self._pace = 0
         self._sent_at = 0.0
@@ -221,8 +257,14 @@ class Link:
 
     def arrived(self) -> None:
         """Hand over what arrived, as far as the node reads."""
-        while self.inbox and self.is_read and not self.is_closed:
-            self.in_process(self.websocket.data_received, self.inbox.popleft())
+        if self.is_read:
+            for _ in self.inbox:
+                self.in_process(self._read)
+
+    def _read(self) -> None:
+        """In the node: what comes next goes to whoever reads by now, if anybody does."""
+        if self.inbox and self.is_read and not self.is_closed and not self.is_finishing:
+            self.protocol.data_received(self.inbox.popleft())
 
     # Node to client
 
@@ -269,6 +311,11 @@ class Link:
         if not self.outbox:
             self._loop.later(self.latency_s, self.end)
 
+    def cut(self, told_s: float, noticed_s: float = 0.0) -> None:
+        """The client or the network ends it."""
+        self.is_cut = self.is_cut or not self.is_closed
+        self.end(told_s, noticed_s)
+
     def end(self, told_s: float = 0.0, noticed_s: float = 0.0) -> None:
         """It breaks: the node learns `told_s` from now, the client `noticed_s`."""
         if self.is_closed:
@@ -282,8 +329,10 @@ class Link:
 
     def _lost(self) -> None:
         """The node hears of the end; only then is the descriptor free for another connection."""
-        self.websocket.connection_lost(None)
+        self.protocol.connection_lost(None)
         self.process.descriptors.close(self.socket)
+        if not self.process.is_frozen:
+            self.watcher.ended()
 
     def crash(self, *, keeps_outbox: bool) -> None:
         """The node died. What its kernel held may still reach the client."""

@@ -1,15 +1,21 @@
-"""One gateway process in the simulation: the product's assembly and its life, over fakes as ports."""
+"""One gateway process in the simulation: the product's assembly, entrance, HTTP API and life, over fakes as ports."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.door_plan import MEMORY_LIMIT_BYTES
+from tests.simulation.http import Exchange, Question, application_over
+from tests.simulation.identities import FetchedKeys, Token
 from tests.simulation.loop import Owner
 from tests.simulation.network import Descriptors, Link, as_transport
 from tests.simulation.receive_watch import WatchedReceives
 from tests.simulation.store_watch import WatchedStore
 from tests.support.memory_ports import MemoryTaskProtection
+from websocket_handler.access.access import AccessOptions
+from websocket_handler.access.admission import AdmissionOptions
+from websocket_handler.access.token_access import TokenAccess
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
@@ -20,21 +26,14 @@ from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.assembly import Core, CoreOptions, Ports, assemble
 from websocket_handler.background import Background
 from websocket_handler.hub.log import LogLimits
-from websocket_handler.life import Edges, Life
+from websocket_handler.life import FLUSH_MARGIN_S, Edges, Life
 from websocket_handler.logs.limits import DeliveryLimits
-from websocket_handler.logs.queue import Published
+from websocket_handler.net.entrance import Entrance, EntranceOptions
 from websocket_handler.net.keepalive import KeepaliveOptions
-from websocket_handler.net.websocket import WebSocket
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.log_store import LogStore, Segment
 from websocket_handler.ports.transport import one_by_one
-from websocket_handler.protocol.codes import CommandError
-from websocket_handler.protocol.deflate import DeflateFraming
-from websocket_handler.protocol.frames import PLAIN, Framing
-from websocket_handler.protocol.identity import ANYONE
-from websocket_handler.protocol.messages import Position, Subscribe
 from websocket_handler.protocol.names import Agent
-from websocket_handler.protocol.publication import read_object
 from websocket_handler.protocol.replies import Greeting
 from websocket_handler.protocol.session import SessionLimits
 from websocket_handler.server import ServerOptions
@@ -48,6 +47,8 @@ TABLE = "table"
 UPDATES_QUEUE = "updates"
 DRAIN_S = 2.0
 PENDING_BYTES = 200_000
+PROGRAM_ADDRESS = "10.8.8.8"
+"""Where programs come from that publish and operate."""
 
 
 class _Log(EventLog):
@@ -58,6 +59,8 @@ class _Log(EventLog):
         self._process = process
 
     def emit(self, event: str, **fields: object) -> None:
+        if not self._process.is_frozen:
+            self._process.happened(event)
         self._process.world.trace(f"{self._process.name} {event} {fields}")
 
     def exception(self, event: str, fault: BaseException, **fields: object) -> None:
@@ -78,6 +81,16 @@ class _Listening:
         self._process.is_listening = False
 
 
+class _NoHttp(asyncio.Protocol):
+    """The HTTP server is not simulated below its application: nobody asks it over a socket."""
+
+    def __init__(self, _give_back: object) -> None:
+        """No socket comes back from it."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        raise AssertionError("only handshakes come over sockets")
+
+
 class Process(Owner):
     """A node that can crash at any effect, or drain and go."""
 
@@ -86,17 +99,31 @@ class Process(Owner):
         self.world = world
         self.fuse: int | None = None
         self.links: list[Link] = []
+        self.exchanges: dict[Exchange, None] = {}
+        self.owed: dict[str, float] = {}
+        """Publications of the program around it that wait for their answers, and since when."""
         self.descriptors = Descriptors()
         self.is_listening = False
-        self.is_leaving = False
+        self.left_at: float | None = None
+        """Since when it goes away."""
         self.is_gone = False
+        self.is_short = False
+        """True while it has no memory for newcomers."""
+        self.drained_at: float | None = None
+        self.is_cut_short = False
         self._ids = 0
-        self._accepted = 0
-        self._deflate: Framing = DeflateFraming() if world.scenario.has_compression else PLAIN
         self._random = Random(f"{world.scenario.seed} {name}")
+        self._keys = FetchedKeys(world.identities, world.loop)
         log = _Log(self)
         background = Background(log)
         self.core: Core = self.context.run(self._assemble, log, background)
+        options = EntranceOptions(
+            handshake_timeout_s=world.scenario.door.handshake_timeout_s,
+            entries=world.scenario.door.entries,
+            has_compression=world.scenario.has_compression,
+        )
+        self._entrance = Entrance(options, self.core.sockets, _NoHttp)
+        self._application = application_over(self.core)
         self.life = self.context.run(Life, self.core, background, Edges(above=[_Listening(self)]), DRAIN_S)
 
     def new_id(self) -> str:
@@ -139,10 +166,10 @@ class Process(Owner):
             if plan.has_updates
             else None,
             task_protection=MemoryTaskProtection(world.clock),
-            authenticator=None,
+            authenticator=self._keys if plan.door.has_tokens else None,
             new_id=self.new_id,
             new_log_id=self.new_id,
-            memory_bytes=lambda: 0,
+            memory_bytes=lambda: 2 * MEMORY_LIMIT_BYTES if self.is_short else 0,
             log=log,
             counters=Counters(),
             group=self.descriptors.group if plan.is_native else one_by_one,
@@ -159,9 +186,18 @@ class Process(Owner):
             pending_bytes=PENDING_BYTES,
             project_idle_s=3.0,
         )
+        door = plan.door
         return CoreOptions(
             server=ServerOptions(greeting, SessionLimits(65536, 1000, 0)),
             delivery=delivery,
+            access=AccessOptions(door.authentication_timeout_s, door.per_user),
+            admission=AdmissionOptions(
+                handshakes_per_second=door.handshakes_per_second,
+                connections_per_address=door.per_address,
+                trusted_proxy_hops=door.proxy_hops,
+                memory_limit_bytes=MEMORY_LIMIT_BYTES,
+            ),
+            allowed_origins=door.allowed_origins,
             keepalive=KeepaliveOptions(slow_client_timeout_s=10),
         )
 
@@ -179,14 +215,74 @@ class Process(Owner):
         """Begin to work."""
         self._run(self.life.start)
 
-    def drain(self) -> None:
-        """SIGTERM: hand over, flush, and go."""
-        self.is_leaving = True
-        self._run(self._stop)
+    def drain(self, manner: str) -> None:
+        """It is told to go. `sigterm`: hand over, flush, and exit. `target`: the load balancer says so first. `twice`:
+        both at once. `impatient`: somebody does not wait for the end."""
+        self.left_at = self.world.loop.time()
+        if manner in ("target", "twice"):
+            self._run(lambda: self.life.drain("target"))
+        if manner == "target":
+            self.world.loop.later(self._random.uniform(0.1, 2 * DRAIN_S), self._run, self._stop)
+        else:
+            self._run(self._stop)
+        if manner == "impatient":
+            self.world.loop.later(self._random.uniform(0.0, DRAIN_S + 1), self._cut_short)
 
     async def _stop(self) -> None:
         await self.life.stop()
         self.world.gone(self)
+
+    def _cut_short(self) -> None:
+        if not self.is_frozen:
+            self.is_cut_short = True
+            self.in_process(self.life.stop_now)
+
+    def happened(self, event: str) -> None:
+        """The node logged an event."""
+        if event == "node.draining":
+            self.world.door_rules.door(self.name).draining_since = self.world.loop.time()
+        elif event == "node.drained":
+            self.drained_at = self.world.loop.time()
+
+    def unanswered(self) -> str | None:
+        """What a node that goes in order still owes, unless it ran out of time; None if it owes nothing."""
+        if self.is_cut_short or self.drained_at is None:
+            return None
+        if self.world.loop.time() - self.drained_at >= FLUSH_MARGIN_S:
+            return None
+        since = {
+            exchange.target: exchange.begun_at
+            for exchange in self.exchanges
+            if exchange.is_publishing and not self._keys.is_asked_about(exchange.token)  # then nothing was accepted yet
+        }
+        owed = [name for name, begun_at in {**self.owed, **since}.items() if begun_at <= self.drained_at]
+        waiting = sum(self.core.forwarding.waiting.values())
+        return f"{owed} and {waiting} forwards" if owed or waiting else None
+
+    def follows(self, project: str) -> bool:
+        """True if it has to know what other nodes write to the project: somebody follows it here."""
+        opened = self.core.node.projects.find(project)
+        return opened is not None and opened.is_followed
+
+    def taken(self) -> str | None:
+        """What is still taken though everybody has left; None if nothing is."""
+        core, access = self.core, self.core.access
+        users = access._users if isinstance(access, TokenAccess) else None
+        left = {
+            "connections": core.node.connections,
+            "sockets": core.keepalive.count,
+            "streams": core.ports.counters.streams,
+            "addresses": core.admission._addresses._counts,
+            "users": users and (users._connections or users._places),
+            "entries": self._entrance._entries,
+            "requests": self.exchanges,
+        }
+        taken = {name: what for name, what in left.items() if what}
+        return f"places that nobody gave back: {taken}" if taken else None
+
+    def in_process(self, callback: Callable[[], object]) -> None:
+        """Call in the node, in a turn of its own."""
+        self.world.loop.call_soon(callback, context=self.context)
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run it in the process; its failure is a violation."""
@@ -199,29 +295,40 @@ class Process(Owner):
         if not task.cancelled() and (fault := task.exception()) is not None and not self.is_frozen:
             self.world.bug("life", fault)
 
-    def accept(self, link: Link, named: list[tuple[str, dict[str, Any] | None]]) -> bool:
-        """Take a connection in; whether that worked."""
-        if not self.is_listening or self.is_frozen:
-            return False
-        subscriptions = tuple(
-            Subscribe(project_id=project, since=Position(since["epoch"], since["offset"]))
-            if since
-            else Subscribe(project_id=project)
-            for project, since in named
-        )
-        framing: Framing = self._deflate if self._accepted % 2 else PLAIN
-        self._accepted += 1
-        link.websocket = WebSocket(self.core.sockets, as_transport(link.socket), subscriptions, ANYONE, "", framing)
+    # Whoever comes
+
+    def accept(self, link: Link) -> None:
+        """A socket is open."""
         self.links = [known for known in self.links if not known.is_closed]
         self.links.append(link)
-        try:
-            self.context.run(link.websocket.begin, b"")
-        except CommandError:
-            link.is_closed = True
-            return False
-        return True
+        link.protocol = self._entrance.protocol()
+        self.context.run(link.protocol.connection_made, as_transport(link.socket))
 
-    def publish(self, project_id: str, body: bytes, key: str, done: Published) -> None:
-        """Publish as the HTTP routes do. Raises CommandError when it is refused."""
-        node = self.core.node
-        node.publish(node.prepare(read_object(body), project_id, key), done)
+    def begin(self, exchange: Exchange) -> None:
+        """A request comes in."""
+        self.exchanges[exchange] = None
+        self._run(lambda: exchange.run(self._application))
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        answered: Callable[[int, dict[str, Any]], None],
+        lost: Callable[[], None],
+        *,
+        body: bytes = b"",
+        token: Token | None = None,
+        address: str = PROGRAM_ADDRESS,
+        key: str = "",
+    ) -> Exchange | None:
+        """Send a request; without a token as a program that may do everything. `answered` gets status and body; `lost`
+        is called when there will be no answer."""
+        if not self.is_listening:
+            self.world.loop.later(0.01, lost)
+            return None
+        holder = token or self.world.identities.service()
+        exchange = Exchange(self, Question(answered, lost), method, target, body, holder, address)
+        if key:
+            exchange.with_header("idempotency-key", key)
+        self.begin(exchange)
+        return exchange

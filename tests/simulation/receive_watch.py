@@ -36,6 +36,8 @@ class WatchedReceives:
     def _begins(self) -> None:
         world = self._process.world
         now = world.loop.time()
+        if world.door_rules.door(self._process.name).draining_since <= now and not self._process.is_frozen:
+            world.checker.violation(f"{self._process.name} receives updates though it drains")
         outage = None if now >= world.scenario.faults.end_s else world.scenario.faults.outage("dynamodb", now)
         if outage is not None and world.scenario.store == "dynamodb" and now > outage.begin_s + KNOWN_S:
             world.checker.violation(f"{self._process.name} receives {now - outage.begin_s:.1f} s into an outage")

@@ -1,18 +1,23 @@
 """From a seed to a schedule: how many nodes, clients and projects, what they do, and what goes wrong when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
+from tests.simulation.door_plan import DoorPlan, door_plan
 from tests.simulation.faults import FaultPlan, Outage, seeded_rates
+
+MANNERS = ("sigterm", "sigterm", "target", "twice", "impatient")
 
 
 @dataclass(frozen=True, slots=True)
 class NodeEvent:
-    """Something happens to the nodes: `start`, `crash` (at once), `fuse` (a crash some effects later), `drain`."""
+    """Something happens to the nodes: `start`, `crash` (at once), `fuse` (a crash some effects later), `drain` (in one
+    of the manners that `Process.drain` knows)."""
 
     at_s: float
     kind: str
     effects: int = 0
+    manner: str = "sigterm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Scenario:
     """Two nodes stay when the faults end: each has to follow what the other writes."""
     sleeps_s: float
     """The system stops for this long, without a node: longer than the log's retention."""
+    door: DoorPlan
+    """Who may come in."""
 
 
 def scenario(seed: int) -> Scenario:
@@ -55,6 +62,13 @@ def scenario(seed: int) -> Scenario:
     store = "memory" if random.random() < 0.12 else "dynamodb"
     active_s = random.uniform(4, 16)
     sleeps_s = random.choice((30.0, 26.0)) * 3600 if store == "dynamodb" and random.random() < 0.06 else 0.0
+    plan = _scenario(seed, random, store, active_s, sleeps_s)
+    has_jumps = bool(plan.clock_jumps or plan.sleeps_s)
+    return replace(plan, door=door_plan(seed, active_s, may_revoke=not has_jumps))
+
+
+def _scenario(seed: int, random: Random, store: str, active_s: float, sleeps_s: float) -> Scenario:
+    """Everything but the door."""
     return Scenario(
         seed=seed,
         store=store,
@@ -77,6 +91,7 @@ def scenario(seed: int) -> Scenario:
         has_compression=seed % 4 == 3,
         keeps_overlap=random.random() < 0.4,
         sleeps_s=sleeps_s,
+        door=door_plan(seed, active_s, may_revoke=False),
     )
 
 
@@ -104,7 +119,8 @@ def _node_events(random: Random, active_s: float, store: str, *, is_asleep: bool
             events.append(NodeEvent(at_s, kind, random.randint(1, 60)))
         elif kind == "roll":
             events.append(NodeEvent(at_s, "start"))
-            events.append(NodeEvent(min(active_s, at_s + random.uniform(0.5, 6)), "drain"))
+            manner = random.choice(MANNERS)
+            events.append(NodeEvent(min(active_s, at_s + random.uniform(0.5, 6)), "drain", manner=manner))
         else:
             events.append(NodeEvent(at_s, "start"))
             events.append(NodeEvent(min(active_s, at_s + random.uniform(0.5, 10)), random.choice(("crash", "fuse")), 5))

@@ -146,7 +146,7 @@ async def test_a_node_that_left_is_followed_to_its_last_word() -> None:
     looks: list[float] = []
     clock = SteeredClock(loop_time)
     project: Any = SimpleNamespace(
-        fan_out=SimpleNamespace(is_empty=False),
+        is_followed=True,
         journal=SimpleNamespace(refresh=lambda _done: looks.append(clock.monotonic())),
     )
     follower = Follower(_Leaving(), cast("Node", SimpleNamespace(projects=[project])), "n", clock)

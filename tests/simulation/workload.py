@@ -1,15 +1,14 @@
 """What happens in a schedule beside faults: people and agents at work, readers, networks that come and go."""
 
 import json
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.checker import End
-from tests.simulation.clients import Client, Session
+from tests.simulation.clients import Client
 from tests.simulation.fake_sqs import Message
-from tests.simulation.network import Link
 from tests.simulation.node import UPDATES_QUEUE, Process
-from websocket_handler.logs.page import Page
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
 
@@ -89,7 +88,9 @@ class Workload:
             key = f"k{self._uids + 1}" if self.random.random() < 0.6 else ""
             uid, body = self._body(project, key)
             if self.random.random() < 0.6:
-                client.publish(project, body, uid, key)
+                client.chores.publish(project, body, uid, key)
+            elif self.random.random() < 0.5:
+                self._publish_inside(uid, project, body, key)
             elif self.random.random() < 0.8:
                 self._publish_over_http(uid, project, body, key)
             else:
@@ -101,9 +102,9 @@ class Workload:
         if key:
             self._publish_over_http(uid, project, body, key)
 
-    def _publish_over_http(self, uid: str, project: str, body: str, key: str) -> None:
-        """As the HTTP route does; without a connection that could end, so an answer has to come."""
-        nodes = self.world.listening
+    def _publish_inside(self, uid: str, project: str, body: str, key: str) -> None:
+        """As a program does that embeds the server: it ends with the node."""
+        nodes = self.world.balancer.reachable(self.random)
         if key:
             self._http[uid] = (project, body, key)
         if not nodes:
@@ -114,22 +115,57 @@ class Workload:
         def done(answer: Position | CommandError) -> None:
             if process.is_frozen:
                 return
+            process.owed.pop(uid, None)
             if isinstance(answer, CommandError):
                 self.world.checker.counts[f"error {answer.code.value}"] += 1
                 self._publish_again(uid, project, body, key)
                 return
-            self._http.pop(uid, None)
-            if key:
-                self._recent_keys.append((project, key, self.world.elapsed()))
-            self.world.trace(f"{uid} over HTTP: {answer.epoch}:{answer.offset}")
-            self.world.checker.confirmed(uid, answer.epoch, answer.offset)
+            self._confirmed(uid, project, key, answer.epoch, answer.offset)
 
+        process.owed[uid] = self.world.loop.time()
         try:
-            process.context.run(process.publish, project, body.encode(), key, done)
+            process.context.run(
+                partial(process.core.server.send_to_project, key=key, done=done), project, json.loads(body)
+            )
         except CommandError as fault:
             done(fault)
         if key:
-            self.world.loop.later(10.0, self._publish_lost, process, uid, project, body, key)
+            self.world.loop.later(10.0, self._publish_lost, process, uid)
+
+    def _publish_lost(self, process: Process, uid: str) -> None:
+        """The node died with the publication."""
+        if uid in self._http and process.is_frozen:
+            self._publish_over_http(uid, *self._http[uid])
+        elif uid in self._http:
+            self.world.loop.later(5.0, self._publish_lost, process, uid)
+
+    def _confirmed(self, uid: str, project: str, key: str, epoch: str, offset: int) -> None:
+        self._http.pop(uid, None)
+        if key:
+            self._recent_keys.append((project, key, self.world.elapsed()))
+        self.world.trace(f"{uid} is confirmed: {epoch}:{offset}")
+        self.world.checker.confirmed(uid, epoch, offset)
+
+    def _publish_over_http(self, uid: str, project: str, body: str, key: str) -> None:
+        """Without a connection that could end, so an answer has to come, or the end of the node."""
+        nodes = self.world.balancer.reachable(self.random)
+        if key:
+            self._http[uid] = (project, body, key)
+        if not nodes:
+            self._publish_again(uid, project, body, key)
+            return
+
+        def answered(status: int, answer: dict[str, Any]) -> None:
+            if status != 200:
+                self._publish_again(uid, project, body, key)
+                return
+            self._confirmed(uid, project, key, answer["epoch"], answer["offset"])
+
+        def lost() -> None:
+            self._publish_again(uid, project, body, key)
+
+        target = f"/api/v1/projects/{project}/messages"
+        self.random.choice(nodes).ask("POST", target, answered, lost, body=body.encode(), key=key)
 
     def _publish_again(self, uid: str, project: str, body: str, key: str) -> None:
         if key:
@@ -139,13 +175,6 @@ class Workload:
     def _publish_unless_confirmed(self, uid: str, project: str, body: str, key: str) -> None:
         if uid in self._http:
             self._publish_over_http(uid, project, body, key)
-
-    def _publish_lost(self, process: Process, uid: str, project: str, body: str, key: str) -> None:
-        """The node died with the request."""
-        if process.is_frozen:
-            self._publish_unless_confirmed(uid, project, body, key)
-        elif uid in self._http:
-            self.world.loop.later(5.0, self._publish_lost, process, uid, project, body, key)
 
     def _conflict(self, client: Client) -> None:
         """Another body under a key that was confirmed a moment ago."""
@@ -159,7 +188,7 @@ class Workload:
             return
         project, key = self.random.choice(recent)
         uid, body = self._body(project, key)
-        client.publish(project, body, uid, key, conflicts=True)
+        client.chores.publish(project, body, uid, key, conflicts=True)
 
     def _update(self) -> None:
         """An agent leaves an update in its queue."""
@@ -180,33 +209,31 @@ class Workload:
         project = self.random.choice((None, *self.world.scenario.projects))
         for index in range(self.random.choice((1, 1, 4))):
             data = {"task": self._uids, "part": index}
-            client.forward(self.random.choice(("pm", "dev", "QA", "ops")), project, data, f"f{self._uids}-{index}")
+            client.chores.forward(
+                self.random.choice(("pm", "dev", "QA", "ops")), project, data, f"f{self._uids}-{index}"
+            )
 
     def _broadcast(self) -> None:
-        nodes = self.world.listening
-        if nodes:
-            process = self.random.choice(nodes)
-            process.context.run(process.core.server.broadcast_message, {"type": "broadcast"})
+        if nodes := self.world.listening:
+            ask = self.random.choice(nodes).ask
+            ask("POST", "/api/v1/broadcast", lambda _status, _answer: None, lambda: None, body=b'{"type":"broadcast"}')
 
     # Networks
 
-    def session(self, client: Client, link: Link) -> list[tuple[str, dict[str, Any] | None]]:
-        """A client's new connection; what its URL names."""
-        if not self.is_over and self.random.random() < 0.2:
-            link.speed = self.random.choice((300.0, 5000.0))
-        client.session = Session(link)
-        return client.url(client.session)
-
     def _disturb(self, client: Client) -> None:
         """The client's network, or the client itself, misbehaves."""
-        session = client.session
+        session, readers = client.session, self.world.readers
+        if readers and self.random.random() < 0.2:
+            self.random.choice(readers).disturb()
         if session is None:
             return
         link, dice = session.link, self.random.random()
-        if dice < 0.4:
+        if dice < 0.05:
+            client.passport.impersonate()
+        elif dice < 0.4:
             self.world.injected["cut"] += 1
             told_s, noticed_s = self.random.choice(((0.0, 0.0), (0.0, 1.0), (2.0, 0.0), (0.1, 0.1)))
-            link.end(told_s, noticed_s)
+            link.cut(told_s, noticed_s)
         elif dice < 0.75:
             self.world.injected["stall"] += 1
             link.pace(speed=link.speed, is_stalled=True)
@@ -214,12 +241,6 @@ class Workload:
         else:
             self.world.injected["slow"] += 1
             link.pace(speed=self.random.choice((200.0, 2000.0, 0.0)), is_stalled=False)
-
-    def calm_clients(self) -> None:
-        """Every client reads again, as fast as it can."""
-        for client in self.world.clients:
-            if client.session is not None:
-                client.session.link.pace(speed=0.0, is_stalled=False)
 
     # Following and reading
 
@@ -257,33 +278,26 @@ class Workload:
         if self.random.random() < 0.6:
             client.history(project, after, self.random.choice((1, 10, 1000)))
         elif self.world.listening:
-            self._pull(self.random.choice(self.world.listening), project, after, 1000)
+            self._pull(self.random.choice(self.world.listening), project)
 
-    def _pull(self, process: Process, project: str, after: int, limit: int) -> None:
-        """A reader without a connection, as the HTTP routes are."""
+    def _pull(self, process: Process, project: str) -> None:
+        """A page over HTTP."""
         world, before = self.world, self.world.checker.end_of(project)
+        after = self.random.choice((0, before.head // 2, before.head, before.head + 3))
+        is_followed = process.follows(project)
 
-        def done(page: Page | CommandError) -> None:
-            if process.is_frozen or isinstance(page, CommandError):
+        def answered(status: int, answer: dict[str, Any]) -> None:
+            if status != 200:
                 return
-            answer = {"epoch": page.position.epoch, "offset": page.position.offset, "recovered": page.recovered}
-            texts = [payload.decode() for payload in page.payloads]
+            texts = [json.dumps(item, separators=(",", ":")) for item in answer["messages"]]
             world.checker.page("puller", project, after, before, answer, texts)
-            if self.is_over:
-                self._check_page(project, before, answer, page)
+            if self.is_over and is_followed:
+                self._check_page(project, before, answer)
 
-        def pull() -> None:
-            try:
-                opened = process.core.node.project(project)
-            except CommandError as fault:
-                done(fault)
-                return
-            opened.reader.page(None, after, limit, 10_000_000, done)
+        process.ask("GET", f"/api/v1/projects/{project}/messages?after={after}&limit=1000", answered, lambda: None)
 
-        process.context.run(pull)
-
-    def _check_page(self, project: str, before: End, answer: dict[str, Any], page: Page) -> None:
-        if answer["epoch"] == before.epoch and not page.payloads and answer["offset"] < before.head:
+    def _check_page(self, project: str, before: End, answer: dict[str, Any]) -> None:
+        if answer["epoch"] == before.epoch and not answer["messages"] and answer["offset"] < before.head:
             self.world.checker.violation(f"{project}: the end is said to be {answer}, it is {before}")
 
     # The end
@@ -292,7 +306,9 @@ class Workload:
     def is_settled(self) -> bool:
         """Whether nothing is left to wait for."""
         clients = self.world.clients
-        is_answered = all(client.session and not client.session.pending and not client.work for client in clients)
+        is_answered = all(
+            client.session and not client.session.pending and not client.chores.work for client in clients
+        )
         return is_answered and not self._http and not self._updates_left() and self._state_fault() is None
 
     def is_malformed(self, message_id: str) -> bool:
@@ -310,8 +326,8 @@ class Workload:
             session = client.session
             if session is not None and session.pending:
                 violation(f"{client.name}: never answered: {list(session.pending.values())[:3]}")
-            if client.work:
-                violation(f"{client.name}: never confirmed: {list(client.work.values())[:3]}")
+            if client.chores.work:
+                violation(f"{client.name}: never confirmed: {list(client.chores.work.values())[:3]}")
         if self._http:
             violation(f"never confirmed over HTTP: {list(self._http)[:3]}")
         for uid in self._updates:

@@ -10,14 +10,18 @@ from typing import Any, Final
 
 import msgspec
 
+from tests.simulation.balancer import Balancer
 from tests.simulation.checker import Checker, End
 from tests.simulation.clients import Client
+from tests.simulation.door_rules import DoorRules
 from tests.simulation.fake_aws import FakeAws
 from tests.simulation.fake_sqs import FakeQueue, Message
+from tests.simulation.identities import Identities, Token
 from tests.simulation.loop import SimulationLoop
-from tests.simulation.network import Link, frames_in
 from tests.simulation.node import PENDING_BYTES, UPDATES_QUEUE, Process
+from tests.simulation.readers import PollReader, StreamReader
 from tests.simulation.scenario import NodeEvent, Scenario, scenario
+from tests.simulation.visitors import Incidents
 from tests.simulation.workload import Workload
 from tests.support.clock import SteeredClock
 from tests.support.fake_dynamodb import FakeDynamoDb, Item
@@ -28,8 +32,8 @@ DELIVERY_S: Final = 0.5
 """How long a publication may be on its way to those who follow."""
 SETTLED_S: Final = 75.0
 """The longest wait that is documented: a forward's 30 s and one attempt, or a hidden update's visibility."""
-FRAME_BYTES: Final = 500
-"""More than what frames and the gateway's own fields add to the payloads of one write."""
+GOODBYE_S: Final = 6.0
+"""The longest that a closing handshake may take, and a little more."""
 AGENTS: Final = ("pm", "dev", "qa", "ops")
 
 
@@ -73,14 +77,32 @@ class World:
             outage.end_s += self.begin_s
         aws_random = Random(f"aws {plan.seed}")
         self.aws = FakeAws(self.loop, aws_random, plan.faults, self.table, self.queues, self.injected, self.trace)
+        self.identities = Identities(self.clock.wall, Random(f"identities {plan.seed}"))
+        checker = self.checker
+        self.door_rules = DoorRules(plan.door, self.loop.time, self.clock.wall, checker.violation, checker.counts)
         self.processes: list[Process] = []
+        self.balancer = Balancer(self)
         self.clients = [self._client(index) for index in range(plan.clients)]
+        self.streams = [StreamReader(self, f"s{index}", *self._seat(index)) for index in range(plan.door.streams)]
+        self.polls = [PollReader(self, f"l{index}", *self._seat(index)) for index in range(plan.door.polls)]
         self.workload = Workload(self)
+        self._incidents = Incidents(self)
 
     def _client(self, index: int) -> Client:
         random = Random(f"client {self.scenario.seed} {index}")
         projects = self.scenario.projects
-        return Client(self, f"c{index}", random, random.sample(projects, random.randint(1, len(projects))))
+        wanted = random.sample(projects, random.randint(1, len(projects)))
+        return Client(self, f"c{index}", random, wanted, *self._seat(index))
+
+    def _seat(self, index: int) -> tuple[str, str]:
+        """The user and the address of a client or a reader."""
+        door = self.scenario.door
+        return f"user{index % door.users}", f"10.0.0.{index % door.addresses}"
+
+    @property
+    def readers(self) -> list[StreamReader | PollReader]:
+        """Everyone who reads over HTTP."""
+        return [*self.streams, *self.polls]
 
     # Observing
 
@@ -151,7 +173,11 @@ class World:
     @property
     def listening(self) -> list[Process]:
         """The nodes to which the load balancer sends clients."""
-        return [process for process in self.processes if process.is_listening and not process.is_leaving]
+        return [process for process in self.processes if process.is_listening and process.left_at is None]
+
+    def may_be_worthless(self, token: Token) -> bool:
+        """True if some node may refuse this token."""
+        return any(self.door_rules.may_be_worthless(process.name, token) for process in self.processes)
 
     def crash(self, process: Process, how: str) -> None:
         """`kill -9`: nothing of it runs from here on."""
@@ -165,8 +191,11 @@ class World:
         process.is_listening = False
         process.is_gone = True
         self.loop.freeze(process)
+        self.door_rules.gone(process.name)
         for link in process.links:  # what had left before belongs to the log as it was
             link.crash(keeps_outbox=self.random.random() < 0.5)
+        for exchange in process.exchanges:
+            exchange.die()
         if self.scenario.store == "memory":
             for project in self.scenario.projects:
                 self.checker.lost(project)
@@ -178,9 +207,14 @@ class World:
 
     def gone(self, process: Process) -> None:
         """A drained node exits."""
-        if not process.is_frozen:
-            self.trace(f"exit {process.name}")
-            self._take_down(process)
+        if process.is_frozen:
+            return
+        self.trace(f"exit {process.name}")
+        if (owed := process.unanswered()) is not None:
+            self.checker.violation(f"{process.name} went in order, but still owes {owed}")
+        if not process.is_cut_short:
+            self.door_rules.left(process.name)
+        self._take_down(process)
 
     def node_event(self, event: NodeEvent) -> None:
         """The scenario's next event."""
@@ -196,42 +230,7 @@ class World:
         elif event.kind == "fuse":
             running[0].fuse = event.effects
         elif len(running) > 1:
-            running[0].drain()
-
-    # The network
-
-    def dial(self, client: Client) -> None:
-        """A client wants a connection: the load balancer picks a node."""
-        self.loop.later(client.random.uniform(0.001, 0.05), self._dialled, client)
-
-    def _dialled(self, client: Client) -> None:
-        nodes = self.listening
-        if client.session is not None:
-            return
-        if not nodes:
-            client.refused()
-            return
-        process = client.random.choice(nodes)
-        latency_s = client.random.choice((0.001, 0.01, 0.05))
-        link = Link(self.loop, process, client, latency_s, self.scenario.kernel_bytes)
-        link.overtook = lambda: self.checker.violation("a publication was sent past bytes that wait")
-        link.wrote = lambda data, is_over_mark: self._wrote(link, data, is_over_mark=is_over_mark)
-        named = self.workload.session(client, link)
-        self.trace(f"{client.name} dials {process.name} {named}")
-        if not process.accept(link, named):
-            client.session = None
-            client.refused()
-
-    def _wrote(self, link: Link, data: bytes, *, is_over_mark: bool) -> None:
-        """Bounded memory: one write may cross the high-water mark, and nothing of a log follows it there."""
-        plan = self.scenario
-        if plan.has_compression:
-            data = b"".join(payload for _opcode, _is_compressed, payload, _length in frames_in(data))
-        if is_over_mark and b'"offset":' in data and b'"epoch":' not in data:
-            self.checker.violation(f"a publication is written to a full outbox of {link.outbox_bytes} bytes")
-        allowed = max(plan.outbox_bytes // 2, plan.padding + FRAME_BYTES)
-        if b'"epoch":' not in data and len(data) > allowed + FRAME_BYTES:
-            self.checker.violation(f"one write of {len(data)} bytes, {allowed} may be")
+            running[0].drain(event.manner)
 
     # Running
 
@@ -251,8 +250,12 @@ class World:
         self.start_node()
         for client in self.clients:
             client.connect()
+        for reader in self.readers:
+            reader.read_later()
         for event in plan.node_events:
             self.loop.later(event.at_s, self.node_event, event)
+        for incident in plan.door.events:
+            self.loop.later(incident.at_s, self._incidents.happen, incident)
         for at_s, jump_s in plan.clock_jumps:
             self.loop.later(at_s, self._jump, jump_s)
         self.workload.start()
@@ -297,11 +300,12 @@ class World:
         for process in self.listening:
             process.fuse = None
         for process in () if self.scenario.keeps_overlap else self.listening[:-1]:
-            process.drain()
+            process.drain("sigterm")
             await asyncio.sleep(0)
         if len([process for process in self.processes if not process.is_gone]) > 1:
             await asyncio.sleep(12)
-        self.workload.calm_clients()
+        for one in (*self.clients, *self.readers):
+            one.calm()
         has_small_pages = (
             min(self.scenario.outbox_bytes, self.scenario.ring_bytes, self.scenario.faults.page_bytes) < 10_000
         )
@@ -315,16 +319,29 @@ class World:
         await asyncio.sleep(DELIVERY_S)
         self._check_level("at the end", {project: self.checker.end_of(project) for project in self.scenario.projects})
         self.workload.check_end()
+        await self._say_goodbye()
+
+    async def _say_goodbye(self) -> None:
+        """Everybody leaves: every place is given back."""
+        for one in (*self.clients, *self.readers):
+            one.is_away = True
+            one.leave()
+        await asyncio.sleep(GOODBYE_S)
+        self.door_rules.check_empty()
+        for process in self.listening:
+            if (fault := process.taken()) is not None:
+                self.checker.violation(f"{process.name}: {fault}")
 
     def _check_level(self, when: str, ends: dict[str, End]) -> None:
-        for client in self.clients:
-            fault = client.level_fault(ends)
+        for one in (*self.clients, *self.readers):
+            fault = one.level_fault(ends)
             if fault is not None:
                 self.checker.violation(f"{when}: {fault}")
 
     async def _watch_memory(self) -> None:
         while True:
             await asyncio.sleep(0.5)
+            self.door_rules.look()
             for process in self.listening:
                 for project in process.core.node.projects:
                     queue, log = project.journal.queue, project.journal.log

@@ -10,7 +10,7 @@ from typing import Any
 from tests.support.clock import SteeredClock
 from tests.support.publications import prepared
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.hub.log import LogLimits, Publication
+from websocket_handler.hub.log import LogLimits, Publication, Start
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.project import Project
@@ -300,7 +300,12 @@ class Bench:
         """Subscribe a new client; it, and where its place will appear."""
         connection = connect(high_water)
         places: list[Any] = []
-        cursor = self.project.fan_out.subscribe(connection, since, rewind, places.append)
+
+        def confirm(start: Start | CommandError) -> bool:
+            places.append(start)
+            return True
+
+        cursor = self.project.fan_out.subscribe(connection, since, rewind, confirm)
         connection.subscriptions["p"] = (self.project, cursor)
         return connection, places
 

@@ -93,11 +93,11 @@ class Admission:
         self._access.identify(arrival.credentials, done)
 
     def enter(self, address: str, identity: Identity | None) -> None:
-        """Count a connection for its address. The limits are checked again, because others may have come while the
-        client was identified. Raises CommandError with `too_many_connections`."""
+        """Count a connection for its address. The limits are checked again, because others may have come, and memory
+        may have become short, while the client was identified. Raises CommandError with `too_many_connections`."""
         if identity is not None:
             self._access.check_user(identity)
-        self._check_address(address)
+        self._check_room(address)
         self._addresses.enter(address)
 
     def leave(self, address: str) -> None:

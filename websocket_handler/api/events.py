@@ -12,7 +12,7 @@ from random import Random
 from starlette.requests import Request
 from starlette.responses import Response
 
-from websocket_handler.api.access import Endpoint, Visitor, is_over, patience_s, visitor_of
+from websocket_handler.api.access import Endpoint, Visitor, check_still, is_over, patience_s, visitor_of
 from websocket_handler.api.gateway import Gateway, parameter
 from websocket_handler.api.half_close import HalfClose, half_close_of
 from websocket_handler.api.projects import project_id_of
@@ -79,6 +79,7 @@ class EventRoutes:
             )
             held.enter_context(half_close.waking(feed.wake))
             start = await feed.begin(since)
+            check_still(visitor, self._gateway)
             stream = self._stream(project_id, feed, start, visitor, half_close)
             return HeldStream(stream, headers=STREAM_HEADERS).hold(held.pop_all())
 
@@ -103,6 +104,8 @@ class EventRoutes:
                 position = Position(page.epoch, page.after)
                 yield _event(replies.subscription_reset(project_id, position), position, "subscription_reset")
             for entry in page.entries:
+                if is_over(visitor, self._gateway):  # its client reads slowly
+                    return
                 yield _event(entry.payload, Position(page.epoch, entry.offset))
         yield _event(replies.reconnect("draining", RETRY_MS), None, "reconnect")
 

@@ -54,7 +54,7 @@ class Follower:
 
     def follow(self) -> None:
         """Read the ends of followed logs, taking turns when there are too many."""
-        followed = [project for project in self._node.projects if not project.fan_out.is_empty]
+        followed = [project for project in self._node.projects if project.is_followed]
         if not followed:
             return
         count = min(len(followed), READS_PER_INTERVAL_MAX)

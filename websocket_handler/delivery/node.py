@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from websocket_handler.access.rights import forbidden
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.observer import ConnectionObserver
 from websocket_handler.hub.cursor import CursorState
@@ -19,6 +20,7 @@ from websocket_handler.ports.log_store import LogStore
 from websocket_handler.protocol import publication
 from websocket_handler.protocol.codec import invalid_project_id
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.identity import SUBSCRIBE, Identity
 from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.messages import Position, Subscribe
 from websocket_handler.protocol.names import is_project_id
@@ -155,15 +157,32 @@ class Node:
         since: Position | None,
         done: Subscribed,
         start: Start | CommandError,
-    ) -> None:
+    ) -> bool:
+        identity = connection.identity
+        if identity is None or not identity.may(SUBSCRIBE, project.project_id):
+            start = forbidden()  # a new token came meanwhile, which permits less
         if isinstance(start, CommandError):
             connection.subscriptions.pop(project.project_id, None)
             self._observer.changed(connection)
             done(start)
-            return
+            return False
         if since is not None:
             self.engine.counters.recoveries["recovered" if start.recovered else "lost"] += 1
         done(Confirmed(Position(project.reader.epoch, start.offset), start.recovered))
+        return True
+
+    def end_forbidden(self, connection: Connection, identity: Identity) -> list[str]:
+        """End the subscriptions that an identity does not permit; the projects that these were. One that has not
+        started yet is looked at when it starts."""
+        ended: list[str] = []
+        for project_id, (project, cursor) in list(connection.subscriptions.items()):
+            if cursor.state is not CursorState.STARTING and not identity.may(SUBSCRIBE, project_id):
+                project.fan_out.end_cursor(cursor)
+                del connection.subscriptions[project_id]
+                ended.append(project_id)
+        if ended:
+            self._observer.changed(connection)
+        return ended
 
     def unsubscribe(self, connection: Connection, project_id: str, done: Callable[[], None]) -> None:
         """Stop following; `done` is called once nothing more of the project will be delivered."""

@@ -39,7 +39,8 @@ class Subscriber(Protocol):
 
 
 Subscription = Cursor[Subscriber]
-Confirm = Callable[[Start | CommandError], None]
+Confirm = Callable[[Start | CommandError], bool]
+"""Confirms a start, and returns True if the subscriber may follow from there; or is told why there is none."""
 
 
 class FanOut:
@@ -127,7 +128,7 @@ class FanOut:
         self, subscriber: Subscriber, since: Position | None, rewind: int | None, confirm: Confirm
     ) -> Subscription:
         """Follow from the asked position. `confirm` is called with the start once, before anything is delivered; with
-        a CommandError the subscription has ended."""
+        a CommandError, or when it returns False, the subscription has ended."""
         cursor = Cursor(subscriber, self._engine.clock.wall())
         self._cursors[subscriber] = cursor
         self._when_started[cursor] = []
@@ -144,8 +145,10 @@ class FanOut:
         else:
             cursor.offset = start.offset
             cursor.state = CursorState.BEHIND
-            confirm(start)
-            self._catch_up(cursor)
+            if confirm(start):
+                self._catch_up(cursor)
+            else:
+                self.end_cursor(cursor)
         for callback in callbacks:
             callback()
 

@@ -65,6 +65,11 @@ class Project:
     # Life
 
     @property
+    def is_followed(self) -> bool:
+        """True while somebody follows or reads along, and wants to hear of what others write."""
+        return not self.fan_out.is_empty or bool(self.feeds)
+
+    @property
     def is_idle(self) -> bool:
         """True while nobody follows, reads, publishes or waits."""
-        return self.journal.is_idle and self.fan_out.is_empty and not self.feeds
+        return self.journal.is_idle and not self.is_followed

@@ -87,6 +87,14 @@ def test_memory_is_looked_at_now_and_then_and_refuses_while_it_is_short() -> Non
     assert door.refusal() is None
 
 
+def test_memory_that_becomes_short_while_a_client_is_identified_keeps_it_out() -> None:
+    door = Door(AdmissionOptions(memory_limit_bytes=100))
+    address = door.admission.check("1.1.1.1", Arrival())
+    door.bytes, door.now = 101, MEMORY_SAMPLE_S
+    with pytest.raises(CommandError, match="no memory"):
+        door.admission.enter(address, None)
+
+
 def test_a_stream_takes_a_place_of_its_address_and_of_its_user_and_gives_both_back() -> None:
     desk = Desk(connections_per_user=1)
     admission = Admission(AdmissionOptions(connections_per_address=2), ANY_ORIGIN, lambda: 0.0, desk.access, lambda: 0)

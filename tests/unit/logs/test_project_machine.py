@@ -228,20 +228,21 @@ class ProjectMachine(RuleBasedStateMachine):
         follower.position = since
         self.followers.append(follower)
 
-        def confirm(start: Start | CommandError) -> None:
+        def confirm(start: Start | CommandError) -> bool:
             assert follower.is_waiting, "confirmed once"
             assert not client_of(follower.connection).writes, "before anything is delivered"
             follower.is_waiting = False
             if isinstance(start, CommandError):
                 follower.connection.subscriptions.clear()
                 self.followers.remove(follower)
-                return
+                return False
             position = Position(project.journal.log.epoch, start.offset)
             if since is not None and start.recovered:
                 assert position == since, "recovered: nothing is missing after the position that was given"
             if since is None and rewind is None:
                 assert start == Start(project.journal.log.head, recovered=True)
             follower.position = position
+            return True
 
         cursor = project.fan_out.subscribe(follower.connection, since, rewind, confirm)
         if cursor.is_live:

@@ -102,8 +102,9 @@ def test_a_store_that_fails_meanwhile_refuses_the_subscription() -> None:
 def keep_asking(bench: Bench) -> None:
     """Ask again for what nobody wrote, whenever there is an answer."""
 
-    def ask(*_answer: object) -> None:
+    def ask(*_answer: object) -> bool:
         bench.project.fan_out.subscribe(bench.follow()[0], Position("e", 99), None, ask)
+        return True
 
     ask()
 

@@ -1,0 +1,94 @@
+"""From a seed to what happens at the door: who has to say who they are, which limits hold, what goes wrong there."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+FOREIGN_ORIGIN: Final = "https://evil.example"
+OWN_ORIGIN: Final = "https://console.example"
+"""A page that the operator has named, where origins are named."""
+HOST: Final = "gateway.example"
+MEMORY_LIMIT_BYTES: Final = 100
+CALM_S: Final = 3.0
+"""So long before the end of the faults nothing new happens at the door: visitors stay for a while."""
+LONG_S: Final = 100_000.0
+"""A token that does not end within a schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoorEvent:
+    """Something happens at the door of a node.
+
+    `revoke`: a user is thrown out. `outage`: nobody can fetch keys, for `lasts_s`. `rotation`: every node has to fetch
+    them anew. `shortage`: a node has no memory for newcomers, for `lasts_s`. `storm`: `count` visitors come at once.
+    """
+
+    at_s: float
+    kind: str
+    lasts_s: float = 0.0
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DoorPlan:
+    """The rules of one schedule. 0 means no limit."""
+
+    has_tokens: bool
+    users: int
+    addresses: int
+    per_user: int
+    per_address: int
+    handshakes_per_second: float
+    entries: int
+    """How many sockets may wait whose first request is not complete."""
+    proxy_hops: int
+    """With one, the nodes see the load balancer's address, and read the client's in a header."""
+    allowed_origins: str
+    handshake_timeout_s: float
+    authentication_timeout_s: float
+    token_lives_s: tuple[float, ...]
+    """How long the tokens live that clients get."""
+    narrow: float
+    """The chance that a client's token allows only some projects."""
+    streams: int
+    """Readers of event streams."""
+    polls: int
+    """Readers that poll."""
+    events: tuple[DoorEvent, ...]
+
+
+def door_plan(seed: int, active_s: float, *, may_revoke: bool) -> DoorPlan:
+    """The door of a schedule. Where the wall clock jumps nobody is revoked: a clock that is turned back makes new
+    tokens older than the revocation."""
+    random = Random(f"door {seed}")
+    has_tokens = random.random() < 0.6
+    return DoorPlan(
+        has_tokens=has_tokens,
+        users=random.choice((2, 3, 6)),
+        addresses=random.choice((2, 3, 8)),
+        per_user=random.choice((0, 5, 8)),
+        per_address=random.choice((0, 5, 8)),
+        handshakes_per_second=random.choice((0.0, 0.0, 0.0, 6.0, 15.0)),
+        entries=random.choice((4096, 4096, 6)),
+        proxy_hops=random.choice((0, 1)),
+        allowed_origins=random.choice(("", OWN_ORIGIN)),
+        handshake_timeout_s=random.choice((2.0, 5.0)),
+        authentication_timeout_s=random.choice((1.0, 3.0)),
+        token_lives_s=random.choice(((LONG_S,), (3.0, 8.0, LONG_S), (1.5, 5.0))),
+        narrow=random.choice((0.0, 0.3)),
+        streams=random.choice((0, 1, 2)),
+        polls=random.choice((0, 0, 1)),
+        events=_events(random, active_s, has_tokens=has_tokens, may_revoke=may_revoke),
+    )
+
+
+def _events(random: Random, active_s: float, *, has_tokens: bool, may_revoke: bool) -> tuple[DoorEvent, ...]:
+    events: list[DoorEvent] = []
+    kinds = ["storm", "storm", "shortage"]
+    if has_tokens:
+        kinds += ["outage", "rotation"] + (["revoke", "revoke"] if may_revoke else [])
+    while random.random() < 0.6 and len(events) < 4:
+        kind, at_s = random.choice(kinds), random.uniform(0.3, active_s - CALM_S)
+        lasts_s = min(active_s - CALM_S - at_s, random.choice((0.5, 2.0, 6.0)))
+        events.append(DoorEvent(at_s, kind, lasts_s, random.choice((5, 15, 30))))
+    return tuple(sorted(events, key=lambda event: event.at_s))

@@ -1,0 +1,83 @@
+"""What a client remembers: of one connection, and beyond it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.arrivals import Arrival
+from tests.simulation.checker import End
+from tests.simulation.identities import EVERYTHING, Token
+from tests.simulation.network import Link
+
+Json = dict[str, Any]
+RIGHTS = {"subscribe": "subscribe", "history": "subscribe", "publish": "publish"}
+
+
+@dataclass(slots=True)
+class Pending:
+    """A command without an answer yet. `holders`: whose rights may count when the node comes to it."""
+
+    kind: str
+    project: str
+    asked: Json
+    before: End
+    holders: tuple[Token, ...]
+    token: Token | None = None
+    """Of an `authenticate`: the token that was sent."""
+    is_foreign: bool = False
+    """It is another user's."""
+
+    def fault_of(self, code: str | None) -> str | None:
+        """What is wrong with an error of this code, or (None) with a success, as far as rights go."""
+        right = f"forward:{self.asked['agent']}" if self.kind == "forward" else RIGHTS.get(self.kind)
+        if right is None:
+            return None
+        project = self.project or None
+        if code is None and not any(holder.allows(right, project) for holder in self.holders):
+            return f"{self.kind} of {project} was carried out, which its token does not allow"
+        if code == "forbidden" and all(holder.allows(right, project) for holder in self.holders):
+            return f"{self.kind} of {project} was forbidden, which its token allows"
+        return None
+
+
+@dataclass(slots=True)
+class Work:
+    """A publish or a forward that is repeated until it is confirmed."""
+
+    kind: str
+    command: Json
+    uid: str
+    is_repeated: bool = True
+    is_conflict_wanted: bool = False
+
+
+@dataclass(slots=True)
+class Place:
+    """What a client holds of a project."""
+
+    epoch: str
+    offset: int
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection's life, as the client sees it."""
+
+    link: Link
+    arrival: Arrival
+    is_open: bool = False
+    """The handshake was accepted."""
+    holder: Token | None = EVERYTHING
+    """What the client may do, as far as the node has told; None until it has authenticated."""
+    holders: list[Token] = field(default_factory=lambda: [EVERYTHING])
+    """What may count: what the node has told, and what is on its way."""
+    buffer: bytearray = field(default_factory=bytearray)
+    followed: dict[str, Place] = field(default_factory=dict)
+    asked: dict[str, Pending] = field(default_factory=dict)
+    """Subscriptions from the URL, which have no id."""
+    pending: dict[str, Pending] = field(default_factory=dict)
+    is_ready: bool = False
+    """It was greeted, and has authenticated if it had to."""
+    is_closing: bool = False
+    close_code: int = 1006
+    after_s: float = 0.0
+    """How long the node asked it to stay away."""
