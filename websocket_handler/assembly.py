@@ -117,7 +117,14 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     clock, counters, log = ports.clock, ports.counters, ports.log
     node_id, limits = options.server.greeting.node_id, options.delivery
     engine = Engine(
-        ports.log_store, clock, ports.scheduler, limits, counters, ports.new_log_id, finish, group=ports.group
+        store=ports.log_store,
+        clock=clock,
+        scheduler=ports.scheduler,
+        limits=limits,
+        counters=counters,
+        new_id=ports.new_log_id,
+        finish=finish,
+        group=ports.group,
     )
     recorder = StateRecorder(ports.state_store, node_id, clock, ports.random, log.report)
     node = Node(engine, ports.broadcast_store, recorder)
@@ -144,14 +151,14 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         server=server,
         keepalive=keepalive,
         sockets=Shared(
-            server,
-            admission,
-            keepalive,
-            counters,
-            log,
-            clock.monotonic,
-            limits.message_bytes,
-            HttpDate(clock.wall, clock.text),
+            server=server,
+            admission=admission,
+            keepalive=keepalive,
+            counters=counters,
+            log=log,
+            now=clock.monotonic,
+            message_bytes=limits.message_bytes,
+            date=HttpDate(clock.wall, clock.text),
         ),
         readiness=_readiness(ports, server, forwarding, updates, recorder, access),
     )
@@ -166,13 +173,13 @@ def _access(ports: Ports, options: AccessOptions, revoked: Callable[[], None]) -
 
 def _scale_in(ports: Ports, threshold: int, node: Node, follower: Follower) -> ScaleInProtection:
     return ScaleInProtection(
-        ports.task_protection,
-        threshold,
-        lambda: len(node.connections),
-        lambda: bool(follower.others),
-        ports.clock,
-        ports.counters,
-        ports.log.report,
+        protection=ports.task_protection,
+        threshold=threshold,
+        connections=lambda: len(node.connections),
+        has_peers=lambda: bool(follower.others),
+        clock=ports.clock,
+        counters=ports.counters,
+        report=ports.log.report,
     )
 
 

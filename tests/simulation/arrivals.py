@@ -36,6 +36,8 @@ class Arrival:
     """The code with which a request must be refused that nobody could accept."""
     is_complete: bool = True
     """False if it never sends a whole request."""
+    asked_at: float = 0.0
+    """When its request was sent."""
     state: State = State.DIALING
     holder: Token | None = None
     """Whose connection it is, and what they may do."""
@@ -66,7 +68,8 @@ class Door:
     """Places that are surely taken: of addresses and of users."""
     possible: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Requests that may have taken a place, or not yet, or no longer."""
-    accepted_at: list[float] = field(default_factory=list)
+    accepted: list[float] = field(default_factory=list)
+    """When those asked that came in."""
     draining_since: float = FOREVER
     short_since: float = FOREVER
     short_until: float = -FOREVER

@@ -43,6 +43,11 @@ class Balancer:
             if process.is_listening and (process.left_at is None or now < process.left_at + lag_s)
         ]
 
+    def one_of(self, random: Random, nodes: "list[Process]") -> "Process":
+        """Any of these nodes; one that goes away is of more interest."""
+        leaving = [process for process in nodes if process.left_at is not None]
+        return random.choice(leaving if leaving and random.random() < 0.7 else nodes)
+
     def dial(self, client: Client) -> None:
         """A client wants a connection."""
         self._world.loop.later(client.random.uniform(0.001, 0.05), self._dialled, client)
@@ -68,5 +73,6 @@ class Balancer:
 
     def send(self, link: Link, arrival: Arrival, wish: Wish) -> None:
         """Pass a handshake on."""
+        arrival.asked_at = self._world.loop.time()
         self._world.trace(f"{arrival.who} asks for {wish.described}")
         link.send(request(wish, self.named(arrival.address)))

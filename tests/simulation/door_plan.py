@@ -1,5 +1,6 @@
 """From a seed to what happens at the door: who has to say who they are, which limits hold, what goes wrong there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -57,9 +58,9 @@ class DoorPlan:
     events: tuple[DoorEvent, ...]
 
 
-def door_plan(seed: int, active_s: float, *, may_revoke: bool) -> DoorPlan:
-    """The door of a schedule. Where the wall clock jumps nobody is revoked: a clock that is turned back makes new
-    tokens older than the revocation."""
+def door_plan(seed: int, active_s: float, drains_s: Sequence[float] = (), *, may_revoke: bool = False) -> DoorPlan:
+    """The door of a schedule, in which nodes drain at `drains_s`. Where the wall clock jumps nobody is revoked: a clock
+    that is turned back makes new tokens older than the revocation."""
     random = Random(f"door {seed}")
     has_tokens = random.random() < 0.6
     return DoorPlan(
@@ -78,7 +79,8 @@ def door_plan(seed: int, active_s: float, *, may_revoke: bool) -> DoorPlan:
         narrow=random.choice((0.0, 0.3)),
         streams=random.choice((0, 1, 2)),
         polls=random.choice((0, 0, 1)),
-        events=_events(random, active_s, has_tokens=has_tokens, may_revoke=may_revoke),
+        events=_events(random, active_s, has_tokens=has_tokens, may_revoke=may_revoke)
+        + _rushes(seed, active_s, drains_s),
     )
 
 
@@ -91,4 +93,11 @@ def _events(random: Random, active_s: float, *, has_tokens: bool, may_revoke: bo
         kind, at_s = random.choice(kinds), random.uniform(0.3, active_s - CALM_S)
         lasts_s = min(active_s - CALM_S - at_s, random.choice((0.5, 2.0, 6.0)))
         events.append(DoorEvent(at_s, kind, lasts_s, random.choice((5, 15, 30))))
-    return tuple(sorted(events, key=lambda event: event.at_s))
+    return tuple(events)
+
+
+def _rushes(seed: int, active_s: float, drains_s: Sequence[float]) -> tuple[DoorEvent, ...]:
+    """Storms that meet a node on its way out."""
+    random = Random(f"rushes {seed}")
+    met = [at_s + random.uniform(-0.2, 0.3) for at_s in drains_s if random.random() < 0.5]
+    return tuple(DoorEvent(at_s, "storm", count=15) for at_s in met if 0 < at_s < active_s - CALM_S)

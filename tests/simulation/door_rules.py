@@ -22,6 +22,9 @@ INCOMPLETE: Final = ("message_too_large", "invalid_field", "authentication_unava
 STREAM_LATE_S: Final = 0.5
 """An event stream looks at its token whenever it wakes."""
 BURST_S: Final = 2.0
+WAY_S: Final = 0.1
+"""For so long a request may be on its way."""
+HANDED_OVER: Final = 4012
 
 
 class DoorRules:
@@ -70,6 +73,8 @@ class DoorRules:
         if arrival.offered is not None and b'"type":"authenticated"' in data:
             self._holds(arrival, arrival.offered)
         if data[0] == 0x88:
+            if int.from_bytes(data[2:4]) == HANDED_OVER and not arrival.is_told:
+                self._violation(f"{arrival.who}: is handed over, but was not told when to come back")
             self._says_goodbye(arrival)
         elif b'"type":"reconnect"' in data:
             arrival.is_told = True
@@ -243,7 +248,7 @@ class DoorRules:
             self._violation(f"{arrival.who}: came in from {arrival.origin}")
         if door.short_since + SAMPLE_S < now <= door.short_until:
             self._violation(f"{arrival.who}: came in though memory is short")
-        self._check_rate(door, now)
+        self._check_rate(door, arrival.asked_at)
         if 0 < plan.per_address <= door.certain["address", arrival.address]:
             self._violation(f"{arrival.who}: is one more than {arrival.address} may have")
         arrival.state = State.OPEN
@@ -257,14 +262,13 @@ class DoorRules:
             self._spend(door, arrival)
             self._holds(arrival, arrival.token)
 
-    def _check_rate(self, door: Door, now: float) -> None:
+    def _check_rate(self, door: Door, asked_at: float) -> None:
         rate = self._plan.handshakes_per_second
         if rate:
-            door.accepted_at.append(now)
-            window_s = self._plan.handshake_timeout_s + 1.0  # who waits for a key was let in earlier
-            count = sum(now - window_s <= at for at in door.accepted_at)
-            if count > rate * window_s + max(1.0, rate * BURST_S):
-                self._violation(f"{count} handshakes within {window_s} s, {rate} a second may be")
+            door.accepted.append(asked_at)
+            count = sum(asked_at - 1 <= at <= asked_at for at in door.accepted)
+            if count > rate * (1 + WAY_S) + max(1.0, rate * BURST_S):
+                self._violation(f"{count} handshakes within a second, {rate} may be")
 
     def _spend(self, door: Door, arrival: Arrival) -> None:
         if not arrival.ticket:

@@ -149,7 +149,8 @@ class Exchange:
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
         now = self.process.world.loop.time()
-        await self._may_write.wait()
+        if not self._may_write.is_set():
+            await self._may_write.wait()
         if self._gone.is_set() or not self.process.may_act():
             return
         if message["type"] == "http.response.start":

@@ -6,6 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.door_plan import MEMORY_LIMIT_BYTES
+from tests.simulation.door_rules import LATE_S
 from tests.simulation.http import Exchange, Question, application_over
 from tests.simulation.identities import FetchedKeys, Token
 from tests.simulation.loop import Owner
@@ -79,6 +80,8 @@ class _Listening:
 
     async def stop(self) -> None:
         self._process.is_listening = False
+        if not self._process.is_frozen and (owed := self._process.unanswered()) is not None:
+            self._process.world.checker.violation(f"{self._process.name} ends in order, but still owes {owed}")
 
 
 class _NoHttp(asyncio.Protocol):
@@ -248,7 +251,7 @@ class Process(Owner):
         """What a node that goes in order still owes, unless it ran out of time; None if it owes nothing."""
         if self.is_cut_short or self.drained_at is None:
             return None
-        if self.world.loop.time() - self.drained_at >= FLUSH_MARGIN_S:
+        if self.world.loop.time() - self.drained_at > FLUSH_MARGIN_S - LATE_S:
             return None
         since = {
             exchange.target: exchange.begun_at

@@ -23,13 +23,19 @@ class Reader:
         self.world = world
         self.name = name
         self.random = Random(f"reader {world.scenario.seed} {name}")
-        self.project = self.random.choice(world.scenario.projects)
+        self.project = self._chosen(world)
         self.place: Place | None = None
         self.is_away = False
         self._user = user
         self._address = address
         self._token: Token | None = None
         self._is_calm = False
+
+    def _chosen(self, world: "World") -> str:
+        """Any project; one that nobody follows over a socket is of more interest."""
+        followed = {project for client in world.clients for project in client.wanted}
+        lonely = [project for project in world.scenario.projects if project not in followed]
+        return self.random.choice(lonely if lonely and self.random.random() < 0.7 else world.scenario.projects)
 
     def _current(self) -> Token:
         plan = self.world.scenario.door

@@ -64,7 +64,8 @@ def scenario(seed: int) -> Scenario:
     sleeps_s = random.choice((30.0, 26.0)) * 3600 if store == "dynamodb" and random.random() < 0.06 else 0.0
     plan = _scenario(seed, random, store, active_s, sleeps_s)
     has_jumps = bool(plan.clock_jumps or plan.sleeps_s)
-    return replace(plan, door=door_plan(seed, active_s, may_revoke=not has_jumps))
+    drains_s = [event.at_s for event in plan.node_events if event.kind == "drain"]
+    return replace(plan, door=door_plan(seed, active_s, drains_s, may_revoke=not has_jumps))
 
 
 def _scenario(seed: int, random: Random, store: str, active_s: float, sleeps_s: float) -> Scenario:
@@ -91,7 +92,7 @@ def _scenario(seed: int, random: Random, store: str, active_s: float, sleeps_s: 
         has_compression=seed % 4 == 3,
         keeps_overlap=random.random() < 0.4,
         sleeps_s=sleeps_s,
-        door=door_plan(seed, active_s, may_revoke=False),
+        door=door_plan(seed, active_s),
     )
 
 

@@ -86,7 +86,7 @@ class Incidents:
         if not nodes:
             return
         self._visitors += 1
-        name, process = f"v{self._visitors}", self._random.choice(nodes)
+        name, process = f"v{self._visitors}", world.balancer.one_of(self._random, nodes)
         kind = self._random.choice(KINDS + (TOKEN_KINDS if plan.has_tokens else ()))
         stays = kind == "mute" and plan.has_tokens  # until the node loses its patience
         visitor = Visitor(world, name, 0.0 if stays else self._random.choice(STAY_S))

@@ -96,6 +96,13 @@ class Workload:
             else:
                 self._publish_twice(uid, project, body, key)
 
+    def publish_last(self) -> None:
+        """One more publication on every project, each at one node: readers on another node have to hear of it."""
+        for project in self.world.scenario.projects:
+            key = f"k{self._uids + 1}"
+            uid, body = self._body(project, key)
+            self._publish_over_http(uid, project, body, key)
+
     def _publish_twice(self, uid: str, project: str, body: str, key: str) -> None:
         """The same publication under the same key from two nodes in parallel."""
         self._publish_over_http(uid, project, body, key)
@@ -110,7 +117,7 @@ class Workload:
         if not nodes:
             self._publish_again(uid, project, body, key)
             return
-        process = self.random.choice(nodes)
+        process = self.world.balancer.one_of(self.random, nodes)
 
         def done(answer: Position | CommandError) -> None:
             if process.is_frozen:
@@ -165,7 +172,7 @@ class Workload:
             self._publish_again(uid, project, body, key)
 
         target = f"/api/v1/projects/{project}/messages"
-        self.random.choice(nodes).ask("POST", target, answered, lost, body=body.encode(), key=key)
+        self.world.balancer.one_of(self.random, nodes).ask("POST", target, answered, lost, body=body.encode(), key=key)
 
     def _publish_again(self, uid: str, project: str, body: str, key: str) -> None:
         if key:

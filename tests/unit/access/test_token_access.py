@@ -110,6 +110,14 @@ def test_a_connection_without_an_identity_has_its_deadline_and_one_that_gets_it_
     assert timely.closed == CloseCode.TOKEN_EXPIRED
 
 
+def test_a_ticket_for_a_token_that_was_revoked_while_it_was_issued_opens_nothing() -> None:
+    """Seed 2230 of the simulation: the request for the ticket had passed its guard when the user was revoked."""
+    desk = Desk()
+    assert desk.visitor(token()) == ADA
+    desk.access.revoke("ada")
+    assert desk.identify(ticket(desk.access.issue_ticket(ADA))) is ErrorCode.UNAUTHORIZED
+
+
 def test_a_connection_that_left_is_not_watched_any_more() -> None:
     desk = Desk()
     holders = [Holder(), Holder(ADA)]
