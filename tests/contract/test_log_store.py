@@ -14,6 +14,7 @@ from tests.contract.ports_testing import (
 )
 from tests.contract.ports_testing import segment as made
 from tests.support.clock import BEGIN, SteeredClock
+from tests.support.publications import PUBLISHED_AT_MS
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.wire import AwsWire
@@ -181,7 +182,7 @@ async def test_the_largest_object_is_taken_whatever_its_project_and_key_are(make
     body = b'{"t":"%b"}' % (b"x" * (size - 8))
     assert len(body) == size
     publication = prepare(read_object(body), project, "k" * 131)
-    payload = finish(publication.head, OFFSET_MAX)
+    payload = finish(publication, OFFSET_MAX, PUBLISHED_AT_MS)
     record = Record(payload, BEGIN, publication.key, publication.digest, 1)
     assert isinstance(await store.append(project, Segment("e" * 64, 1, "w" * 64, [record])), Committed)
     assert payloads_of(await store.opened(project)) == [payload]
@@ -198,7 +199,13 @@ async def test_the_fullest_segment_is_taken(make_store: MakeStore) -> None:
     batch = queue.take(store.store.limits)
     first = OFFSET_MAX - len(batch)
     records = [
-        Record(finish(each.publication.head, offset), BEGIN, each.publication.key, each.publication.digest, offset)
+        Record(
+            finish(each.publication, offset, PUBLISHED_AT_MS),
+            BEGIN,
+            each.publication.key,
+            each.publication.digest,
+            offset,
+        )
         for offset, each in enumerate((waiting for waiting in batch), first)
     ]
     assert len(batch) > 100

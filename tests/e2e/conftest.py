@@ -28,6 +28,7 @@ from tests.support.links import (
 )
 from tests.support.patience import PATIENCE_S
 from tests.support.proxies import running_proxy
+from tests.support.publications import SOME_TIME
 
 emulator_process = emulator_for_each("session")
 
@@ -126,7 +127,7 @@ async def bystander(open_python: Open) -> AsyncIterator[Client]:
     await client.next()
     yield client
     assert (await client.publish(project_id, {"still": "here"}))["offset"] == 1
-    assert await client.next() == {"still": "here", "project_id": project_id, "offset": 1}
+    assert await client.next() == {"still": "here", "project_id": project_id, "offset": 1, "published_at": SOME_TIME}
     assert await client.nothing_is_left()
 
 

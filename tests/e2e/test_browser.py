@@ -149,6 +149,28 @@ async def test_the_console_survives_a_crash_of_the_gateway(
     assert offsets == list(range(1, head + 1))
 
 
+async def test_the_console_shows_when_an_update_was_published(gateway: Gateway, page: Page) -> None:
+    """Not when it arrived in this window. An update that brings a time of its own is shown with that one."""
+    project_id, route = new_project(), "/api/v1/projects/{}/messages"
+    await page.go_to(f"{gateway.base_url}/?project_id={project_id}")
+    await page.until(f"document.querySelector('[data-project=\"{project_id}\"]')?.dataset.status === 'live'")
+    updates = [{"n": 1}, {"timestamp": "2026-11-22T20:00:00.123Z"}, {"published_at": 1795377601456}]
+    strange = [{"published_at": "soon"}, {"published_at": 1e300}]
+    request = f"{{method: 'POST', body: JSON.stringify({json.dumps(updates + strange)})}}"
+    assert await page.run(f"fetch('{route.format(project_id)}', {request}).then((r) => r.status)") == 200
+    await page.until(f"{shown(project_id)}.length === 5")
+
+    times = await page.run(f"{shown(project_id)}.map((row) => Date.parse(row.querySelector('time').dateTime))")
+    summary = await page.text("#updates .summary")
+    _, body = await asyncio.to_thread(gateway.get, route.format(project_id))
+
+    assert times[0] == json.loads(body)["messages"][0]["published_at"]
+    assert times[1:3] == [1795377600123, 1795377601456]
+    assert all(abs(shown_ms - times[0]) < 1000 * PATIENCE_S for shown_ms in times[3:]), "the time of receipt"
+    assert summary == "n: 1"
+    await page.go_to("about:blank")
+
+
 async def test_the_console_shows_markup_as_text(gateway: Gateway, page: Page) -> None:
     """What a publisher writes is never part of the page; broadcasts have their own place."""
     project_id = new_project()

@@ -12,6 +12,7 @@ import pytest
 from demo.testing import Emulator
 from tests.support.api import Http
 from tests.support.links import Client, Open, new_project
+from tests.support.publications import SOME_TIME, untimed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -31,7 +32,8 @@ def at(confirmation: dict[str, Any], offset: int | None = None) -> dict[str, Any
 
 def on_wire(project_id: str, first: int, *messages: dict[str, Any]) -> list[dict[str, Any]]:
     """How these publications arrive."""
-    return [{**message, "project_id": project_id, "offset": first + n} for n, message in enumerate(messages)]
+    added = {"project_id": project_id, "published_at": SOME_TIME}
+    return [{**message, **added, "offset": first + n} for n, message in enumerate(messages)]
 
 
 async def publish_steps(client: Client, project_id: str, count: int) -> list[dict[str, Any]]:
@@ -111,7 +113,7 @@ async def test_publish_is_confirmed_with_its_position(open_any: Open) -> None:
         "offset": 1,
         "id": "p",
     }
-    assert await client.next() == {"a": 1, "project_id": project_id, "offset": 1}
+    assert await client.next() == {"a": 1, "project_id": project_id, "offset": 1, "published_at": SOME_TIME}
 
 
 async def test_the_publishers_own_bytes_arrive(open_any: Open) -> None:
@@ -123,7 +125,8 @@ async def test_the_publishers_own_bytes_arrive(open_any: Open) -> None:
     await client.link.send(f'{{"action":"publish","project_id":"{project_id}","message":{payload}}}')
     texts = [await client.link.receive() for _ in range(2)]
 
-    assert f'{payload[:-1]},"project_id":"{project_id}","offset":1}}' in texts
+    wires = [untimed(text.encode()).decode() for text in texts]
+    assert f'{payload[:-1]},"project_id":"{project_id}","offset":1}}' in wires
 
 
 async def test_the_same_key_publishes_once(open_any: Open) -> None:
@@ -137,7 +140,7 @@ async def test_the_same_key_publishes_once(open_any: Open) -> None:
 
     assert second == first
     assert other["code"] == "conflict"
-    assert await client.next() == {"n": 1, "project_id": project_id, "offset": 1}
+    assert await client.next() == {"n": 1, "project_id": project_id, "offset": 1, "published_at": SOME_TIME}
     assert await client.nothing_is_left()
 
 
@@ -359,9 +362,9 @@ async def test_updates_of_agents_arrive_as_publications_and_broadcasts(
 
     with closing(emulator.client("sqs")) as sqs:
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"project_id": project_id, "n": 1}))
-        assert await client.next() == {"project_id": project_id, "n": 1, "offset": 1}
+        assert await client.next() == {"project_id": project_id, "n": 1, "offset": 1, "published_at": SOME_TIME}
         sqs.send_message(QueueUrl=url, MessageBody='{"n":2}', MessageAttributes=attribute)
-        assert await client.next() == {"n": 2, "project_id": project_id, "offset": 2}
+        assert await client.next() == {"n": 2, "project_id": project_id, "offset": 2, "published_at": SOME_TIME}
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"broadcast": True, "text": project_id}))
         assert await client.next() == {"broadcast": True, "text": project_id}
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from tests.support.gateway import Gateway, off_loop, running_gateway
 from tests.support.links import Client, Connect, new_project, open_client
+from tests.support.publications import SOME_TIME
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -105,7 +106,7 @@ async def wiretap(packing: Gateway) -> AsyncIterator[Wiretap]:
 async def publish_and_take(client: Client, project_id: str, offset: int, message: dict[str, object]) -> None:
     """Publish, and get it back as it was."""
     assert (await client.publish(project_id, message))["offset"] == offset
-    assert await client.next() == {**message, "project_id": project_id, "offset": offset}
+    assert await client.next() == {**message, "project_id": project_id, "offset": offset, "published_at": SOME_TIME}
 
 
 async def test_every_client_agrees_on_compression_and_reads_and_writes_it(connect: Connect, wiretap: Wiretap) -> None:

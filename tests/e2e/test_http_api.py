@@ -16,6 +16,7 @@ from tests.support.api import Http, check_error
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.links import Open, new_project
 from tests.support.patience import PATIENCE_S
+from tests.support.publications import SOME_TIME
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -32,9 +33,8 @@ async def test_one_message_is_published(api: Http, open_python: Open) -> None:
     epoch = (await client.next())["epoch"]
 
     answer = await api.json("POST", messages_of(project_id), json={"type": "hello"})
-
     assert answer == {"type": "publish_confirmed", "project_id": project_id, "epoch": epoch, "offset": 1}
-    assert await client.next() == {"type": "hello", "project_id": project_id, "offset": 1}
+    assert await client.next() == {"type": "hello", "project_id": project_id, "offset": 1, "published_at": SOME_TIME}
 
 
 async def test_a_batch_is_published_in_order(api: Http, open_python: Open) -> None:
@@ -44,7 +44,6 @@ async def test_a_batch_is_published_in_order(api: Http, open_python: Open) -> No
     await client.next()
 
     answer = await api.json("POST", messages_of(project_id), json=[{"n": n} for n in range(100)])
-
     assert answer["offsets"] == list(range(1, 101))
     assert [m["n"] for m in await client.take(100)] == list(range(100))
 
@@ -182,7 +181,8 @@ async def test_server_sent_events_follow_and_resume(api: Http) -> None:
         await api.json("POST", messages_of(project_id), json=[{"n": 1}, {"n": 2}])
         published = [await anext(arriving), await anext(arriving)]
     epoch = first["data"]["epoch"]
-    expected = [{"id": f"{epoch}:{n}", "data": {"n": n, "project_id": project_id, "offset": n}} for n in (1, 2)]
+    added = {"project_id": project_id, "published_at": SOME_TIME}
+    expected = [{"id": f"{epoch}:{n}", "data": {"n": n, "offset": n, **added}} for n in (1, 2)]
 
     assert (first["event"], first["id"]) == ("subscription_confirmed", f"{epoch}:0")
     assert int(first["retry"]) > 0

@@ -23,7 +23,7 @@ from tests.security.forgeries import answer_to, make
 from tests.security.violations import Violation, check
 from tests.support.frames import cut
 from tests.support.library_decoder import agree
-from tests.support.publications import broadcast_payload, project_named_in, publication_head
+from tests.support.publications import broadcast_payload, prepared, project_named_in
 from tests.support.spec_files import allows
 from tests.support.tokens import AUDIENCE, ISSUER, SECRET, signed
 from websocket_handler.adapters.jwt.keys import jwks_keys
@@ -207,22 +207,26 @@ def same(one: object, other: object) -> bool:
 
 
 def publish(data: bytes) -> bool:
-    """A publisher's object: refused, or its own bytes with two fields behind them, once each. Whether it was taken."""
+    """A publisher's object: refused, or its own bytes with up to three fields behind them, once each. True if it was
+    taken."""
     try:
-        head = publication_head(data, PROJECT)
+        taken = prepared(data, project_id=PROJECT)
     except CommandError as fault:
         check_error(fault, data)
         return False
     own = data.strip(b" \t\r\n")
     for offset in (1, OFFSET_MAX):
-        wire = publication.finish(head, offset)
-        check(wire.startswith(own[:-1]) and wire.endswith(b'"offset":%d}' % offset), "not the own bytes", data)
+        wire = publication.finish(taken, offset, offset)
+        check(wire.startswith(own[:-1]) and b'"offset":%d' % offset in wire[len(own) - 1 :], "not the own bytes", data)
         check(len(wire) <= len(own) + publication.SPLICE_MAX_BYTES, "too long", data)
         pairs = read(wire, list)
         names = [name for name, _ in pairs]
         check(len(set(names)) == len(names), "a name twice", data)
         check(dict(pairs)["offset"] == offset and dict(pairs)["project_id"] == PROJECT, "another place", data)
-        check("epoch" not in names, "an epoch", data)
+        check("epoch" not in names and "published_at" in names, "an epoch, or no time", data)
+        has_own_time = "published_at" in read(own)
+        check(has_own_time or dict(pairs)["published_at"] == offset, "another time", data)
+        check(not has_own_time or same(dict(pairs)["published_at"], read(own)["published_at"]), "another time", data)
     return True
 
 

@@ -19,6 +19,7 @@ from tests.security.streams import ask
 from tests.support.frames import client_frame as frame
 from tests.support.gateway import Gateway, Start, one_turn
 from tests.support.peers import Message, Peer, Raw, bystander
+from tests.support.publications import SOME_TIME
 from tests.support.tokens import GUARDED, token
 
 TURNS: Final = 40
@@ -170,7 +171,8 @@ def test_an_update_that_names_nobody_is_shown_to_no_tenant(start: Start, emulato
         for tenant in tenants:
             body = json.dumps({"project_id": tenant.project_id, "text": tenant.name})
             sqs.send_message(QueueUrl=url, MessageBody=body)
-            assert tenant.peer.next() == {"project_id": tenant.project_id, "text": tenant.name, "offset": 1}
+            added = {"offset": 1, "published_at": SOME_TIME}
+            assert tenant.peer.next() == {"project_id": tenant.project_id, "text": tenant.name, **added}
         sqs.send_message(QueueUrl=url, MessageBody='{"broadcast":true,"text":"for all"}')
         for tenant in tenants:
             assert tenant.peer.next() == {"broadcast": True, "text": "for all"}

@@ -120,8 +120,8 @@ class Checker:
         if intent is None:
             self.violation(f"{project} {epoch}:{offset}: nobody published this: {text[:80]}")
             return
-        expected = f'{intent.body[:-1]},"project_id":"{project}","offset":{offset}}}'
-        if intent.project != project or text != expected:
+        expected = f'{intent.body[:-1]},"project_id":"{project}","offset":{offset},"published_at":'
+        if intent.project != project or not text.startswith(expected) or not text[len(expected) : -1].isdigit():
             self.violation(f"{project} {epoch}:{offset}: not what was published: {text[:120]}")
         if intent.key != key:
             self.violation(f"{project} {epoch}:{offset}: stored under the key {key!r}, published with {intent.key!r}")

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from tests.support.clock import SteeredClock
-from tests.support.publications import prepared
+from tests.support.publications import prepared, wire
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.hub.log import LogLimits, Publication, Start
 from websocket_handler.logs.engine import Engine
@@ -148,8 +148,7 @@ EMPTY = Tail(None, 0, 0, ())
 def records(first: int, last: int, *, key: str = "", wall: float = WALL) -> list[Publication]:
     """Publications as another node wrote them: `{"n":offset}`."""
     return [
-        Publication(finish(prepared(b'{"n":%d}' % offset).head, offset), wall, key, b"", offset)
-        for offset in range(first, last + 1)
+        Publication(wire(b'{"n":%d}' % offset, offset), wall, key, b"", offset) for offset in range(first, last + 1)
     ]
 
 

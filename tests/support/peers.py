@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from tests.support.frames import PONG, TEXT, ZERO_MASK, client_frame, handshake_head
 from tests.support.gateway import Gateway
 from tests.support.patience import PATIENCE_S
+from tests.support.publications import SOME_TIME
 
 LISTENING: Final = "0A"
 """The state of a listening socket in the kernel's table (include/net/tcp_states.h)."""
@@ -232,7 +233,12 @@ def bystander(port: int, headers: Mapping[str, str]) -> Iterator[Peer]:
         assert reply["type"] == "publish_confirmed", reply
         while "offset" not in (publication := peer.next()):
             assert publication.get("type", "notice") == "notice", publication  # broadcasts are for everybody
-        assert publication == {"type": "still here", "project_id": project_id, "offset": confirmation["offset"] + 1}
+        assert publication == {
+            "type": "still here",
+            "project_id": project_id,
+            "offset": confirmation["offset"] + 1,
+            "published_at": SOME_TIME,
+        }
         assert peer.nothing_is_left()
 
 

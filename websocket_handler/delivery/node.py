@@ -52,7 +52,7 @@ class Node:
         self._observer = observer
         self._object_bytes_max = min(engine.limits.message_bytes, engine.store.limits.object_bytes)
         self.projects = Projects(engine)
-        broadcasting = replace(engine, store=broadcast_store, finish=lambda head, _offset: head, are_resets_told=False)
+        broadcasting = replace(engine, store=broadcast_store, finish=_as_it_came, are_resets_told=False)
         self._broadcasts = Project(BROADCASTS, broadcasting, lambda _project: None)
 
     # Projects
@@ -256,3 +256,7 @@ class Node:
         self._broadcasts.journal.publish(prepared, lambda _answer: None)
         self.engine.counters.broadcasts += 1
         return len(self.connections)
+
+
+def _as_it_came(broadcast: PreparedPublication, _offset: int, _published_at_ms: int) -> bytes:
+    return broadcast.head

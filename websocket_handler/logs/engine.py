@@ -7,6 +7,7 @@ from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.clock import Clock, Scheduler
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.ports.transport import Group, one_by_one
+from websocket_handler.protocol.publication import PreparedPublication
 from websocket_handler.telemetry.counters import Counters
 
 
@@ -21,7 +22,7 @@ class Engine:
     counters: Counters
     new_id: Callable[[], str]
     """Makes a new id of [A-Za-z0-9_-], for epochs and writers."""
-    finish: Callable[[bytes, int], bytes]
+    finish: Callable[[PreparedPublication, int, int], bytes]
     """Makes the bytes that subscribers get from a publication's head and its offset."""
     are_resets_told: bool = True
     """False for broadcasts: they promise nothing, so a subscriber is not told that it missed some."""

@@ -235,11 +235,12 @@ class Journal:
 
     def _append(self, batch: list[Waiting]) -> None:
         now, finish = self._engine.clock.wall(), self._engine.finish
+        now_ms = round(now * 1000)
         first = self.log.head + 1
         records: list[Publication] = []
         for offset, waiting in enumerate(batch, first):
             publication = waiting.publication
-            payload = finish(publication.head, offset)
+            payload = finish(publication, offset, now_ms)
             records.append(Publication(payload, now, publication.key, publication.digest, offset))
         self._appending = batch
         self._appending_bytes = sum(waiting.publication.size for waiting in batch)

@@ -1,5 +1,5 @@
-"""A publisher's object to the bytes every subscriber gets: the publisher's own bytes, with the project and
-the offset spliced in. Nothing inside is re-encoded, so numbers, escapes and key order stay as they came."""
+"""A publisher's object to the bytes every subscriber gets: the publisher's own bytes, with the project, the
+offset and the time spliced in. Nothing inside is re-encoded, so numbers, escapes and key order stay as they came."""
 
 from hashlib import blake2b
 from typing import Final
@@ -10,7 +10,7 @@ from websocket_handler.protocol import json_text
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.json_text import JsonObject, not_an_object
 
-SPLICE_MAX_BYTES: Final = len(b',"project_id":"","offset":}') + 128 + 20
+SPLICE_MAX_BYTES: Final = len(b',"project_id":"","offset":,"published_at":}') + 128 + 20 + 20
 """How much longer than the publisher's object a publication can be on the wire."""
 MESSAGE_TYPES: Final = (
     "connected",
@@ -37,9 +37,11 @@ _check_with_second_reader: Final = msgspec.json.Decoder(msgspec.Raw).decode
 class PreparedPublication:
     """A publication that was checked where it came in: what every layer below hands on."""
 
-    __slots__ = ("digest", "head", "key", "project_id", "size", "type")
+    __slots__ = ("digest", "has_own_time", "head", "key", "project_id", "size", "type")
 
-    def __init__(self, project_id: str, head: bytes, key: str, type_: str | None) -> None:
+    def __init__(
+        self, project_id: str, head: bytes, key: str, type_: str | None, *, has_own_time: bool = False
+    ) -> None:
         self.project_id = project_id
         self.head = head
         """Its wire bytes up to its offset; `finish` adds the rest once the offset is known."""
@@ -49,6 +51,8 @@ class PreparedPublication:
         """Tells two bodies under one key apart."""
         self.type = type_
         """The object's `type`; None when it has none, or one that is no string."""
+        self.has_own_time = has_own_time
+        """True if the object has a field `published_at`: it stays as it is, and the gateway adds none."""
         self.size = len(head)
 
 
@@ -80,12 +84,14 @@ def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPubl
     comma = b"," if fields else b""
     project = b"" if "project_id" in fields else b'"project_id":"%b",' % project_id.encode()
     head = b'%b%b%b"offset":' % (message.body[:-1], comma, project)
-    return PreparedPublication(project_id, head, key, _type_in(fields))
+    return PreparedPublication(project_id, head, key, _type_in(fields), has_own_time="published_at" in fields)
 
 
-def finish(head: bytes, offset: int) -> bytes:
-    """The complete publication."""
-    return b"%b%d}" % (head, offset)
+def finish(publication: PreparedPublication, offset: int, published_at_ms: int) -> bytes:
+    """The bytes of a publication that is committed at this offset. `published_at_ms` is wall-clock milliseconds."""
+    if publication.has_own_time:
+        return b"%b%d}" % (publication.head, offset)
+    return b'%b%d,"published_at":%d}' % (publication.head, offset, published_at_ms)
 
 
 def prepare_broadcast(message: JsonObject) -> PreparedPublication:

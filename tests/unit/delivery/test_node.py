@@ -7,11 +7,13 @@ import pytest
 from tests.support.doubles import (
     EMPTY,
     NEVER_OLD,
+    WALL,
     HandStore,
     client_of,
     code_of,
     tail,
 )
+from tests.support.publications import wire
 from tests.unit.delivery.desk import Desk
 from websocket_handler.delivery.node import Confirmed
 from websocket_handler.hub.log import PUBLICATION_OVERHEAD_BYTES
@@ -108,7 +110,7 @@ def test_a_followed_project_is_never_closed() -> None:
 
 
 def test_all_logs_together_are_kept_within_their_maximum_least_recently_used_first() -> None:
-    each = len(b'{"project_id":"a","offset":1}') + PUBLICATION_OVERHEAD_BYTES
+    each = len(wire(b"{}", 1, "a", round(WALL * 1000))) + PUBLICATION_OVERHEAD_BYTES
     desk = Desk(DeliveryLimits(log=NEVER_OLD, log_bytes_total=3 * each))
     for name in "aabb":
         desk.clock.advance(1)

@@ -12,6 +12,7 @@ import pytest
 from tests.support.clock import SteeredClock, loop_time
 from tests.support.doubles import NEVER_OLD
 from tests.support.observers import NotedConnections
+from tests.support.publications import untimed
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.node import Node
@@ -144,7 +145,7 @@ class Bench:
 
     def payloads(self, project_id: str) -> list[bytes]:
         log = self.node.project(project_id).journal.log
-        return [entry.payload for entry in log.after(0, 10_000, 10_000_000)]
+        return [untimed(entry.payload) for entry in log.after(0, 10_000, 10_000_000)]
 
     @property
     def names(self) -> list[str]:

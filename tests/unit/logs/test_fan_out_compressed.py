@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tests.support.doubles import NEVER_OLD, Bench, client_of, opened
-from tests.support.publications import prepared
+from tests.support.publications import wire
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.hub.log import LogLimits, Publication, Start
 from websocket_handler.logs.limits import DeliveryLimits
@@ -11,7 +11,6 @@ from websocket_handler.ports.log_store import Segment, Tail
 from websocket_handler.protocol.deflate import DeflateFraming
 from websocket_handler.protocol.frames import RSV1, text_frame
 from websocket_handler.protocol.messages import Position
-from websocket_handler.protocol.publication import finish
 
 LARGE = b'{"text":"%b"}' % (b"over and over " * 50)
 
@@ -124,7 +123,7 @@ def test_a_client_that_fills_up_gets_the_rest_compressed_when_it_drained() -> No
 def test_pages_of_the_store_are_compressed_too() -> None:
     """A client resumes from where memory no longer reaches: what is read for it is framed as it agreed."""
     limits = DeliveryLimits(log=LogLimits(messages=1, bytes=1_000_000, seconds=1e9))
-    old = [Publication(finish(prepared(LARGE).head, offset), 1_000_000.0, offset=offset) for offset in (1, 2, 3)]
+    old = [Publication(wire(LARGE, offset), 1_000_000.0, offset=offset) for offset in (1, 2, 3)]
     stored = Tail("e", 3, 0, (Segment("e", 1, "other", old),))
     bench, deflate = opened(at=stored, limits=limits), CountedDeflate()
     connection, places = bench.follow(since=Position("e", 0))

@@ -249,3 +249,32 @@ def test_after_a_segment_that_was_too_large_segments_are_as_large_as_before() ->
         sizes.append(len(bench.hand.appended(Committed()).records))
         bench.publish()
     assert sizes == [4, 5]
+
+
+# The time of a publication
+
+
+def test_a_publication_carries_the_time_of_the_attempt_that_committed_it() -> None:
+    bench = opened(at=tail(1, 3))
+    connection, _ = bench.follow()
+    bench.publish(b'{"mine":1}')
+    bench.scheduler.settle()
+    bench.hand.appended(Behind())
+    bench.clock.advance(5)
+    bench.hand.answer_read(Tail("e", 4, 0, (segment(4, 4),)))
+    stored = bench.commit()
+    sent = client_of(connection).messages[-1]
+    assert sent["published_at"] == round(1000 * bench.clock.wall())
+    assert stored.records[0].published_at == bench.clock.wall()
+
+
+def test_what_was_written_keeps_its_time_when_only_its_answer_was_lost() -> None:
+    bench = opened(at=tail(1, 3))
+    connection, _ = bench.follow()
+    bench.publish(b'{"mine":1}')
+    bench.scheduler.settle()
+    written_ms = round(1000 * bench.clock.wall())
+    ours = bench.hand.appended(Behind())
+    bench.clock.advance(5)
+    bench.hand.answer_read(Tail("e", 4, 0, (ours,)))
+    assert client_of(connection).messages[-1]["published_at"] == written_ms

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.support.clock import SteeredClock
 from tests.support.doubles import WALL, HandScheduler, client_of, connect, messages_in
-from tests.support.publications import prepared
+from tests.support.publications import prepared, untimed, wire
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.hub.log import LogLimits, Publication, Start
@@ -185,7 +185,8 @@ class ProjectMachine(RuleBasedStateMachine):
                 assert answer.code in (ErrorCode.OVERLOADED, ErrorCode.STORE_UNAVAILABLE, ErrorCode.CONFLICT)
                 return
             written = self.store.truth[answer.epoch][answer.offset - 1]
-            assert written == finish(publication.head, answer.offset), "confirmed is written, here, with these bytes"
+            mine = finish(publication, answer.offset, 0)
+            assert untimed(written) == untimed(mine), "confirmed is written, here, with these bytes"
             if not key:
                 assert answer not in self.confirmed, "no two publications at one place"
             self.confirmed[answer] = written
@@ -290,9 +291,7 @@ class ProjectMachine(RuleBasedStateMachine):
         epoch = self.store.epoch or f"id{next(self.ids)}"
         head = len(self.store.truth.get(epoch, ()))
         records = [
-            Publication(
-                finish(prepared(b'{"other":%d}' % next(self.ids)).head, offset), self.clock.wall(), offset=offset
-            )
+            Publication(wire(b'{"other":%d}' % next(self.ids), offset), self.clock.wall(), offset=offset)
             for offset in range(head + 1, head + 1 + count)
         ]
         assert isinstance(self.store.write(Segment(epoch, head + 1, f"id{next(self.ids)}", records)), Committed)

@@ -1,5 +1,6 @@
 """Cursors and pages further back than memory reaches: what the store still has, and never more."""
 
+import json
 from typing import Any
 
 from tests.support.doubles import (
@@ -197,7 +198,7 @@ def page_of(bench: Bench, after: int, count: int = 100, size: int = 1_000_000) -
 def shown(page: Any) -> tuple[list[int], int, bool]:
     """Offsets, as the payloads and as the entries have them, the end, recovered."""
     assert not isinstance(page, CommandError)
-    offsets = [int(payload.rpartition(b":")[2][:-1]) for payload in page.payloads]
+    offsets = [json.loads(payload)["offset"] for payload in page.payloads]
     assert offsets == [entry.offset for entry in page.entries]
     assert page.position.offset == page.last
     return offsets, page.last, page.recovered

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.publications import broadcast_payload, prepared, project_named_in, publication_head
+from tests.support.publications import (
+    PUBLISHED_AT_MS,
+    broadcast_payload,
+    prepared,
+    project_named_in,
+    publication_head,
+    wire,
+)
 from tests.support.spec_files import is_valid, named, vectors
 from websocket_handler.protocol import publication
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -17,14 +24,13 @@ from websocket_handler.protocol.names import OFFSET_MAX
 from websocket_handler.protocol.publication import (
     MESSAGE_TYPES,
     SPLICE_MAX_BYTES,
-    finish,
 )
 
 
 @pytest.mark.parametrize("vector", vectors("publications"), ids=named)
 def test_a_publication_is_on_the_wire_as_the_specification_has_it(vector: dict[str, Any]) -> None:
-    wire = finish(publication_head(vector["payload"].encode(), vector["project_id"]), vector["offset"])
-    assert wire.decode() == vector["wire"]
+    payload, project_id = vector["payload"].encode(), vector["project_id"]
+    assert wire(payload, vector["offset"], project_id, vector["published_at"]).decode() == vector["wire"]
 
 
 VALUES = st.recursive(
@@ -36,22 +42,33 @@ OBJECTS = st.dictionaries(st.text(max_size=8), VALUES, max_size=4)
 
 
 @given(OBJECTS, st.integers(1, OFFSET_MAX), st.sampled_from(["", " ", "\n\t\r "]), st.booleans())
-def test_any_object_keeps_its_bytes_and_gains_two_fields(
+def test_any_object_keeps_its_bytes_and_gains_three_fields(
     fields: dict[str, Any], offset: int, space: str, is_ascii: bool
 ) -> None:
-    for name in ("offset", "epoch", "project_id"):
+    for name in ("offset", "epoch", "project_id", "published_at"):
         fields.pop(name, None)
     body = json.dumps(fields, ensure_ascii=is_ascii)
     payload = (space + body + space).encode("utf-8", "replace")
-    wire = finish(publication_head(payload, "p"), offset)
-    assert json.loads(wire) == {**json.loads(payload), "project_id": "p", "offset": offset}
-    assert wire.startswith(payload.strip()[:-1])
-    assert len(wire) <= len(payload) + SPLICE_MAX_BYTES
+    sent = wire(payload, offset)
+    added = {"project_id": "p", "offset": offset, "published_at": PUBLISHED_AT_MS}
+    assert json.loads(sent) == {**json.loads(payload), **added}
+    assert sent.startswith(payload.strip()[:-1])
+    assert len(sent) <= len(payload) + SPLICE_MAX_BYTES
+
+
+@given(VALUES, st.sampled_from(["published_at", "published\\u005fat"]))
+def test_a_publishers_own_time_stays_as_it_is_whatever_it_is(value: Any, name: str) -> None:
+    body = b'{"%b":%b,"a":1}' % (name.encode(), json.dumps(value).encode())
+    assert wire(body, 7) == body[:-1] + b',"project_id":"p","offset":7}'
+
+
+def test_a_time_further_inside_is_not_the_publications_own() -> None:
+    assert wire(b'{"a":{"published_at":1}}', 7).endswith(b',"offset":7,"published_at":%d}' % PUBLISHED_AT_MS)
 
 
 def test_the_longest_splice_is_within_its_maximum() -> None:
-    wire = finish(publication_head(b'{"a":1}', "p" * 128), OFFSET_MAX)
-    assert len(wire) <= len(b'{"a":1}') + SPLICE_MAX_BYTES
+    sent = wire(b'{"a":1}', OFFSET_MAX, "p" * 128, OFFSET_MAX)
+    assert len(sent) <= len(b'{"a":1}') + SPLICE_MAX_BYTES
 
 
 def refusal(payload: bytes, project_id: str = "p") -> ErrorCode:

@@ -135,14 +135,16 @@ def test_invalid_command_vectors_name_known_codes_and_readable_ids() -> None:
             assert json.loads(text_of(vector))["id"] == vector["id"]
 
 
-def test_publications_are_the_payload_with_two_fields_spliced_in() -> None:
+def test_publications_are_the_payload_with_up_to_three_fields_spliced_in() -> None:
     for vector in vectors("publications"):
         payload, wire = json.loads(vector["payload"]), json.loads(vector["wire"])
         assert is_valid("publication.json", payload), vector["name"]
         assert is_valid("server-message.json", wire), vector["name"]
-        assert wire == {**payload, "project_id": vector["project_id"], "offset": vector["offset"]}, vector["name"]
+        place = {"project_id": vector["project_id"], "offset": vector["offset"]}
+        assert wire == {"published_at": vector["published_at"], **payload, **place}, vector["name"]
         assert vector["wire"].startswith(vector["payload"].strip(" \t\r\n")[:-1]), vector["name"]
-        assert vector["wire"].endswith(f'"offset":{vector["offset"]}}}'), vector["name"]
+        time = "" if "published_at" in payload else f',"published_at":{vector["published_at"]}'
+        assert vector["wire"].endswith(f'"offset":{vector["offset"]}{time}}}'), vector["name"]
 
 
 def start_of(log: dict[str, Any], request: dict[str, Any]) -> tuple[int, bool]:

@@ -1,7 +1,7 @@
 /** Turns messages into text for people, and people's text into data. Pure; no DOM in here. */
 
 const SUMMARY_FIELDS = ["message", "text", "summary", "title", "description", "task", "status", "result"];
-const ENVELOPE_FIELDS = new Set(["type", "agent", "project_id", "offset", "timestamp"]);
+const ENVELOPE_FIELDS = new Set(["type", "agent", "project_id", "offset", "published_at", "timestamp"]);
 const SUMMARY_CHARACTERS = 400;
 
 const AGENT_WORDS = {
@@ -93,8 +93,12 @@ export function indentJson(text) {
   return out;
 }
 
-/** Wall-clock time of an update: its own timestamp where it has a valid one, else the receipt. */
+const DATE_MAX_MS = 8.64e15;
+
+/** Wall-clock time of an update: its own timestamp where it has a valid one, else its publication, else the receipt. */
 export function timeOf(message, receivedAtMs) {
   const own = typeof message.timestamp === "string" ? Date.parse(message.timestamp) : NaN;
-  return new Date(Number.isNaN(own) ? receivedAtMs : own);
+  if (!Number.isNaN(own)) return new Date(own);
+  const published = message.published_at;
+  return new Date(Number.isInteger(published) && Math.abs(published) <= DATE_MAX_MS ? published : receivedAtMs);
 }
