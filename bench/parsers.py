@@ -12,8 +12,9 @@ from collections.abc import Callable
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from websocket_handler.net.handshake import accepted, read_handshake, wants_upgrade
+from websocket_handler.net.handshake import accepted, read_handshake
 from websocket_handler.protocol.frame_decoder import FrameDecoder
+from websocket_handler.protocol.request_head import HeadReader
 
 HEAD = (
     b"GET /ws?project_id=proj_123 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: Mozilla/5.0\r\n"
@@ -33,8 +34,10 @@ def client_frame(payload: bytes) -> bytes:
 
 
 def our_handshake() -> FrameDecoder:
-    assert wants_upgrade(HEAD)
-    accepted(read_handshake(HEAD, ("/ws",)).key)
+    head = HeadReader(32_768).receive(HEAD)
+    assert head is not None
+    assert head.wants_websocket
+    accepted(read_handshake(head, ("/ws",)).key)
     return FrameDecoder(65536)
 
 

@@ -34,8 +34,9 @@ from websocket_handler.edges import MetricsOutput, TargetWatch
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.life import Edge
 from websocket_handler.logs.limits import DeliveryLimits
-from websocket_handler.net.entrance import Entrance, EntranceOptions, HttpProtocolFactory
+from websocket_handler.net.entrance import EndSocket, Entrance, EntranceOptions, HttpProtocolFactory
 from websocket_handler.net.keepalive import KeepaliveOptions
+from websocket_handler.net.lingering import Lingering
 from websocket_handler.net.native_send import IS_BUILT, natively
 from websocket_handler.ports.authenticator import Authenticator
 from websocket_handler.ports.clock import Clock
@@ -161,14 +162,16 @@ def _delivery_limits(settings: Settings) -> DeliveryLimits:
 def make_entrance(settings: Settings, core: Core) -> Entrance:
     """Where sockets come in: handshakes for the core, and every other request for the HTTP API over it."""
     options = EntranceOptions(
+        head_bytes=settings.head_bytes,
         handshake_timeout_s=settings.handshake_timeout_s,
         has_echo=settings.diag_echo == "1",
         has_compression=settings.compression == "on",
     )
-    return Entrance(options, core.sockets, _http(settings, core, options))
+    end_socket = Lingering().end
+    return Entrance(options, core.sockets, _http(settings, core, options, end_socket), end_socket)
 
 
-def _http(settings: Settings, core: Core, options: EntranceOptions) -> HttpProtocolFactory:
+def _http(settings: Settings, core: Core, options: EntranceOptions, end_socket: EndSocket) -> HttpProtocolFactory:
     gateway = Gateway(
         node=core.node,
         clock=core.ports.clock,
@@ -189,7 +192,7 @@ def _http(settings: Settings, core: Core, options: EntranceOptions) -> HttpProto
     limits = HttpLimits(
         options.head_bytes, settings.handshake_timeout_s, settings.slow_client_timeout_s, settings.max_connections
     )
-    return http_protocol_factory(application, core.sockets.date, limits, core.ports.counters)
+    return http_protocol_factory(application, core.sockets.date, limits, core.ports.counters, end_socket)
 
 
 def metrics_output(settings: Settings, core: Core, background: Background) -> list[Edge]:

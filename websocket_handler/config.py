@@ -126,6 +126,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = -1
     max_subscriptions: Annotated[int, _setting("projects that one client may follow; 0: no limit", "", ge=0)] = 256
     max_projects: Annotated[int, _setting("projects that are open on this node", "", ge=1)] = 10_000
+    head_bytes: Annotated[
+        int, _setting("size of a request head: request line and headers", "bytes", ge=1024, le=1_048_576)
+    ] = 32_768
     handshake_timeout_s: Annotated[
         float, _setting("time for a request head, and for a request body", "s", ge=0.1, le=300)
     ] = 10

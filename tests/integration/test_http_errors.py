@@ -85,6 +85,7 @@ async def from_the_handshake(fault: CommandError, patch: pytest.MonkeyPatch) -> 
     entrance = App(from_environment(SETTINGS), Counters(), "node").entrance
     patch.setattr(entrance.shared, "date", lambda: DATE)
     patch.setattr(entrance, "admit", refuse)
+    patch.setattr(entrance, "end_socket", asyncio.Transport.close)  # the loop of this test ends at once
     return await answer(entrance.protocol, **HANDSHAKE)
 
 

@@ -22,13 +22,14 @@ from websockets.streams import StreamReader
 from tests.security.forgeries import answer_to, make
 from tests.security.violations import Violation, check
 from tests.support.frames import cut
+from tests.support.heads import HEAD_BYTES
 from tests.support.library_decoder import agree
 from tests.support.publications import broadcast_payload, prepared, project_named_in
 from tests.support.spec_files import allows
 from tests.support.tokens import AUDIENCE, ISSUER, SECRET, signed
 from websocket_handler.adapters.jwt.keys import jwks_keys
 from websocket_handler.api.projects import BATCH_MAX, WHITESPACE, read_batch
-from websocket_handler.net.handshake import accepted, read_handshake, wants_upgrade
+from websocket_handler.net.handshake import accepted, read_handshake
 from websocket_handler.protocol import publication, replies
 from websocket_handler.protocol.codec import decode_command
 from websocket_handler.protocol.codes import ERRORS, CommandError, ErrorCode
@@ -40,6 +41,7 @@ from websocket_handler.protocol.identity import Identity, InvalidClaims, identit
 from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.messages import Publish
 from websocket_handler.protocol.names import OFFSET_MAX, is_project_id
+from websocket_handler.protocol.request_head import HeadReader
 from websocket_handler.protocol.update import ForEverybody, read_update
 
 Harness = Callable[[bytes], object]
@@ -95,10 +97,11 @@ def handshake(data: bytes) -> None:
     """A request head: refused with a whole answer, or one that the `websockets` library accepts too."""
     end = data.find(b"\r\n\r\n")
     head = data[: end + 4] if end >= 0 else data + b"\r\n\r\n"
-    if not wants_upgrade(head):
-        return
     try:
-        found = read_handshake(head, ("/ws", "/__echo"), has_compression=True)
+        request = HeadReader(HEAD_BYTES).receive(head)
+        if request is None or not request.wants_websocket:
+            return
+        found = read_handshake(request, ("/ws", "/__echo"), has_compression=True)
     except CommandError as refusal:
         check_error(refusal, data)
         answer = last_response(refusal)

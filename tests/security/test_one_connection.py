@@ -9,8 +9,9 @@ import socket
 import pytest
 
 from tests.support.frames import TEXT, client_frame, handshake_head
-from tests.support.gateway import Gateway
-from tests.support.peers import Ended, Raw
+from tests.support.gateway import Gateway, Start
+from tests.support.peers import Ended, Raw, http
+from tests.support.tokens import GUARDED, token
 
 MESSAGES = "/api/v1/projects/one-connection/messages"
 HEALTH = b"GET /health HTTP/1.1\r\nHost: gateway.example\r\n\r\n"
@@ -89,6 +90,116 @@ def test_another_protocol_that_is_offered_is_not_taken_up_and_the_connection_goe
         assert raw.response().status == 200
 
 
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "later"])
+def test_the_body_behind_an_offer_of_http_2_is_read(open_gateway: Gateway, is_first: bool, is_chunked: bool) -> None:
+    """JDK 11 to 21's HttpClient offers h2c with its first request to an http URL, whatever the method is."""
+    offer = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"]
+    request = post(b'{"n":1}', *offer)
+    if is_chunked:
+        request = request.replace(b"Content-Length: 7", b"Transfer-Encoding: chunked")
+        request = request.replace(b'{"n":1}', b'3\r\n{"n\r\n4\r\n":1}\r\n0\r\n\r\n')
+    with Raw(open_gateway.port) as raw:
+        if not is_first:
+            raw.send(HEALTH)
+            assert raw.response().status == 200
+        raw.send(request[:-5])
+        raw.send(request[-5:] + HEALTH + request)
+        assert raw.response().json()["type"] == "publish_confirmed"
+        assert raw.response().status == 200
+        assert raw.response().json()["type"] == "publish_confirmed"
+
+
+def test_any_number_of_offers_may_be_pipelined(open_gateway: Gateway) -> None:
+    offer = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with Raw(open_gateway.port) as raw:
+        raw.send(offer * 2000)
+        assert all(raw.response().status == 200 for _ in range(2000))
+
+
+def test_empty_lines_between_requests_are_passed_over(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(b"\r\n" + HEALTH + b"\r\n" + HEALTH + b"\r\n\r\n" + handshake_head("/__echo"))
+        assert [raw.response().status for _ in range(3)] == [200, 200, 101]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"hello", b"GET /health HTTP/1.1\r\n\r\n", post(b"{}", "Content-Length: 3"), handshake_head("/nowhere")],
+    ids=["no HTTP", "no host", "two lengths", "handshake"],
+)
+def test_an_error_comes_behind_the_answers_of_earlier_requests(open_gateway: Gateway, broken: bytes) -> None:
+    wait = f"GET {MESSAGES}?after=9007199254740991&wait=0.2 HTTP/1.1\r\nHost: gateway.example\r\n\r\n".encode()
+    with Raw(open_gateway.port) as raw:
+        raw.send(wait + HEALTH + broken)
+        assert [raw.response().status for _ in range(2)] == [200, 200]
+        assert raw.response().json()["type"] == "error"
+        assert raw.is_ended()
+
+
+def test_a_body_that_breaks_ends_its_own_request_and_no_earlier_one(open_gateway: Gateway) -> None:
+    wait = f"GET {MESSAGES}?after=9007199254740991&wait=0.2 HTTP/1.1\r\nHost: gateway.example\r\n\r\n".encode()
+    head = post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+    for before, statuses in ((b"", []), (wait, [200]), (wait + HEALTH, [200, 200])):
+        with Raw(open_gateway.port) as raw:
+            raw.send(before + head + b"no size\r\n")
+            assert [raw.response().status for _ in statuses] == statuses
+            assert raw.response().code == "invalid_field"
+            assert raw.is_ended()
+
+
+@pytest.mark.parametrize("before", [b"", HEALTH], ids=["first", "later"])
+@pytest.mark.parametrize("head", [HEALTH, handshake_head("/__echo")], ids=["http", "handshake"])
+def test_a_head_has_at_most_so_many_bytes(start: Start, head: bytes, before: bytes) -> None:
+    """Of both kinds, and wherever it stands on its connection. The rest of its request follows at once."""
+    with start(HEAD_BYTES="2048", DIAG_ECHO="1") as gateway:
+        for extra, statuses in ((0, (200, 101)), (1, (431,))):
+            padded = head[:-2] + b"X: " + b"a" * (2048 - len(head) - len(b"X: \r\n") + extra) + b"\r\n\r\n"
+            with Raw(gateway.port) as raw:
+                raw.send(before + padded + b"\r\n")
+                if before:
+                    assert raw.response().status == 200
+                assert raw.response().status in statuses
+
+
+def test_a_large_body_before_a_part_of_a_head_does_not_count_for_it(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        raw.send(post(b'{"n":"' + b"x" * 60_000 + b'"}') + HEALTH[:-2])
+        assert raw.response().status == 200
+        raw.send(HEALTH[-2:])
+        assert raw.response().status == 200
+
+
+def test_a_socket_that_became_a_websocket_gives_its_place_among_the_requests_back(start: Start) -> None:
+    with start(MAX_CONNECTIONS="1") as gateway, Raw(gateway.port) as raw:
+        raw.send(HEALTH)
+        assert raw.response().status == 200
+        assert http(gateway.port, "GET", "/health").status == 503
+        raw.send(handshake_head())
+        assert raw.response().status == 101
+        assert http(gateway.port, "GET", "/health").status == 200
+
+
+@pytest.mark.parametrize("target", ["http://gateway.example/health", "ws://gateway.example:80/health"])
+def test_a_request_in_absolute_form(open_gateway: Gateway, target: str) -> None:
+    assert http(open_gateway.port, "GET", target).status == 200
+
+
+@pytest.mark.parametrize(("asked", "is_own"), [("page.example", True), ("other.example", False)])
+def test_the_authority_of_an_absolute_form_is_the_host_for_every_kind_of_request(
+    start: Start, asked: str, is_own: bool
+) -> None:
+    """RFC 9112 section 3.2.2: a page of the host in `Host` is not a page of the host that is asked for."""
+    page = ["Host: page.example", "Origin: http://page.example", f"Authorization: Bearer {token()}"]
+    request = [f"GET http://{asked}/api/v1/projects/team-a/messages HTTP/1.1", *page]
+    handshake = handshake_head(f"http://{asked}/ws", host=None)[:-4].decode().split("\r\n") + page
+    with start(**(GUARDED | {"ALLOWED_ORIGINS": ""})) as gateway:
+        for lines, status in ((request, 200), (handshake, 101)):
+            with Raw(gateway.port) as raw:
+                raw.send("\r\n".join(lines).encode() + b"\r\n\r\n")
+                assert raw.response().status == (status if is_own else 403)
+
+
 @pytest.mark.parametrize("target", ["ws://gateway.example/__echo", "http://gateway.example/__echo", "/%5F_echo"])
 def test_a_handshake_in_every_form_of_target(open_gateway: Gateway, target: str) -> None:
     with Raw(open_gateway.port) as raw:
@@ -113,9 +224,32 @@ def test_what_was_asked_before_a_half_close_is_answered(open_gateway: Gateway) -
         assert raw.is_ended()
 
 
-def test_a_body_that_a_half_close_cuts_short_is_not_waited_for(open_gateway: Gateway) -> None:
+@pytest.mark.parametrize("before", [b"", HEALTH, HEALTH * 2], ids=["first", "second", "third"])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        post(b'{"n":1}')[:-1],
+        post(b"")[:-2],
+        post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"") + b"7\r\n{}\r\n",
+        b"GET /hea",
+        handshake_head()[:-1],
+    ],
+    ids=["body", "head", "chunks", "line", "handshake"],
+)
+def test_a_request_that_a_half_close_cuts_short_is_refused_and_not_waited_for(
+    open_gateway: Gateway, before: bytes, cut: bytes
+) -> None:
     with Raw(open_gateway.port) as raw:
-        half_closed(raw, post(b'{"n":1}')[:-1])
+        half_closed(raw, before + cut)
+        assert [raw.response().status for _ in range(before.count(b"GET"))] == [200] * before.count(b"GET")
+        answer = raw.response()
+        assert (answer.status, answer.code) == (400, "invalid_field")
+        assert raw.is_ended()
+
+
+def test_a_socket_that_sends_nothing_and_half_closes_is_ended_in_silence(open_gateway: Gateway) -> None:
+    with Raw(open_gateway.port) as raw:
+        half_closed(raw, b"")
         with pytest.raises(Ended):
             raw.response()
 
@@ -124,6 +258,17 @@ def test_a_request_whose_body_was_cut_asked_for_nothing(open_gateway: Gateway) -
     with Raw(open_gateway.port) as raw:
         half_closed(raw, post(b'{"n":1}') + post(b'{"n":2}')[:-1])
         assert raw.response().json()["type"] == "publish_confirmed"
+        assert raw.is_ended()
+
+
+def test_a_handshake_behind_other_requests_hears_of_a_half_close(open_gateway: Gateway) -> None:
+    wait = f"GET {MESSAGES}?after=9007199254740991&wait=0.2 HTTP/1.1\r\nHost: gateway.example\r\n\r\n".encode()
+    command = client_frame(TEXT, b'{"action":"ping","id":"last"}')
+    with Raw(open_gateway.port) as raw:
+        half_closed(raw, wait + handshake_head() + command)
+        assert [raw.response().status for _ in range(2)] == [200, 101]
+        assert json.loads(raw.frame()[1])["type"] == "connected"
+        assert json.loads(raw.frame()[1])["id"] == "last"
         assert raw.is_ended()
 
 

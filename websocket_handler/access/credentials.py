@@ -7,11 +7,10 @@ from itertools import pairwise
 from typing import Final
 
 from websocket_handler.access.rights import unauthorized
+from websocket_handler.protocol.request_head import OWS
 
 BEARER: Final = "bearer"
 """The authentication scheme (RFC 6750), and the subprotocol that stands before a token."""
-OWS: Final = " \t"
-"""White space around a value (RFC 9110 section 5.6.3). Latin-1 has more of it, which belongs to the value."""
 
 
 class Kind(Enum):

@@ -31,6 +31,25 @@ def answer_without_chunks(cycle: Any) -> None:
     cycle.send = send
 
 
+def end_if_unread(cycle: Any, begins_unread: Callable[[], None]) -> None:
+    """Make uvicorn's request cycle say `Connection: close` with an answer that begins before the request's body was
+    read, and call `begins_unread`: whoever sent `Expect: 100-continue` sends no body after this answer, and what comes
+    next on the connection would be taken for it (RFC 9110 section 10.1.1). The caller ends the connection after the
+    answer; uvicorn would close it with unread bytes in it, and the client might lose the answer."""
+    send_on = cycle.send
+
+    async def send(message: Any) -> None:
+        is_unread = message["type"] == "http.response.start" and cycle.more_body
+        if is_unread:
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send_on(message)
+        if is_unread:
+            cycle.keep_alive = True
+            begins_unread()
+
+    cycle.send = send
+
+
 def dated(application: ASGIApp, date: Callable[[], str]) -> ASGIApp:
     """The application, with the time of each answer in its `Date` (RFC 9110 section 6.6.1). uvicorn adds it only where
     its own server runs, which the node's one port has no place for."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -13,15 +14,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from websocket_handler.api.access import REFUSAL
-from websocket_handler.api.answers import answer_without_chunks, dated
+from websocket_handler.api.answers import answer_without_chunks, dated, end_if_unread
 from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response
-from websocket_handler.protocol.upgrade import names_websocket
+from websocket_handler.protocol.request_head import OWS, HeadTooLarge, RequestHead, not_http, request_head
 from websocket_handler.telemetry.counters import Counters
 
 GiveBack = Callable[[asyncio.Transport, bytes], None]
 """Takes a socket and the bytes that it received last: a handshake, and what came behind it."""
+EndSocket = Callable[[asyncio.Transport], None]
+"""Closes a socket after its last answer."""
 KEEP_ALIVE_S: Final = 75
 """Longer than load balancers keep an idle connection (usually 60 s), so that they close it first."""
 
@@ -30,19 +33,20 @@ KEEP_ALIVE_S: Final = 75
 class HttpLimits:
     """What one HTTP socket may take, and how many of them there may be. 0 connections means no limit."""
 
-    head_bytes: int = 16_384
+    head_bytes: int = 32_768
     head_timeout_s: float = 10.0
     slow_client_timeout_s: float = 60.0
     connections: int = 10_000
 
 
+_OWS: Final = OWS.encode()
 EVENTS_PATH: Final = re.compile(rb"/api/v1/projects/[^/?#]+/events(?:\?|\Z)")
 DEFAULT_LIMITS: Final = HttpLimits()
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with the deadlines and limits that it leaves out, and with the protocol's error object for
-    what is not HTTP. The first request's head was bounded before it came here; later ones are bounded here."""
+    """uvicorn's protocol with the deadlines, limits and rules that it leaves out, and with the protocol's error object
+    for what is not HTTP."""
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class HttpProtocol(HttpToolsProtocol):
         counters: Counters,
         give_back: GiveBack,
         date: Callable[[], str],
+        end_socket: EndSocket,
     ) -> None:
         """`date` gives the time as HTTP writes it."""
         self._half_close = HalfClose()
@@ -59,15 +64,28 @@ class HttpProtocol(HttpToolsProtocol):
         self._date = date
         self._limits = limits
         self._give_back = give_back
+        self._end_socket = end_socket
+        self._counters = counters
+        self._unanswered = 0
+        """How many requests are being answered, or wait for it."""
         self._for_websocket: bytes | None = None
         """A handshake, and what came behind it, until the answers of earlier requests have left."""
-        self._counters = counters
+        self._last_words: bytes | None = None
+        """The error that ends the connection, until the answers of earlier requests have left."""
+        self._is_over = False
+        """True once nothing more is read as HTTP."""
+        self._is_in_head = False
+        self._is_in_body = False
+        self._is_body_unread = False
+        """True once an answer has begun before the body of its request was read."""
+        self._is_offer = False
+        """True while the parser takes a request for the last one, because it offers another protocol."""
+        self._is_one_too_many = False
+        self._begun = 0
+        """How many requests have begun in the bytes that came last."""
+        self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
-        self._is_in_head = False
-        self._is_refused = False
-        self._is_one_too_many = False
-        self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -80,87 +98,130 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio asks for an answer, uvicorn gives none
-        """The client sends no more. What it asked for is answered first (RFC 9112 section 9.6). A request whose body is
-        cut short never becomes whole: nobody waits for the rest."""
+        """The client sends no more. What it asked for is answered first (RFC 9112 section 9.6). A request that is cut
+        short never becomes whole: nobody waits for the rest."""
         self._half_close.happened()
-        is_cut_short = self.cycle is not None and self.cycle.more_body and not self.pipeline
-        return not self._is_free and not is_cut_short
+        if self._is_in_head or self._is_in_body:
+            part = "head" if self._is_in_head else "body"
+            self.refuse(CommandError(ErrorCode.INVALID_FIELD, f"the {part} of the request is cut short"))
+        return self._unanswered > 0
 
-    @property
-    def _is_free(self) -> bool:
-        """True when every request was answered."""
-        return not self.pipeline and (self.cycle is None or self.cycle.response_complete)
+    # Requests come in
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
+        if self._is_over:
             return
         if self._for_websocket is not None:
             self._for_websocket += data
             return
-        self._unset_keepalive_if_required()
+        is_first_here = not (self._is_in_head or self._is_in_body)
+        self._begun = 0
         self._feed(data)
-        if self._is_in_head:
+        is_start_known = self._begun == 0 or (self._begun == 1 and is_first_here)
+        if self._is_in_head and is_start_known:
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes:
-                self.refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"), status=431)
+                self.refuse(HeadTooLarge(self._limits.head_bytes))
 
     def _feed(self, data: bytes) -> None:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            rest = data[upgrade.args[0] :]
-            if self._for_websocket is not None:
-                self._for_websocket += rest
-            else:  # another protocol, which the answer does not take up: the parser is of no further use
-                self.parser = httptools.HttpRequestParser(self)
-                self._feed(rest)
-        except httptools.HttpParserError:
-            self.send_400_response("")
+        view = memoryview(data)
+        while view and self._for_websocket is None and not self._is_over:
+            try:
+                self.parser.feed_data(view)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                view = view[upgrade.args[0] :]
+                if self._is_offer:
+                    self._decline_offer()
+            except httptools.HttpParserError as error:
+                self.refuse(not_http(data, error))
         if self._for_websocket is not None:
+            self._for_websocket += view
             self._hand_over()
+
+    def _decline_offer(self) -> None:
+        """Read on behind a request that offers another protocol, `h2c` for example: Java's client does so with its
+        first request, whatever the method. The answer does not take it up (RFC 9110 section 7.8). The parser has
+        stopped behind the head, so a new one reads the head without the offer, in silence, and then the body."""
+        head = self._head(without=b"upgrade")
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.parser.feed_data(head)
 
     def _hand_over(self) -> None:
         """Give the socket back once every earlier request is answered: every request of a connection is judged as its
         first one is (RFC 9110 section 7.8)."""
-        if not self._is_free:
+        if self._unanswered:
             self.flow.pause_reading()
             return
         data, transport = self._for_websocket, self.transport
-        if data is None or self._is_refused or transport.is_closing():
+        if data is None or self._is_over or transport.is_closing():
             return
-        self._is_refused = True
-        self._stop_timer()
-        self._unset_keepalive_if_required()
-        self.resume_writing()
-        self.flow.resume_reading()
-        self.connections.discard(self)
+        self._let_go()
         self._give_back(transport, data)
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._for_websocket is not None:
-            self._hand_over()
-        elif self._half_close.is_done and self._is_free:
-            self.transport.close()
-
     def on_message_begin(self) -> None:
-        if self._for_websocket is not None:
-            return  # a request behind a handshake: the handshake's answer ends HTTP on this connection
+        if self._is_silent:
+            return
         super().on_message_begin()
-        self._is_in_head = True
+        self._begun += 1
         self._head_bytes = 0
+        self._is_in_head = True
+        self._unset_keepalive_if_required()
         self._stop_timer()
         self._timer = self.loop.call_later(self._limits.head_timeout_s, self._too_late)
 
+    @property
+    def _is_silent(self) -> bool:
+        """True while what the parser finds is of no interest."""
+        return self._is_over or self._is_offer or self._for_websocket is not None
+
+    def on_url(self, url: bytes) -> None:
+        if not self._is_silent:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._is_silent:
+            super().on_header(name, value.strip(_OWS))  # httptools leaves white space behind values
+
     def on_headers_complete(self) -> None:
+        if self._is_offer:  # a new parser has read the head again
+            self._is_offer = False
+            return
+        if self._is_silent:
+            return
+        try:
+            head = request_head(self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
+            if head.size > self._limits.head_bytes:
+                raise HeadTooLarge(self._limits.head_bytes)
+        except CommandError as fault:
+            self.refuse(fault)
+            return
         self._is_in_head = False
         self._stop_timer()
-        if any(name == b"upgrade" and names_websocket(value) for name, value in self.headers):
+        if head.wants_websocket:
             self._for_websocket = self._head()
-        elif self._is_one_too_many:
+            return
+        self._is_offer = self.parser.should_upgrade()
+        self._is_in_body = True
+        self._name_host(head)
+        if self._is_one_too_many:
             self._refuse_request()
         else:
             self._start_request()
+
+    def _head(self, without: bytes = b"") -> bytes:
+        """The request's head as it came, but for the case of names and the white space around values."""
+        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        headers = b"".join(b"%b: %b\r\n" % header for header in self.headers if header[0] != without)
+        return line + headers + b"\r\n"
+
+    def _name_host(self, head: RequestHead) -> None:
+        """Let the application see a request in absolute-form as it sees every other one."""
+        if head.target.authority:
+            self.url = head.target.origin_form
+            others = [header for header in self.headers if header[0] != b"host"]
+            self.headers[:] = [(b"host", head.host.encode("ascii")), *others]
 
     def _refuse_request(self) -> None:
         """Answer with an error, and end the connection. An event stream's answer comes from the application: it is not
@@ -175,21 +236,94 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_request(self) -> None:
         super().on_headers_complete()
+        self._unanswered += 1
         if self.scope["http_version"] != "1.1":
             answer_without_chunks(self.cycle)
-
-    def _head(self) -> bytes:
-        """The request's head as it came, but for the case of names and the white space around values."""
-        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
-        return line + b"".join(b"%b: %b\r\n" % header for header in self.headers) + b"\r\n"
+        end_if_unread(self.cycle, self._begins_unread)
 
     def on_body(self, body: bytes) -> None:
-        if self._for_websocket is None and not self._is_refused:
+        if not self._is_over and self._for_websocket is None:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._for_websocket is None and not self._is_refused:
+        if not self._is_silent:
+            self._is_in_body = False
             super().on_message_complete()
+
+    # Answers go out
+
+    def _begins_unread(self) -> None:
+        self._is_body_unread = True
+
+    def on_response_complete(self) -> None:
+        self._unanswered -= 1
+        if self._is_body_unread:
+            self._end()
+            return
+        super().on_response_complete()
+        if self._unanswered or self._is_in_head:
+            self._unset_keepalive_if_required()
+        if self._unanswered or self.transport.is_closing():
+            return
+        if self._last_words is not None:
+            self._say_last_words(self._last_words)
+        elif self._for_websocket is not None:
+            self._hand_over()
+        elif self._half_close.is_done:
+            self.transport.close()
+
+    def refuse(self, fault: CommandError, status: int | None = None) -> None:
+        """Send the error once the requests before it are answered, and end the connection. `status` replaces the status
+        of the error's code."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._stop_timer()
+        self._counters.errors[fault.code.value] += 1
+        last_words = last_response(fault, status, date=self._date())
+        if self._is_in_body and self._unanswered:
+            self._give_up_request()
+        if self._unanswered:
+            self._last_words = last_words
+        else:
+            self._say_last_words(last_words)
+
+    def _give_up_request(self) -> None:
+        """The body of the last request does not come to its end: the error is its answer."""
+        cycle = self.cycle
+        if cycle.response_started:
+            self.transport.close()
+            return
+        self._unanswered -= 1
+        waiting = [entry for entry in self.pipeline if entry[0] is not cycle]
+        if len(waiting) < len(self.pipeline):
+            self.pipeline = deque(waiting)
+        else:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _say_last_words(self, words: bytes) -> None:
+        self.transport.write(words)
+        self._end()
+
+    def _end(self) -> None:
+        """End the connection after what was written. The client may still be sending, unless it said that it is not."""
+        self._let_go()
+        if self._half_close.is_done:
+            self.transport.close()
+        else:
+            self._end_socket(self.transport)
+
+    def _let_go(self) -> None:
+        """Nothing more is read or written here. The place among the connections is free again."""
+        self._is_over = True
+        self._stop_timer()
+        self._unset_keepalive_if_required()
+        self.resume_writing()
+        self.flow.resume_reading()
+        self.connections.discard(self)
+
+    # Time
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -210,26 +344,17 @@ class HttpProtocol(HttpToolsProtocol):
             self._slow_timer = None
         super().resume_writing()
 
-    def send_400_response(self, msg: str) -> None:
-        self.refuse(CommandError(ErrorCode.INVALID_FIELD, "not an HTTP request"))
-
-    def refuse(self, fault: CommandError, status: int | None = None) -> None:
-        """Send the error and close the connection. `status` replaces the status of the error's code."""
-        self._is_refused = True
-        self._counters.errors[fault.code.value] += 1
-        self._stop_timer()
-        self.transport.write(last_response(fault, status, date=self._date()))
-        self.transport.close()
-
 
 def http_protocol_factory(
     application: Starlette,
     date: Callable[[], str],
     limits: HttpLimits = DEFAULT_LIMITS,
     counters: Counters | None = None,
+    end_socket: EndSocket = asyncio.Transport.close,
 ) -> Callable[[GiveBack], asyncio.Protocol]:
     """What makes the protocol of each HTTP socket. A socket whose next request is a handshake is given back. `date`
-    gives the time as HTTP writes it."""
+    gives the time as HTTP writes it. `end_socket` ends the sockets that the gateway closes while clients may still be
+    sending."""
     config = Config(
         dated(application, date),
         ws="none",
@@ -242,4 +367,4 @@ def http_protocol_factory(
     )
     config.load()
     state, counted = ServerState(), counters or Counters()
-    return lambda give_back: HttpProtocol(config, state, limits, counted, give_back, date)
+    return lambda give_back: HttpProtocol(config, state, limits, counted, give_back, date, end_socket)

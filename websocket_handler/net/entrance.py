@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, cast
+from typing import cast
 
 from websocket_handler.net.echo import ECHO_PATH, EchoWebSocket
-from websocket_handler.net.handshake import Handshake, accepted, read_handshake, wants_upgrade
+from websocket_handler.net.handshake import Handshake, accepted, read_handshake
 from websocket_handler.net.shared import Shared
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -15,12 +15,14 @@ from websocket_handler.protocol.deflate import DeflateFraming
 from websocket_handler.protocol.frames import PLAIN, Framing
 from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.identity import Identity
+from websocket_handler.protocol.request_head import HeadReader, RequestHead
 
 GiveBack = Callable[[asyncio.Transport, bytes], None]
 HttpProtocolFactory = Callable[[GiveBack], asyncio.Protocol]
 """Makes the protocol for a socket that does not ask for a WebSocket. When a later request asks for one, the protocol
 gives the socket back, and the bytes from that request on."""
-_END_OF_HEAD: Final = b"\r\n\r\n"
+EndSocket = Callable[[asyncio.Transport], None]
+"""Closes a socket after its last answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class EntranceOptions:
     """What a socket may take until it has said what it wants."""
 
     path: str = "/ws"
-    head_bytes: int = 16384
+    head_bytes: int = 32_768
     """The size of the largest request head."""
     handshake_timeout_s: float = 10.0
     entries: int = 4096
@@ -42,7 +44,15 @@ class EntranceOptions:
 class Entrance:
     """The sockets of one node that have not said what they want, and what becomes of them."""
 
-    def __init__(self, options: EntranceOptions, shared: Shared, http: HttpProtocolFactory) -> None:
+    def __init__(
+        self,
+        options: EntranceOptions,
+        shared: Shared,
+        http: HttpProtocolFactory,
+        end_socket: EndSocket = asyncio.Transport.close,
+    ) -> None:
+        """`end_socket` ends the sockets of those that are refused."""
+        self.end_socket = end_socket
         self.options = options
         self.shared = shared
         self.http = http
@@ -109,11 +119,14 @@ class Entrance:
 class _Entry(asyncio.Protocol):
     """A fresh socket until its first request head is complete. Its bytes and its time are limited."""
 
-    __slots__ = ("_entrance", "_head", "_is_identifying", "_is_over", "_socket")
+    __slots__ = ("_entrance", "_is_half_closed", "_is_identifying", "_is_over", "_reader", "_rest", "_socket")
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
-        self._head = b""
+        self._reader = HeadReader(entrance.options.head_bytes)
+        self._rest = b""
+        """Frames that came in one packet with the handshake."""
+        self._is_half_closed = False
         self._is_identifying = False
         self._is_over = False
         self._socket: asyncio.Transport
@@ -135,20 +148,17 @@ class _Entry(asyncio.Protocol):
         self._socket.abort()
 
     def data_received(self, data: bytes) -> None:
-        self._head += data
         if self._is_identifying:
+            self._rest += data
             return
-        end = self._head.find(_END_OF_HEAD)
-        if end < 0:
-            if len(self._head) > self._entrance.options.head_bytes:
-                self._refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"), status=431)
+        try:
+            head = self._reader.receive(data)
+            if head is not None and head.wants_websocket:
+                self._become_websocket(head)
+        except CommandError as fault:
+            self._refuse(fault)
             return
-        end += len(_END_OF_HEAD)
-        if end > self._entrance.options.head_bytes:
-            self._refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "the request head is too large"), status=431)
-        elif wants_upgrade(self._head[:end]):
-            self._become_websocket(self._head[:end], self._head[end:])
-        else:
+        if head is not None and not head.wants_websocket:
             self._become_http()
 
     def _become_http(self) -> None:
@@ -156,17 +166,14 @@ class _Entry(asyncio.Protocol):
         protocol = self._entrance.http(self._entrance.take_back)
         self._socket.set_protocol(protocol)
         protocol.connection_made(self._socket)
-        protocol.data_received(self._head)
+        protocol.data_received(self._reader.data)
 
-    def _become_websocket(self, head: bytes, rest: bytes) -> None:
-        try:
-            has_compression = self._entrance.options.has_compression
-            handshake = read_handshake(head, self._entrance.paths, has_compression=has_compression)
-            address = self._entrance.admit(handshake, self._peer())
-        except CommandError as fault:
-            self._refuse(fault)
-            return
-        self._head = rest  # frames that came in one packet with the handshake
+    def _become_websocket(self, head: RequestHead) -> None:
+        """Take a handshake in, or begin to find out who the client is. Raises CommandError."""
+        has_compression = self._entrance.options.has_compression
+        handshake = read_handshake(head, self._entrance.paths, has_compression=has_compression)
+        address = self._entrance.admit(handshake, self._peer())
+        self._rest = self._reader.rest
         self._is_identifying = True
         self._entrance.shared.admission.identify(handshake, partial(self._identified, handshake, address))
         if self._is_identifying:  # a key has to be fetched first
@@ -204,24 +211,30 @@ class _Entry(asyncio.Protocol):
         )
         if was_paused:
             self._socket.resume_reading()
-        if self._head:
-            websocket.data_received(self._head)
+        if self._rest:
+            websocket.data_received(self._rest)
+        if self._is_half_closed:
+            websocket.eof_received()
 
     def eof_received(self) -> bool:
-        """A half-closed socket still gets the answer to what it asked for."""
+        """The client sends no more. A handshake that is complete is still answered, and a part of a request gets the
+        reason why it is not."""
+        self._is_half_closed = True
+        if not self._is_identifying and self._reader.data:
+            self._refuse(CommandError(ErrorCode.INVALID_FIELD, "the request ends before its head is complete"))
         return self._is_identifying
 
     def _refuse(self, fault: CommandError, status: int | None = None) -> None:
         self._leave()
         self._entrance.shared.counters.handshakes_refused[fault.code.value] += 1
         self._socket.write(last_response(fault, status, date=self._entrance.shared.date()))
-        self._socket.close()
+        self._entrance.end_socket(self._socket)
 
     def too_late(self) -> None:
         """The time is over. The client gets the reason if it has sent anything."""
         if self._is_identifying:
             self._refuse(CommandError(ErrorCode.AUTHENTICATION_UNAVAILABLE, "the credential took too long to verify"))
-        elif self._head:
+        elif self._reader.data:
             self._refuse(CommandError(ErrorCode.INVALID_FIELD, "the request head did not come in time"), status=408)
         else:
             self.drop()

@@ -1,29 +1,25 @@
-"""The opening handshake (RFC 6455 section 4.2): reads a request head, checks it, and writes the answer that accepts
-it."""
+"""The opening handshake (RFC 6455 section 4.2): checks the head of a request that asks for a WebSocket, and writes the
+answer that accepts it."""
 
-import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
-import httptools
-
-from websocket_handler.access.credentials import BEARER, OWS, Credential, credentials_in
+from websocket_handler.access.credentials import BEARER, Credential, credentials_in
 from websocket_handler.protocol.codec import invalid_project_id, read_position
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.extensions import agreed_extensions
 from websocket_handler.protocol.http_errors import WEBSOCKET_VERSION
 from websocket_handler.protocol.messages import Position, Subscribe
 from websocket_handler.protocol.names import is_project_id
-from websocket_handler.protocol.upgrade import names_websocket
+from websocket_handler.protocol.request_head import OWS, RequestHead
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _SHA1: Final = sha1(usedforsecurity=False)
-_UPGRADE: Final = re.compile(rb"\r\nupgrade:([^\r\n]*)", re.IGNORECASE)
 QUERY_FIELDS_MAX: Final = 1000
 
 
@@ -46,86 +42,27 @@ class Handshake:
     extensions: str = ""
 
 
-def wants_upgrade(head: bytes) -> bool:
-    """True if a request head asks for a WebSocket. Every other request is for the HTTP server."""
-    return any(names_websocket(value) for value in _UPGRADE.findall(head))
-
-
-class _Head:
-    """Collects what the HTTP parser finds."""
-
-    def __init__(self) -> None:
-        self.url = b""
-        self.headers: dict[str, list[str]] = {}
-        self.is_complete = False
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(OWS))
-
-    def on_headers_complete(self) -> None:
-        self.is_complete = True
-
-
-def read_handshake(head: bytes, paths: Sequence[str], *, has_compression: bool = False) -> Handshake:
-    """Read a complete request head, up to and including the empty line. Without compression no extension is agreed on,
-    and the offered ones are not looked at. Raises CommandError."""
-    request = _Head()
-    parser = httptools.HttpRequestParser(request)
-    try:
-        parser.feed_data(head)
-    except httptools.HttpParserUpgrade:
-        pass  # the parser raises it for every upgrade
-    except httptools.HttpParserError:
-        raise _bad("not an HTTP request") from None
-    if not request.is_complete:
-        raise _bad("not an HTTP request")
-    target = _target(request.url)
-    if parser.get_method() != b"GET":
+def read_handshake(head: RequestHead, paths: Sequence[str], *, has_compression: bool = False) -> Handshake:
+    """Check a request that asks for a WebSocket. Without compression no extension is agreed on, and the offered ones
+    are not looked at. Raises CommandError."""
+    if head.method != "GET":
         raise _bad("a WebSocket handshake is a GET request")
-    if target.path not in paths:
+    if head.target.path not in paths:
         raise CommandError(ErrorCode.NOT_FOUND, f"the WebSocket endpoint is {paths[0]}")
-    headers = request.headers
-    _check_headers(headers, parser.get_http_version())
-    key, fields, subprotocols = _key(headers), _query_fields(target.query), _protocols(headers)
+    _check(head)
+    headers = head.headers
+    key, fields, subprotocols = _key(headers), _query_fields(head.target.query), _protocols(headers)
     return Handshake(
-        target.path,
+        head.target.path,
         key,
         _subscriptions(fields),
         credentials=tuple(credentials_in(headers.get("authorization", ()), fields, subprotocols)),
         origin=", ".join(headers["origin"]) if "origin" in headers else None,
-        host=target.authority or headers["host"][0],
+        host=head.host,
         forwarded_for=tuple(headers.get("x-forwarded-for", ())),
         offers_bearer=BEARER in subprotocols,
         extensions=_extensions(headers) if has_compression else "",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """What a request line asks for. `authority` is empty unless the line names it."""
-
-    path: str
-    query: str
-    authority: str = ""
-
-
-def _target(target: bytes) -> _Target:
-    """Read the target of a request line in origin-form or absolute-form (RFC 9112 section 3.2), with the same parser
-    and the same percent-decoding as the HTTP server. In absolute-form the target's authority counts, not `Host`."""
-    try:
-        url = httptools.parse_url(target)
-        path = unquote((url.path or b"/").decode("ascii"))
-        authority = (url.host or b"").decode("ascii")
-    except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
-        raise _bad("the request target cannot be read") from None
-    if ":" in authority:
-        authority = f"[{authority}]"
-    if url.port is not None:
-        authority += f":{url.port}"
-    return _Target(path, (url.query or b"").decode("latin-1"), authority)
 
 
 def _protocols(headers: dict[str, list[str]]) -> list[str]:
@@ -139,19 +76,16 @@ def _extensions(headers: dict[str, list[str]]) -> str:
         raise _bad("Sec-WebSocket-Extensions cannot be read") from None
 
 
-def _check_headers(headers: dict[str, list[str]], http_version: str) -> None:
-    if http_version != "1.1" or len(headers.get("host", ())) != 1:
-        raise _bad("a WebSocket handshake is an HTTP/1.1 request with one Host")
-    if "upgrade" not in _tokens(headers, "connection"):
+def _check(head: RequestHead) -> None:
+    if head.version != "1.1":
+        raise _bad("a WebSocket handshake is an HTTP/1.1 request")
+    if "upgrade" not in head.elements("connection"):
         raise _bad("Connection must contain Upgrade")
+    headers = head.headers
     if any(length.strip("0") for length in headers.get("content-length", ())) or "transfer-encoding" in headers:
         raise _bad("a WebSocket handshake has no body")  # JDK 17 always says that its length is 0
     if headers.get("sec-websocket-version") != [WEBSOCKET_VERSION]:  # section 4.4
         raise CommandError(ErrorCode.UPGRADE_REQUIRED, f"Sec-WebSocket-Version must be {WEBSOCKET_VERSION}")
-
-
-def _tokens(headers: dict[str, list[str]], name: str) -> set[str]:
-    return {token.strip(OWS).lower() for value in headers.get(name, ()) for token in value.split(",")}
 
 
 def _key(headers: dict[str, list[str]]) -> bytes:

@@ -1,19 +1,23 @@
 """The opening handshake: every refusal, and what a request may ask for."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 
 import pytest
 from websockets.utils import accept_key
 
-from websocket_handler.net.handshake import (
-    QUERY_FIELDS_MAX,
-    accepted,
-    read_handshake,
-    wants_upgrade,
-)
+from tests.support.heads import read_head
+from websocket_handler.net import handshake
+from websocket_handler.net.handshake import QUERY_FIELDS_MAX, Handshake, accepted
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.messages import Position, Subscribe
+
+
+def read_handshake(head: bytes, paths: Sequence[str], *, has_compression: bool = False) -> Handshake:
+    """What a head asks for."""
+    return handshake.read_handshake(read_head(head), paths, has_compression=has_compression)
+
 
 KEY = b64encode(b"0123456789abcdef").decode()
 USUAL = {
@@ -77,14 +81,14 @@ def test_a_connection_header_without_upgrade_is_refused(value: str | None) -> No
     ],
 )
 def test_who_wants_a_websocket_is_seen_in_any_spelling(line: str) -> None:
-    assert wants_upgrade(f"GET /ws HTTP/1.1\r\n{line}\r\n\r\n".encode())
+    assert read_head(f"GET /ws HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n".encode()).wants_websocket
 
 
 @pytest.mark.parametrize(
     "line", ["upgrade: h2c", "x-upgrade: websocket", "upgrade: websockets", "x: upgrade: websocket"]
 )
 def test_everything_else_is_for_the_http_server(line: str) -> None:
-    assert not wants_upgrade(f"GET /ws HTTP/1.1\r\n{line}\r\n\r\n".encode())
+    assert not read_head(f"GET /ws HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n".encode()).wants_websocket
 
 
 def test_another_path_is_not_found() -> None:
@@ -104,7 +108,7 @@ def test_only_http_1_1_becomes_a_websocket(version: str) -> None:
 
 @pytest.mark.parametrize(
     "request_head",
-    [b"\r\n\r\n", b"hello\r\n\r\n", b"GET /ws\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"GET /ws HTTP/1.1\r\nHost: a\r\n"],
+    [b"hello\r\n\r\n", b"GET /ws\r\n\r\n", b"\x16\x03\x01\r\n\r\n"],
 )
 def test_what_is_no_request_is_refused(request_head: bytes) -> None:
     assert refusal(request_head).code is ErrorCode.INVALID_FIELD

@@ -1,0 +1,198 @@
+"""PURE: the head of an HTTP request: how its bytes are read, and which rules it keeps. This is the one place for the
+first request of a connection and for every later one, for handshakes and for all other requests.
+
+httptools parses. The rules on top of it stand here; what a handshake needs beyond them stands in `net/handshake.py`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+import httptools
+
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+
+OWS: Final = " \t"
+"""White space around a value (RFC 9110 section 5.6.3). Latin-1 has more of it, which belongs to the value."""
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_VERSIONS: Final = ("1.0", "1.1")
+_SCHEMES: Final = (b"http", b"https", b"ws", b"wss")
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+"""`uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2)."""
+_NO_PROXY_PROTOCOL: Final = (
+    "this port does not speak the PROXY protocol: let the proxy send X-Forwarded-For (TRUSTED_PROXY_HOPS)"
+)
+_OTHER_PROTOCOLS: Final = {
+    b"\x16": "this port speaks HTTP without TLS: use http:// and ws://, or end TLS in front of it",
+    b"PRI * HTTP/2": "this port speaks HTTP/1.1, not HTTP/2",
+    b"PROX": _NO_PROXY_PROTOCOL,
+    b"\r\n\r\n\x00": _NO_PROXY_PROTOCOL,
+}
+"""How other protocols begin, as far as the parser reads, and what their speakers are told."""
+
+
+class HeadTooLarge(CommandError):
+    """The answer to a request head above the limit: 431 (RFC 6585 section 5)."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(ErrorCode.MESSAGE_TOO_LARGE, f"a request head has at most {bytes_max} bytes (HEAD_BYTES)")
+
+    @property
+    def status(self) -> int:
+        return 431
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request line asks for."""
+
+    path: str
+    """Percent-decoded."""
+    query: str
+    origin_form: bytes
+    """The same target without scheme and authority."""
+    authority: str
+    """Empty unless the request line names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A request head that keeps the rules of HTTP/1.1."""
+
+    method: str
+    target: Target
+    version: str
+    headers: dict[str, list[str]]
+    """The values of each field, in their order, by its name in lower case."""
+    size: int
+    """How many bytes it has when it is written as usual, with one space before each value."""
+
+    @property
+    def host(self) -> str:
+        """The host that the client wants to reach (RFC 9112 section 3.2.2: the request line counts, not `Host`)."""
+        return self.target.authority or self.headers.get("host", [""])[0]
+
+    @property
+    def wants_websocket(self) -> bool:
+        """True if the request asks for a WebSocket."""
+        return "websocket" in self.elements("upgrade")
+
+    def elements(self, name: str) -> list[str]:
+        """The elements of a field that is a list of tokens, in lower case. A list may stand in several lines
+        (RFC 9110 section 5.3)."""
+        values = self.headers.get(name, ())
+        return [element.strip(OWS).lower() for value in values for element in value.split(",")]
+
+
+def request_head(method: bytes, target: bytes, version: str, fields: Iterable[tuple[bytes, bytes]]) -> RequestHead:
+    """What a parser found, as a request head. Raises CommandError with `invalid_field` unless it keeps the rules."""
+    if version not in _VERSIONS:
+        raise _bad(f"this port speaks HTTP/1.1, not HTTP/{version}")
+    headers: dict[str, list[str]] = {}
+    size = len(method) + len(target) + len("  HTTP/1.1\r\n\r\n")
+    for name, value in fields:
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(OWS))
+        size += len(name) + len(value) + len(": \r\n")
+    hosts = headers.get("host", ())
+    if len(hosts) != 1 and (hosts or version == "1.1"):
+        raise _bad("a request has one Host")  # RFC 9112 section 3.2
+    if hosts and _HOST.fullmatch(hosts[0]) is None:
+        raise _bad("Host must be a name or an address, with a port or without")
+    return RequestHead(method.decode("latin-1"), _target(target), version, headers, size)
+
+
+def _target(target: bytes) -> Target:
+    """Read a target in origin-form, absolute-form or asterisk-form (RFC 9112 section 3.2)."""
+    try:
+        url = httptools.parse_url(target)
+        path = url.path or b"/"
+        decoded = unquote(path.decode("ascii"))
+        authority = (url.host or b"").decode("ascii")
+    except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
+        raise _bad("the request target cannot be read") from None
+    if url.userinfo is not None or (url.schema is not None and url.schema.lower() not in _SCHEMES):
+        raise _bad("the request target must be a URL of http or ws without a user")
+    if ":" in authority:
+        authority = f"[{authority}]"
+    if url.port is not None:
+        authority += f":{url.port}"
+    query = url.query or b""
+    return Target(decoded, query.decode("latin-1"), path + (b"?" + query if query else b""), authority)
+
+
+class HeadReader:
+    """Reads the first request head of a connection as its bytes come."""
+
+    __slots__ = ("_bytes_max", "_fields", "_is_complete", "_parser", "_read", "_url", "data")
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self.data = b""
+        """All that has come."""
+        self._read = 0
+        self._url = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._is_complete = False
+        self._parser: httptools.HttpRequestParser | None = None
+
+    @property
+    def rest(self) -> bytes:
+        """What came behind the head."""
+        return self.data[self._read :]
+
+    def receive(self, data: bytes) -> RequestHead | None:
+        """Take bytes. Returns the head as soon as it is complete. Raises CommandError as soon as no further bytes can
+        make it a good one."""
+        self.data += data
+        while self._read < len(self.data) and not self._is_complete:
+            self._parse_to_an_empty_line()
+        if self._read > self._bytes_max:
+            raise HeadTooLarge(self._bytes_max)
+        if not self._is_complete or self._parser is None:
+            return None
+        head = request_head(self._parser.get_method(), self._url, self._parser.get_http_version(), self._fields)
+        if head.size > self._bytes_max:
+            raise HeadTooLarge(self._bytes_max)
+        return head
+
+    def _parse_to_an_empty_line(self) -> None:
+        """Read on, and not beyond the head. Empty lines may stand before it (RFC 9112 section 2.2)."""
+        end = self.data.find(_END_OF_HEAD, max(0, self._read - len(_END_OF_HEAD) + 1))
+        end = len(self.data) if end < 0 else end + len(_END_OF_HEAD)
+        if self._parser is None:
+            self._parser = httptools.HttpRequestParser(self)
+        try:
+            self._parser.feed_data(self.data[self._read : end])
+        except httptools.HttpParserUpgrade:
+            pass  # the parser raises it for every upgrade
+        except httptools.HttpParserError as error:
+            raise not_http(self.data, error) from None
+        self._read = end
+
+    # The parser calls these
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A whole field."""
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete."""
+        self._is_complete = True
+
+
+def not_http(data: bytes, error: Exception) -> CommandError:
+    """The answer to bytes that are no HTTP request: what they are, if they are known, or what the parser says."""
+    for start, reason in _OTHER_PROTOCOLS.items():
+        if data.startswith(start):
+            return _bad(reason)
+    return _bad(f"not an HTTP request: {error}")
+
+
+def _bad(reason: str) -> CommandError:
+    return CommandError(ErrorCode.INVALID_FIELD, reason)
