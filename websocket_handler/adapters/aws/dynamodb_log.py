@@ -23,7 +23,7 @@ from websocket_handler.adapters.aws.dynamodb_segment import (
     segment_of,
     sort_key,
 )
-from websocket_handler.adapters.aws.errors import AwsError
+from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.table import Table, item_key, range_query
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.ports.clock import Clock
@@ -56,6 +56,9 @@ EXPIRY_GRACE_S: Final = 10
 """A writer does not continue a log that expires sooner than this: another node, whose clock may be ahead of ours,
 could begin a new epoch at the same time."""
 PAGE_ITEMS_MIN: Final = 100
+ABOUT_THE_TABLE: Final = frozenset({Fault.GONE, Fault.DENIED})
+"""What is true for every request. Any other fault of a read may come from one project, whose log is long or whose
+partition is hot: `check` finds out if the node can read at all."""
 HEALTH_KEY: Final = "WS#HEALTH"
 OFFSET_LAST: Final = 10**20 - 1
 
@@ -176,8 +179,9 @@ class DynamoDbLogStore:
             self._failure = None
         except AwsError as error:
             answer = Unavailable(str(error))
-            self._failure = str(error)
-            self._is_write_failing = is_write
+            if is_write or error.fault in ABOUT_THE_TABLE:
+                self._failure = str(error)
+                self._is_write_failing = is_write
         finally:
             done(answer)
 

@@ -1,0 +1,43 @@
+"""What a failed call says about the node: the DynamoDB log store's `failure`, which makes `/ready` 503."""
+
+import pytest
+
+from demo.testing import Emulator
+from tests.contract.ports_testing import Asked, Tasks, dynamodb_log, impatience, new_project, quick_table
+from tests.contract.ports_testing import segment as made
+from tests.support.clock import SteeredClock
+from websocket_handler.adapters.aws.sdk import Aws
+from websocket_handler.adapters.aws.table import Table
+from websocket_handler.adapters.aws.wire import AwsWire
+from websocket_handler.ports.log_store import Committed, Unavailable
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def table(aws: Aws, table_name: str) -> Table:
+    return quick_table(table_name, AwsWire(aws).call)
+
+
+@pytest.fixture
+def store(table: Table, clock: SteeredClock, tasks: Tasks) -> Asked:
+    return dynamodb_log(table, clock, tasks)
+
+
+@pytest.mark.parametrize("mode", ["error", "throttle", "stall"])
+async def test_one_projects_failed_read_is_no_fault_of_the_node_until_a_check_fails(
+    store: Asked, table: Table, emulator: Emulator, mode: str
+) -> None:
+    """A long log, or a hot partition: other projects are served, so the node stays ready."""
+    project = new_project()
+    assert isinstance(await store.append(project, made(1, [b"a"])), Committed)
+    emulator.add_fault("dynamodb", mode, operation="Query", stall_s=300)
+    with impatience(table):
+        assert isinstance(await store.read(project, 0), Unavailable)
+        assert isinstance(await store.open(project), Unavailable)
+        assert store.store.failure() is None
+        await store.store.check()
+        assert store.store.failure()
+    emulator.clear_faults()
+    await store.store.check()
+    assert store.store.failure() is None
