@@ -11,7 +11,7 @@ from random import Random
 from websocket_handler.access.access import Access, AccessOptions
 from websocket_handler.access.admission import Admission, AdmissionOptions
 from websocket_handler.access.open_access import OpenAccess
-from websocket_handler.access.origins import Origins, origins_of
+from websocket_handler.access.origins import Origins, read_origins
 from websocket_handler.access.token_access import TokenAccess
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
@@ -39,6 +39,7 @@ from websocket_handler.protocol.publication import finish
 from websocket_handler.server import ServerOptions, WebSocketServer
 from websocket_handler.telemetry.counters import Counters, Gauges
 from websocket_handler.telemetry.log import EventLog
+from websocket_handler.telemetry.refusals import RefusalLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ class CoreOptions:
     access: AccessOptions = field(default_factory=AccessOptions)
     admission: AdmissionOptions = field(default_factory=AdmissionOptions)
     allowed_origins: str = ""
-    """Comma-separated origins of web pages, or `*`; empty for what the access allows of itself."""
+    """Comma-separated origins of web pages, or `*`. Pages of the own host need not be named."""
     keepalive: KeepaliveOptions = field(default_factory=KeepaliveOptions)
     scale_in_protection_connections: int = 0
     """From how many connections on the node is protected from scale-in; 0 for never."""
@@ -133,7 +134,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     source = ports.update_source
     updates = None if source is None else UpdateConsumer(source, node, counters, ports.random, log.report)
     access = _access(ports, options.access, node.projects.wake_readers)
-    origins = origins_of(options.allowed_origins, otherwise=access.unnamed_origins)
+    origins = Origins(read_origins(options.allowed_origins), has_loopback=access.has_loopback_pages)
     admission = Admission(options.admission, origins, clock.monotonic, access, ports.memory_bytes)
     server = WebSocketServer(node, forwarding, clock, options.server, ports.new_id, access)
     keepalive = Keepalive(options.keepalive, clock.monotonic, admission.is_memory_short)
@@ -159,6 +160,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
             now=clock.monotonic,
             message_bytes=limits.message_bytes,
             date=HttpDate(clock.wall, clock.text),
+            refusals=RefusalLog(log, clock.monotonic),
         ),
         readiness=_readiness(ports, server, forwarding, updates, recorder, access),
     )

@@ -183,6 +183,7 @@ def _http(settings: Settings, core: Core, options: EntranceOptions, end_socket: 
         presence=core.server.presence,
         access=core.access,
         admission=core.admission,
+        refusals=core.sockets.refusals,
     )
     registry = make_registry(core.ports.counters, core.gauges)
     has_console = settings.console == "on"

@@ -87,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_leeway_s: Annotated[float, _setting("how much the issuer's clock may differ", "s", ge=0, le=300)] = 5
     allow_token_in_query: Annotated[Switch, _setting("on: accept ?access_token=; proxies may log URLs")] = "off"  # noqa: S105
     allowed_origins: Annotated[
-        str, _setting("comma-separated origins of web pages, or *; empty: any with AUTH_MODE=none, else this host only")
+        str, _setting("comma-separated origins of web pages that come in beside this host's own, or *")
     ] = ""
     trusted_proxy_hops: Annotated[
         int, _setting("number of proxies in front that append to X-Forwarded-For", "", ge=0, le=10)

@@ -8,7 +8,7 @@ from tests.support.frames import handshake_head
 from tests.support.gateway import Gateway, Start
 from tests.support.peers import Peer, Raw, http
 from tests.support.tokens import GUARDED, bearer
-from websocket_handler.access.origins import ANY_ORIGIN, SAME_HOST, Origins, origins_of, read_origins
+from websocket_handler.access.origins import read_origins
 
 ALLOWED = "https://app.example.com"
 LOOK_ALIKES = [
@@ -144,10 +144,85 @@ def test_a_setting_that_is_no_origin_is_refused(text: str) -> None:
         read_origins(text)
 
 
-def test_nobody_asked_for_origins_where_everybody_may_come() -> None:
-    assert origins_of("", otherwise=ANY_ORIGIN).allow("https://anywhere.example", "gateway.example")
-    assert not origins_of("", otherwise=SAME_HOST).allow("https://anywhere.example", "gateway.example")
-    assert not origins_of("https://a.example", otherwise=ANY_ORIGIN).allow(
-        "https://anywhere.example", "anywhere.example"
+@pytest.mark.parametrize("mode", ["none", "jwt"])
+@pytest.mark.parametrize("named", ["", ALLOWED])
+def test_one_rule_for_both_ways_in(start: Start, mode: str, named: str) -> None:
+    """A page that may open a WebSocket may use the API and read its answers, and no other page may do either."""
+    settings = GUARDED if mode == "jwt" else {"LOG_STORE": "memory"}
+    loopback = {"http://localhost:5173", "http://127.0.0.1:3000", "https://app.localhost:8443"}
+    inside = {"http://gateway.example", *(loopback if mode == "none" else ()), *([named] if named else ())}
+    outside = {"https://evil.io", "null", "http://localhost.evil.io", ALLOWED, *loopback} - inside
+    with start(**{**settings, "ALLOWED_ORIGINS": named}) as gateway:
+        for origin in sorted(inside):
+            with Peer.connect(gateway.port, origin=origin, **bearer()):
+                pass
+            for path in ("/api/v1/connections", "/ready", "/health", "/metrics"):
+                response = http(gateway.port, "GET", path, origin=origin, **bearer())
+                assert response.status == 200
+                assert response.headers["access-control-allow-origin"] == origin
+        for origin in sorted(outside):
+            with Raw(gateway.port) as raw:
+                raw.send(handshake_head(origin=origin, **bearer()))
+                socket = raw.response()
+            api = http(gateway.port, "GET", "/api/v1/connections", origin=origin, **bearer())
+            for response, event in ((socket, "handshake.refused"), (api, "page.refused")):
+                assert (response.status, response.code) == (403, "forbidden")
+                assert "ALLOWED_ORIGINS" in response.json()["message"]
+                record = gateway.wait_for_record(event, origin=origin)
+                assert (record["code"], record["setting"]) == ("forbidden", "ALLOWED_ORIGINS")
+                assert record["reason"] == response.json()["message"]
+                assert record["address"] == "127.0.0.1"
+
+
+def test_a_star_opens_both_ways(start: Start) -> None:
+    with start(**{**GUARDED, "ALLOWED_ORIGINS": "*"}) as gateway:
+        for origin in ("https://anywhere.example", "null"):
+            with Peer.connect(gateway.port, origin=origin, **bearer()):
+                pass
+            response = http(gateway.port, "GET", "/api/v1/connections", origin=origin, **bearer())
+            assert (response.status, response.headers["access-control-allow-origin"]) == (200, origin)
+
+
+def test_every_refused_handshake_is_logged_with_its_reason_and_a_flood_of_them_is_bounded(start: Start) -> None:
+    with start(**GUARDED, CONNECTIONS_PER_ADDRESS="1") as gateway:
+        with Raw(gateway.port) as raw:
+            raw.send(handshake_head(authorization="Bearer forged"))
+            assert raw.response().status == 401
+        assert "setting" not in gateway.wait_for_record("handshake.refused", code="unauthorized")
+        with Peer.connect(gateway.port, **bearer()):
+            for _ in range(50):
+                with Raw(gateway.port) as raw:
+                    raw.send(handshake_head(**bearer()))
+                    assert raw.response().code == "too_many_connections"
+        record = gateway.wait_for_record("handshake.refused", code="too_many_connections")
+        assert record["setting"] == "CONNECTIONS_PER_ADDRESS"
+        logged = [one for one in gateway.records("handshake.refused") if one["code"] == "too_many_connections"]
+        assert 20 <= len(logged) < 50
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["cache-control", "cache-control,last-event-id,accept", "traceparent, baggage,sentry-trace", "authorization,x-a"],
+)
+def test_a_preflight_allows_what_the_page_asks_for(guarded: Gateway, asked: str) -> None:
+    response = http(
+        guarded.port,
+        "OPTIONS",
+        "/api/v1/projects/team-a/events",
+        origin=ALLOWED,
+        access_control_request_method="GET",
+        access_control_request_headers=asked,
     )
-    assert not Origins(frozenset(), same_host=True).allow("https://a.example", None)
+    allowed = {name.strip().lower() for name in response.headers["access-control-allow-headers"].split(",")}
+    assert response.status == 204
+    assert {name.strip() for name in asked.split(",")} <= allowed
+    assert {"accept", "authorization", "cache-control", "last-event-id", "idempotency-key"} <= allowed
+
+
+def test_a_preflight_repeats_nothing_that_is_no_header(guarded: Gateway) -> None:
+    asked = "x-good, x bad, <script>, x:y, ,"
+    preflight = {"access_control_request_method": "GET", "access_control_request_headers": asked}
+    response = http(guarded.port, "OPTIONS", "/api/v1/connections", origin=ALLOWED, **preflight)
+    allowed = [name.strip() for name in response.headers["access-control-allow-headers"].split(",")]
+    assert allowed[-1] == "x-good"
+    assert all(name.replace("-", "").isalnum() for name in allowed)

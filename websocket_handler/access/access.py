@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from websocket_handler.access.credentials import Credential
-from websocket_handler.access.origins import Origins
 from websocket_handler.ports.authenticator import Authenticated
 from websocket_handler.ports.clock import Timer
 from websocket_handler.ports.transport import Transport
@@ -53,8 +52,8 @@ class AccessOptions:
 class Access(Protocol):
     """Keeps the identities of one node: one object per node, called from the event loop's thread, never waits."""
 
-    unnamed_origins: Origins
-    """The origins of web pages that may come in when the operator has named none."""
+    has_loopback_pages: bool
+    """True if web pages of the user's own machine may come in, whichever the operator has named."""
 
     def failure(self) -> str | None:
         """Why tokens cannot be verified at the moment, for `/ready`; None when they can."""

@@ -82,10 +82,11 @@ class Admission:
         counts for. Raises CommandError: `rate_limited`, `too_many_connections`, `forbidden`."""
         address = client_address(peer, arrival.forwarded_for, self._options.trusted_proxy_hops)
         if not self._handshakes.allows(self._now()):
-            raise CommandError(ErrorCode.RATE_LIMITED, "too many handshakes; slow down and come again")
+            raise CommandError(
+                ErrorCode.RATE_LIMITED, "too many handshakes; slow down and come again", setting="HANDSHAKES_PER_SECOND"
+            )
         self._check_room(address)
-        if not self._origins.allow(arrival.origin, arrival.host):
-            raise CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
+        self._origins.check(arrival.origin, arrival.host)
         return address
 
     def identify(self, arrival: Arrival, done: Identified) -> None:
@@ -134,8 +135,16 @@ class Admission:
     def _check_room(self, address: str) -> None:
         self._check_address(address)
         if self.is_memory_short():
-            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node has no memory for more connections")
+            raise CommandError(
+                ErrorCode.TOO_MANY_CONNECTIONS,
+                "this node has no memory for more connections",
+                setting="MEMORY_LIMIT_BYTES",
+            )
 
     def _check_address(self, address: str) -> None:
         if self._addresses.is_full(address):
-            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this address has as many connections as one may have")
+            raise CommandError(
+                ErrorCode.TOO_MANY_CONNECTIONS,
+                "this address has as many connections as one may have",
+                setting="CONNECTIONS_PER_ADDRESS",
+            )

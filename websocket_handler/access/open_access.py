@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 from websocket_handler.access.access import Holder, Identified
 from websocket_handler.access.credentials import Credential
-from websocket_handler.access.origins import ANY_ORIGIN
 from websocket_handler.ports.authenticator import Authenticated
 from websocket_handler.protocol.identity import ANYONE, Identity
 from websocket_handler.protocol.messages import AnyCommand
@@ -13,7 +12,7 @@ from websocket_handler.protocol.messages import AnyCommand
 class OpenAccess:
     """Gives every client the identity ANYONE and looks at no credential: see `Access`."""
 
-    unnamed_origins = ANY_ORIGIN
+    has_loopback_pages = True
 
     def __init__(self, new_ticket: Callable[[], str]) -> None:
         """Clients may ask for tickets here too, so that the same client works with both modes."""

@@ -1,27 +1,40 @@
 """PURE: which web pages may talk to the gateway. A browser names the page's origin, and no page can forge it
-(RFC 6454; cross-site WebSocket hijacking)."""
+(RFC 6454; cross-site WebSocket hijacking). The same rule holds for handshakes and for the HTTP API."""
 
+from typing import Final
 from urllib.parse import urlsplit
 
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.names import LOOPBACK_HOSTS
+
+ANY: Final = "*"
+SETTING: Final = "ALLOWED_ORIGINS"
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 class Origins:
-    """The allowed origins: `any`, exact ones, or (`same_host`) only pages that this host served."""
+    """The pages that may come in: those of the gateway's own host, and those that the operator named."""
 
-    def __init__(self, allowed: frozenset[str], *, same_host: bool, is_any: bool = False) -> None:
-        self._is_any = is_any or "*" in allowed
-        self._allowed = allowed
-        self._is_same_host = same_host
-        self.are_named = bool(allowed)
-        """True if the operator has named origins: pages of these origins may read answers (CORS)."""
+    def __init__(self, named: frozenset[str] = frozenset(), *, has_loopback: bool = False) -> None:
+        """`named` are origins as a browser writes them; `*` names all of them. With `has_loopback`, pages that the
+        user's own machine serves may come in as well, on every port: pages under development."""
+        self._named = named
+        self._has_loopback = has_loopback
 
     def allow(self, origin: str | None, host: str | None) -> bool:
         """True if a request with these `Origin` and `Host` headers may come in. Only browsers send an origin, so a
         request without one may come."""
-        if origin is None or self._is_any or origin in self._allowed:
+        if origin is None or ANY in self._named or origin in self._named:
             return True
-        return self._is_same_host and host is not None and _is_same(origin, host)
+        if self._has_loopback and _is_loopback(origin):
+            return True
+        return host is not None and _is_same(origin, host)
+
+    def check(self, origin: str | None, host: str | None) -> None:
+        """Raises CommandError with `forbidden` unless `allow` is True."""
+        if not self.allow(origin, host):
+            reason = f"this page's origin is not allowed; the operator can let it in with {SETTING}"
+            raise CommandError(ErrorCode.FORBIDDEN, reason, setting=SETTING)
 
 
 def _is_same(origin: str, host: str) -> bool:
@@ -32,10 +45,21 @@ def _is_same(origin: str, host: str) -> bool:
     return authority.lower().removesuffix(default) == host.lower().removesuffix(default)
 
 
+def _is_loopback(origin: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+        is_exact = origin == f"{parts.scheme}://{parts.netloc}" and parts.port != 0
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    is_loopback = host in LOOPBACK_HOSTS or host.endswith(".localhost")  # RFC 6761 section 6.3
+    return is_exact and is_loopback and parts.scheme in _DEFAULT_PORTS and "@" not in origin
+
+
 def read_origins(text: str) -> frozenset[str]:
     """Comma-separated origins as a browser writes them, or `*`. Raises ValueError with the entry that is no origin."""
     origins = frozenset(entry.strip() for entry in text.split(",") if entry.strip())
-    for origin in origins - {"*"}:
+    for origin in origins - {ANY}:
         if not _is_origin(origin):
             raise ValueError(f"{origin!r} is no origin: scheme://host or scheme://host:port, in lower case")
     return origins
@@ -50,12 +74,6 @@ def _is_origin(text: str) -> bool:
     return is_exact and bool(parts.hostname) and "@" not in text and "*" not in text and text == text.lower()
 
 
-ANY_ORIGIN = Origins(frozenset(), same_host=False, is_any=True)
-SAME_HOST = Origins(frozenset(), same_host=True)
+ANY_ORIGIN: Final = Origins(frozenset({ANY}))
+SAME_HOST: Final = Origins()
 """Only pages that this host served."""
-
-
-def origins_of(text: str, otherwise: Origins) -> Origins:
-    """The origins that the operator has named, comma-separated; `otherwise` if there are none. Raises ValueError."""
-    named = read_origins(text)
-    return Origins(named, same_host=False) if named else otherwise

@@ -6,7 +6,6 @@ from websocket_handler.access import rights
 from websocket_handler.access.access import AccessOptions, Holder, Identified
 from websocket_handler.access.credentials import Credential, Kind, bearer_token, handshake_credential
 from websocket_handler.access.expiry import Expiry, end
-from websocket_handler.access.origins import SAME_HOST
 from websocket_handler.access.revocations import Revocations
 from websocket_handler.access.rights import unauthorized
 from websocket_handler.access.tickets import Tickets
@@ -21,7 +20,7 @@ from websocket_handler.protocol.messages import AnyCommand
 class TokenAccess:
     """Keeps the identities of one node that verifies tokens: see `Access`."""
 
-    unnamed_origins = SAME_HOST
+    has_loopback_pages = False
 
     def __init__(
         self,

@@ -20,7 +20,11 @@ class UserCount:
         """Raises CommandError with `too_many_connections` unless this user may have one more connection."""
         taken = len(self._connections.get(user_id, ())) + self._places[user_id]
         if 0 < self._maximum <= taken:
-            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this user has as many connections as one may have")
+            raise CommandError(
+                ErrorCode.TOO_MANY_CONNECTIONS,
+                "this user has as many connections as one may have",
+                setting="CONNECTIONS_PER_USER",
+            )
 
     def connections(self, user_id: str) -> list[Holder]:
         """The user's connections on this node, oldest first."""

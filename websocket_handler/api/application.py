@@ -65,7 +65,7 @@ def make_application(
         routes += [Route("/", console.page), Route("/console/{name}", console.asset)]
     refusals = Refusals(gateway)
     handlers = {CommandError: refusals.command, HTTPException: refusals.http, Exception: refusals.bug}
-    middleware = [Middleware(OriginCheck, origins=origins, refused=refusals.count)]
+    middleware = [Middleware(OriginCheck, origins=origins, refused=refusals.page)]
     application = Starlette(routes=routes, exception_handlers=handlers, middleware=middleware)  # type: ignore[arg-type]
     application.router.redirect_slashes = False  # it would lead to wherever the Host header says
     return application
@@ -90,6 +90,11 @@ class Refusals:
     def count(self, fault: CommandError) -> None:
         """One more error answer."""
         self._gateway.node.engine.counters.errors[fault.code.value] += 1
+
+    def page(self, fault: CommandError, address: str, origin: str) -> None:
+        """A page of another origin was refused."""
+        self.count(fault)
+        self._gateway.refusals.page(fault, address, origin)
 
     async def command(self, _request: Request, fault: CommandError) -> Response:
         """A fault that the protocol names."""

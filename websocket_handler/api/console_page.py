@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+"""Not `[::1]`: a policy cannot name it (CSP Level 3 section 2.3.1)."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -23,9 +25,13 @@ MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript
 def content_security_policy(host: str) -> str:
     """What the page may do: its own files, and a WebSocket to where it came from. No text becomes markup or script.
 
-    `host` is the request's Host header. Browsers differ in whether 'self' covers WebSockets, so both are named.
+    `host` is the request's Host header. Browsers differ in whether 'self' covers WebSockets, so both are named. On
+    loopback the machine's other name is, too: a snippet from the documentation says one of them, the address bar any.
     """
     sockets = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""
+    name, _, port = host.partition(":")
+    if sockets and name in LOOPBACK_NAMES:
+        sockets = "".join(f" ws://{other}:{port} wss://{other}:{port}" for other in LOOPBACK_NAMES if port) or sockets
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'{sockets}; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "

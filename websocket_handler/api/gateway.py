@@ -16,6 +16,7 @@ from websocket_handler.ports.clock import Clock
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import http_error
 from websocket_handler.telemetry.log import EventLog
+from websocket_handler.telemetry.refusals import RefusalLog
 
 LIMIT_DEFAULT = 100
 Answer = TypeVar("Answer")
@@ -35,6 +36,7 @@ class Gateway:
     presence: Callable[[str], bytes]
     access: Access
     admission: Admission
+    refusals: RefusalLog
 
 
 def json_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from websocket_handler.access.origins import Origins
 from websocket_handler.api.gateway import error_response
-from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.codes import CommandError
 
 API: Final = "/api/"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)
@@ -33,30 +33,30 @@ ASKED_HEADERS_MAX: Final = 50
 
 
 class OriginCheck:
-    """Refuses pages of other origins. Where the operator named origins, it tells browsers that their pages may read the
-    answers. `/health`, `/ready` and the console's files stay open to every page: they tell no secret.
+    """Refuses pages that may not come in by WebSocket either, and tells browsers that the others may read the answers.
+    `/health`, `/ready` and the console's files stay open to every page: they tell no secret.
 
     Why this is not Starlette's `CORSMiddleware`: docs/decisions/0015-cors.md."""
 
-    def __init__(self, app: ASGIApp, origins: Origins, refused: Callable[[CommandError], None]) -> None:
+    def __init__(self, app: ASGIApp, origins: Origins, refused: Callable[[CommandError, str, str], None]) -> None:
+        """`refused` is told the error, the client's address and the page's origin."""
         self._app = app
         self._origins = origins
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_guarded(scope["path"]):
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
         values = headers.getlist("origin")
-        origin = ", ".join(values)
         if not values:
             await self._app(scope, receive, send)
-        elif not self._origins.allow(origin, headers.get("host")):
-            await self._refuse(scope, receive, send)
-        elif not self._origins.are_named:
-            await self._app(scope, receive, send)
-        elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            return
+        origin = ", ".join(values)
+        try:
+            self._origins.check(origin, headers.get("host"))
+        except CommandError as fault:
+            await self._refuse(fault, origin, scope, receive, send)
+            return
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             permission = {
                 "Access-Control-Allow-Origin": origin,
                 "Access-Control-Allow-Headers": _request_headers(headers),
@@ -66,9 +66,12 @@ class OriginCheck:
         else:
             await self._app(scope, receive, _readable(send, origin))
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        fault = CommandError(ErrorCode.FORBIDDEN, "this page's origin is not allowed")
-        self._refused(fault)
+    async def _refuse(self, fault: CommandError, origin: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _is_guarded(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        client = scope.get("client")
+        self._refused(fault, client[0] if client else "", origin)
         await error_response(fault)(scope, receive, send)
 
 

@@ -90,13 +90,17 @@ class Node:
         """Raises CommandError unless one more connection may come in that follows so many projects at once:
         `too_many_connections`, `too_many_subscriptions`."""
         if self.is_full:
-            raise CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node holds as many connections as it can")
+            raise CommandError(
+                ErrorCode.TOO_MANY_CONNECTIONS,
+                "this node holds as many connections as it can",
+                setting="MAX_CONNECTIONS",
+            )
         if 0 < self.limits.subscriptions < subscriptions:
             raise self._too_many_subscriptions()
 
     def _too_many_subscriptions(self) -> CommandError:
         reason = f"a connection follows at most {self.limits.subscriptions} projects"
-        return CommandError(ErrorCode.TOO_MANY_SUBSCRIPTIONS, reason)
+        return CommandError(ErrorCode.TOO_MANY_SUBSCRIPTIONS, reason, setting="MAX_SUBSCRIPTIONS")
 
     def unregister(self, connection: Connection) -> None:
         """Let a connection go, with all its subscriptions. Doing it twice changes nothing."""

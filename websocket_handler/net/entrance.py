@@ -119,13 +119,15 @@ class Entrance:
 class _Entry(asyncio.Protocol):
     """A fresh socket until its first request head is complete. Its bytes and its time are limited."""
 
-    __slots__ = ("_entrance", "_is_half_closed", "_is_identifying", "_is_over", "_reader", "_rest", "_socket")
+    __slots__ = ("_entrance", "_is_half_closed", "_is_identifying", "_is_over", "_origin", "_reader", "_rest", "_socket")
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
         self._reader = HeadReader(entrance.options.head_bytes)
         self._rest = b""
         """Frames that came in one packet with the handshake."""
+        self._origin: str | None = None
+        """The web page that asks for a WebSocket, once its handshake has been read."""
         self._is_half_closed = False
         self._is_identifying = False
         self._is_over = False
@@ -172,6 +174,7 @@ class _Entry(asyncio.Protocol):
         """Take a handshake in, or begin to find out who the client is. Raises CommandError."""
         has_compression = self._entrance.options.has_compression
         handshake = read_handshake(head, self._entrance.paths, has_compression=has_compression)
+        self._origin = handshake.origin
         address = self._entrance.admit(handshake, self._peer())
         self._rest = self._reader.rest
         self._is_identifying = True
@@ -226,6 +229,7 @@ class _Entry(asyncio.Protocol):
 
     def _refuse(self, fault: CommandError, status: int | None = None) -> None:
         self._leave()
+        self._entrance.shared.refusals.handshake(fault, self._peer(), self._origin)
         self._entrance.shared.counters.handshakes_refused[fault.code.value] += 1
         self._socket.write(last_response(fault, status, date=self._entrance.shared.date()))
         self._entrance.end_socket(self._socket)

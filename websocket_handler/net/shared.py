@@ -13,6 +13,7 @@ from websocket_handler.protocol.identity import Identity
 from websocket_handler.protocol.messages import Subscribe
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog
+from websocket_handler.telemetry.refusals import RefusalLog
 
 
 class Server(Protocol):
@@ -55,6 +56,7 @@ class Shared:
         "log",
         "message_bytes",
         "now",
+        "refusals",
         "server",
     )
 
@@ -68,6 +70,7 @@ class Shared:
         now: Callable[[], float],
         message_bytes: int,
         date: Callable[[], str],
+        refusals: RefusalLog,
     ) -> None:
         """`now` gives monotonic seconds, `date` the time as HTTP writes it. `message_bytes` is the size of the largest
         message a client may send."""
@@ -78,6 +81,7 @@ class Shared:
         self.log = log
         self.now = now
         self.date = date
+        self.refusals = refusals
         self.message_bytes = message_bytes
         self.handle_message = server.handle_client_message
         """The server's method itself: looking it up for every message would cost."""

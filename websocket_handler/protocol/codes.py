@@ -113,8 +113,18 @@ class CloseCode(IntEnum):
 class CommandError(Exception):
     """The answer to a command, or to an HTTP request, that cannot be carried out. Nothing was done."""
 
-    def __init__(self, code: ErrorCode, message: str, *, command_id: str | None = None, action: str | None = None):
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        command_id: str | None = None,
+        action: str | None = None,
+        setting: str = "",
+    ) -> None:
+        """`setting` is the name of the setting that would allow it, for the operator's log."""
         super().__init__(code, message)
+        self.setting = setting
         self.code = code
         self.message = message
         self.id = command_id

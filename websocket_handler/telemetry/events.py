@@ -17,6 +17,8 @@ EVENTS: Final[dict[str, int]] = {
     "scale_in.protected": logging.INFO,
     "scale_in.released": logging.INFO,
     "scale_in.waived": logging.WARNING,
+    "handshake.refused": logging.WARNING,
+    "page.refused": logging.WARNING,
     "connection.opened": logging.DEBUG,
     "connection.closed": logging.INFO,
     "connection.failed": logging.ERROR,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from websocket_handler.access.origins import ANY_ORIGIN, SAME_HOST, origins_of, read_origins
+from websocket_handler.access.origins import ANY_ORIGIN, SAME_HOST, Origins, read_origins
+from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 
 def test_origins_are_named_as_a_browser_writes_them() -> None:
@@ -29,24 +30,64 @@ def test_what_is_no_origin_is_refused_with_its_name(text: str) -> None:
         read_origins(f"https://fine.example,{text}")
 
 
-def test_named_origins_and_no_others_may_come() -> None:
-    origins = origins_of("https://a.example", otherwise=ANY_ORIGIN)
+def test_named_origins_and_no_others_may_come_beside_the_own_host() -> None:
+    origins = Origins(read_origins("https://a.example"))
     assert origins.allow("https://a.example", "gateway")
+    assert origins.allow("https://gateway", "gateway")
     assert origins.allow(None, "gateway"), "no browser"
-    for other in ("https://b.example", "http://a.example", "https://a.example.evil", "https://gateway", "null", ""):
+    for other in ("https://b.example", "http://a.example", "https://a.example.evil", "http://localhost", "null", ""):
         assert not origins.allow(other, "gateway")
-    assert origins.are_named
 
 
-def test_any_origin_may_come_where_everybody_may_or_a_star_says_so() -> None:
-    assert origins_of("", otherwise=ANY_ORIGIN) is ANY_ORIGIN
+def test_any_origin_may_come_where_a_star_says_so() -> None:
     assert ANY_ORIGIN.allow("https://evil.example", "gateway")
-    assert origins_of("*", otherwise=SAME_HOST).allow("https://evil.example", None)
+    assert Origins(read_origins("*")).allow("https://evil.example", None)
+
+
+@pytest.mark.parametrize("named", ["", "https://a.example"])
+def test_pages_of_loopback_may_come_on_every_port_where_they_may(named: str) -> None:
+    origins = Origins(read_origins(named), has_loopback=True)
+    for page in (
+        "http://localhost",
+        "http://localhost:5173",
+        "https://localhost:8443",
+        "http://127.0.0.1:3000",
+        "http://[::1]:3000",
+        "http://app.localhost:3000",
+    ):
+        assert origins.allow(page, "gateway:8080"), page
+        assert not Origins(read_origins(named)).allow(page, "gateway:8080"), page
+    for page in (
+        "http://localhost.evil.io",
+        "http://evil.io:127",
+        "http://localhost@evil.io",
+        "http://evil.io@localhost",
+        "http://127.0.0.1.evil.io",
+        "http://notlocalhost",
+        "http://10.0.0.1",
+        "http://0.0.0.0:3000",
+        "ftp://localhost",
+        "file://localhost",
+        "http://localhost/",
+        "http://localhost:99999",
+        "http://[::1",
+        "localhost",
+        "null",
+        "",
+        "http://localhost, http://evil.io",
+    ):
+        assert not origins.allow(page, "gateway:8080"), page
+
+
+def test_who_is_refused_is_told_the_setting() -> None:
+    with pytest.raises(CommandError, match="ALLOWED_ORIGINS") as caught:
+        SAME_HOST.check("https://evil", "gateway")
+    assert (caught.value.code, caught.value.setting) == (ErrorCode.FORBIDDEN, "ALLOWED_ORIGINS")
+    SAME_HOST.check(None, "gateway")
 
 
 def test_where_nobody_is_named_only_pages_of_this_host_may_come() -> None:
-    origins = origins_of("", otherwise=SAME_HOST)
-    assert not origins.are_named
+    origins = SAME_HOST
     for origin, host in (
         ("https://gateway", "gateway"),
         ("https://gateway", "gateway:443"),

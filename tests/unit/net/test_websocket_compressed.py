@@ -26,6 +26,7 @@ from websocket_handler.protocol.identity import ANYONE
 from websocket_handler.protocol.session import Session, SessionLimits
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog
+from websocket_handler.telemetry.refusals import RefusalLog
 
 BOMB = client_frame(TEXT, deflated(b"\0" * 65_536), rsv=RSV1)
 
@@ -58,7 +59,17 @@ class Desk:
         self.wire = Wire()
         admission = Admission(AdmissionOptions(), ANY_ORIGIN, lambda: 0.0, OpenAccess(lambda: ""), lambda: 0)
         keepalive = Keepalive(KeepaliveOptions(), lambda: 0.0, lambda: False)
-        self.shared = Shared(self, admission, keepalive, Counters(), EventLog(), lambda: 0.0, 65_536, lambda: "")
+        self.shared = Shared(
+            self,
+            admission,
+            keepalive,
+            Counters(),
+            EventLog(),
+            lambda: 0.0,
+            65_536,
+            lambda: "",
+            RefusalLog(EventLog(), lambda: 0.0),
+        )
 
     def check_room(self, _subscriptions: int) -> None:
         """There is always room."""
