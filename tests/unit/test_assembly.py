@@ -27,7 +27,7 @@ class NoKeys:
 async def test_without_an_authenticator_everybody_may_come_in() -> None:
     core = assemble(memory_ports(), core_options())
     assert isinstance(core.access, OpenAccess)
-    assert core.origins.allow("https://anywhere.example", "gateway")
+    assert core.origins.allow("http://localhost:5173", "gateway")
 
 
 @in_virtual_time
