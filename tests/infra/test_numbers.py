@@ -173,6 +173,6 @@ def test_alarms_follow_the_metrics_that_are_written() -> None:
 def test_the_drain_alarm_reads_an_event_that_is_logged() -> None:
     """`node.drained` with the field `left`."""
     template = (REPOSITORY / "template.yaml").read_text(encoding="utf-8")
-    source = (REPOSITORY / "websocket_handler" / "app.py").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "websocket_handler").rglob("*.py"))
     assert '$.event = "node.drained"' in template
     assert re.search(r'emit\("node\.drained",[^)]*left=', source)

@@ -119,7 +119,16 @@ class Entrance:
 class _Entry(asyncio.Protocol):
     """A fresh socket until its first request head is complete. Its bytes and its time are limited."""
 
-    __slots__ = ("_entrance", "_is_half_closed", "_is_identifying", "_is_over", "_origin", "_reader", "_rest", "_socket")
+    __slots__ = (
+        "_entrance",
+        "_is_half_closed",
+        "_is_identifying",
+        "_is_over",
+        "_origin",
+        "_reader",
+        "_rest",
+        "_socket",
+    )
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance

@@ -92,10 +92,10 @@ def test_a_header_that_breaks_its_grammar_is_refused_as_a_whole(header: str) -> 
 
 def test_a_header_is_not_read_beyond_its_limit() -> None:
     offer = "permessage-deflate, "
-    fits = offer * (OFFERS_CHARACTERS_MAX // len(offer))
+    fits = (offer * (OFFERS_CHARACTERS_MAX // len(offer))).ljust(OFFERS_CHARACTERS_MAX)
     assert agreed_extensions([fits]) == AGREED
     with pytest.raises(ValueError, match="too long"):
-        agreed_extensions([fits, fits])
+        agreed_extensions([f"{fits} "])
 
 
 PIECES = st.sampled_from(
