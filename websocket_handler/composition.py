@@ -193,7 +193,7 @@ def _http(settings: Settings, core: Core, options: EntranceOptions, end_socket: 
     limits = HttpLimits(
         options.head_bytes, settings.handshake_timeout_s, settings.slow_client_timeout_s, settings.max_connections
     )
-    return http_protocol_factory(application, core.sockets.date, limits, core.ports.counters, end_socket)
+    return http_protocol_factory(application, core.sockets.date, end_socket, limits, core.ports.counters)
 
 
 def metrics_output(settings: Settings, core: Core, background: Background) -> list[Edge]:

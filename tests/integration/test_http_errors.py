@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.support.frames import HANDSHAKE
+from tests.support.raw_socket import close_at_once
 from websocket_handler.api.gateway import error_response
 from websocket_handler.api.http_server import HttpProtocol, http_protocol_factory
 from websocket_handler.app import App
@@ -59,13 +60,13 @@ async def from_the_api(fault: CommandError, _patch: pytest.MonkeyPatch) -> Answe
         return error_response(fault)
 
     application = Starlette(routes=[Route("/ws", endpoint)], exception_handlers={CommandError: refused})
-    make = http_protocol_factory(application, lambda: DATE)
+    make = http_protocol_factory(application, lambda: DATE, close_at_once)
     return await answer(lambda: make(never_given_back))
 
 
 async def from_the_http_server(fault: CommandError, patch: pytest.MonkeyPatch) -> Answer:
     """The HTTP server refuses what is no request, before the API sees it."""
-    factory = http_protocol_factory(Starlette(), lambda: DATE)
+    factory = http_protocol_factory(Starlette(), lambda: DATE, close_at_once)
 
     def refusing() -> asyncio.Protocol:
         protocol = factory(never_given_back)
@@ -85,7 +86,7 @@ async def from_the_handshake(fault: CommandError, patch: pytest.MonkeyPatch) -> 
     entrance = App(from_environment(SETTINGS), Counters(), "node").entrance
     patch.setattr(entrance.shared, "date", lambda: DATE)
     patch.setattr(entrance, "admit", refuse)
-    patch.setattr(entrance, "end_socket", asyncio.Transport.close)  # the loop of this test ends at once
+    patch.setattr(entrance, "end_socket", close_at_once)  # the loop of this test ends at once
     return await answer(entrance.protocol, **HANDSHAKE)
 
 

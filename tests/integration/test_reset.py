@@ -110,7 +110,7 @@ async def scene() -> AsyncIterator[Scene]:
     clock = SteeredClock(loop_time)
     store = MemoryLogStore(clock, LogLimits(), bytes_max=STORE_BYTES)
     core = assemble(memory_ports(clock=clock, log_store=store), core_options())
-    listener = Listener("127.0.0.1", 0, make_entrance(SETTINGS, core).protocol)
+    listener = Listener(("127.0.0.1",), 0, make_entrance(SETTINGS, core).protocol)
     life = Life(core, Background(NotedEvents()), Edges(above=[listener]), drain_s=0)
     await life.start()
     try:

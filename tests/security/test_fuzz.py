@@ -26,7 +26,7 @@ from websocket_handler.protocol.request_head import HeadReader
 
 ROUNDS = 60
 OUTCOMES = {
-    "http": {"101", "400", "426"},
+    "http": {"101", "400", "403", "426"},
     "frames": {"close 1000", "close 1002", "close 1007", "hung up"},
     "text": {"duplicate_key", "invalid_field", "invalid_json", "pong", "publish_confirmed", "too_deep"},
 }

@@ -37,6 +37,7 @@ def application_over(core: Core) -> Starlette:
         presence=core.server.presence,
         access=core.access,
         admission=core.admission,
+        refusals=core.sockets.refusals,
     )
     random, origins = core.ports.random, core.origins
     return make_application(gateway, CollectorRegistry(), has_console=False, path="/ws", random=random, origins=origins)

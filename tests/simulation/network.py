@@ -152,6 +152,13 @@ class Socket(asyncio.Transport):
     def close(self) -> None:
         self._link.finish()
 
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        """The client closes its side as soon as it has read to the end."""
+        self._link.finish()
+
     def abort(self) -> None:
         if self._link.process.may_act():
             self._link.end()

@@ -31,6 +31,7 @@ from websocket_handler.life import FLUSH_MARGIN_S, Edges, Life
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.net.entrance import Entrance, EntranceOptions
 from websocket_handler.net.keepalive import KeepaliveOptions
+from websocket_handler.net.lingering import Lingering
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.log_store import LogStore, Segment
 from websocket_handler.ports.transport import one_by_one
@@ -125,7 +126,7 @@ class Process(Owner):
             entries=world.scenario.door.entries,
             has_compression=world.scenario.has_compression,
         )
-        self._entrance = Entrance(options, self.core.sockets, _NoHttp)
+        self._entrance = Entrance(options, self.core.sockets, _NoHttp, Lingering().end)
         self._application = application_over(self.core)
         self.life = self.context.run(Life, self.core, background, Edges(above=[_Listening(self)]), DRAIN_S)
 

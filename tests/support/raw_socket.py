@@ -70,3 +70,8 @@ class RawSocket:
         """Hang up."""
         self.writer.close()
         await self.writer.wait_closed()
+
+
+def close_at_once(transport: asyncio.Transport) -> None:
+    """Ends a socket without waiting for what its client still sends: for tests whose loop ends with the answer."""
+    transport.close()

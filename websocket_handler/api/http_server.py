@@ -348,9 +348,9 @@ class HttpProtocol(HttpToolsProtocol):
 def http_protocol_factory(
     application: Starlette,
     date: Callable[[], str],
+    end_socket: EndSocket,
     limits: HttpLimits = DEFAULT_LIMITS,
     counters: Counters | None = None,
-    end_socket: EndSocket = asyncio.Transport.close,
 ) -> Callable[[GiveBack], asyncio.Protocol]:
     """What makes the protocol of each HTTP socket. A socket whose next request is a handshake is given back. `date`
     gives the time as HTTP writes it. `end_socket` ends the sockets that the gateway closes while clients may still be

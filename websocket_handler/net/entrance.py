@@ -49,7 +49,7 @@ class Entrance:
         options: EntranceOptions,
         shared: Shared,
         http: HttpProtocolFactory,
-        end_socket: EndSocket = asyncio.Transport.close,
+        end_socket: EndSocket,
     ) -> None:
         """`end_socket` ends the sockets of those that are refused."""
         self.end_socket = end_socket

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.support.raw_socket import close_at_once
 from websocket_handler.api.http_server import HttpProtocol, http_protocol_factory
 
 pytestmark = pytest.mark.asyncio
@@ -60,7 +61,7 @@ async def serving() -> AsyncIterator[Server]:
     def never_given_back(_transport: asyncio.Transport, _data: bytes) -> None:
         raise AssertionError
 
-    make = http_protocol_factory(Starlette(routes=[Route("/", endpoint)]), lambda: "today")
+    make = http_protocol_factory(Starlette(routes=[Route("/", endpoint)]), lambda: "today", close_at_once)
     made: list[HttpProtocol] = []
 
     def factory() -> HttpProtocol:
