@@ -211,7 +211,7 @@ class DoorRules:
         return door.short_since <= self._time() <= door.short_until + SAMPLE_S
 
     def _is_foreign(self, arrival: Arrival) -> bool:
-        return arrival.origin == FOREIGN_ORIGIN and (self._plan.has_tokens or bool(self._plan.allowed_origins))
+        return arrival.origin == FOREIGN_ORIGIN
 
     def _is_doubtful(self, door: Door, arrival: Arrival) -> bool:
         """True if what it shows may be taken for worthless."""
