@@ -11,6 +11,7 @@ from websocket_handler.access.admission import Admission
 from websocket_handler.access.expiry import Expiry
 from websocket_handler.access.origins import Origins
 from websocket_handler.access.revocations import Revocations
+from websocket_handler.access.rights import unauthorized
 from websocket_handler.access.tickets import Tickets
 from websocket_handler.access.token_access import TokenAccess
 from websocket_handler.access.users import UserCount
@@ -36,6 +37,13 @@ def _never(*_: Any, **__: Any) -> bool:
 
 def _always(*_: Any, **__: Any) -> bool:
     return True
+
+
+def _redeemed_unseen(self: Any, ticket: str) -> Any:
+    identity = self._tickets.redeem(ticket, self._clock.monotonic())
+    if identity is None:
+        raise unauthorized("the ticket is unknown, used or too old")
+    return identity
 
 
 def _ticket_that_stays() -> list[Patch]:
@@ -154,7 +162,7 @@ PLANTS: Final[dict[str, Callable[[], list[Patch]]]] = {
     # Access
     "a revoked user keeps the connection": lambda: [(token_access, "end", _ignore)],
     "a revoked token still opens a connection": lambda: [(Revocations, "is_revoked", _never)],
-    "a ticket survives its user's revocation": lambda: [(Tickets, "revoke", _ignore)],
+    "a ticket survives its user's revocation": lambda: [(TokenAccess, "_redeem", _redeemed_unseen)],
     "a ticket works twice": _ticket_that_stays,
     "an expired token keeps receiving": lambda: [(Expiry, "follow", _ignore)],
     "nobody has to authenticate in time": lambda: [(Expiry, "await_authentication", _ignore)],

@@ -27,6 +27,7 @@ RARE = {
     "a read that began before the question decides it": 976,
     "the last words of a node are missed": 416,
     "a second subscription is confirmed too early": 225,
+    "a ticket survives its user's revocation": 124,
 }
 """The first seed that finds it, for those that the first schedule does not: where the search begins."""
 

@@ -47,11 +47,6 @@ class Tickets:
         self._forget(ticket)
         return known.identity
 
-    def revoke(self, user_id: str) -> None:
-        """Forget a user's tickets."""
-        for ticket in list(self._by_user.get(user_id, ())):
-            self._forget(ticket)
-
     def _expire(self, now: float) -> None:
         while self._tickets:
             ticket, oldest = next(iter(self._tickets.items()))

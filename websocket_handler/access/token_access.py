@@ -92,12 +92,11 @@ class TokenAccess:
             raise unauthorized("the ticket is unknown, used or too old")
         if identity.expires_at is not None and identity.expires_at <= self._clock.wall():
             raise unauthorized("the token has expired")
-        if self._is_revoked(identity):  # after it had opened the request for this ticket, and before it got the ticket
+        if self._is_revoked(identity):
             raise unauthorized("the token was revoked")
         return identity
 
     def revoke(self, user_id: str) -> int:
-        self._tickets.revoke(user_id)
         self._revocations.revoke(user_id, self._clock.wall())
         connections = self._users.connections(user_id)
         for holder in connections:

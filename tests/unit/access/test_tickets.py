@@ -39,13 +39,3 @@ def test_one_user_cannot_take_the_others_room() -> None:
     assert len(tickets) == TICKETS_PER_USER_MAX
     assert tickets.redeem("0", 1.0) is None
     assert tickets.redeem("1", 1.0) == user("ada")
-
-
-def test_a_revoked_users_tickets_are_gone_and_the_others_stay() -> None:
-    tickets = Tickets()
-    tickets.issue("a", user("ada"), 0.0)
-    tickets.issue("e", user("eve"), 0.0)
-    tickets.revoke("eve")
-    tickets.revoke("nobody")
-    assert tickets.redeem("e", 1.0) is None
-    assert tickets.redeem("a", 1.0) == user("ada")
