@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from tests.e2e.browser import Browser
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, off_loop, running_gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -66,3 +66,22 @@ async def test_without_the_push_the_code_decides(
     browser: Browser, gateway: Gateway, code: int, state: list[object]
 ) -> None:
     assert await closed(browser, gateway, code) == state
+
+
+async def test_chromium_reports_the_code_of_a_gateway_that_goes_away(
+    browser: Browser, settings: dict[str, str]
+) -> None:
+    async with off_loop(running_gateway(settings)) as gateway:
+        page = await browser.new_page()
+        await page.go_to(f"{gateway.base_url}/")
+        await page.run(
+            """
+            new Promise((opened) => {
+              const socket = new WebSocket(`ws://${location.host}/ws?project_id=proj_1`);
+              globalThis.closeCode = new Promise((done) => { socket.onclose = ({ code }) => done(code); });
+              socket.onmessage = opened;
+            }).then(() => null)
+            """
+        )
+    assert await page.run("globalThis.closeCode") == 4012
+    await page.call("Page.close")
