@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.resources import AGENTS, create_resources
+from demo.settings import Choice, choose
+from websocket_handler.config import ConfigurationError
 
 START_TIMEOUT_S = 20.0
 PROBE_INTERVAL_S = 0.02
@@ -47,9 +49,10 @@ class Part:
 class Demo:
     """The processes, in the order in which they were started."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host = host
-        self._port = port
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
+        self._host = choice.hosts[0]
+        self._port = choice.port
         self._stopping = threading.Event()
         self._parts: dict[str, Part] = {}
 
@@ -78,6 +81,7 @@ class Demo:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(address)
+                self._port = probe.getsockname()[1]  # port 0 means any
             except OSError as error:
                 raise DemoError(
                     f"Cannot use {self._host}:{self._port}: {error.strerror}. Nothing was started. "
@@ -91,12 +95,11 @@ class Demo:
         environment.update(create_resources(endpoint_url))
         gateway_environment = {
             **environment,
-            "WEBSOCKET_HOST": self._host,
+            **self._choice.variables,
             "WEBSOCKET_PORT": str(self._port),
-            "DRAIN_SECONDS": "1",
-            "LOG_FORMAT": "console",
         }
-        self._launch("gateway", ["websocket_handler", "serve"], gateway_environment, stop_timeout_s=8.0)
+        stop_timeout_s = self._choice.drain_s + 7.0  # what the gateway needs to flush comes on top
+        self._launch("gateway", ["websocket_handler", "serve"], gateway_environment, stop_timeout_s)
         for agent in AGENTS:
             self._launch(f"agent {agent}", ["demo.agent", agent], environment, stop_timeout_s=5.0)
         self._wait_until(self._gateway_is_ready, "the gateway did not become ready")
@@ -213,12 +216,19 @@ def _wait_or_kill(part: Part) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the demo until somebody stops it. Returns the exit code: 1 when it could not start, or a part ended."""
+    """Runs the demo until somebody stops it. Returns the exit code: 1 when it could not start, or a part ended, 2 when
+    settings are wrong."""
     parser = argparse.ArgumentParser(prog="python -m demo.run", description="Gateway, agents and AWS, locally.")
-    parser.add_argument("--host", default="127.0.0.1", help="where the gateway listens (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8080, help="the gateway's port (default 8080)")
+    parser.add_argument("--host", help="where the gateway listens (default: WEBSOCKET_HOST, else 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="the gateway's port (default: WEBSOCKET_PORT, else 8080)")
     options = parser.parse_args(arguments)
-    demo = Demo(options.host, options.port)
+    try:
+        choice = choose(os.environ, options.host, options.port)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print("".join(f"{line}\n" for line in choice.remarks), end="", file=sys.stderr, flush=True)
+    demo = Demo(choice)
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop_signal, lambda *_: demo.stop())
     try:

@@ -3,10 +3,9 @@ else."""
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from math import inf
 from typing import Annotated, Final, Literal, get_type_hints
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +14,14 @@ from websocket_handler.access.origins import read_origins
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.protocol.names import Agent
+from websocket_handler.variables import values as texts
+from websocket_handler.variables.hosts import read_hosts
+from websocket_handler.variables.names import hidden_mode, unknown_names
+from websocket_handler.variables.problems import ConfigurationError, Problem
+from websocket_handler.variables.shown import HIDDEN, quoted, redacted
+from websocket_handler.variables.urls import check_queue_url, check_url, guess_url
+
+__all__ = ["HIDDEN", "ConfigurationError", "Problem", "Settings", "describe", "from_environment", "redacted"]
 
 WRITE_MARGIN_BYTES: Final = 1024
 """What a publication's frame and splice add to the publisher's object, generously."""
@@ -23,16 +30,24 @@ OBJECT_BYTES_MAX: Final = {
     "memory": MemoryLogStore.limits.object_bytes,
 }
 """The largest object that each log store takes."""
-HIDDEN: Final = "***"
-_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?")
-"""A name or an IPv4 address without a colon, or an IPv6 address, which has two of them at least."""
-_BRACKETS: Final = re.compile(r"^\[(.*:.*)\]$")
+_TABLE: Final = re.compile(r"(arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/)?[A-Za-z0-9_.-]{3,255}")
 
 
 def _setting(
-    description: str, unit: str = "", *, ge: float | None = None, le: float | None = None, is_secret: bool = False
+    description: str,
+    unit: str = "",
+    *,
+    ge: float | None = None,
+    le: float | None = None,
+    is_secret: bool = False,
+    example: str = "",
 ) -> Meta:
-    return Meta(description=description, extra={"unit": unit, "is_secret": is_secret}, ge=ge, le=le)
+    """`example` is needed where the default is empty or missing."""
+    extra = {"unit": unit, "is_secret": is_secret, "example": example}
+    return Meta(description=description, extra=extra, ge=ge, le=le)
+
+
+_QUEUE: Final = "https://sqs.eu-west-1.amazonaws.com/123456789012/"
 
 
 Switch = Literal["on", "off"]
@@ -41,17 +56,27 @@ Switch = Literal["on", "off"]
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting; the environment variable is the field's name in upper case."""
 
-    sqs_queue_url_pm: Annotated[str, _setting("queue of the PM agent", "URL")]
-    sqs_queue_url_dev: Annotated[str, _setting("queue of the Dev agent", "URL")]
-    sqs_queue_url_qa: Annotated[str, _setting("queue of the QA agent", "URL")]
-    sqs_queue_url_ops: Annotated[str, _setting("queue of the Ops agent", "URL")]
-    dynamodb_table_name: Annotated[str, _setting("table for logs and connection records")]
+    sqs_queue_url_pm: Annotated[str, _setting("queue of the PM agent", "URL", example=_QUEUE + "agenticai-pm-prod")]
+    sqs_queue_url_dev: Annotated[str, _setting("queue of the Dev agent", "URL", example=_QUEUE + "agenticai-dev-prod")]
+    sqs_queue_url_qa: Annotated[str, _setting("queue of the QA agent", "URL", example=_QUEUE + "agenticai-qa-prod")]
+    sqs_queue_url_ops: Annotated[str, _setting("queue of the Ops agent", "URL", example=_QUEUE + "agenticai-ops-prod")]
+    dynamodb_table_name: Annotated[
+        str, _setting("table for logs and connection records", example="agenticai-data-prod")
+    ]
     sqs_queue_url_updates: Annotated[
-        str, _setting("queue into which agents put updates; empty: no such queue", "URL")
+        str,
+        _setting(
+            "queue into which agents put updates; empty: no such queue",
+            "URL",
+            example=_QUEUE + "agenticai-updates-prod",
+        ),
     ] = ""
     aws_region: Annotated[str, _setting("AWS region")] = "us-east-1"
     aws_endpoint_url: Annotated[
-        str, _setting("endpoint for all AWS calls, for an emulator; empty: AWS itself", "URL")
+        str,
+        _setting(
+            "endpoint for all AWS calls, for an emulator; empty: AWS itself", "URL", example="http://127.0.0.1:4566"
+        ),
     ] = ""
     websocket_host: Annotated[
         str, _setting("comma-separated addresses on which the gateway listens; with :: every IPv6 and IPv4 address")
@@ -71,23 +96,47 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auth_timeout_s: Annotated[
         float, _setting("time for a new connection to send `authenticate`", "s", ge=0.1, le=300)
     ] = 10
-    jwt_secrets: Annotated[str, _setting("comma-separated secrets for HS256, HS384, HS512", is_secret=True)] = ""
-    jwt_public_keys: Annotated[str, _setting("PEM text, or comma-separated paths of PEM files")] = ""
+    jwt_secrets: Annotated[
+        str,
+        _setting(
+            "comma-separated secrets for HS256, HS384, HS512", is_secret=True, example="$(openssl rand -base64 48)"
+        ),
+    ] = ""
+    jwt_public_keys: Annotated[
+        str, _setting("PEM text, or comma-separated paths of PEM files", example="/run/secrets/issuer.pem")
+    ] = ""
     jwt_jwks_url: Annotated[
-        str, _setting("JWK set of the issuer; several: one for each JWT_ISSUER, in order", "URL")
+        str,
+        _setting(
+            "JWK set of the issuer; several: one for each JWT_ISSUER, in order",
+            "URL",
+            example="https://issuer.example/.well-known/jwks.json",
+        ),
     ] = ""
     jwt_algorithms: Annotated[
         str,
-        _setting("comma-separated algorithms that are accepted; empty: HS256 for secrets, RS256,ES256,EdDSA for keys"),
+        _setting(
+            "comma-separated algorithms that are accepted; empty: HS256 for secrets, RS256,ES256,EdDSA for keys",
+            example="RS256,ES256",
+        ),
     ] = ""
-    jwt_issuer: Annotated[str, _setting("required `iss` of a token; empty: any; several: each has its own JWK set")] = (
-        ""
-    )
-    jwt_audience: Annotated[str, _setting("required `aud` of a token; empty: only tokens without `aud`")] = ""
+    jwt_issuer: Annotated[
+        str,
+        _setting(
+            "required `iss` of a token; empty: any; several: each has its own JWK set", example="https://issuer.example"
+        ),
+    ] = ""
+    jwt_audience: Annotated[
+        str, _setting("required `aud` of a token; empty: only tokens without `aud`", example="gateway")
+    ] = ""
     jwt_leeway_s: Annotated[float, _setting("how much the issuer's clock may differ", "s", ge=0, le=300)] = 5
     allow_token_in_query: Annotated[Switch, _setting("on: accept ?access_token=; proxies may log URLs")] = "off"  # noqa: S105
     allowed_origins: Annotated[
-        str, _setting("comma-separated origins of web pages that come in beside this host's own, or *")
+        str,
+        _setting(
+            "comma-separated origins of web pages that come in beside this host's own, or *",
+            example="https://app.example.com",
+        ),
     ] = ""
     trusted_proxy_hops: Annotated[
         int, _setting("number of proxies in front that append to X-Forwarded-For", "", ge=0, le=10)
@@ -98,7 +147,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Annotated[
         Literal["auto", "json", "console"], _setting("console: text for people; auto: console on a terminal, else json")
     ] = "auto"
-    node_id: Annotated[str, _setting("name of this node; empty: a random name")] = ""
+    node_id: Annotated[str, _setting("name of this node; empty: a random name", example="gateway-1")] = ""
     ping_interval_s: Annotated[
         float, _setting("time between pings; a client that answers none is closed after two", "s", ge=1, le=3600)
     ] = 25
@@ -176,96 +225,106 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def read_hosts(text: str) -> tuple[str, ...]:
-    """Comma-separated addresses and names; an IPv6 address may stand in brackets. Raises ValueError."""
-    hosts = tuple(_BRACKETS.sub(r"\1", entry.strip()) for entry in text.split(",") if entry.strip())
-    for host in hosts:
-        if not _HOST.fullmatch(host):
-            raise ValueError(f"{host!r} is no address: write it without a scheme and without a port (WEBSOCKET_PORT)")
-    if not hosts:
-        raise ValueError("names no address; WEBSOCKET_PORT alone listens nowhere")
-    return hosts
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with one variable."""
-
-    variable: str
-    reason: str
-
-
-class ConfigurationError(Exception):
-    """The settings cannot be used; `problems` has one entry per variable, the text one line."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(f"{problem.variable}: {problem.reason}" for problem in problems))
-        self.problems = problems
-
-
 _HINTS: Final = get_type_hints(Settings, include_extras=True)
 _FIELDS: Final = msgspec.structs.fields(Settings)
+VARIABLES: Final = tuple(field.name.upper() for field in _FIELDS)
+
+
+def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, its settings without white space and quotes around them."""
+    own = {variable: texts.clean(environment[variable]) for variable in VARIABLES if variable in environment}
+    return {**environment, **own}
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`. Raises ConfigurationError with every problem at once."""
+    environment = cleaned(environment)
     values: dict[str, object] = {}
     problems: list[Problem] = []
     for field in _FIELDS:
-        variable = field.name.upper()
-        text = environment.get(variable, "").strip()
+        variable, hint = field.name.upper(), _HINTS[field.name]
+        text = environment.get(variable, "")
         if text:
             try:
-                values[field.name] = msgspec.convert(text, _HINTS[field.name], strict=False)
-            except msgspec.ValidationError as error:
-                problems.append(Problem(variable, str(error)))
-            else:
-                if values[field.name] == inf:
-                    problems.append(Problem(variable, "must be a finite number"))
+                values[field.name] = texts.convert(text, hint)
+            except ValueError as error:
+                problems.append(_problem(environment, variable, str(error), texts.guess(text, hint) or None))
         elif field.required:
-            problems.append(Problem(variable, f"is required: {_description(field.name)}"))
-    problems.extend(_related_problems(values))
+            problems.append(_problem(environment, variable, f"is required: {_description(field.name)}"))
+    problems += [
+        _problem(environment, *found) for found in (*_related_problems(values), *hidden_mode(environment, VARIABLES))
+    ]
     if problems:
         raise ConfigurationError(problems)
     return Settings(**values)  # type: ignore[arg-type]
 
 
-def _related_problems(values: Mapping[str, object]) -> Iterator[Problem]:
-    """Rules that one variable alone cannot break."""
+def _problem(environment: Mapping[str, str], variable: str, reason: str, guess: str | None = None) -> Problem:
+    """A problem with the value as it may be shown, and with the best example that there is."""
+    meta, text = _meta(variable.lower()), environment.get(variable, "")
+    field = next(field for field in _FIELDS if field.name == variable.lower())
+    if guess is None:
+        guess = ("" if field.required else str(field.default)) or (meta.extra or {})["example"]
+    if text.startswith("tcp://") and variable.endswith("_PORT"):
+        reason += " (Kubernetes sets it for a service of this name: give the pod enableServiceLinks: false)"
+    return Problem(variable, reason, _shown(meta, text), guess)
+
+
+def _shown(meta: Meta, text: str) -> str:
+    is_hidden = (meta.extra or {}).get("is_secret") or "-----BEGIN" in text
+    return HIDDEN if text and is_hidden else quoted(text) if text else ""
+
+
+def unknown_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like a setting and are none, each with the setting that may be meant, or an empty text."""
+    return unknown_names(environment, VARIABLES)
+
+
+Found = tuple[str, str] | tuple[str, str, str | None]
+"""A variable, what is wrong with it, and a value that may have been meant."""
+
+
+def _related_problems(values: Mapping[str, object]) -> Iterator[Found]:
+    """Rules that the type of one variable does not tell."""
     for name, value in values.items():
         if name.startswith("sqs_queue_url") or name == "aws_endpoint_url":
-            parts = urlsplit(str(value))
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                yield Problem(name.upper(), "must be a URL with http or https and a host")
+            try:
+                (check_url if name == "aws_endpoint_url" else check_queue_url)(str(value))
+            except ValueError as error:
+                yield name.upper(), str(error), guess_url(str(value)) or None
     outbox = int(str(values.get("outbox_bytes", 262_144)))
     message = int(str(values.get("max_message_bytes", 65_536)))
-    if outbox < 2 * (message + WRITE_MARGIN_BYTES):
-        yield Problem(
-            "OUTBOX_BYTES", f"must be at least {2 * (message + WRITE_MARGIN_BYTES)}, the size of two messages"
-        )
+    least = 2 * (message + WRITE_MARGIN_BYTES)
+    if outbox < least:
+        yield "OUTBOX_BYTES", f"must be at least {least}, the size of two messages", str(least)
     store = str(values.get("log_store") or "dynamodb")
     object_bytes_max = OBJECT_BYTES_MAX.get(store, message)
     if message > object_bytes_max:
-        yield Problem("MAX_MESSAGE_BYTES", f"must be at most {object_bytes_max} with LOG_STORE={store}")
+        reason = f"must be at most {object_bytes_max} with LOG_STORE={store}"
+        yield "MAX_MESSAGE_BYTES", reason, str(object_bytes_max)
+    if not _TABLE.fullmatch(str(values.get("dynamodb_table_name", "table"))):
+        yield "DYNAMODB_TABLE_NAME", "must be 3 to 255 letters, digits, '_', '-' and '.', or the ARN of a table"
     try:
         read_hosts(str(values.get("websocket_host", "0.0.0.0")))
     except ValueError as error:
-        yield Problem("WEBSOCKET_HOST", str(error))
+        yield "WEBSOCKET_HOST", str(error)
+    for name in ("allowed_origins", "jwt_secrets", "jwt_algorithms", "jwt_issuer"):
+        if values.get(name) and not str(values[name]).strip(", "):
+            yield name.upper(), "has no entry beside its commas"
     try:
         read_origins(str(values.get("allowed_origins", "")))
     except ValueError as error:
-        yield Problem("ALLOWED_ORIGINS", str(error))
+        yield "ALLOWED_ORIGINS", str(error)
     if values.get("auth_mode") == "jwt":
         yield from _jwt_problems(values)
 
 
-def _jwt_problems(values: Mapping[str, object]) -> Iterator[Problem]:
+def _jwt_problems(values: Mapping[str, object]) -> Iterator[Found]:
     from websocket_handler.adapters.jwt import setup  # noqa: PLC0415 - cryptography loads only where it is used
 
-    try:
-        setup.make_authenticator(setup.JwtSettings.of(values), lambda _work: None, lambda: 0.0)
-    except setup.JwtProblem as problem:
-        yield Problem(problem.variable, problem.reason)
+    for problem in setup.find_problems(setup.JwtSettings.of(values)):
+        # AUTH_MODE gets no example: it would be the default, which lets everybody in.
+        yield problem.variable, problem.reason, "" if problem.variable == "AUTH_MODE" else None
 
 
 def _meta(name: str) -> Meta:
@@ -291,33 +350,23 @@ class Described:
 
 def describe(environment: Mapping[str, str]) -> list[Described]:
     """All settings as they stand in `environment`, secrets redacted."""
+    environment = cleaned(environment)
     rows: list[Described] = []
     for field in _FIELDS:
-        meta = _meta(field.name)
+        meta, hint = _meta(field.name), _HINTS[field.name]
         default = "required" if field.required else str(field.default)
-        value = environment.get(field.name.upper(), "").strip() or ("" if field.required else default)
+        value = environment.get(field.name.upper(), "") or ("" if field.required else default)
         limits = " to ".join(str(limit) for limit in (meta.ge, meta.le) if limit is not None)
         if meta.ge is not None and meta.le is None:
             limits = f"at least {meta.ge}"
+        choices = texts.choices(hint)
+        if choices:
+            limits = " | ".join(choice for choice in choices if choice)
+            with suppress(ValueError):
+                value = str(texts.convert(value, hint)) if value else value
         extra = meta.extra or {}
-        unit = str(extra.get("unit", ""))
         if value and (extra.get("is_secret") or "-----BEGIN" in value):
             value = HIDDEN
-        choices = _choices(field.name)
-        rows.append(
-            Described(field.name.upper(), redacted(value), default, unit, limits or choices, meta.description or "")
-        )
+        unit = str(extra.get("unit", ""))
+        rows.append(Described(field.name.upper(), redacted(value), default, unit, limits, meta.description or ""))
     return rows
-
-
-def _choices(name: str) -> str:
-    choices = getattr(_HINTS[name].__origin__, "__args__", ())
-    return " | ".join(str(choice) for choice in choices if choice != "")
-
-
-def redacted(value: str) -> str:
-    """A value without the credentials that a URL may carry."""
-    parts = urlsplit(value)
-    if parts.scheme in ("http", "https") and "@" in parts.netloc:
-        return value.replace(parts.netloc.rpartition("@")[0], "***", 1)
-    return value

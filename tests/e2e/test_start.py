@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import jwt
 import pytest
 
 from tests.support.gateway import REPOSITORY, Gateway, clean_environment, running_gateway
@@ -79,6 +80,66 @@ def test_each_command_names_what_is_missing(name: str) -> None:
     assert result.returncode == 2
     assert result.stdout == ""
     assert [line.split(":")[0] for line in result.stderr.splitlines()] == list(REQUIRED)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_reads_values_as_people_write_them(settings: dict[str, str], name: str) -> None:
+    """In quotes and in any case; and a name that is none is an event in the log, not the end of the start."""
+    command, folder = COMMANDS[name]
+    written = {"WEBSOCKET_PORT": "' 0 '", "WEBSOCKET_HOST": '"127.0.0.1"', "LOG_LEVEL": "info", "CONSOLE": "No"}
+    environment = clean_environment({**settings, **written, "MAX_CONECTIONS": "1", "NODE_ENV": "production"})
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            gateway = Gateway(process)
+            gateway.port = int(gateway.wait_for_record("node.listening")["port"])
+            assert gateway.get("/")[0] == 404
+            gateway.stop()
+        finally:
+            if process.poll() is None:
+                process.kill()
+    (unknown,) = gateway.records("setting.unknown")
+    assert (unknown["variable"], unknown["nearest"], unknown["level"]) == (
+        "MAX_CONECTIONS",
+        "MAX_CONNECTIONS",
+        "warning",
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_names_the_nearest_setting_beside_what_is_wrong(settings: dict[str, str], name: str) -> None:
+    """All of it in one start: value, what is allowed, an example, and the name that was meant."""
+    command, folder = COMMANDS[name]
+    wrong = {"WEBSOCKET_PORT": "eighty", "WEBSOCKET_PROT": "9000"}
+
+    result = run(command, folder, {**settings, **wrong})
+
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        "WEBSOCKET_PORT: must be a whole number from 0 to 65535, not 'eighty'. Example: WEBSOCKET_PORT=8080",
+        "WEBSOCKET_PROT: is no setting and has no effect; did you mean WEBSOCKET_PORT?",
+    ]
+
+
+def test_config_names_what_is_no_setting(settings: dict[str, str]) -> None:
+    """That alone is no error."""
+    result = run((*COMMANDS["module"][0], "config"), REPOSITORY, {**settings, "LOG_LEVLE": "info"})
+
+    assert result.returncode == 0
+    assert result.stderr == "LOG_LEVLE: is no setting and has no effect; did you mean LOG_LEVEL?\n"
+
+
+def test_a_token_is_signed_with_the_secret_that_the_gateway_reads() -> None:
+    """Quotes are no part of it."""
+    secret = "of-this-test-and-long-enough-for-a-hash"  # noqa: S105 - that of this test
+    command = (*COMMANDS["module"][0], "token", "--project", "p", "--right", "subscribe")
+
+    tokens = [run(command, REPOSITORY, {"JWT_SECRETS": text}).stdout.strip() for text in (secret, f'"{secret}"')]
+
+    for token in tokens:
+        assert jwt.decode(token, secret, algorithms=["HS256"])["projects"] == ["p"]
 
 
 @pytest.mark.parametrize("missing", REQUIRED)

@@ -81,7 +81,7 @@ class LocalSystem:
             "CONTAINERS_CONF": str(configuration),
             "DOCKER_HOST": f"unix://{self._socket}",
             "EMULATOR_IMAGE": emulator_image(),
-            "GATEWAY_PORT": str(port),
+            "WEBSOCKET_PORT": str(port),
         }
         self._over = threading.Event()
 

@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
-from tests.house.files import ROOT
 from tests.support.patience import PATIENCE_S
 
+ROOT: Final = Path(__file__).resolve().parents[2]
 VERSIONS: Final = ("python3.11", "python3.12", "python3.13", "python3.14")
 LOADED: Final = """
 import socket

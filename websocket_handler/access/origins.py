@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.names import LOOPBACK_HOSTS
+from websocket_handler.variables.shown import quoted
 
 ANY: Final = "*"
 SETTING: Final = "ALLOWED_ORIGINS"
@@ -57,12 +58,15 @@ def _is_loopback(origin: str) -> bool:
 
 
 def read_origins(text: str) -> frozenset[str]:
-    """Comma-separated origins as a browser writes them, or `*`. Raises ValueError with the entry that is no origin."""
-    origins = frozenset(entry.strip() for entry in text.split(",") if entry.strip())
-    for origin in origins - {ANY}:
-        if not _is_origin(origin):
-            raise ValueError(f"{origin!r} is no origin: scheme://host or scheme://host:port, in lower case")
-    return origins
+    """Comma-separated origins as a browser writes them, or `*`. A default port is left out, as browsers do. Raises
+    ValueError with each entry that is no origin."""
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    wrong = [entry for entry in entries if entry != ANY and not _is_origin(entry)]
+    if wrong:
+        each = "each of " if len(wrong) > 1 else ""
+        names = ", ".join(map(quoted, wrong))
+        raise ValueError(f"{each}{names} is no origin: scheme://host or scheme://host:port, in lower case")
+    return frozenset(entry.removesuffix(_DEFAULT_PORTS.get(entry.partition("://")[0], "")) for entry in entries)
 
 
 def _is_origin(text: str) -> bool:

@@ -151,7 +151,7 @@ def doctor(arguments: Sequence[str]) -> int:
         return EXIT_FAILED
     except config.ConfigurationError as error:
         for problem in error.problems:
-            console.bad(f"{problem.variable}: {problem.reason}")
+            console.bad(str(problem))
         return EXIT_USAGE
 
 

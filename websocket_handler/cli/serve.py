@@ -14,6 +14,7 @@ from websocket_handler.app import App
 from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog, start_logging
+from websocket_handler.variables.names import tell_unknown
 
 EXIT_PORT: Final = 3
 
@@ -23,11 +24,14 @@ def serve() -> int:
     try:
         settings = config.from_environment(os.environ)
     except config.ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+        lines = (str(error), *tell_unknown(config.unknown_settings(os.environ)))
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
         return EXIT_USAGE
     counters = Counters()
     node_id = settings.node_id or new_id()
     stop_logging = start_logging(node_id, settings.log_level, settings.log_format, counters)
+    for name, near in config.unknown_settings(os.environ).items():
+        EventLog().emit("setting.unknown", variable=name, nearest=near)
     try:
         return uvloop.run(_run(settings, counters, node_id))
     finally:

@@ -5,6 +5,7 @@ import sys
 
 from websocket_handler import config
 from websocket_handler.cli import EXIT_USAGE
+from websocket_handler.variables.names import tell_unknown
 
 
 def show_config() -> int:
@@ -19,6 +20,7 @@ def show_config() -> int:
     for row in table:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         sys.stdout.write("  ".join([*cells, row[-1]]).rstrip() + "\n")
+    sys.stderr.write("".join(f"{line}\n" for line in tell_unknown(config.unknown_settings(os.environ))))
     try:
         config.from_environment(os.environ)
     except config.ConfigurationError as error:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from websocket_handler import config
 from websocket_handler.adapters.jwt.authenticator import mint
 from websocket_handler.adapters.jwt.keys import SECRET_BYTES
 from websocket_handler.adapters.jwt.setup import DEFAULT_SECRET_ALGORITHMS, JwtProblem, JwtSettings, make_authenticator
@@ -55,7 +56,8 @@ def make(
 
 def _jwt_settings(environment: Mapping[str, str]) -> JwtSettings:
     names = ("jwt_secrets", "jwt_algorithms", "jwt_issuer", "jwt_audience")
-    settings = JwtSettings.of({name: environment.get(name.upper(), "").strip() for name in names})
+    given = config.cleaned(environment)
+    settings = JwtSettings.of({name: given.get(name.upper(), "") for name in names})
     if not settings.secrets:
         raise ValueError("JWT_SECRETS: is required, and must be that of the gateway")
     try:

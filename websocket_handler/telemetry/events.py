@@ -7,6 +7,7 @@ EVENTS: Final[dict[str, int]] = {
     "node.starting": logging.INFO,
     "node.listening": logging.INFO,
     "node.insecure": logging.WARNING,
+    "setting.unknown": logging.WARNING,
     "node.draining": logging.INFO,
     "node.drained": logging.INFO,
     "node.stopped": logging.INFO,

@@ -87,8 +87,12 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 def is_allowed_url(url: str) -> bool:
-    """https, or http to this machine."""
-    parts = urlsplit(url)
+    """True if the URL is https, or http to this machine."""
+    try:
+        parts = urlsplit(url)
+        _port = parts.port
+    except ValueError:
+        return False
     is_plain_on_loopback = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
     return bool(parts.hostname) and (parts.scheme == "https" or is_plain_on_loopback)
 

@@ -18,6 +18,7 @@ from jwt.exceptions import PyJWTError
 
 from websocket_handler.protocol import json_text
 from websocket_handler.protocol.codes import CommandError
+from websocket_handler.variables.shown import quoted
 
 Material = bytes | RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey
 
@@ -76,7 +77,7 @@ def _read(path: str) -> str:
         with Path(path).open(encoding="ascii") as file:
             return file.read(PEM_BYTES_MAX)
     except (OSError, ValueError):
-        raise ValueError(f"the file {path} cannot be read") from None
+        raise ValueError(f"the file {quoted(path)} cannot be read") from None
 
 
 def jwks_keys(document: bytes) -> list[Key]:

@@ -1,0 +1,58 @@
+"""The gateway's settings in the demo: yours, except for those that lead to AWS. The demo sets these itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from demo.resources import AGENTS
+from websocket_handler import config
+from websocket_handler.variables.names import tell_unknown
+
+DEFAULTS = {"WEBSOCKET_HOST": "127.0.0.1", "DRAIN_SECONDS": "1", "LOG_FORMAT": "console"}
+"""What the demo sets where you set nothing."""
+STAND_INS = {
+    **{f"SQS_QUEUE_URL_{name.upper()}": "http://127.0.0.1/demo" for name in (*AGENTS, "updates")},
+    "DYNAMODB_TABLE_NAME": "demo",
+    "AWS_REGION": "us-east-1",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1",
+}
+"""What the demo sets whatever you set, with values that are right until the emulator's are known."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the gateway of a demo gets. `remarks` are lines for the person who started it."""
+
+    variables: Mapping[str, str]
+    hosts: tuple[str, ...]
+    port: int
+    drain_s: float
+    remarks: list[str]
+
+
+def choose(environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> Choice:
+    """The settings from `environment`; options of the command line go first. Raises ConfigurationError with everything
+    that is wrong."""
+    options = {"WEBSOCKET_HOST": host or "", "WEBSOCKET_PORT": "" if port is None else str(port)}
+    given = {name: value for name, value in config.cleaned(environment).items() if value}
+    given |= {name: value for name, value in options.items() if value}
+    settings = config.from_environment({**DEFAULTS, **given, **STAND_INS})
+    variables = {
+        "WEBSOCKET_HOST": settings.websocket_host,
+        "WEBSOCKET_PORT": str(settings.websocket_port),
+        "DRAIN_SECONDS": f"{settings.drain_seconds:g}",
+        "LOG_FORMAT": settings.log_format,
+    }
+    return Choice(
+        variables=variables,
+        hosts=settings.listen_hosts,
+        port=settings.websocket_port,
+        drain_s=settings.drain_seconds,
+        remarks=[*_ignored(given), *tell_unknown(config.unknown_settings(environment))],
+    )
+
+
+def _ignored(given: Mapping[str, str]) -> list[str]:
+    names = sorted(name for name in given if name in STAND_INS)
+    return [f"{', '.join(names)}: the demo sets this itself, for its emulator; yours has no effect"] if names else []

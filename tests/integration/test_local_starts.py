@@ -1,0 +1,110 @@
+"""The ways to start the whole system on one machine read the same settings as the gateway itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from demo.settings import STAND_INS, choose
+from tests.support.gateway import clean_environment
+from tests.support.patience import PATIENCE_S
+from websocket_handler.config import VARIABLES, ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[2]
+ONLY_ON_ECS = {
+    "TARGET_GROUP_ARN",
+    "TARGET_ADDRESS",
+    "ECS_CONTAINER_METADATA_URI_V4",
+    "SCALE_IN_PROTECTION_CONNECTIONS",
+    "ECS_AGENT_URI",
+}
+
+
+def test_the_compose_file_passes_every_setting_on() -> None:
+    """What leads to AWS, and the address inside the container, are its own; the rest comes from whoever starts it."""
+    document = yaml.safe_load((ROOT / "websocket_handler" / "docker-compose.yml").read_text(encoding="utf-8"))
+    gateway = document["services"]["gateway"]
+    given = gateway["environment"]
+    assert set(VARIABLES) - ONLY_ON_ECS - set(given) == set()
+    own = {*STAND_INS, "WEBSOCKET_HOST", "WEBSOCKET_PORT"}
+    for variable in set(VARIABLES) - ONLY_ON_ECS - own:
+        assert re.fullmatch(rf"\$\{{{variable}:-[^}}]*\}}", given[variable]), variable
+    assert gateway["ports"] == ["127.0.0.1:${WEBSOCKET_PORT:-8080}:8080"]
+
+
+@pytest.mark.parametrize("written", ["{}", '"{}"', "' {} '"])
+def test_the_health_check_of_the_image_follows_the_port(written: str) -> None:
+    """The Dockerfile's own command, as Docker reads it."""
+    dockerfile = (ROOT / "websocket_handler" / "Dockerfile").read_text(encoding="utf-8")
+    found = re.search(r"^HEALTHCHECK .*\\\n\s+CMD (\[.*\])$", dockerfile, re.MULTILINE)
+    assert found is not None
+    _python, *arguments = json.loads(found[1])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        environment = {"WEBSOCKET_PORT": written.format(port)}
+        healthy = subprocess.run([sys.executable, *arguments], env=environment, timeout=PATIENCE_S, check=False)
+    gone = subprocess.run(
+        [sys.executable, *arguments], env=environment, timeout=PATIENCE_S, check=False, capture_output=True
+    )
+    assert (healthy.returncode, gone.returncode) == (0, 1)
+
+
+def test_the_demo_takes_settings_from_the_environment() -> None:
+    choice = choose({"WEBSOCKET_PORT": '"19000"', "WEBSOCKET_HOST": "127.0.0.1,::1", "DRAIN_SECONDS": " 3 "})
+    assert (choice.hosts, choice.port, choice.drain_s) == (("127.0.0.1", "::1"), 19000, 3)
+    assert choice.variables["DRAIN_SECONDS"] == "3"
+    assert choice.remarks == []
+
+
+def test_the_demo_has_defaults_of_its_own() -> None:
+    """An empty setting is none."""
+    choice = choose({"WEBSOCKET_HOST": "", "LOG_FORMAT": " "})
+    assert (choice.hosts, choice.port, choice.drain_s) == (("127.0.0.1",), 8080, 1)
+    assert choice.variables["LOG_FORMAT"] == "console"
+
+
+def test_an_option_goes_before_the_environment() -> None:
+    choice = choose({"WEBSOCKET_HOST": "::1", "WEBSOCKET_PORT": "19000"}, host="127.0.0.1", port=0)
+    assert (choice.hosts, choice.port) == (("127.0.0.1",), 0)
+
+
+def test_the_demo_says_what_it_sets_itself() -> None:
+    choice = choose({"SQS_QUEUE_URL_PM": "https://sqs.example/1/q", "AWS_REGION": "eu-west-1", "LOG_LEVLE": "x"})
+    assert choice.remarks == [
+        "AWS_REGION, SQS_QUEUE_URL_PM: the demo sets this itself, for its emulator; yours has no effect",
+        "LOG_LEVLE: is no setting and has no effect; did you mean LOG_LEVEL?",
+    ]
+
+
+def test_the_demo_tells_all_that_is_wrong_before_it_starts_anything() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        choose({"WEBSOCKET_PORT": "eighty", "LOG_LEVEL": "loud"})
+    assert [problem.variable for problem in caught.value.problems] == ["WEBSOCKET_PORT", "LOG_LEVEL"]
+
+
+def test_the_demo_listens_where_the_environment_says() -> None:
+    """With port 0 on a port that is free; it prints which."""
+    environment = clean_environment({"WEBSOCKET_PORT": "0", "WEBSOCKET_HOST": "127.0.0.1"})
+    command = [sys.executable, "-m", "demo.run"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    with process:
+        try:
+            assert process.stdout is not None
+            address = next(line for line in process.stdout if line.startswith("Open ")).split()[1]
+            with urllib.request.urlopen(f"{address}health", timeout=PATIENCE_S) as answer:  # noqa: S310 - our own
+                assert answer.read() == b"OK"
+            process.send_signal(signal.SIGINT)
+            process.stdout.read()
+            assert process.wait(PATIENCE_S) == 0
+        finally:
+            if process.poll() is None:
+                process.terminate()
