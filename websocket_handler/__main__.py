@@ -1,13 +1,21 @@
 """`python -m websocket_handler` and `websocket-handler`: the commands."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from websocket_handler.cli.run import run_command
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, `serve` where none is named. Returns the exit code."""
+    return run_command(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _run(given: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="websocket-handler", description="A WebSocket gateway for people and AI agents."
     )
@@ -21,7 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "deploy", help="build the image of an environment, push it and run it: deploy ENV [--dry-run]", add_help=False
     )
     commands.add_parser("doctor", help="check a running stack, or the settings of this machine", add_help=False)
-    given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["deploy"]:
         from websocket_handler.cli.deploy import deploy  # noqa: PLC0415 - each command loads its own parts
 

@@ -125,6 +125,15 @@ def test_authentication_without_a_key_is_no_reason_to_switch_it_off() -> None:
     assert line == "AUTH_MODE: jwt needs JWT_SECRETS, JWT_PUBLIC_KEYS or JWT_JWKS_URL; it is 'jwt'"
 
 
+@pytest.mark.parametrize(
+    "key", ["-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----", "ssh-rsa AAAAB3NzaC1yc2E"]
+)
+def test_a_public_key_is_no_secret(key: str) -> None:
+    """Everybody has it: whoever does could sign a token."""
+    (line,) = lines({"AUTH_MODE": "jwt", "JWT_SECRETS": key + " " * 40 + "x"}).values()
+    assert line.startswith("JWT_SECRETS: a public key or a certificate is no secret, and belongs into JWT_PUBLIC_KEYS")
+
+
 def test_a_misspelt_mode_of_authentication_ends_the_start() -> None:
     (line,) = lines({"AUTH_MOD": "jwt", "JWT_SECRETS": SECRET}).values()
     assert line.startswith("AUTH_MODE: is not set, but AUTH_MOD is: without AUTH_MODE everybody may come in")

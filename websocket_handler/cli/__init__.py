@@ -6,3 +6,7 @@ EXIT_FAILED: Final = 1
 """The command ran, and what it tried or examined is not in order."""
 EXIT_USAGE: Final = 2
 """The settings, or the command's own arguments, cannot be used."""
+EXIT_UNCHECKED: Final = 4
+"""Nothing is wrong in what could be examined, but something could not be."""
+EXIT_INTERRUPTED: Final = 130
+"""Somebody pressed Ctrl-C."""

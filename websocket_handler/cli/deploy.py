@@ -4,16 +4,19 @@ import argparse
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from websocket_handler.cli import EXIT_FAILED, EXIT_USAGE
 from websocket_handler.cli import deploy_image as image
+from websocket_handler.cli.aws import PATIENT, make_client
 from websocket_handler.cli.deploy_console import Console
 from websocket_handler.cli.deploy_samconfig import remember_alias
-from websocket_handler.cli.deploy_stack import DeployError, Stack, Watch, find_stack, give_image
+from websocket_handler.cli.deploy_stack import DeployError, Stack, Watch, find_stack, give_image, output_of
+from websocket_handler.cli.faults import explain
+from websocket_handler.cli.run import run_command
 
 SAMCONFIG: Final = image.CONTEXT.parent / "samconfig.toml"
 ENVIRONMENT: Final = re.compile(r"[a-z][a-z0-9-]{0,15}")
@@ -39,24 +42,6 @@ def _parser() -> argparse.ArgumentParser:
         help="how long the new tasks may take to become healthy (default 30)",
     )
     return parser
-
-
-def make_client(region: str | None, profile: str | None) -> Callable[[str], Any]:
-    """A function that makes AWS clients by the name of a service. Raises DeployError when there is no such
-    profile, or no region."""
-    import os  # noqa: PLC0415 - beside the import that needs it
-
-    from botocore.exceptions import ProfileNotFound  # noqa: PLC0415 - the SDK loads only where it is used
-    from botocore.session import Session  # noqa: PLC0415
-
-    session = Session(profile=profile)
-    try:
-        region = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
-    except ProfileNotFound as error:
-        raise DeployError(str(error)) from error
-    if not region:
-        raise DeployError("no AWS region: give --region, or set AWS_REGION")
-    return lambda service: session.create_client(service, region_name=region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +73,12 @@ def deploy(arguments: Sequence[str]) -> int:
     except DeployError as error:
         console.bad(str(error))
         return EXIT_FAILED
-    except Exception as error:
-        if not _is_from_sdk(error):
-            raise
-        console.bad(f"AWS: {error}")
+    except (ModuleNotFoundError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - an answer that cannot be read raises anything
+        console.bad(f"AWS: {explain(error)}")
         return EXIT_FAILED
     return 0
-
-
-def _is_from_sdk(error: Exception) -> bool:
-    """True if AWS or its SDK refused something: the person who deploys can repair that."""
-    try:
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-    except ImportError:
-        return False
-    return isinstance(error, BotoCoreError | ClientError)
 
 
 def _rehearse(plan: Plan, tool: str, console: Console) -> None:
@@ -137,12 +113,12 @@ def _rehearse(plan: Plan, tool: str, console: Console) -> None:
 def _carry_out(plan: Plan, options: argparse.Namespace, console: Console) -> None:
     console.step("Check credentials and the stack")
     tool = image.container_tool(options.tool) if plan.has_build else ""
-    client = make_client(options.region, options.profile)
+    client = make_client(options.region, options.profile, PATIENT)
     caller = client("sts").get_caller_identity()
     console.good(f"account {caller['Account']} as {caller['Arn']}")
     cloudformation, ecr = client("cloudformation"), client("ecr")
     stack = _settled_stack(cloudformation, plan, options.stack_name, console)
-    repository_uri = stack.outputs["WebSocketRepositoryUri"]
+    repository_uri = output_of(stack.outputs, "WebSocketRepositoryUri")
     _registry, _, repository = repository_uri.partition("/")
     if plan.has_build:
         _build_and_push(plan, tool, ecr, f"{repository_uri}:{plan.tag}", stack, console)
@@ -155,9 +131,12 @@ def _carry_out(plan: Plan, options: argparse.Namespace, console: Console) -> Non
         console.note("this image runs already")
     image.move_alias(ecr, repository, plan.tag, plan.environment)
     console.good(f"{plan.environment} runs {plan.tag}")
-    if remember_alias(SAMCONFIG, plan.environment):
-        console.note(f"samconfig.toml: ImageTag is {plan.environment} now, so that `sam deploy` keeps the image")
-    url = stack.outputs.get("WebSocketUrl", stack.outputs["WebSocketEndpoint"])
+    try:
+        if remember_alias(SAMCONFIG, plan.environment):
+            console.note(f"samconfig.toml: ImageTag is {plan.environment} now, so that `sam deploy` keeps the image")
+    except (OSError, UnicodeDecodeError) as error:
+        console.note(f"samconfig.toml could not be changed ({error}): check its ImageTag before the next `sam deploy`")
+    url = stack.outputs.get("WebSocketUrl") or stack.outputs.get("WebSocketEndpoint", "the stack names none")
     console.line(f"\nWebSocket endpoint: {console.coloured(url, 'green')}")
 
 
@@ -182,4 +161,4 @@ def _build_and_push(plan: Plan, tool: str, ecr: Any, name: str, stack: Stack, co
 
 
 if __name__ == "__main__":
-    sys.exit(deploy(sys.argv[1:]))
+    sys.exit(run_command(lambda: deploy(sys.argv[1:])))

@@ -35,6 +35,10 @@ class Console:
         """Write what the reader has to repair."""
         self.line(f"  {self.coloured('FAIL', 'red')}  {text}")
 
+    def unknown(self, text: str) -> None:
+        """Write what could not be examined."""
+        self.line(f"  {self.coloured('??', 'yellow')}    {text}")
+
     def note(self, text: str) -> None:
         """Write what the reader should know."""
         self.line(f"  {self.coloured('note', 'yellow')}  {text}")

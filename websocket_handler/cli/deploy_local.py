@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from websocket_handler import config
-from websocket_handler.cli import EXIT_USAGE
+from websocket_handler.cli import EXIT_FAILED, EXIT_USAGE
+from websocket_handler.cli.aws import QUICK
+from websocket_handler.cli.faults import explain
+from websocket_handler.cli.run import run_command
 
 RECEIVES_BEFORE_DEAD_LETTER: Final = 5
 
@@ -19,14 +22,18 @@ RECEIVES_BEFORE_DEAD_LETTER: Final = 5
 def create(environment: Mapping[str, str]) -> list[str]:
     """Create what is missing: the queues with their dead-letter queues, and the table. Returns one line for each
     queue and the table. Raises ConfigurationError, and botocore's errors."""
-    from botocore.session import Session  # noqa: PLC0415 - the SDK loads only where it is used
+    from botocore.config import Config  # noqa: PLC0415 - the SDK loads only where it is used
+    from botocore.session import Session  # noqa: PLC0415
 
     settings = config.from_environment(environment)
     if not settings.aws_endpoint_url:
         problem = config.Problem("AWS_ENDPOINT_URL", "is required: this command is for an emulator, never for AWS")
         raise config.ConfigurationError([problem])
     session = Session()
-    where = {"region_name": settings.aws_region, "endpoint_url": settings.aws_endpoint_url}
+    patience = Config(
+        connect_timeout=QUICK.connect_s, read_timeout=QUICK.read_s, retries={"total_max_attempts": QUICK.attempts}
+    )
+    where = {"region_name": settings.aws_region, "endpoint_url": settings.aws_endpoint_url, "config": patience}
     sqs, dynamodb = session.create_client("sqs", **where), session.create_client("dynamodb", **where)
     urls = [*settings.queue_urls.values(), settings.sqs_queue_url_updates]
     names = [url.rpartition("/")[2] for url in urls if url]
@@ -65,15 +72,20 @@ def create_table(dynamodb: Any, name: str) -> None:
 
 
 def main() -> int:
-    """Run the command. Returns the exit code: 2 when the settings cannot be used."""
+    """Run the command. Returns the exit code: 1 when the emulator refuses, 2 when the settings cannot be used."""
     try:
         lines = create(os.environ)
     except config.ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
+    except (ModuleNotFoundError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - an answer that cannot be read raises anything
+        sys.stderr.write(f"emulator: {explain(error)}\n")
+        return EXIT_FAILED
     sys.stdout.write("".join(f"ready: {line}\n" for line in lines))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -50,6 +50,13 @@ class Stack:
         return self.status.endswith("_COMPLETE") and "CLEANUP" not in self.status
 
 
+def output_of(outputs: Mapping[str, str], name: str) -> str:
+    """An output of a stack. Raises DeployError when the stack does not have it: it is not of our template."""
+    if name not in outputs:
+        raise DeployError(f"the stack has no output {name}: deploy the template of this version")
+    return outputs[name]
+
+
 def find_stack(cloudformation: Any, environment: str, name: str | None = None) -> Stack:
     """The stack called `name`, or the one that has the environment's cluster. Raises DeployError when there is none."""
     cluster = f"agenticai-cluster-{environment}"
@@ -98,8 +105,8 @@ class Watch:
         self._console = console
         self._sleep = sleep
         self._service = {
-            "cluster": stack.outputs["ECSClusterName"],
-            "services": [stack.outputs["WebSocketServiceName"]],
+            "cluster": output_of(stack.outputs, "ECSClusterName"),
+            "services": [output_of(stack.outputs, "WebSocketServiceName")],
         }
 
     def until_done(self, timeout_s: float) -> Stack:

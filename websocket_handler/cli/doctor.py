@@ -11,12 +11,15 @@ from functools import partial
 from typing import Any, Final
 
 from websocket_handler import config
-from websocket_handler.cli import EXIT_FAILED, EXIT_USAGE
+from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.cli import doctor_checks as checks
-from websocket_handler.cli.deploy import make_client
+from websocket_handler.cli.aws import QUICK, make_client
 from websocket_handler.cli.deploy_console import Console
-from websocket_handler.cli.deploy_stack import DeployError, Stack, find_stack
+from websocket_handler.cli.deploy_stack import DeployError, Stack, find_stack, output_of
+from websocket_handler.cli.doctor_examiner import TIME_LIMIT_S, Examiner
 from websocket_handler.cli.doctor_round_trip import round_trip
+from websocket_handler.cli.run import run_command
+from websocket_handler.variables.names import tell_unknown
 
 SECRET_STAND_IN: Final = "read-by-ecs-" * 6
 """Stands for a secret that only ECS reads. It is long enough for every key."""
@@ -42,75 +45,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stack-name", help="name of the stack (default: the one that has the environment)")
     parser.add_argument("--region", help="AWS region (default: that of AWS_REGION or the profile)")
     parser.add_argument("--profile", help="AWS profile (default: that of AWS_PROFILE)")
+    parser.add_argument(
+        "--time-limit",
+        type=_seconds,
+        default=TIME_LIMIT_S,
+        metavar="SECONDS",
+        help=f"how long one check may take (default {TIME_LIMIT_S:g}); all checks run at the same time",
+    )
+    parser.epilog = (
+        "Every check ends with ok, FAIL, or ?? where it could not be done. Exit codes: 0 all is well; 1 something is "
+        "wrong; 2 wrong arguments or settings; 4 nothing is wrong in what could be checked, but something could not be."
+    )
     return parser
 
 
-class Examiner:
-    """Asks one question after the other. When one cannot be answered, it asks the next all the same."""
-
-    def __init__(self, client: Callable[[str], Any], console: Console) -> None:
-        self._client = client
-        self._console = console
-        self.has_bad_findings = False
-
-    def ask(self, question: str, findings: Callable[[], Iterable[checks.Finding]]) -> None:
-        """Print the findings of one question, or why it cannot be answered."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - loads only where it is used
-
-        try:
-            for finding in findings():
-                self._print(finding)
-        except (BotoCoreError, ClientError) as error:
-            # The person who asks may not look at the task's rights: that is no fault of the task.
-            may_not_look = question == "rights" and "AccessDenied" in str(error)
-            self._print((checks.note if may_not_look else checks.bad)(f"{question}: {error}"))
-
-    def _print(self, finding: checks.Finding) -> None:
-        write = {"good": self._console.good, "bad": self._console.bad, "note": self._console.note}[finding.kind]
-        write(finding.text)
-        self.has_bad_findings = self.has_bad_findings or finding.kind == "bad"
-
-    def examine(self, settings: config.Settings, *, has_round_trip: bool) -> None:
-        """Ask about credentials, queues and the table: a machine and a stack have them in common."""
-        client, urls = self._client, _queue_urls(settings)
-        self.ask("credentials", lambda: checks.credentials_and_clock(client, lambda: datetime.now(UTC)))
-        for name, url in urls.items():
-            self.ask(f"queue {name}", partial(checks.queues, client, {name: url}))
-        self.ask("table", lambda: checks.table(client, settings.dynamodb_table_name))
-        if has_round_trip:
-            self._try_round_trips(urls, settings.dynamodb_table_name)
-        else:
-            self._print(checks.note("round trips: not asked for; with --round-trip an agent may take the message"))
-
-    def _try_round_trips(self, urls: Mapping[str, str], table: str) -> None:
-        mark, was_published = f"doctor-{secrets.token_hex(6)}", partial(self._was_published, table)
-        for name, url in urls.items():
-            trip = partial(round_trip, self._client("sqs"), name, url, mark, was_published, time.sleep)
-            self.ask(f"round trip {name}", trip)
-
-    def _was_published(self, table: str, project_id: str) -> bool:
-        """True if the gateway has written a publication of this project."""
-        answer = self._client("dynamodb").query(
-            TableName=table,
-            KeyConditionExpression="PK = :partition",
-            ExpressionAttributeValues={":partition": {"S": f"WS#LOG#{project_id}"}},
-            Limit=1,
-            ConsistentRead=True,
-        )
-        return bool(answer["Items"])
-
-    def examine_stack(self, stack: Stack, container: Mapping[str, Any], settings: config.Settings) -> None:
-        """Ask about load balancer, task and rights: only a stack has them."""
-        client = self._client
-        self.ask("load balancer", lambda: checks.balancer(client, stack.outputs, settings))
-        self.ask("task", lambda: checks.task(container, settings))
-        self.ask("rights", lambda: self._rights(stack, settings))
-
-    def _rights(self, stack: Stack, settings: config.Settings) -> Iterable[checks.Finding]:
-        table = self._client("dynamodb").describe_table(TableName=settings.dynamodb_table_name)["Table"]
-        protecting = stack.outputs["ECSClusterName"] if settings.scale_in_protection_connections else ""
-        role, urls = stack.outputs["TaskRoleArn"], _queue_urls(settings)
-        return checks.rights(self._client, role, urls, table["TableArn"], protecting)
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError("must be more than 0 and at most 3600 seconds")
+    return seconds
 
 
 def _queue_urls(settings: config.Settings) -> dict[str, str]:
@@ -124,7 +77,7 @@ def _container_of(client: Callable[[str], Any], stack: Stack) -> dict[str, Any]:
     """The container that the stack's service runs. Raises DeployError."""
     ecs = client("ecs")
     services = ecs.describe_services(
-        cluster=stack.outputs["ECSClusterName"], services=[stack.outputs["WebSocketServiceName"]]
+        cluster=output_of(stack.outputs, "ECSClusterName"), services=[output_of(stack.outputs, "WebSocketServiceName")]
     )["services"]
     if not services:
         raise DeployError(f"the cluster has no service {stack.outputs['WebSocketServiceName']}")
@@ -137,51 +90,157 @@ def task_settings(container: Mapping[str, Any]) -> config.Settings:
     """The settings of a deployed task, with SECRET_STAND_IN for each secret that ECS would read. Raises
     ConfigurationError."""
     stand_ins = {item["name"]: SECRET_STAND_IN for item in container.get("secrets", ())}
-    return config.from_environment(stand_ins | {item["name"]: item["value"] for item in container["environment"]})
+    return config.from_environment(stand_ins | _variables(container))
+
+
+def _variables(container: Mapping[str, Any]) -> dict[str, str]:
+    return {item["name"]: item["value"] for item in container.get("environment", ())}
 
 
 def doctor(arguments: Sequence[str]) -> int:
-    """Run the command. Returns the exit code: 0 all is well, 1 something is wrong, 2 wrong arguments or settings."""
+    """Run the command. Returns the exit code: 0 all is well, 1 something is wrong, 2 wrong arguments or settings, 4
+    nothing is wrong in what could be checked."""
     options = _parser().parse_args(arguments)
-    console = Console()
+    examiner = Examiner(Console(), options.time_limit)
+    return _examine_stack(options, examiner) if options.environment else _examine_machine(options, examiner)
+
+
+def _examine_machine(options: argparse.Namespace, examiner: Examiner) -> int:
+    """The settings of this machine, and what they name."""
+    for line in tell_unknown(config.unknown_settings(os.environ)):
+        examiner.print(checks.note(line))
+    settings = _settings(examiner, lambda: config.from_environment(os.environ))
+    client = _client(options, examiner, os.environ.get("AWS_REGION", "us-east-1"))
+    if client is not None:
+        _ask_who(client, examiner)
+        if settings is not None:
+            _ask_common(client, examiner, settings, has_round_trip=_wants_round_trip(options), is_ours=True)
+        examiner.tell()
+    if settings is None:
+        examiner.leave(("queues", "table", "round trips"), "the settings cannot be used")
+    code = examiner.conclude()
+    return EXIT_USAGE if settings is None else code
+
+
+def _examine_stack(options: argparse.Namespace, examiner: Examiner) -> int:
+    """The stack of an environment, its task, and what the task's settings name."""
+    client = _client(options, examiner, None)
+    if client is None:
+        return examiner.conclude()
+    _ask_who(client, examiner)
+    examiner.tell()
+    rest = ("task", "settings", "queues", "table", "round trips", "load balancer", "drain", "targets", "rights")
+    stack = examiner.answer(
+        "stack", lambda: find_stack(client("cloudformation"), options.environment, options.stack_name)
+    )
+    if stack is None:
+        examiner.leave(rest, "the stack is not known")
+        return examiner.conclude()
+    examiner.print(checks.good(f"stack: {stack.name} is {stack.status}"))
+    container = examiner.answer("task", lambda: _container_of(client, stack))
+    if container is None:
+        examiner.leave(rest[1:], "the task is not known")
+        return examiner.conclude()
+    for line in tell_unknown(config.unknown_settings(_variables(container))):
+        examiner.print(checks.note(f"task: {line}"))
+    settings = _settings(examiner, lambda: task_settings(container))
+    if settings is None:
+        examiner.leave(rest[2:], "the settings of the task cannot be used")
+        examiner.conclude()
+        return EXIT_USAGE
+    _ask_common(client, examiner, settings, has_round_trip=_wants_round_trip(options), is_ours=False)
+    examiner.ask("load balancer", lambda: checks.idle_timeout(client, stack.outputs, settings))
+    examiner.ask("drain", lambda: checks.drain(client, stack.outputs, settings))
+    examiner.ask("targets", lambda: checks.targets(client, stack.outputs))
+    examiner.ask("task", lambda: checks.task(container, settings))
+    examiner.ask("rights", lambda: _rights(client, stack, settings))
+    examiner.tell()
+    return examiner.conclude()
+
+
+def _wants_round_trip(options: argparse.Namespace) -> bool:
+    is_emulator = bool(os.environ.get("AWS_ENDPOINT_URL"))
+    return is_emulator if options.round_trip is None else bool(options.round_trip)
+
+
+def _settings(examiner: Examiner, read: Callable[[], config.Settings]) -> config.Settings | None:
+    """The settings, or None after all that is wrong with them."""
     try:
-        return _examine(options, console)
-    except DeployError as error:
-        console.bad(str(error))
-        return EXIT_FAILED
+        settings = read()
     except config.ConfigurationError as error:
         for problem in error.problems:
-            console.bad(str(problem))
-        return EXIT_USAGE
+            examiner.print(checks.bad(str(problem)))
+        return None
+    examiner.print(checks.good("settings: all can be used"))
+    return settings
 
 
-def _examine(options: argparse.Namespace, console: Console) -> int:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - the SDK loads only where it is used
-
-    client = make_client(options.region or _region_of_settings(options), options.profile)
-    examiner = Examiner(client, console)
-    is_emulator = bool(os.environ.get("AWS_ENDPOINT_URL"))
-    has_round_trip = is_emulator if options.round_trip is None else options.round_trip
-    if not options.environment:
-        examiner.examine(config.from_environment(os.environ), has_round_trip=has_round_trip)
-    else:
-        try:
-            stack = find_stack(client("cloudformation"), options.environment, options.stack_name)
-            container = _container_of(client, stack)
-        except (BotoCoreError, ClientError) as error:
-            raise DeployError(f"AWS: {error}") from error
-        settings = task_settings(container)
-        examiner.examine(settings, has_round_trip=has_round_trip)
-        examiner.examine_stack(stack, container, settings)
-    console.line()
-    console.line("Something is wrong: see FAIL above." if examiner.has_bad_findings else "All is well.")
-    return EXIT_FAILED if examiner.has_bad_findings else 0
+def _client(options: argparse.Namespace, examiner: Examiner, region: str | None) -> checks.MakeClient | None:
+    """A function that makes clients, or None after the reason why there are none."""
+    try:
+        return make_client(options.region or region, options.profile, QUICK)
+    except DeployError as error:
+        examiner.print(checks.bad(str(error)))
+        examiner.leave(("credentials", "clock", "everything on AWS"), "AWS cannot be asked")
+        return None
 
 
-def _region_of_settings(options: argparse.Namespace) -> str | None:
-    """The region of this machine's settings, or the gateway's default; None where a stack is examined."""
-    return None if options.environment else os.environ.get("AWS_REGION", "us-east-1")
+def _ask_who(client: checks.MakeClient, examiner: Examiner) -> None:
+    examiner.ask(
+        "credentials",
+        lambda: checks.credentials_and_clock(client, lambda: datetime.now(UTC)),
+        dependents=("clock",),
+    )
+
+
+def _ask_common(
+    client: checks.MakeClient,
+    examiner: Examiner,
+    settings: config.Settings,
+    *,
+    has_round_trip: bool,
+    is_ours: bool,
+) -> None:
+    """Ask about queues and the table: a machine and a stack have them in common."""
+    urls, name = _queue_urls(settings), settings.dynamodb_table_name
+    for queue, url in urls.items():
+        examiner.ask(f"queue {queue}", partial(checks.queues, client, {queue: url}), is_ours=is_ours)
+    examiner.ask("table", lambda: checks.table(client, name), is_ours=is_ours)
+    examiner.ask("table expiry", lambda: checks.table_expiry(client, name))
+    if not has_round_trip:
+        text = "round trips: not asked for; with --round-trip an agent may take the message"
+        examiner.ask("round trips", lambda: [checks.note(text)])
+        return
+    mark, was_published = f"doctor-{secrets.token_hex(6)}", partial(_was_published, client, name)
+    for queue, url in urls.items():
+        trip = partial(_round_trip, client, queue, url, mark, was_published)
+        examiner.ask(f"round trip {queue}", trip, is_ours=is_ours)
+
+
+def _round_trip(
+    client: checks.MakeClient, name: str, url: str, mark: str, was_published: Callable[[str], bool]
+) -> Iterable[checks.Finding]:
+    return round_trip(client("sqs"), name, url, mark, was_published, time.sleep)
+
+
+def _was_published(client: checks.MakeClient, table: str, project_id: str) -> bool:
+    """True if the gateway has written a publication of this project."""
+    answer = client("dynamodb").query(
+        TableName=table,
+        KeyConditionExpression="PK = :partition",
+        ExpressionAttributeValues={":partition": {"S": f"WS#LOG#{project_id}"}},
+        Limit=1,
+        ConsistentRead=True,
+    )
+    return bool(answer["Items"])
+
+
+def _rights(client: checks.MakeClient, stack: Stack, settings: config.Settings) -> Iterable[checks.Finding]:
+    table = client("dynamodb").describe_table(TableName=settings.dynamodb_table_name)["Table"]
+    protecting = output_of(stack.outputs, "ECSClusterName") if settings.scale_in_protection_connections else ""
+    role, urls = output_of(stack.outputs, "TaskRoleArn"), _queue_urls(settings)
+    return checks.rights(client, role, urls, table["TableArn"], protecting)
 
 
 if __name__ == "__main__":
-    sys.exit(doctor(sys.argv[1:]))
+    sys.exit(run_command(lambda: doctor(sys.argv[1:])))

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
+from websocket_handler.cli.deploy_stack import output_of
 from websocket_handler.config import Settings
+from websocket_handler.variables.shown import quoted
 
 CLOCK_SKEW_MAX_S: Final = 60.0
 """AWS refuses signatures that are five minutes off. A clock that is a minute off is not synchronized."""
@@ -18,9 +20,10 @@ MakeClient = Callable[[str], Any]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One answer to a question: `good` is in order, `bad` has to be repaired, `note` is worth knowing."""
+    """One answer to a question: `good` is in order, `bad` has to be repaired, `unknown` could not be checked, `note` is
+    worth knowing."""
 
-    kind: Literal["good", "bad", "note"]
+    kind: Literal["good", "bad", "unknown", "note"]
     text: str
 
 
@@ -34,6 +37,11 @@ def bad(text: str) -> Finding:
     return Finding("bad", text)
 
 
+def unknown(text: str) -> Finding:
+    """A finding that something could not be checked."""
+    return Finding("unknown", text)
+
+
 def note(text: str) -> Finding:
     """A finding that is worth knowing."""
     return Finding("note", text)
@@ -45,9 +53,13 @@ def credentials_and_clock(client: MakeClient, now: Callable[[], datetime]) -> It
     yield good(f"credentials: {answer['Arn']}")
     date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
     if date is None:
-        yield note("clock: the endpoint does not tell the time")
+        yield unknown("clock: could not be checked: the endpoint does not tell the time")
         return
-    skew_s = (now() - parsedate_to_datetime(date).astimezone(UTC)).total_seconds()
+    try:
+        skew_s = (now() - parsedate_to_datetime(date).astimezone(UTC)).total_seconds()
+    except (ValueError, OverflowError):
+        yield unknown(f"clock: could not be checked: the endpoint tells the time as {quoted(date)}")
+        return
     text = f"clock: {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} AWS"
     yield good(text) if abs(skew_s) <= CLOCK_SKEW_MAX_S else bad(f"{text}; set it, or AWS refuses the requests")
 
@@ -67,16 +79,19 @@ def queues(client: MakeClient, urls: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def table(client: MakeClient, name: str) -> Iterator[Finding]:
-    """Does the table have the keys and the expiry that the gateway needs?"""
-    dynamodb = client("dynamodb")
-    description = dynamodb.describe_table(TableName=name)["Table"]
+    """Does the table have the keys that the gateway needs?"""
+    description = client("dynamodb").describe_table(TableName=name)["Table"]
     types = {item["AttributeName"]: item["AttributeType"] for item in description["AttributeDefinitions"]}
     keys = {item["KeyType"]: (item["AttributeName"], types[item["AttributeName"]]) for item in description["KeySchema"]}
     if keys == {"HASH": ("PK", "S"), "RANGE": ("SK", "S")} and description["TableStatus"] == "ACTIVE":
         yield good(f"table {name}: keys PK and SK")
     else:
         yield bad(f"table {name} is {description['TableStatus']} with the keys {keys}; it needs the strings PK and SK")
-    ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+
+
+def table_expiry(client: MakeClient, name: str) -> Iterator[Finding]:
+    """Do old items of the table expire?"""
+    ttl = client("dynamodb").describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     if ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING") and ttl.get("AttributeName") == "ttl":
         yield good("table: items expire by ttl")
     else:
@@ -138,19 +153,31 @@ def _queue_arn(url: str) -> str:
 
 def balancer(client: MakeClient, outputs: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     """Do pings keep quiet connections open? Does the drain end in time? Is a healthy task behind the load balancer?"""
-    elb = client("elbv2")
-    answer = elb.describe_load_balancer_attributes(LoadBalancerArn=outputs["LoadBalancerArn"])
+    yield from idle_timeout(client, outputs, settings)
+    yield from drain(client, outputs, settings)
+    yield from targets(client, outputs)
+
+
+def idle_timeout(client: MakeClient, outputs: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+    """Do pings keep quiet connections open?"""
+    answer = client("elbv2").describe_load_balancer_attributes(LoadBalancerArn=output_of(outputs, "LoadBalancerArn"))
     idle_s = int(_values(answer)["idle_timeout.timeout_seconds"])
     text = f"load balancer: idle timeout {idle_s} s, pings every {settings.ping_interval_s:g} s"
     yield good(text) if 2 * settings.ping_interval_s < idle_s else bad(f"{text}; quiet clients will be cut off")
-    answer = elb.describe_target_group_attributes(TargetGroupArn=outputs["TargetGroupArn"])
+
+
+def drain(client: MakeClient, outputs: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+    """Does the drain end before the load balancer cuts clients off?"""
+    answer = client("elbv2").describe_target_group_attributes(TargetGroupArn=output_of(outputs, "TargetGroupArn"))
     delay_s = int(_values(answer)["deregistration_delay.timeout_seconds"])
     text = f"drain: {settings.drain_seconds:g} s within a deregistration delay of {delay_s} s"
     yield good(text) if settings.drain_seconds < delay_s else bad(f"{text}; clients may be cut off without a warning")
-    states = [
-        target["TargetHealth"]["State"]
-        for target in elb.describe_target_health(TargetGroupArn=outputs["TargetGroupArn"])["TargetHealthDescriptions"]
-    ]
+
+
+def targets(client: MakeClient, outputs: Mapping[str, str]) -> Iterator[Finding]:
+    """Is a healthy task behind the load balancer?"""
+    answer = client("elbv2").describe_target_health(TargetGroupArn=output_of(outputs, "TargetGroupArn"))
+    states = [target["TargetHealth"]["State"] for target in answer["TargetHealthDescriptions"]]
     text = f"targets: {', '.join(states) or 'none'}"
     yield good(text) if "healthy" in states else bad(f"{text}; nobody answers clients")
 

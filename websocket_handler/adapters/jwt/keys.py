@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt import PyJWK
+from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import PyJWTError
 
 from websocket_handler.protocol import json_text
@@ -51,9 +52,20 @@ def secret_keys(text: str, algorithms: Sequence[str]) -> list[Key]:
     pinned = frozenset(algorithms) & frozenset(SECRET_BYTES)
     bytes_min = max((SECRET_BYTES[algorithm] for algorithm in pinned), default=0)
     secrets = [entry.strip().encode() for entry in text.split(",") if entry.strip()]
+    if any(_is_public(secret) for secret in secrets):
+        raise ValueError("a public key or a certificate is no secret, and belongs into JWT_PUBLIC_KEYS")
     if any(len(secret) < bytes_min for secret in secrets):
         raise ValueError(f"a secret has at least {bytes_min} bytes for {', '.join(sorted(pinned))}")
     return [Key(secret, pinned) for secret in secrets]
+
+
+def _is_public(secret: bytes) -> bool:
+    """True if PyJWT refuses these bytes as a secret: whoever knows the public key could sign with it."""
+    try:
+        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    except PyJWTError:
+        return True
+    return False
 
 
 def public_keys(text: str) -> list[Key]:

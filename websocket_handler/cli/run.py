@@ -1,0 +1,64 @@
+"""Runs a command for a person: what the person or the machine causes ends in one line, and never in a traceback."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from websocket_handler.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+
+PYTHON_MIN: Final = (3, 11)
+OUTPUT_IS_LOST: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def run_command(command: Callable[[], int]) -> int:
+    """Run a command. Returns its exit code, also for an old Python, a package that is missing, Ctrl-C, a reader that
+    went away and a disk that is full."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # somebody closed it: `>&-`
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows what it cannot write as codes
+            stream.reconfigure(errors="backslashreplace")
+    if sys.version_info < PYTHON_MIN:
+        return _say(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}", EXIT_USAGE)
+    try:
+        code = _code_of(command)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _say("stopped by Ctrl-C", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        _drop_output()
+        return 0
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "websocket_handler":
+            raise
+        return _say(f"the package {error.name} is missing: python -m pip install -r requirements.txt", EXIT_USAGE)
+    except OSError as error:
+        if error.errno not in OUTPUT_IS_LOST:
+            raise
+        _drop_output()
+        return _say(str(error), EXIT_FAILED)
+    return code
+
+
+def _code_of(command: Callable[[], int]) -> int:
+    """The exit code, also where argparse ends the command: its output is still to be written."""
+    try:
+        return command()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else EXIT_USAGE
+
+
+def _say(text: str, code: int) -> int:
+    sys.stderr.write(f"websocket-handler: {text}\n")
+    return code
+
+
+def _drop_output() -> None:
+    """Nobody reads the output, or nothing holds it: without this, Python complains once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
