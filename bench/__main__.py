@@ -15,7 +15,7 @@ from bench.processes import Failed, Running, end_children_on_signal, raise_file_
 from bench.report import write_report
 from bench.results import Results
 from bench.scenarios import Cell
-from bench.servers import ABSENT, WITHOUT_HISTORY, Server, gateway, peers, start_sink
+from bench.servers import ABSENT, BEFORE, GATEWAY, WITHOUT_HISTORY, Server, before, gateway, peers, start_sink
 
 ROUNDS = 3
 DEADLINE_S = 34 * 60.0
@@ -31,11 +31,16 @@ def main() -> int:
     parser.add_argument(
         "--servers", default="", help="only these, by name and separated by commas (gateway is always in)"
     )
+    parser.add_argument(
+        "--before", type=Path, help="the checkout of another build, with its own .venv: it is measured beside this one"
+    )
     parser.add_argument("--cells", default="", help="only cells whose name contains this text")
     parser.add_argument("--no-container", action="store_true", help="leave the small container out")
     parser.add_argument("--note", default="", help="a sentence for the head of the results")
     parser.add_argument("--output", type=Path, default=install.BENCH, help="the folder for RESULTS.md and RESULTS.svg")
     options = parser.parse_args()
+    if options.before and not (options.before / ".venv").exists():
+        parser.error(f"{options.before} has no .venv: run `make install` there")
     machine = Machine.look(_command(options))
     if machine.cores < 2:
         print("bench: two cores are needed: one for the server, one for the load", file=sys.stderr)
@@ -53,9 +58,9 @@ def main() -> int:
     wanted = [name for name in options.servers.split(",") if name]
     available = _prepare([peer for peer in peers() if not wanted or peer.name in wanted], results)
     rounds = options.rounds or (1 if options.quick else ROUNDS)
-    done = _measure_all(available, cells, rounds, results)
+    done = _measure_all(available, cells, rounds, results, options.before)
     container = None if options.no_container or options.quick else small_container.measure_all()
-    shown = [gateway(sink_port=0), *available]
+    shown = [gateway(sink_port=0), *([before(0, options.before)] if options.before else []), *available]
     write_report(options.output, results, machine, shown, done, container, options.note)
     print(f"written: {options.output / 'RESULTS.md'}")
     return 0 if not any(server == "gateway" for _, server in results.failures) else 1
@@ -66,6 +71,7 @@ def _command(options: argparse.Namespace) -> str:
     words = ["python -m bench"]
     words += ["--quick"] if options.quick else []
     words += [f"--rounds {options.rounds}"] if options.rounds else []
+    words += ["--before EARLIER"] if options.before else []
     words += [f"--servers {options.servers}"] if options.servers else []
     words += [f"--cells {options.cells!r}"] if options.cells else []
     return " ".join(words)
@@ -84,7 +90,9 @@ def _prepare(servers: Sequence[Server], results: Results) -> list[Server]:
     return available
 
 
-def _measure_all(servers: Sequence[Server], cells: Sequence[Cell], rounds: int, results: Results) -> int:
+def _measure_all(
+    servers: Sequence[Server], cells: Sequence[Cell], rounds: int, results: Results, earlier: Path | None
+) -> int:
     """Round after round; how many were finished."""
     began = time.monotonic()
     for number in range(rounds):
@@ -98,7 +106,7 @@ def _measure_all(servers: Sequence[Server], cells: Sequence[Cell], rounds: int, 
             sink = start_sink(folder)
             stack.callback(sink.stop)
             ours = gateway(sink.port)
-            round_servers = [ours, *servers]
+            round_servers = [ours, *([before(sink.port, earlier)] if earlier else []), *servers]
             if any(cell.servers == scenarios.COMPARED for cell in cells):
                 round_servers.append(gateway(sink.port, scenarios.WITH_HISTORY))
                 round_servers.append(gateway(sink.port, scenarios.WITHOUT_HISTORY, **WITHOUT_HISTORY))
@@ -133,7 +141,7 @@ def _round(
 
 def _takes_part(cell: Cell, server: Server) -> bool:
     if cell.servers:
-        return server.name in cell.servers
+        return (GATEWAY if server.name == BEFORE else server.name) in cell.servers
     return server.name not in scenarios.COMPARED and (server.has_ping or cell.key != scenarios.PING)
 
 

@@ -18,7 +18,7 @@ from bench.results import (
     p99_ms,
 )
 from bench.scenarios import FORWARD, HANDSHAKE, PING, RATE, fan_out_key
-from bench.servers import GATEWAY, LIMIT, LIMIT_COALESCED, Server
+from bench.servers import BEFORE, GATEWAY, LIMIT, LIMIT_COALESCED, Server
 from bench.small_container import SmallContainer
 
 NOT_MEASURED = "-"
@@ -38,6 +38,7 @@ def write_report(
         _head(machine, rounds, note),
         targets.table(results, container),
         "![Fan-out compared](RESULTS.svg)\n",
+        _before(results),
         _overview(results, servers),
         _fan_out(results, servers),
         _generator(results),
@@ -109,6 +110,24 @@ def _overview(results: Results, servers: Sequence[Server]) -> str:
             _shown(value(PING, cpu_us_per_answer), ".1f"),
         ])  # fmt: skip
     return f"## All servers, 1,000 subscribers x 128 bytes\n\n{table(header, rows)}"
+
+
+def _before(results: Results) -> str:
+    """Each load of both builds; empty unless an earlier build was measured beside this one."""
+    rows = []
+    for key, name in results.samples:
+        if name != BEFORE:
+            continue
+        figure = p99_ms if key == RATE else {PING: cpu_us_per_answer, FORWARD: cpu_us_per_answer,
+                                             HANDSHAKE: cpu_us_per_join}.get(key, cpu_us_per_delivery)  # fmt: skip
+        values = [results.value(key, server, figure) for server in (GATEWAY, BEFORE)]
+        ratio = results.ratio(key, BEFORE, GATEWAY, figure)
+        rows.append([key, *(_shown(value, ".2f") for value in values), _shown(ratio, ".2f")])
+    if not rows:
+        return ""
+    header = ["load", "this build", "the build before", "speed against it"]
+    text = f"µs of CPU for each delivery, answer or join; p99 in ms for the {RATE}. Above 1 this build is faster."
+    return f"## Against the build before\n\n{text}\n\n{table(header, rows)}"
 
 
 def _bold(server: Server) -> str:

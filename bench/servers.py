@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +14,7 @@ from bench.install import BENCH, BUILD, NCHAN_MODULE, PEER_PYTHON, ROOT, Unavail
 from bench.processes import LOAD_CORE, Running, free_port, start
 
 GATEWAY = "gateway"
+BEFORE = "before"
 LIMIT = "limit"
 LIMIT_COALESCED = "limit coalesced"
 
@@ -82,6 +83,18 @@ def gateway(sink_port: int, name: str = GATEWAY, **settings: str) -> Server:
         lambda _port, _folder: [sys.executable, "-m", "websocket_handler", "serve"],
         find_version=_gateway_version,
         environment={**GATEWAY_SETTINGS, "AWS_ENDPOINT_URL": endpoint, **queues, "PYTHONPATH": str(ROOT), **settings},
+    )
+
+
+def before(sink_port: int, root: Path) -> Server:
+    """The build in another checkout, run by the Python in its own `.venv`."""
+    python, ours = root / ".venv" / "bin" / "python", gateway(sink_port, BEFORE)
+    return replace(
+        ours,
+        title="this gateway, the build before",
+        command=lambda _port, _folder: [str(python), "-m", "websocket_handler", "serve"],
+        find_version=lambda: _said(["git", "-C", str(root), "rev-parse", "--short", "HEAD"]),
+        environment={**ours.environment, "PYTHONPATH": str(root)},
     )
 
 
