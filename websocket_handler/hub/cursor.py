@@ -5,25 +5,27 @@ from typing import Generic, TypeVar
 
 
 class CursorState(Enum):
-    """Where a cursor stands: STARTING, then BEHIND, READING and LEVEL in turns, then ENDED."""
+    """The state of a cursor. It begins with STARTING; then BEHIND, READING and LEVEL take turns; ENDED is the last
+    one."""
 
     STARTING = auto()
-    """Its place is being found: nothing was confirmed, nothing is sent."""
+    """Nobody knows its start yet: nothing was confirmed, and nothing is sent."""
     LEVEL = auto()
-    """At the head: publications go out as they are committed, and `offset` is not kept up to date."""
+    """At the head. Each publication is sent when it is committed, and `offset` is not kept up to date."""
     BEHIND = auto()
-    """`offset` was sent last; the rest waits in the log until the client can take it."""
+    """The entry at `offset` was sent last. The later ones wait in the log until the client can take them."""
     READING = auto()
-    """Behind, and further back than the node retains: a page of the log store is on its way."""
+    """Behind, and further back than the entries in memory: a page from the log store is on its way."""
     ENDED = auto()
-    """Unsubscribed or disconnected: whatever still arrives for it is dropped."""
+    """The client unsubscribed or disconnected. An answer that still arrives for the cursor is dropped."""
 
 
 Owner = TypeVar("Owner")
 
 
 class Cursor(Generic[Owner]):
-    """One subscription: whose it is, and the last offset it was sent. `since` is wall-clock seconds."""
+    """One subscription: its owner, and the offset that was sent to the owner last. It began at `since`, in wall-clock
+    seconds."""
 
     __slots__ = ("offset", "owner", "since", "state")
 
@@ -35,5 +37,5 @@ class Cursor(Generic[Owner]):
 
     @property
     def is_live(self) -> bool:
-        """True while it is somebody's subscription."""
+        """True until the owner unsubscribes or disconnects."""
         return self.state is not CursorState.ENDED

@@ -4,7 +4,7 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 
 class KeyWindow:
-    """Remembers the latest keys, bounded by count and age, oldest out first."""
+    """Remembers the latest keys. Count and age are limited; the oldest key is forgotten first."""
 
     __slots__ = ("_count_max", "_entries", "_seconds")
 
@@ -17,13 +17,13 @@ class KeyWindow:
         return len(self._entries)
 
     def remember(self, key: str, digest: bytes, offset: int, now: float) -> None:
-        """`key` now stands for the publication at `offset`. `now` is wall-clock seconds."""
+        """Note that `key` stands for the publication at `offset` from now on. `now` is wall-clock seconds."""
         self._entries.pop(key, None)
         self._entries[key] = (offset, digest, now)
         self.expire(now)
 
     def expire(self, now: float) -> None:
-        """Let go of what is too old or too much."""
+        """Forget the keys that are too old, and the oldest ones when there are too many."""
         oldest = now - self._seconds
         entries = self._entries
         while entries:
@@ -33,7 +33,8 @@ class KeyWindow:
             del entries[key]
 
     def find(self, key: str, digest: bytes, now: float) -> int | None:
-        """The offset that `key` stands for, None when it is new. Raises CommandError with `conflict`."""
+        """The offset of the publication that `key` stands for; None if the key is new. Raises CommandError with
+        `conflict` if the key stands for another body."""
         entry = self._entries.get(key)
         if entry is None or entry[2] < now - self._seconds:
             return None

@@ -1,8 +1,8 @@
 """A project's log: the publications this node keeps, and where a cursor on it may start.
 
-A position is an *epoch* and an *offset*. The first publication of an epoch has offset 1, each next one is
-exactly one higher; a new epoch begins only when the numbering itself was lost. `first` is the oldest retained
-offset, `head` the newest; an empty log has `first == head + 1`.
+A position is an *epoch* and an *offset*. The first publication of an epoch has offset 1, and each next one is exactly
+one higher. A new epoch begins only when the numbering itself was lost. `first` is the oldest retained offset, `head`
+the newest; an empty log has `first == head + 1`.
 """
 
 from collections import deque
@@ -16,14 +16,14 @@ from msgspec import Struct
 from websocket_handler.protocol.messages import Position
 
 PUBLICATION_OVERHEAD_BYTES: Final = 150
-"""What a retained publication costs beside its payload: the objects around it, on CPython 3.11."""
+"""How much memory a retained publication takes beside its payload: the objects around it, on CPython 3.11."""
 
 
 class Publication(Struct, frozen=True, array_like=True, gc=False):
     """One entry of a project's log.
 
-    `payload` is the complete JSON text that subscribers get, `published_at` wall-clock seconds, `key` and
-    `digest` the publisher's idempotency key and what tells bodies under it apart ("" and b"" without one).
+    `payload` is the complete JSON text that subscribers get. `published_at` is wall-clock seconds. `key` is the
+    publisher's idempotency key, and `digest` tells two bodies under one key apart; they are "" and b"" without a key.
     """
 
     payload: bytes
@@ -31,8 +31,8 @@ class Publication(Struct, frozen=True, array_like=True, gc=False):
     key: str = ""
     digest: bytes = b""
     offset: int = 0
-    """0 only in the records of older gateways, until the store's adapter fills it in: the last field, so that they can
-    be read."""
+    """0 only in records that an older gateway wrote, until the store's adapter fills it in. It is the last field, so
+    that those records can still be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class LogLimits:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a cursor starts: after `offset`. `recovered` is false when the wish could not be met."""
+    """Where a cursor starts: after `offset`. `recovered` is false if the client cannot have what it asked for."""
 
     offset: int
     recovered: bool
@@ -68,17 +68,17 @@ class ProjectLog:
 
     @property
     def first(self) -> int:
-        """The oldest retained offset; `head + 1` when nothing is retained."""
+        """The offset of the oldest publication in memory; `head + 1` if there is none."""
         return self._entries[0].offset if self._entries else self.head + 1
 
     @property
     def beginning(self) -> int:
-        """The offset before the oldest publication that can still be read: here, or in the store."""
+        """The offset before the oldest publication that can still be read, from memory or from the store."""
         return min(self.floor, self.first - 1)
 
     @property
     def position(self) -> Position:
-        """The place after the newest publication."""
+        """The position after the newest publication."""
         return Position(self.epoch, self.head)
 
     def __len__(self) -> int:
@@ -94,7 +94,7 @@ class ProjectLog:
         self.trim(now)
 
     def trim(self, now: float) -> None:
-        """Let go of what the limits no longer allow."""
+        """Remove the oldest publications until the log keeps its limits. `now` is wall-clock seconds."""
         oldest = now - self._limits.seconds
         entries = self._entries
         while entries and (
@@ -103,7 +103,8 @@ class ProjectLog:
             self._drop_first()
 
     def shrink(self, bytes_max: int) -> int:
-        """Let go of the oldest publications until at most `bytes_max` bytes are retained; how many bytes went."""
+        """Remove the oldest publications until at most `bytes_max` bytes are retained. Returns how many bytes that
+        freed."""
         before = self.bytes
         while self._entries and self.bytes > bytes_max:
             self._drop_first()
@@ -113,13 +114,13 @@ class ProjectLog:
         self.bytes -= len(self._entries.popleft().payload) + PUBLICATION_OVERHEAD_BYTES
 
     def covers(self, offset: int) -> bool:
-        """True if everything after `offset` is retained here."""
+        """True if every publication after `offset` is in memory."""
         return self.first - 1 <= offset <= self.head
 
     def after(self, offset: int, count_max: int, bytes_max: int) -> list[Publication]:
         """The publications after `offset`, at least one if there are any, within both maxima.
 
-        `offset` must be covered.
+        The caller has made sure that the log covers `offset`.
         """
         assert self.covers(offset), "only a covered offset can be continued"
         page: list[Publication] = []
@@ -133,10 +134,10 @@ class ProjectLog:
         return page
 
     def start(self, since: Position | None, rewind: int | None, floor: int) -> Start:
-        """Where a new cursor starts.
+        """Find where a new cursor starts.
 
-        `floor` is the offset before the oldest publication that any reader can still get: `first - 1` here,
-        or less where the log store reaches further back.
+        `floor` is the offset before the oldest publication that any reader can still get: `first - 1` here, or less if
+        the log store reaches further back.
         """
         if since is not None:
             if since.epoch == self.epoch and floor <= since.offset <= self.head:

@@ -1,4 +1,4 @@
-"""Who holds a token."""
+"""The port that finds out who holds a token."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -13,9 +13,9 @@ class Authenticator(Protocol):
     """Verifies tokens."""
 
     def authenticate(self, token: str, done: Authenticated) -> None:
-        """Verify a token of any form and length. `done` is called once, from the event loop's thread, before this
-        returns unless a key has to be fetched first: with the token's identity, or with `unauthorized` or
-        `authentication_unavailable`. No answer repeats any part of the token."""
+        """Verify a token of any form and length. `done` is called once, from the event loop's thread: with the token's
+        identity, or with `unauthorized` or `authentication_unavailable`. It is called before this returns, unless a key
+        has to be fetched first. No answer repeats any part of the token."""
         ...
 
     def failure(self) -> str | None:

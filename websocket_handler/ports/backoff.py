@@ -1,16 +1,16 @@
-"""How long to wait before a service that failed is asked again. Chance is given, as time is."""
+"""How long to wait before asking a service again that failed. The caller passes in chance, as it passes in time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 EXPONENT_MAX: Final = 16
-"""However often a service failed, the arithmetic stays small."""
+"""Doubling stops after this many failures, so that the numbers stay small however often a service fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Full jitter: a random wait between 0 and a ceiling, which begins at `base_s`, doubles with every failure in
+    """Full jitter: a random wait between 0 and a ceiling. The ceiling begins at `base_s`, doubles with every failure in
     a row, and ends at `max_s`. So callers that failed together do not come back together."""
 
     chance: Callable[[], float]

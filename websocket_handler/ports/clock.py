@@ -1,42 +1,42 @@
-"""What time it is. The core never asks: it is told."""
+"""What time it is. The core never asks the system: its caller passes in the time."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Two clocks, because they answer two questions."""
+    """Two clocks, because there are two questions."""
 
     def monotonic(self) -> float:
         """Seconds that only go forward: for every interval, deadline and rate."""
         ...
 
     def wall(self) -> float:
-        """Seconds since 1970 UTC, which an operator may set back: for ages that survive the process."""
+        """Seconds since 1970 UTC, which an operator may set back: for ages that outlive the process."""
         ...
 
     def timestamp(self) -> str:
-        """`wall` as the wire says it: ISO 8601, UTC, milliseconds."""
+        """`wall` as messages and log lines write it: ISO 8601, UTC, milliseconds."""
         ...
 
     def text(self, wall: float) -> str:
-        """Any wall-clock second as the wire says it."""
+        """Any second of `wall`, written in the same way."""
         ...
 
 
 class Timer(Protocol):
-    """A callback that waits for its time."""
+    """A callback that will be called at a certain time."""
 
     def cancel(self) -> None:
-        """Do not call. Cancelling what was called already changes nothing."""
+        """Do not call it. After the call, this does nothing."""
         ...
 
 
 class Scheduler(Protocol):
-    """When to call. An asyncio event loop is one; a simulation brings another."""
+    """Calls functions later. An asyncio event loop is one; a simulation has its own."""
 
     def call_soon(self, callback: Callable[[], object]) -> object:
-        """Call in this turn of the loop's next round, after what is already waiting."""
+        """Call in the next round of the loop, after the calls that wait already."""
         ...
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:

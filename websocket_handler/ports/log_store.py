@@ -1,8 +1,8 @@
 """The durable home of project logs.
 
-All methods answer by calling `done` exactly once, from the event loop's thread, possibly before they return:
-the memory store answers at once and a publication leaves in the same turn; a remote store answers later and
-publications that arrive meanwhile wait for the next segment.
+Each method answers by calling `done` exactly once, from the event loop's thread, and may do so before it returns. The
+memory store answers at once, so a publication is delivered in the same turn of the loop. A remote store answers later,
+and publications that arrive meanwhile wait for the next segment.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,12 +23,12 @@ class SegmentLimits:
     messages: int
     bytes: int
     object_bytes: int = 1_048_576
-    """The largest object of a publisher that the store takes, whatever its project and its key are."""
+    """The largest object of a publisher that the store takes, with the longest project id and the longest key."""
 
 
 class Segment(Struct, frozen=True):
-    """Publications that are written together. `writer` is unique per attempt to write *these* records: a
-    writer that lost the answer to its write finds it again in what it reads."""
+    """Publications that are written together. `writer` is a new id for every set of records. A writer that did not get
+    the answer to its write finds its id in what it reads, and so knows that the write succeeded."""
 
     epoch: str
     first: int
@@ -45,8 +45,8 @@ class Segment(Struct, frozen=True):
 class Tail:
     """The end of a project's log: consecutive segments up to its head, oldest first.
 
-    `epoch` is None where the store has no log for the project. `floor` is the offset before the oldest
-    publication that `read` can still give.
+    `epoch` is None if the store has no log for the project. `floor` is the offset before the oldest publication that
+    `read` can still give.
     """
 
     epoch: str | None
@@ -57,63 +57,64 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The segment is durable: no crash takes it back."""
+    """The segment is durable: it survives a crash of the node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """Somebody else's segment (or an earlier attempt of ours) holds this offset. Nothing was written: read the
-    tail, deliver what was missed, and write again after it."""
+    """Another writer's segment holds this offset, or one of ours whose answer was lost. Nothing was written. The caller
+    reads the tail, delivers what it missed, and writes again after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """The store never takes a segment of this size. Nothing was written, and nothing is wrong with the store."""
+    """The store never takes a segment of this size. Nothing was written, and the store works."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The store did not answer within its bounded wait. The write may or may not have happened, or may still
-    happen: `Behind` on the next write will tell."""
+    """The store did not answer in time. It may have written the segment, or may still write it. The next write tells:
+    then the answer is `Behind`."""
 
     reason: str
 
 
 class LogStore(Protocol):
-    """Keeps the logs. Writes are compare-and-append: two nodes can neither overwrite nor reorder each other."""
+    """Keeps the logs. It writes only where the log ends, so two nodes can neither overwrite nor reorder each other's
+    segments."""
 
     name: str
-    """What `/ready` calls it."""
+    """Its name in the answer of `/ready`."""
 
     is_shared: bool
     """True if another node may write to the same logs."""
 
     limits: SegmentLimits
-    """What `append` takes at once."""
+    """The most that one `append` takes."""
 
     def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
-        """Read the tail as far as history and key window need it, strongly consistent."""
+        """Read the end of the log, as much as history and idempotency keys need. The read is strongly consistent."""
         ...
 
     def append(
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
     ) -> None:
-        """Write `segment` if and only if no segment starts at its first offset, and its epoch continues the
-        log. The caller has at most one append under way per project, and appends right after the head it
-        knows. Waits and retries on its own, within a bound, then answers `Unavailable`."""
+        """Write `segment` if and only if no segment starts at its first offset and its epoch continues the log. The
+        caller has at most one append under way per project, and appends right after the head that it knows. The store
+        retries on its own for a limited time, and then answers `Unavailable`."""
         ...
 
     def read(self, project_id: str, after: int, done: Callable[[Tail | Unavailable], None]) -> None:
-        """Some consecutive segments that continue after `after` (the first may begin earlier), a bounded
-        number of bytes, at least one if there is one. Empty when nothing follows, or when what followed
-        is no longer retained: `floor` tells."""
+        """Read consecutive segments that continue after the offset `after`; the first one may begin earlier. Their size
+        is limited, but there is at least one if there is any. The answer has no segment if nothing follows, or if what
+        followed is no longer retained; `floor` tells which."""
         ...
 
     async def check(self) -> None:
-        """Ask the store whether it is there, so that `failure` is right without traffic. Called every few
-        seconds; never raises."""
+        """Ask the store if it can be used, so that `failure` is right without traffic. It is called every few seconds,
+        and it never raises."""
         ...
 
     def failure(self) -> str | None:
-        """Why the store cannot be used at the moment, for `/ready`; None when it answered last time."""
+        """Why the store cannot be used at the moment, for `/ready`; None if its last answer was good."""
         ...

@@ -1,4 +1,4 @@
-"""The other nodes on the same log store: there are some during the overlap of a rolling deployment."""
+"""The other nodes that write to the same log store. A rolling deployment has some while old and new nodes overlap."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -8,17 +8,18 @@ PEER_LIFETIME_S: Final = 35.0
 
 
 class PeersUnavailable(Exception):
-    """Nobody can be asked at the moment. Nothing is lost: a node that writes finds out what others wrote."""
+    """The store of announcements does not answer. Nothing is lost: a node that writes finds out what others wrote."""
 
 
 class Peers(Protocol):
-    """Who else writes to the logs."""
+    """Knows which other nodes write to the logs."""
 
     async def announce(self, node_id: str, now: float) -> Sequence[str]:
-        """Say that this node lives; the ids of the others that do. `now` is wall-clock seconds. Idempotent.
-        Raises PeersUnavailable."""
+        """Say that this node lives. Returns the ids of the other nodes that do. `now` is wall-clock seconds.
+        Idempotent. Raises PeersUnavailable."""
         ...
 
     async def leave(self, node_id: str) -> None:
-        """This node writes no more. Raises PeersUnavailable, and then it is forgotten after its lifetime."""
+        """Say that this node writes no more. Raises PeersUnavailable; then the others forget the node after its
+        lifetime."""
         ...

@@ -1,4 +1,4 @@
-"""Who is connected and follows what, written down where other services can see it."""
+"""A record of every connection and its subscriptions, which other services can read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRecord:
-    """One live connection. Times are wall-clock seconds; `subscriptions` maps project to when it began."""
+    """One live connection. Times are wall-clock seconds. `subscriptions` gives for each project when its subscription
+    began."""
 
     connection_id: str
     node_id: str
@@ -16,16 +17,17 @@ class ConnectionRecord:
 
 
 class StateUnavailable(Exception):
-    """The store did not take a write. What it missed is written again with the next one."""
+    """The store did not take a write. The next write repeats what is missing."""
 
 
 class StateStore(Protocol):
-    """Records connections and subscriptions, off the hot path. Records expire on their own when a node dies."""
+    """Records connections and subscriptions, away from the hot path. The records of a node that died expire on their
+    own."""
 
     name: str
-    """What `/ready` calls it."""
+    """Its name in the answer of `/ready`."""
 
     async def write(self, changed: Sequence[ConnectionRecord], gone: Sequence[str], now: float) -> None:
-        """Record these connections as they are now, and forget those that are `gone`. Idempotent.
-        `now` is wall-clock seconds. Raises StateUnavailable, and then everything may be repeated."""
+        """Record these connections as they are now, and delete the records of those in `gone`. Idempotent. `now` is
+        wall-clock seconds. Raises StateUnavailable; then the caller may repeat everything."""
         ...

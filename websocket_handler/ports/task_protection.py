@@ -1,28 +1,30 @@
-"""Protection from scale-in: asks the service that runs this node not to end it when there should be fewer nodes."""
+"""Protection from scale-in: a node asks its service not to choose it when the service needs fewer nodes."""
 
 from typing import Protocol
 
 
 class ProtectionUnavailable(Exception):
-    """Nobody can say or change it at the moment. What was set stays until it expires."""
+    """The service cannot tell or change the protection at the moment. Protection that was set stays until it
+    expires."""
 
 
 class TaskProtection(Protocol):
-    """This node's own protection. Without it the service chooses any node when it needs fewer of them, or when a
-    deployment replaces them. It never outlives its time, so that a node that dies or hangs is protected no longer."""
+    """This node's own protection. The service ends any unprotected node when it needs fewer of them, or when a
+    deployment replaces them. Protection always expires, so a node that dies or hangs loses it."""
 
     name: str
-    """What reports call it."""
+    """Its name in reports."""
 
     async def protect(self, minutes: int) -> None:
-        """From now on, for 1 to 2880 minutes; again it begins anew. Returns when it holds. Raises
-        ProtectionUnavailable, and then it may hold or not."""
+        """Protect this node from now on, for 1 to 2880 minutes. Another call starts the time again. Returns once the
+        protection holds. Raises ProtectionUnavailable; then it may hold or not."""
         ...
 
     async def release(self) -> None:
-        """No longer. Idempotent. Raises ProtectionUnavailable, and then it may hold or not."""
+        """Give the protection up. Idempotent. Raises ProtectionUnavailable; then it may still hold."""
         ...
 
     async def is_protected(self) -> bool:
-        """True if it holds; others may have changed that. Raises ProtectionUnavailable."""
+        """True if the service says that this node is protected; others may have changed it. Raises
+        ProtectionUnavailable."""
         ...

@@ -1,21 +1,22 @@
-"""The way to one client: bytes out, in order, never waiting."""
+"""The way to one client: it takes bytes, keeps their order, and never waits."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 
 class Transport(Protocol):
-    """A live connection's outgoing half.
+    """The outgoing half of a live connection.
 
-    `write` takes whole frames and never blocks. When the client does not take them at once, the owner is told to
-    pause (`Connection.pause`) before `write` returns, and to resume when everything left.
+    `write` takes whole frames and never blocks. If the client does not take them at once, the transport calls
+    `Connection.pause` before `write` returns, and `Connection.resume` once everything has left.
     """
 
     descriptor: int
-    """The socket, to which bytes may be sent past `write` as long as the owner is not paused; -1 when there is none."""
+    """The socket's file descriptor. Bytes may be sent to it directly, without `write`, while the connection is not
+    paused. -1 if there is none."""
 
     def write(self, data: bytes) -> None:
-        """Send frames, or the rest of them. After `close` or `abort` it does nothing."""
+        """Send frames, or the rest of frames that were sent in part. After `close` or `abort` it does nothing."""
         ...
 
     def buffered_bytes(self) -> int:
@@ -23,19 +24,19 @@ class Transport(Protocol):
         ...
 
     def close(self, code: int, reason: str) -> None:
-        """Say goodbye with this close code: frames already written go first, then the closing handshake, with
-        a deadline."""
+        """Send a close frame with this code after the frames that were written before, and end the connection after the
+        closing handshake, or when its deadline has passed."""
         ...
 
     def abort(self) -> None:
-        """Drop the connection at once, with everything that waits."""
+        """End the connection at once. Bytes that wait are lost."""
         ...
 
 
 SendToAll = Callable[[bytes], object]
-"""Sends the same frames to each of a group of transports, none of whose owners is paused."""
+"""Sends the same frames to every transport of a group. None of them may be paused."""
 Group = Callable[[Sequence[Transport]], SendToAll]
-"""Makes a group of transports, which stays as it is."""
+"""Makes a group of transports. The members of a group never change."""
 
 
 def one_by_one(transports: Sequence[Transport]) -> SendToAll:

@@ -1,4 +1,4 @@
-"""Where agents leave their updates: a queue that is read, published, and only then cleared."""
+"""The queue in which agents leave their updates. An update is read, published, and only then deleted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,15 @@ class Update:
 
 
 class SourceUnavailable(Exception):
-    """The queue did not answer. Nothing was lost: what was not deleted comes again."""
+    """The queue did not answer. Nothing is lost: a message that was not deleted comes again."""
 
 
 class UpdateSource(Protocol):
-    """At least once, in any order. What is not deleted while it is hidden comes again."""
+    """Delivers each message at least once, in any order. A message comes again if nobody deletes it while it is
+    hidden."""
 
     name: str
-    """What `/ready` calls it."""
+    """Its name in the answer of `/ready`."""
 
     batch_messages_max: int
     """How many messages one `delete` or `extend` may name."""
@@ -36,11 +37,11 @@ class UpdateSource(Protocol):
     """For how many seconds a received message stays hidden from other readers."""
 
     async def receive(self) -> Sequence[Update]:
-        """Wait for messages, some seconds at most. Raises SourceUnavailable."""
+        """Wait for messages, for some seconds at most. Raises SourceUnavailable."""
         ...
 
     async def delete(self, handles: Sequence[str]) -> None:
-        """Forget these messages for good. Raises SourceUnavailable."""
+        """Delete these messages. Raises SourceUnavailable."""
         ...
 
     async def extend(self, handles: Sequence[str]) -> None:

@@ -1,1 +1,2 @@
-"""PURE: the words of the wire protocol. Text and `now` in, values out; no clock, no I/O, no log."""
+"""PURE: the messages of the wire protocol. Functions take text and `now`, and return values. No clock, no I/O, no
+log."""

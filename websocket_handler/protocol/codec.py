@@ -1,7 +1,7 @@
-"""Text to commands. The only file that knows how a command is spelled.
+"""Reads commands from text. No other file knows how a command is written.
 
-A valid command is read by one typed decoder. Only what that decoder refuses is looked at field by field,
-to answer with the first thing that is wrong (`spec/protocol.md`, "Order of checks").
+One typed decoder reads a valid command. Only a text that the decoder refuses is checked field by field, so that the
+answer names the first thing that is wrong (`spec/protocol.md`, "Order of checks").
 """
 
 import re
@@ -43,7 +43,7 @@ _POSITION: Final = re.compile(rf"({EPOCH.pattern}):(0|[1-9][0-9]{{0,15}})", re.A
 
 
 class _PublishText(Command, tag="publish", frozen=True, kw_only=True):
-    """`publish` as it is spelled: what `Publish` is made from."""
+    """`publish` as a client writes it. `Publish` is made from it."""
 
     project_id: ProjectId
     message: Raw
@@ -55,10 +55,10 @@ _decode: Final[Callable[[bytes], _Spelled]] = msgspec.json.Decoder(_Spelled).dec
 
 
 def decode_command(text: bytes) -> AnyCommand:
-    """The command in `text` (UTF-8, already bounded in size). Raises CommandError.
+    """The command in `text` (UTF-8; the caller has limited its size). Raises CommandError.
 
-    Two readers have to agree on the text: the typed decoder, and the one that keeps duplicates. What a `publish`
-    carries is read by the second one here, and never again.
+    Two readers have to agree on the text: the typed decoder, and the reader that keeps duplicate keys. The second one
+    reads the object in a `publish` here, and nobody reads it again.
     """
     json_text.check_depth(text)
     try:
@@ -75,7 +75,8 @@ def decode_command(text: bytes) -> AnyCommand:
 
 
 def _unique_fields(text: bytes) -> dict[str, object]:
-    """The fields of a command. Refuses duplicate keys; that answer has no `id`, which may be one of the twins."""
+    """The fields of a command. Raises CommandError with `duplicate_key`. That error has no `id`, because `id` itself
+    may be the key that stands twice."""
     fields = json_text.parse_object(text)
     since = fields.get("since")
     if isinstance(since, tuple):
@@ -90,7 +91,7 @@ def _with_object(command: _PublishText, pairs: object) -> Publish:
 
 
 def _check_combination(command: _Spelled) -> None:
-    """The rules that a typed decoder cannot say."""
+    """Raises CommandError if the command breaks a rule that a typed decoder cannot express."""
     fault = None
     if isinstance(command, Forward):
         if agent_named(command.type) is None:
@@ -107,7 +108,8 @@ def _check_combination(command: _Spelled) -> None:
 
 
 def _first_fault(text: bytes, reason: str) -> CommandError:
-    """The first rule that `text` breaks; `reason` is the decoder's word, for what no rule names."""
+    """The first rule that `text` breaks. `reason` is what the decoder said; it is used if no rule here names the
+    fault."""
     action: str | None = None
     command_id: str | None = None
     try:
@@ -183,7 +185,7 @@ def _project(name: str, fields: dict[str, object]) -> None:
 
 
 def invalid_project_id() -> CommandError:
-    """The answer to a project id that breaks the form; it never repeats the id."""
+    """The answer to a project id of a wrong form. It never repeats the id."""
     return CommandError(
         ErrorCode.INVALID_PROJECT_ID,
         "a project id has 1 to 128 characters of A-Z a-z 0-9 . _ : - and is not . or ..",
@@ -191,7 +193,8 @@ def invalid_project_id() -> CommandError:
 
 
 def read_position(text: str) -> Position:
-    """`EPOCH:OFFSET`, as on URLs and in `Last-Event-ID`. Raises CommandError with `invalid_field`."""
+    """A position in the form `EPOCH:OFFSET`, as on URLs and in `Last-Event-ID`. Raises CommandError with
+    `invalid_field`."""
     match = _POSITION.fullmatch(text)
     if match is None or int(match[2]) > OFFSET_MAX:
         raise CommandError(ErrorCode.INVALID_FIELD, "a position has the form EPOCH:OFFSET")

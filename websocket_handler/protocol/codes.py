@@ -88,8 +88,8 @@ ERRORS: dict[ErrorCode, ErrorSpec] = {
 
 
 class CloseCode(IntEnum):
-    """Why a connection ended: RFC 6455 section 7.4.1 where one fits, else 4000-4499 "come back" and
-    4500-4999 "do not reconnect"."""
+    """Why a connection ended: a code of RFC 6455 section 7.4.1 if one fits; else 4000-4499 for "come back" and
+    4500-4999 for "do not reconnect"."""
 
     NORMAL = 1000
     PROTOCOL_ERROR = 1002
@@ -98,20 +98,20 @@ class CloseCode(IntEnum):
     TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     SERVICE_RESTART = 1012
-    """Older gateways close with it at a hand-over; this one never does: see HANDED_OVER."""
+    """Older gateways close with it at a hand-over. This one never does; see HANDED_OVER."""
     TRY_AGAIN_LATER = 1013
     SLOW_CLIENT = 4000
     PONG_TIMEOUT = 4001
     TOKEN_EXPIRED = 4002
     AUTHENTICATION_TIMEOUT = 4003
     HANDED_OVER = 4012
-    """1012 says the same, but several libraries report it as 1002: docs/decisions/0017-close-code-at-drain.md."""
+    """Says the same as 1012, which several libraries report as 1002: docs/decisions/0017-close-code-at-drain.md."""
     DISCONNECTED = 4500
     IDENTITY_CHANGED = 4501
 
 
 class CommandError(Exception):
-    """The answer to a command, or to an HTTP request, that cannot be carried out. Nothing was done."""
+    """The answer to a command or an HTTP request that the gateway could not carry out. Nothing was done."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class CommandError(Exception):
         action: str | None = None,
         setting: str = "",
     ) -> None:
-        """`setting` is the name of the setting that would allow it, for the operator's log."""
+        """`setting` is the name of the setting that would allow the request. It goes to the operator's log."""
         super().__init__(code, message)
         self.setting = setting
         self.code = code

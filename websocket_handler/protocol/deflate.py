@@ -1,8 +1,8 @@
-"""permessage-deflate (RFC 7692) without any state of a connection: every message stands alone, both ways.
+"""permessage-deflate (RFC 7692) without memory between messages: each message is compressed alone, in both directions.
 
-Outgoing, one compressor serves the process and forgets after each message, so that a frame is made once for all
-connections. Incoming, each message gets an inflater of its own: a shared one would let a client refer back into what
-another one sent.
+Outgoing, the process has one compressor, which forgets everything after each message. So a frame is made once for all
+connections. Incoming, each message gets its own inflater: with a shared one, a client could refer back to what another
+client sent.
 """
 
 import zlib
@@ -15,22 +15,23 @@ from websocket_handler.protocol.frame_decoder import Event, ProtocolViolation, c
 from websocket_handler.protocol.frames import binary_frame, deflated_frame, text_frame
 
 THRESHOLD_BYTES: Final = 256
-"""Smaller payloads are sent as they are: little is saved, and the work is the same."""
+"""Smaller payloads are not compressed: that saves few bytes, and the work is the same."""
 MADE_BYTES_MAX: Final = 4_194_304
-"""What the frames that were made last, and the payloads they were made from, may take."""
+"""How many bytes the newest frames and the payloads that they were made from may take together."""
 _LEVEL: Final = 1  # docs/decisions/0012: half the work of level 6, and 1 to 10 % more bytes
 _WINDOW_BITS: Final = -15  # raw deflate, the largest window
 _TAIL: Final = b"\0\0\xff\xff"  # section 7.2.1: every flush ends with it, and it is not sent
-_LAST_BLOCK: Final = b"\x01\0\0\xff\xff"  # an empty block that says it is the last: what ends before it is whole
+_LAST_BLOCK: Final = b"\x01\0\0\xff\xff"  # an empty block, marked as the last one: whatever ends before it is complete
 _AFTER_LAST_BLOCK: Final = (b"", _TAIL + _LAST_BLOCK, b"\0" + _TAIL + _LAST_BLOCK)
 _ENTRY_BYTES: Final = 250
 
 _KINDS: Final = {Event.DEFLATED_TEXT: Event.TEXT, Event.DEFLATED_BINARY: Event.BINARY}
-"""What a compressed message is once it is unpacked."""
+"""The event that a compressed message becomes after it was unpacked."""
 
 
 class DeflateFraming:
-    """A framing (protocol.frames) that compresses what is worth it. One for all connections that agreed on it."""
+    """A framing (protocol.frames) that compresses the payloads that get smaller. All connections that agreed on
+    permessage-deflate share it."""
 
     __slots__ = ("_compressor", "_made", "_made_bytes", "_made_bytes_max")
 
@@ -51,7 +52,7 @@ class DeflateFraming:
         return binary_frame(payload) if deflated is None else deflated_frame(deflated, is_binary=True)
 
     def texts(self, payloads: Sequence[bytes]) -> bytes:
-        """The frames of publications. Who catches up gets the very frames that were made for the others."""
+        """The frames of publications. A client that catches up gets the same frames that were made for the others."""
         if len(payloads) == 1:
             return self._shared(payloads[0])
         return b"".join([self._shared(payload) for payload in payloads])
@@ -69,7 +70,7 @@ class DeflateFraming:
         return frame
 
     def _deflated(self, payload: bytes) -> bytes | None:
-        """The payload compressed, without the tail; None when that saves nothing."""
+        """The compressed payload without the tail; None if compression saves nothing."""
         if len(payload) < THRESHOLD_BYTES:
             return None
         compressor = self._compressor
@@ -77,7 +78,7 @@ class DeflateFraming:
             # A full flush forgets everything: nothing later refers back to this message.
             deflated = compressor.compress(payload) + compressor.flush(zlib.Z_FULL_FLUSH)
         except BaseException:
-            self._compressor = _new_compressor()  # half a message must not come out in front of the next one
+            self._compressor = _new_compressor()  # otherwise half a message would come out before the next one
             raise
         size = len(deflated) - len(_TAIL)
         return deflated[:size] if size < len(payload) else None
@@ -88,8 +89,9 @@ def _new_compressor() -> "zlib._Compress":
 
 
 def inflated(event: Event, payload: bytes, message_bytes_max: int) -> tuple[Event, bytes]:
-    """The message in a DEFLATED_TEXT or DEFLATED_BINARY: TEXT or BINARY, or OVERSIZE as soon as it passes the limit,
-    whatever it would have become. Raises ProtocolViolation: 1007 for what is not deflate, or not UTF-8 then."""
+    """Unpack the message of a DEFLATED_TEXT or DEFLATED_BINARY. Returns it as TEXT or BINARY; or OVERSIZE once it is
+    larger than `message_bytes_max`, even if the rest of it is damaged. Raises ProtocolViolation with 1007 if the
+    payload is not deflate, or if the text in it is not UTF-8."""
     inflater = zlib.decompressobj(_WINDOW_BITS)
     try:
         message = inflater.decompress(payload + _TAIL + _LAST_BLOCK, message_bytes_max + 1)

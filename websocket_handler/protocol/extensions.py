@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 OFFERS_CHARACTERS_MAX: Final = 2048
-"""The header, all its lines together; browsers send less than 100."""
+"""The longest header that is read, all its lines together. Browsers send less than 100 characters."""
 
 _TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - RFC 9110 section 5.6.2
 _SPACE: Final = r"[ \t]*"
@@ -19,12 +19,12 @@ _WINDOW_BITS: Final = frozenset(str(bits) for bits in range(8, 16))
 _AGREED: Final = f"{_DEFLATE}; server_no_context_takeover; client_no_context_takeover"
 
 Offer = tuple[str, list[tuple[str, str | None]]]
-"""An extension's name, and its parameters as they stand, with their values."""
+"""An extension's name, and its parameters in their order, each with its value; None if it has no value."""
 
 
 def agreed_extensions(values: Sequence[str]) -> str:
-    """The answer to the values of `Sec-WebSocket-Extensions`, empty when no offer can be taken. Raises ValueError when
-    they cannot be read: RFC 6455 section 9.1 has the connection fail then."""
+    """The answer to the values of `Sec-WebSocket-Extensions`; empty if no offer is accepted. Raises ValueError if they
+    cannot be read; then the connection fails (RFC 6455 section 9.1)."""
     header = ",".join(values)
     if len(header) > OFFERS_CHARACTERS_MAX:
         raise ValueError("too long")
@@ -33,10 +33,11 @@ def agreed_extensions(values: Sequence[str]) -> str:
 
 
 def _answer(parameters: list[tuple[str, str | None]]) -> str:
-    """What is said to one offer of permessage-deflate; empty: declined.
+    """The answer to one offer of permessage-deflate; empty if it is declined.
 
-    Both sides start every message afresh, which a server may ask for whether it was offered or not (section 7.1.1). A
-    frame is made for everybody, with the largest window: who demands a smaller one of us cannot have it.
+    Both sides forget everything after each message. A server may ask for that even if the client did not offer it (RFC
+    7692 section 7.1.1). One frame is made for everybody, with the largest window, so an offer that demands a smaller
+    window of the gateway is declined.
     """
     known = dict(parameters)
     if len(known) != len(parameters):
@@ -75,7 +76,8 @@ def _offers(header: str) -> Iterator[Offer]:
 
 
 def _after_commas(header: str, start: int) -> int:
-    """Where the next extension begins: a list may have empty places."""
+    """Where the next extension begins. A list may have empty elements, with nothing between two commas (RFC 9110
+    section 5.6.1)."""
     found = _NOTHING.match(header, start)
     return found.end() if found else start
 

@@ -1,8 +1,9 @@
-"""Client-to-server WebSocket frames: bytes in, events out, as RFC 6455 section 5 demands and no laxer.
+"""Decodes WebSocket frames from clients: bytes in, events out. It accepts what RFC 6455 section 5 allows, and no more.
 
-One decoder per connection; between frames it holds nothing. A message that is too large is read past, not
-stored, so that the stream stays in step and the client can be told. Compressed messages (RFC 7692) come out as they
-are: `deflate.inflated` unpacks one when it is its turn, so that a packet full of them never takes more than one's room.
+Each connection has one decoder, which holds nothing between two frames. If a message is too large, the decoder skips it
+and does not store it. So the stream stays in step, and the gateway can tell the client. Compressed messages (RFC 7692)
+come out still compressed: `deflate.inflated` unpacks each one when its turn comes, so a packet with many of them never
+takes more memory than one unpacked message.
 """
 
 import codecs
@@ -12,11 +13,12 @@ from typing import Final
 from websocket_handler.protocol.codes import CloseCode
 
 MESSAGE_FRAMES_MAX: Final = 1024
-"""Fragments of one message; beyond it the connection ends with 1008."""
+"""The most fragments of one message. With more of them the connection ends with 1008."""
 DISCARD_BYTES_MAX: Final = 16_777_216
-"""The largest message that is read past; beyond it the connection ends with 1009."""
+"""The largest message that the decoder skips. A larger one ends the connection with 1009."""
 DEFLATE_EXTRA_BYTES: Final = 64
-"""A compressed message may be larger than the limit by an eighth and this, so that incompressible ones at it pass."""
+"""A compressed message may be larger than the limit by an eighth and by this. So a message of exactly the limit passes
+even if compression makes it longer."""
 
 _FIN, _MASK, _RESERVED, _RSV1 = 0x80, 0x80, 0x70, 0x40
 _KIND: Final = _RSV1 | 0x0F
@@ -33,14 +35,14 @@ class Event(Enum):
     BINARY = auto()
     """A whole binary message."""
     DEFLATED_TEXT = auto()
-    """A whole compressed text; nothing in its payload was looked at."""
+    """A whole compressed text. Nothing in its payload was checked."""
     DEFLATED_BINARY = auto()
     OVERSIZE = auto()
-    """A message beyond the limit began; the rest of it is read past."""
+    """A message became larger than the limit. The decoder skips the rest of it."""
     PING = auto()
     PONG = auto()
     CLOSE = auto()
-    """The payload is the close frame's: empty, or two bytes of code and a reason. Nothing follows."""
+    """A close frame. The payload is empty, or two bytes of code and a reason. No event follows."""
 
 
 _KINDS: Final = {
@@ -52,9 +54,10 @@ _KINDS: Final = {
 
 
 class ProtocolViolation(Exception):
-    """The stream breaks RFC 6455, or a limit that cannot be answered in step: the connection has to end.
+    """The stream breaks RFC 6455, or a limit after which it cannot stay in step: the connection has to end.
 
-    `events` came whole in the same bytes before the fault: how bytes were cut on their way decides nothing.
+    `events` are those that were complete before the fault in the same bytes. So the result does not depend on how the
+    network cut the bytes into packets.
     """
 
     def __init__(self, close_code: CloseCode, reason: str) -> None:
@@ -65,7 +68,7 @@ class ProtocolViolation(Exception):
 
 
 class FrameDecoder:
-    """Decodes the frames of one client. After a ProtocolViolation or a CLOSE it is not to be fed again."""
+    """Decodes the frames of one client. Do not use it again after a ProtocolViolation or a CLOSE."""
 
     __slots__ = (
         "_frames",
@@ -82,12 +85,12 @@ class FrameDecoder:
     )
 
     def __init__(self, message_bytes_max: int, *, inflates: bool = False) -> None:
-        """`inflates`: permessage-deflate was agreed on."""
+        """`inflates` is true if the handshake agreed on permessage-deflate."""
         self._message_bytes_max = message_bytes_max
         self._inflates = inflates
         self._held: bytearray | None = None  # an incomplete frame
         self._needed = 0
-        self._skip = 0  # bytes still to read past
+        self._skip = 0  # how many bytes are still to be skipped
         self._opcode = _CONTINUATION  # of the message in progress, with RSV1 if compressed; 0 between messages
         self._parts: list[bytes] | None = None
         self._size = 0
@@ -119,11 +122,11 @@ class FrameDecoder:
                 break
             position += size
             if events and events[-1][0] is Event.CLOSE:
-                break  # section 5.5.1: whatever follows is ignored
+                break  # section 5.5.1: whatever follows a close frame is ignored
         return events
 
     def _frame(self, data: bytes, position: int, end: int, events: list[tuple[Event, bytes]]) -> int:
-        """Decode one frame; how many bytes it took, 0 when it is not complete."""
+        """Decode one frame. Returns how many bytes it took; 0 if it is not complete."""
         available = end - position
         if available < 2:
             self._needed = 2
@@ -180,7 +183,8 @@ class FrameDecoder:
             raise _violation("only the first frame of a message may have RSV1")
 
     def _is_beyond(self, first: int, length: int) -> bool:
-        """True if a frame makes its message too large. A text that cannot be compressed grows a little when it is."""
+        """True if this frame makes its message too large. Compression makes some texts a little longer, so a compressed
+        message may be a little larger."""
         if self._is_discarding or not (first | self._opcode) & _RSV1:
             return True
         return self._size + length > self._message_bytes_max + self._message_bytes_max // 8 + DEFLATE_EXTRA_BYTES
@@ -194,7 +198,7 @@ class FrameDecoder:
             raise ProtocolViolation(CloseCode.TOO_BIG, "the message is so large that the gateway cannot read past it")
 
     def _discard(self, opcode: int, length: int, is_final: bool, events: list[tuple[Event, bytes]]) -> None:
-        """Account for a frame of a message beyond the limit; its payload is read past."""
+        """Count a frame of a message that is too large; its payload is skipped."""
         self._count(length)
         if not self._is_discarding:
             events.append((Event.OVERSIZE, b""))
@@ -212,7 +216,7 @@ class FrameDecoder:
         self._utf8 = None
 
     def _data(self, opcode: int, payload: bytes, is_final: bool, events: list[tuple[Event, bytes]]) -> None:
-        if is_final and opcode != _CONTINUATION:  # one frame, one message: nearly always
+        if is_final and opcode != _CONTINUATION:  # one frame is the whole message: nearly always
             if opcode == _TEXT:
                 check_utf8(payload)
             events.append((_KINDS[opcode], payload))
@@ -245,19 +249,20 @@ def _extended_length(digits: bytes) -> int:
 
 
 def _unmask(mask: bytes, payload: bytes) -> bytes:
-    """Section 5.3, on whole integers: CPython has no faster way without a compiled part."""
+    """Remove the mask (section 5.3), with whole integers: CPython has no faster way without compiled code."""
     length = len(payload)
     key = (mask * (length // 4 + 1))[:length]
     return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(length, "little")
 
 
 def _begins_surrogate(held: bytes) -> bool:
-    """True if the bytes that the decoder still holds can only become a surrogate: it waits for the third byte."""
+    """True if the decoder waits for the third byte of a surrogate: the two bytes that it holds can become nothing
+    else."""
     return len(held) == 2 and held[0] == 0xED and held[1] >= 0xA0
 
 
 def check_utf8(payload: bytes) -> None:
-    """Raises ProtocolViolation with 1007 (RFC 6455 section 8.1)."""
+    """Raises ProtocolViolation with 1007 unless the payload is UTF-8 (RFC 6455 section 8.1)."""
     try:
         payload.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Server-to-client WebSocket frames as bytes, made once and sent to everyone (RFC 6455 section 5.2)."""
+"""Makes WebSocket frames for clients: bytes that are made once and sent to everyone (RFC 6455 section 5.2)."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -33,13 +33,14 @@ def binary_frame(payload: bytes) -> bytes:
 
 
 def deflated_frame(payload: bytes, *, is_binary: bool = False) -> bytes:
-    """One unfragmented, unmasked frame of a compressed message; `payload` is what RFC 7692 section 7.2.1 makes."""
+    """One unfragmented, unmasked frame of a compressed message. `payload` is compressed as in RFC 7692 section
+    7.2.1."""
     header = _text_header(len(payload))
     return bytes(((_BINARY if is_binary else _TEXT) | RSV1,)) + header[1:] + payload
 
 
 def text_frames(payloads: Sequence[bytes]) -> bytes:
-    """The frames of several payloads, one after the other: what one write carries."""
+    """The frames of several payloads, one after the other, for a single write."""
     if len(payloads) == 1:
         return text_frame(payloads[0])
     parts: list[bytes] = []
@@ -50,8 +51,8 @@ def text_frames(payloads: Sequence[bytes]) -> bytes:
 
 
 def cut(payloads: Sequence[bytes], bytes_max: int) -> list[Sequence[bytes]]:
-    """What each write may carry, so that an outbox is never exceeded by more than one of them. A payload that is
-    larger than that goes alone."""
+    """Divide payloads into writes of at most `bytes_max` bytes, so that an outbox exceeds its limit by one write at
+    most. A larger payload is written alone."""
     if len(payloads) == 1:
         return [payloads]
     pieces: list[Sequence[bytes]] = []
@@ -67,7 +68,7 @@ def cut(payloads: Sequence[bytes], bytes_max: int) -> list[Sequence[bytes]]:
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """A close frame; the reason is cut to fit the 125 bytes of a control frame (RFC 6455 section 5.5)."""
+    """A close frame. The reason is cut so that it fits into the 125 bytes of a control frame (RFC 6455 section 5.5)."""
     text = reason.encode()[:123].decode(errors="ignore").encode()
     return bytes((_CLOSE, 2 + len(text))) + code.to_bytes(2) + text
 
@@ -83,15 +84,15 @@ def pong_frame(payload: bytes = b"") -> bytes:
 
 
 class Framing(Protocol):
-    """How the messages for a connection become frames: what was agreed on in its handshake. Shared by all
-    connections that agreed on the same."""
+    """How messages become frames on a connection: what its handshake agreed on. All connections that agreed on the same
+    share one framing."""
 
     def text(self, payload: bytes) -> bytes:
         """One frame for one connection."""
         ...
 
     def texts(self, payloads: Sequence[bytes]) -> bytes:
-        """The frames of publications, which other connections get as well."""
+        """The frames of publications, which go to other connections as well."""
         ...
 
     def binary(self, payload: bytes) -> bytes:
@@ -107,4 +108,4 @@ class _PlainFraming:
 
 
 PLAIN: Final[Framing] = _PlainFraming()
-"""No extension was agreed on."""
+"""The framing without extensions."""

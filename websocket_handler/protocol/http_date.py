@@ -10,7 +10,7 @@ _DAY_S: Final = 86_400
 
 
 class HttpDate:
-    """The time now. It is written once per second, however many answers need it."""
+    """The time now. It is formatted once per second, however many answers need it."""
 
     def __init__(self, wall: Callable[[], float], text: Callable[[float], str]) -> None:
         """`wall` gives seconds since 1970 UTC, `text` writes such a second as ISO 8601 in UTC."""

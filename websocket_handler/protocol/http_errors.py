@@ -1,6 +1,7 @@
-"""How an error looks as an HTTP response: the one place that knows its status, its headers and its body.
+"""Errors as HTTP responses. No other file knows the status, the headers and the body of an error.
 
-It does not know who sends the response: the HTTP API hands it to Starlette, and who has only a socket sends the bytes.
+It does not know who sends the response. The HTTP API hands it to Starlette; a sender that has only a socket writes the
+bytes.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ _BY_STATUS: Final[dict[int, dict[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class HttpError:
-    """An error as an HTTP response. `headers` say nothing about the length of the body: the sender adds that."""
+    """An error as an HTTP response. `headers` do not give the length of the body; the sender adds it."""
 
     status: int
     headers: dict[str, str]
@@ -46,8 +47,8 @@ def http_error(fault: CommandError, status: int | None = None) -> HttpError:
 
 
 def last_response(fault: CommandError, status: int | None = None, *, date: str = "") -> bytes:
-    """The same response in the bytes of HTTP/1.1, for a sender that closes the connection after it. `date` is the time
-    as HTTP writes it; without one the response does not say when it was made."""
+    """The same response as HTTP/1.1 bytes, for a sender that closes the connection after it. `date` is the time as HTTP
+    writes it; if it is empty, the response has no `Date`."""
     error = http_error(fault, status)
     options = ("close", error.headers["Connection"]) if "Connection" in error.headers else ("close",)
     dated = {"Date": date} if date else {}

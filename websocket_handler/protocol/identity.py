@@ -1,4 +1,4 @@
-"""Who a client is, and what it may do: verified claims to rights on projects."""
+"""Who a client is, and what it may do: makes rights on projects from verified claims."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,19 +20,19 @@ USER_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 PATTERNS_MAX: Final = 256
 RIGHTS_MAX: Final = 64
 TIME_MAX: Final = 253_402_300_799.0
-"""The last second of the year 9999: what a timestamp can say."""
+"""The last second of the year 9999, the latest that a timestamp can express."""
 
 
 class InvalidClaims(Exception):
-    """The claims do not say who somebody is and what they may do. The text never repeats a claim's value."""
+    """The claims do not say who the user is and what they may do. The text never repeats a claim's value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """A user and their rights.
 
-    `expires_at` and `issued_at` are wall-clock seconds, None where there are none. `projects` are exact ids,
-    prefixes that end in `*`, or `*` alone.
+    `expires_at` and `issued_at` are wall-clock seconds; None if the token has no such time. Each of `projects` is an
+    exact id, a prefix that ends in `*`, or `*` alone.
     """
 
     user_id: str
@@ -42,7 +42,7 @@ class Identity:
     issued_at: float | None = None
 
     def may(self, right: str, project_id: str | None = None) -> bool:
-        """True if this user has a right; on a project, if one is named."""
+        """True if this user has the right, on the project if one is named."""
         return right in self.rights and (project_id is None or self._covers(project_id))
 
     def _covers(self, project_id: str) -> bool:
@@ -53,7 +53,7 @@ class Identity:
 
 
 ANYONE: Final = Identity("", None, ("*",), RIGHTS)
-"""Everybody, where nobody has to say who they are (`AUTH_MODE=none`)."""
+"""The identity of every client if nobody has to say who they are (`AUTH_MODE=none`)."""
 
 
 def identity_from_claims(claims: Mapping[str, object]) -> Identity:
@@ -82,7 +82,7 @@ def is_pattern(text: str) -> bool:
 
 
 def _granted(rights: Sequence[str]) -> frozenset[str]:
-    """The rights that this version knows; others grant nothing here."""
+    """The rights that this version knows. A right that it does not know grants nothing here."""
     granted = frozenset(rights) & RIGHTS
     return granted | frozenset(FORWARD.values()) if FORWARD_ANY in rights else granted
 

@@ -1,7 +1,7 @@
-"""JSON text checks that the typed decoder leaves out: nesting, duplicate keys, constants that are not JSON.
+"""Checks of JSON text that the typed decoder leaves out: nesting, duplicate keys, constants that are not JSON.
 
-RFC 8259 section 4 calls duplicate names unpredictable; two readers of one message must never see two
-different things, so they are refused.
+RFC 8259 section 4 calls an object with duplicate names unpredictable. Two readers of one message must never see two
+different things, so the gateway refuses duplicate names.
 """
 
 from array import array
@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 Pairs = tuple[tuple[str, object], ...]
-"""The fields of a JSON object in their order, duplicates kept."""
+"""The fields of a JSON object in their order, with duplicates."""
 NESTING_MAX: Final = 256
 """How many arrays and objects may be open at once in one text.
 
@@ -21,7 +21,7 @@ a stack of 1 MiB is full before they are reached (docs/decisions/0002-json-libra
 """
 _ALL_BUT_BRACKETS_AND_QUOTES: Final = bytes(set(range(256)) - set(b'[{]}"'))
 _BRACKET_TO_STEP: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
-"""An opening bracket goes one level down, a closing one (-1 as a signed byte) one level up."""
+"""An opening bracket goes one level down: 1. A closing one goes one level up: -1 as a signed byte."""
 
 
 def check_depth(text: bytes) -> None:
@@ -30,17 +30,17 @@ def check_depth(text: bytes) -> None:
     Brackets inside strings do not count. `text` need not be valid JSON.
     """
     if len(text) <= NESTING_MAX or text.count(b"[") + text.count(b"{") <= NESTING_MAX:
-        return  # there are not enough brackets, wherever they stand: true of nearly every text
+        return  # too few brackets in all: true of nearly every text
     if _depth(text) > NESTING_MAX:
         raise too_deep()
 
 
 def _depth(text: bytes) -> int:
-    """How many arrays and objects are open at once, at most. Each line is one pass of compiled code."""
+    """The greatest number of arrays and objects that are open at once. Each line is one pass of compiled code."""
     if b"\\" in text:
-        text = text.replace(rb"\\", b"").replace(rb"\"", b"")  # what remains of backslashes escapes no quote
+        text = text.replace(rb"\\", b"").replace(rb"\"", b"")  # no backslash that is left escapes a quote
     marks = text.translate(None, _ALL_BUT_BRACKETS_AND_QUOTES)
-    marks = marks.replace(b'""', b"")  # without two quotes, every bracket is still inside or outside as before
+    marks = marks.replace(b'""', b"")  # an empty pair of quotes changes nothing about what is inside a string
     outside_strings = b"".join(marks.split(b'"')[::2])
     return max(accumulate(array("b", outside_strings.translate(_BRACKET_TO_STEP))), default=0)
 
@@ -50,7 +50,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int | float:
-    """An integer, or a float where the digits are too many to be worth exact arithmetic."""
+    """An integer; or a float if it has so many digits that exact arithmetic would take long."""
     return int(digits) if len(digits) <= 20 else float(digits)
 
 
@@ -58,7 +58,7 @@ _decoder = JSONDecoder(object_pairs_hook=tuple, parse_constant=_refuse_constant,
 
 
 def parse(text: bytes) -> object:
-    """The JSON value in `text`, objects as tuples of pairs in their order, duplicates kept.
+    """The JSON value in `text`. Objects are tuples of pairs in their order, with duplicates.
 
     Raises CommandError with `invalid_json` or `too_deep`.
     """
@@ -80,7 +80,7 @@ def too_deep() -> CommandError:
 
 
 class JsonObject:
-    """A JSON object that was read once: its own bytes, without white space around them, and its fields."""
+    """A JSON object that was read once: its own bytes, without the white space around them, and its fields."""
 
     __slots__ = ("body", "pairs")
 

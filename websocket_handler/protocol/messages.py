@@ -1,4 +1,4 @@
-"""The commands a client may send, typed. Replies and pushes are made in `replies.py`."""
+"""The commands a client may send, with types. `replies.py` makes replies and pushes."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ IdempotencyKey = Annotated[str, Meta(pattern=rf"\A{IDEMPOTENCY_KEY.pattern}\Z")]
 
 
 class Position(Struct, frozen=True):
-    """A place in a project's log: after the publication with this offset, in this numbering."""
+    """A position in a project's log: after the publication with this offset, in this epoch."""
 
     epoch: Epoch
     offset: Offset
@@ -83,7 +83,7 @@ class Presence(Command, tag="presence", frozen=True, kw_only=True):
 
 
 class Authenticate(Command, tag="authenticate", frozen=True, kw_only=True):
-    """Say who this is, or bring a new token before the old one ends. Its token is in no log and no answer."""
+    """Say who the client is, or bring a new token before the old one ends. No log and no answer contains the token."""
 
     token: Annotated[str, Meta(min_length=1)]
 
@@ -92,7 +92,7 @@ AnyCommand = Subscribe | Unsubscribe | Forward | Ping | Publish | History | Pres
 
 
 class ForwardTask(Struct, frozen=True):
-    """A forward on its way to an agent's queue: what the queue message is made from."""
+    """A forward on its way to an agent's queue. The queue message is made from it."""
 
     agent: Agent
     message_id: str
@@ -101,4 +101,4 @@ class ForwardTask(Struct, frozen=True):
     connection_id: str
     project_id: str | None = None
     user_id: str = ""
-    """Who sent it, as the gateway verified it; empty where nobody has to say."""
+    """The verified user who sent it; empty if nobody has to say who they are."""

@@ -1,24 +1,24 @@
-"""The names that cross the wire: projects, agents, ids. Their form is a limit, and it keeps log lines,
-queue attributes and database keys safe."""
+"""The names in messages: projects, agents, ids. Their limited form keeps log lines, queue attributes and database keys
+safe."""
 
 import re
 from enum import StrEnum
 from typing import Final
 
 PROJECT_ID: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,128}", re.ASCII)
-"""`.` and `..` are no names: every HTTP client takes them out of a path."""
+"""`.` and `..` are not allowed, because every HTTP client removes them from a path."""
 EPOCH: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 ID_LENGTH_MAX: Final = 64
 OFFSET_MAX: Final = 2**53 - 1
-"""The largest offset: beyond it a JavaScript client could not tell two offsets apart."""
+"""The largest offset. A JavaScript client could not tell two larger ones apart."""
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-"""The names of the machine itself in settings and URLs: nobody outside reaches it there."""
+"""The names of the machine itself in settings and URLs. Only programs on the same machine can reach it by them."""
 
 
 class Agent(StrEnum):
-    """Who takes forwarded work. The value is the canonical type in replies and in the messages to agents."""
+    """An agent that takes forwarded work. The value is the canonical type, in replies and in the messages to agents."""
 
     PM = "pm"
     DEV = "dev"
@@ -43,7 +43,7 @@ _AGENTS: Final = {
 
 
 def agent_named(name: str) -> Agent | None:
-    """The agent that a forward's `type` means, in any case; None when there is none."""
+    """The agent that the `type` of a forward names, in any case; None if it names none."""
     return _AGENTS.get(name) or _AGENTS.get(name.lower())
 
 

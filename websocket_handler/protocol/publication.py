@@ -1,5 +1,6 @@
-"""A publisher's object to the bytes every subscriber gets: the publisher's own bytes, with the project, the
-offset and the time spliced in. Nothing inside is re-encoded, so numbers, escapes and key order stay as they came."""
+"""Makes the bytes that every subscriber gets from a publisher's object: the object's own bytes, with the project, the
+offset and the time inserted. Nothing in the object is encoded again, so numbers, escapes and key order stay as they
+were."""
 
 from hashlib import blake2b
 from typing import Final
@@ -11,7 +12,7 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.json_text import JsonObject, not_an_object
 
 SPLICE_MAX_BYTES: Final = len(b',"project_id":"","offset":,"published_at":}') + 128 + 20 + 20
-"""How much longer than the publisher's object a publication can be on the wire."""
+"""How many bytes longer than the publisher's object a publication can be on the wire."""
 MESSAGE_TYPES: Final = (
     "connected",
     "subscription_confirmed",
@@ -27,7 +28,7 @@ MESSAGE_TYPES: Final = (
     "reconnect",
     "error",
 )
-"""The `type`s that only the gateway says. A publication may use them too: its offset tells it apart."""
+"""The values of `type` that the gateway itself uses. A publication may use them too; its offset tells it apart."""
 _WHITESPACE: Final = b" \t\r\n"
 
 
@@ -35,7 +36,7 @@ _check_with_second_reader: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class PreparedPublication:
-    """A publication that was checked where it came in: what every layer below hands on."""
+    """A publication that was checked where it came in. All layers below pass on this object."""
 
     __slots__ = ("digest", "has_own_time", "head", "key", "project_id", "size", "type")
 
@@ -44,7 +45,7 @@ class PreparedPublication:
     ) -> None:
         self.project_id = project_id
         self.head = head
-        """Its wire bytes up to its offset; `finish` adds the rest once the offset is known."""
+        """Its bytes on the wire up to its offset. `finish` adds the rest once the offset is known."""
         self.key = key
         """The publisher's idempotency key; empty without one."""
         self.digest = blake2b(head, digest_size=8).digest() if key else b""
@@ -52,7 +53,7 @@ class PreparedPublication:
         self.type = type_
         """The object's `type`; None when it has none, or one that is no string."""
         self.has_own_time = has_own_time
-        """True if the object has a field `published_at`: it stays as it is, and the gateway adds none."""
+        """True if the object has a field `published_at`. The gateway then leaves it as it is, and adds none."""
         self.size = len(head)
 
 
@@ -73,7 +74,7 @@ def read_object(payload: bytes) -> JsonObject:
 
 
 def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPublication:
-    """Make a publication of an object: the project is spliced in where it is missing.
+    """Make a publication of an object. The field `project_id` is inserted if the object has none.
 
     Raises CommandError: `duplicate_key`, `reserved_field`, `project_mismatch`.
     """
@@ -95,7 +96,7 @@ def finish(publication: PreparedPublication, offset: int, published_at_ms: int) 
 
 
 def prepare_broadcast(message: JsonObject) -> PreparedPublication:
-    """Make a broadcast of an object: its bytes stay as they are. Raises CommandError: `duplicate_key`,
+    """Make a broadcast of an object, whose bytes stay as they are. Raises CommandError: `duplicate_key`,
     `reserved_field`."""
     fields = message.fields()
     _check_reserved(fields)
@@ -106,7 +107,7 @@ def prepare_broadcast(message: JsonObject) -> PreparedPublication:
 
 
 def project_named_in(message: JsonObject) -> str | None:
-    """The `project_id` that an object names, None when it names none. Raises CommandError: `duplicate_key`,
+    """The `project_id` that an object names; None if it names none. Raises CommandError: `duplicate_key`,
     `invalid_project_id`."""
     fields = message.fields()
     if "project_id" not in fields:

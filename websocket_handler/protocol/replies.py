@@ -1,4 +1,4 @@
-"""What the gateway says, as the UTF-8 bytes of one JSON object each."""
+"""The messages of the gateway. Each is the UTF-8 bytes of one JSON object."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def connected(greeting: Greeting, connection_id: str, timestamp: str) -> bytes:
 def subscription_confirmed(
     project_id: str, position: Position, *, recovered: bool, command_id: CommandId = None
 ) -> bytes:
-    """`position` is where the subscription starts: the next publication has its offset + 1."""
+    """Confirm a subscription that starts at `position`: the next publication has the offset after it."""
     fields: dict[str, object] = {
         "type": "subscription_confirmed",
         "project_id": project_id,
@@ -69,7 +69,7 @@ def subscription_confirmed(
 
 
 def subscription_reset(project_id: str, position: Position) -> bytes:
-    """The subscription goes on from another place: what lay between is not retained."""
+    """The subscription continues at another position: the publications in between are no longer retained."""
     fields: dict[str, object] = {
         "type": "subscription_reset",
         "project_id": project_id,
@@ -93,7 +93,7 @@ def pong(timestamp: str, command_id: CommandId = None) -> bytes:
 
 
 def forward_confirmed(message_id: str, agent: Agent, receipt: str, command_id: CommandId = None) -> bytes:
-    """The agent's queue holds the message; `receipt` is the queue's own id for it."""
+    """The agent's queue holds the message. `receipt` is the queue's own id for it."""
     fields: dict[str, object] = {
         "type": "forward_confirmed",
         "message_id": message_id,
@@ -142,7 +142,7 @@ def presence(project_id: str, connections: Sequence[dict[str, str]], count: int,
 
 
 def authenticated(user_id: str, expires_at: str | None, command_id: CommandId = None) -> bytes:
-    """The token was verified. `user_id` is empty and `expires_at` None where nobody has to say who they are."""
+    """The token was verified. `user_id` is empty and `expires_at` None if nobody has to say who they are."""
     fields: dict[str, object] = {"type": "authenticated"}
     if user_id:
         fields["user_id"] = user_id
@@ -152,17 +152,17 @@ def authenticated(user_id: str, expires_at: str | None, command_id: CommandId = 
 
 
 def token_expiring(expires_at: str) -> bytes:
-    """Bring a new token before this time."""
+    """The client has to bring a new token before this time."""
     return _encode({"type": "token_expiring", "expires_at": expires_at})
 
 
 def reconnect(reason: str, after_ms: int) -> bytes:
-    """Go away and come back in `after_ms` milliseconds."""
+    """The client has to leave, and come back in `after_ms` milliseconds."""
     return _encode({"type": "reconnect", "reason": reason, "after_ms": after_ms})
 
 
 def error(fault: CommandError) -> bytes:
-    """The answer to a command that was not carried out."""
+    """The answer to a command that could not be carried out."""
     fields: dict[str, object] = {
         "type": "error",
         "code": fault.code.value,

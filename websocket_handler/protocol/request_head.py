@@ -1,7 +1,8 @@
-"""PURE: the head of an HTTP request: how its bytes are read, and which rules it keeps. This is the one place for the
-first request of a connection and for every later one, for handshakes and for all other requests.
+"""PURE: reads the head of an HTTP request from bytes, and checks it. This is the only place for that: for the first
+request of a connection and for every later one, for handshakes and for all other requests.
 
-httptools parses. The rules on top of it stand here; what a handshake needs beyond them stands in `net/handshake.py`.
+httptools parses. This file checks the rules that it does not check; `net/handshake.py` checks what only a handshake
+needs.
 """
 
 import re
@@ -15,7 +16,8 @@ import httptools
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 OWS: Final = " \t"
-"""White space around a value (RFC 9110 section 5.6.3). Latin-1 has more of it, which belongs to the value."""
+"""White space around a value (RFC 9110 section 5.6.3). Other characters that Latin-1 counts as space belong to the
+value."""
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _VERSIONS: Final = ("1.0", "1.1")
 _SCHEMES: Final = (b"http", b"https", b"ws", b"wss")
@@ -30,7 +32,7 @@ _OTHER_PROTOCOLS: Final = {
     b"PROX": _NO_PROXY_PROTOCOL,
     b"\r\n\r\n\x00": _NO_PROXY_PROTOCOL,
 }
-"""How other protocols begin, as far as the parser reads, and what their speakers are told."""
+"""How other protocols begin, as far as the parser reads, and what the gateway answers to them."""
 
 
 class HeadTooLarge(CommandError):
@@ -49,25 +51,25 @@ class Target:
     """What a request line asks for."""
 
     path: str
-    """Percent-decoded."""
+    """Percent-decoded path."""
     query: str
     origin_form: bytes
     """The same target without scheme and authority."""
     authority: str
-    """Empty unless the request line names it."""
+    """The host and port in the request line; empty if it names none."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """A request head that keeps the rules of HTTP/1.1."""
+    """A request head that follows the rules of HTTP/1.1."""
 
     method: str
     target: Target
     version: str
     headers: dict[str, list[str]]
-    """The values of each field, in their order, by its name in lower case."""
+    """The values of each field, in their order, by the field's name in lower case."""
     size: int
-    """How many bytes it has when it is written as usual, with one space before each value."""
+    """How many bytes the head has if it is written as usual, with one space before each value."""
 
     @property
     def host(self) -> str:
@@ -87,7 +89,7 @@ class RequestHead:
 
 
 def request_head(method: bytes, target: bytes, version: str, fields: Iterable[tuple[bytes, bytes]]) -> RequestHead:
-    """What a parser found, as a request head. Raises CommandError with `invalid_field` unless it keeps the rules."""
+    """Make a request head of what a parser found. Raises CommandError with `invalid_field` if it breaks a rule."""
     if version not in _VERSIONS:
         raise _bad(f"this port speaks HTTP/1.1, not HTTP/{version}")
     headers: dict[str, list[str]] = {}
@@ -123,14 +125,14 @@ def _target(target: bytes) -> Target:
 
 
 class HeadReader:
-    """Reads the first request head of a connection as its bytes come."""
+    """Reads the first request head of a connection while its bytes arrive."""
 
     __slots__ = ("_bytes_max", "_fields", "_is_complete", "_parser", "_read", "_url", "data")
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self.data = b""
-        """All that has come."""
+        """All bytes that have arrived."""
         self._read = 0
         self._url = b""
         self._fields: list[tuple[bytes, bytes]] = []
@@ -139,12 +141,12 @@ class HeadReader:
 
     @property
     def rest(self) -> bytes:
-        """What came behind the head."""
+        """The bytes that arrived after the head."""
         return self.data[self._read :]
 
     def receive(self, data: bytes) -> RequestHead | None:
-        """Take bytes. Returns the head as soon as it is complete. Raises CommandError as soon as no further bytes can
-        make it a good one."""
+        """Take bytes. Returns the head as soon as it is complete. Raises CommandError as soon as the head breaks a rule
+        that no further bytes can mend."""
         self.data += data
         while self._read < len(self.data) and not self._is_complete:
             self._parse_to_an_empty_line()
@@ -158,7 +160,7 @@ class HeadReader:
         return head
 
     def _parse_to_an_empty_line(self) -> None:
-        """Read on, and not beyond the head. Empty lines may stand before it (RFC 9112 section 2.2)."""
+        """Read as far as the end of the head. Empty lines may stand before it (RFC 9112 section 2.2)."""
         end = self.data.find(_END_OF_HEAD, max(0, self._read - len(_END_OF_HEAD) + 1))
         end = len(self.data) if end < 0 else end + len(_END_OF_HEAD)
         if self._parser is None:
@@ -166,28 +168,29 @@ class HeadReader:
         try:
             self._parser.feed_data(self.data[self._read : end])
         except httptools.HttpParserUpgrade:
-            pass  # the parser raises it for every upgrade
+            pass  # the parser raises this for every upgrade
         except httptools.HttpParserError as error:
             raise not_http(self.data, error) from None
         self._read = end
 
-    # The parser calls these
+    # Called by the parser
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the target."""
+        """The parser has read a part of the target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A whole field."""
+        """The parser has read a whole field."""
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """The head is complete."""
+        """The parser has read the whole head."""
         self._is_complete = True
 
 
 def not_http(data: bytes, error: Exception) -> CommandError:
-    """The answer to bytes that are no HTTP request: what they are, if they are known, or what the parser says."""
+    """The answer to bytes that are no HTTP request. It names their protocol if that is known, else it says what the
+    parser found."""
     for start, reason in _OTHER_PROTOCOLS.items():
         if data.startswith(start):
             return _bad(reason)

@@ -1,7 +1,7 @@
-"""PURE: what a message of the updates queue says: which object it carries, and for whom.
+"""PURE: reads a message of the updates queue: which object it carries, and for whom.
 
-An update says whom it is for. It names a project, or it asks for a broadcast; nothing else reaches anybody. It comes in
-one of three forms:
+An update says whom it is for: it names a project, or it asks for a broadcast. Nobody gets an update that does neither.
+It comes in one of three forms:
 
 * the object itself, also through SNS with raw message delivery. The field `project_id` or the attribute `ProjectId`
   names the project. The field `"broadcast": true`, or the attribute `Broadcast` with the value `true`, asks for a
@@ -28,9 +28,9 @@ ATTRIBUTES: Final[tuple[str, ...]] = (PROJECT_ATTRIBUTE, BROADCAST_ATTRIBUTE)
 """The attributes of a queue message that say whom it is for."""
 ASKED_FOR: Final = "true"
 ESCAPE_BYTES_MAX: Final = 6
-"""How long one byte of an object can become inside an SNS notification: `\\u001f`."""
+"""How many bytes one byte of an object can become inside an SNS notification: `\\u001f`."""
 ENVELOPE_BYTES_MAX: Final = 16_384
-"""What an SNS notification or an EventBridge event adds to its object, generously."""
+"""How many bytes an SNS notification or an EventBridge event adds to its object at most. The figure is generous."""
 NEAR_NAMES_CHARACTERS_MAX: Final = 60
 
 Attributes = Mapping[str, str | None]
@@ -54,7 +54,7 @@ class ForEverybody:
 
 
 def body_bytes_max(message_bytes: int) -> int:
-    """The most bytes of a body that can hold an object of `message_bytes` bytes, whatever form it comes in."""
+    """The largest body that can hold an object of `message_bytes` bytes, in any of the three forms."""
     return ESCAPE_BYTES_MAX * message_bytes + ENVELOPE_BYTES_MAX
 
 
@@ -78,8 +78,8 @@ def read_update(body: bytes, attributes: Attributes) -> ForProject | ForEverybod
 
 
 def _addressed(message: JsonObject, attributes: Attributes) -> ForProject | ForEverybody | None:
-    """The update, if the object or its attributes say whom it is for. A project wins over a broadcast: when both are
-    there, the fewer see it."""
+    """The update, if the object or its attributes say whom it is for; else None. If they name a project and also ask
+    for a broadcast, the project counts, because then fewer clients see it."""
     project_id = _project_of(message, attributes)
     if project_id is not None:
         return ForProject(project_id, message)
@@ -88,7 +88,8 @@ def _addressed(message: JsonObject, attributes: Attributes) -> ForProject | ForE
 
 
 def _project_of(message: JsonObject, attributes: Attributes) -> str | None:
-    """The project that the field, the attribute, or both name. A name that cannot be read is never taken for none."""
+    """The project that the field, the attribute, or both name; None if neither is there. Raises CommandError if the
+    name cannot be read: such an update must not become a broadcast."""
     named = project_named_in(message)
     if PROJECT_ATTRIBUTE in attributes:
         attribute = attributes[PROJECT_ATTRIBUTE]
@@ -136,7 +137,7 @@ def _in_event(event: JsonObject) -> JsonObject:
 
 
 def _says_nobody(message: JsonObject) -> str:
-    """Why nobody gets the object, with the names in it that are nearly right."""
+    """Why nobody gets the object. It lists names in the object that are nearly right."""
     wanted = ("projectid", "broadcast")
     near = [name for name, _ in message.pairs if name.replace("_", "").replace("-", "").lower() in wanted]
     hint = f"; it has {', '.join(near)[:NEAR_NAMES_CHARACTERS_MAX]}" if near else ""
