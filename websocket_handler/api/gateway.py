@@ -14,6 +14,7 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.ports.clock import Clock
 from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.encodings import check_fields
 from websocket_handler.protocol.http_errors import http_error
 from websocket_handler.telemetry.log import EventLog
 from websocket_handler.telemetry.refusals import RefusalLog
@@ -71,8 +72,12 @@ class Waiter:
 
 
 async def read_body(request: Request, gateway: Gateway) -> bytes:
-    """The whole request body. Raises CommandError when it is too large, does not come in time, or ends before
-    its announced length."""
+    """The whole request body. Raises CommandError when it is compressed, too large, does not come in time, or ends
+    before its announced length."""
+    fields = request.headers
+    check_fields(
+        fields.getlist("content-type"), fields.getlist("content-encoding"), fields.getlist("transfer-encoding")
+    )
     try:
         async with asyncio.timeout(gateway.body_timeout_s):
             return await _collect(request, gateway.body_bytes_max)

@@ -4,8 +4,10 @@ An *error code* answers one command and the connection stays; a *close code* end
 `spec/protocol.md` prints the same tables and a test compares them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 
 
 class ErrorCode(StrEnum):
@@ -23,6 +25,7 @@ class ErrorCode(StrEnum):
     INVALID_PROJECT_ID = "invalid_project_id"
     UNKNOWN_AGENT_TYPE = "unknown_agent_type"
     BINARY_NOT_SUPPORTED = "binary_not_supported"
+    UNSUPPORTED_ENCODING = "unsupported_encoding"
     MESSAGE_TOO_LARGE = "message_too_large"
     INVALID_CHARACTERS = "invalid_characters"
     TOO_MANY_SUBSCRIPTIONS = "too_many_subscriptions"
@@ -65,6 +68,7 @@ ERRORS: dict[ErrorCode, ErrorSpec] = {
     ErrorCode.INVALID_PROJECT_ID: ErrorSpec(400, retryable=False),
     ErrorCode.UNKNOWN_AGENT_TYPE: ErrorSpec(400, retryable=False),
     ErrorCode.BINARY_NOT_SUPPORTED: ErrorSpec(415, retryable=False),
+    ErrorCode.UNSUPPORTED_ENCODING: ErrorSpec(415, retryable=False),
     ErrorCode.MESSAGE_TOO_LARGE: ErrorSpec(413, retryable=False),
     ErrorCode.INVALID_CHARACTERS: ErrorSpec(400, retryable=False),
     ErrorCode.TOO_MANY_SUBSCRIPTIONS: ErrorSpec(429, retryable=False),
@@ -121,14 +125,17 @@ class CommandError(Exception):
         command_id: str | None = None,
         action: str | None = None,
         setting: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`setting` is the name of the setting that would allow the request. It goes to the operator's log."""
+        """`setting` is the name of the setting that would allow the request. It goes to the operator's log. The HTTP
+        response has `headers` beside those of its status."""
         super().__init__(code, message)
         self.setting = setting
         self.code = code
         self.message = message
         self.id = command_id
         self.action = action
+        self.headers = headers
 
     @property
     def retryable(self) -> bool:

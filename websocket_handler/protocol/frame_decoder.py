@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Final
 
 from websocket_handler.protocol.codes import CloseCode
+from websocket_handler.protocol.encodings import why_not_utf8
 
 MESSAGE_FRAMES_MAX: Final = 1024
 """The most fragments of one message. With more of them the connection ends with 1008."""
@@ -231,9 +232,9 @@ class FrameDecoder:
             try:  # fail at the first bad fragment, not at the end (section 8.1)
                 self._utf8.decode(payload, is_final)
             except UnicodeDecodeError:
-                raise _bad_utf8() from None
+                raise _bad_utf8(b"".join(self._parts)) from None
             if _begins_surrogate(self._utf8.getstate()[0]):
-                raise _bad_utf8()
+                raise _bad_utf8(b"".join(self._parts))
         if is_final:
             events.append((_KINDS[self._opcode], b"".join(self._parts)))
             self._end_message()
@@ -266,7 +267,7 @@ def check_utf8(payload: bytes) -> None:
     try:
         payload.decode()
     except UnicodeDecodeError:
-        raise _bad_utf8() from None
+        raise _bad_utf8(payload) from None
 
 
 def _control(opcode: int, payload: bytes) -> tuple[Event, bytes]:
@@ -288,5 +289,5 @@ def _violation(reason: str) -> ProtocolViolation:
     return ProtocolViolation(CloseCode.PROTOCOL_ERROR, reason)
 
 
-def _bad_utf8() -> ProtocolViolation:
-    return ProtocolViolation(CloseCode.INVALID_UTF8, "the text is not UTF-8")
+def _bad_utf8(text: bytes) -> ProtocolViolation:
+    return ProtocolViolation(CloseCode.INVALID_UTF8, why_not_utf8(text))

@@ -42,6 +42,7 @@ def http_error(fault: CommandError, status: int | None = None) -> HttpError:
         "Content-Type": "application/json",
         "Cache-Control": "no-store",  # a cache may keep 404 and 405 unless told otherwise: RFC 9110 section 15.1
         **_BY_STATUS.get(status, {}),
+        **fault.headers,
     }
     return HttpError(status, headers, replies.error(fault))
 

@@ -9,6 +9,7 @@ from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
 from typing import Final, NoReturn
 
+from websocket_handler.protocol import encodings
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 Pairs = tuple[tuple[str, object], ...]
@@ -60,18 +61,22 @@ _decoder = JSONDecoder(object_pairs_hook=tuple, parse_constant=_refuse_constant,
 def parse(text: bytes) -> object:
     """The JSON value in `text`. Objects are tuples of pairs in their order, with duplicates.
 
-    Raises CommandError with `invalid_json` or `too_deep`.
+    Raises CommandError: `invalid_json`, `unsupported_encoding` or `too_deep`.
     """
     check_depth(text)
     try:
         value: object = _decoder.decode(text.decode())
     except JSONDecodeError as error:
-        raise CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {error.msg} at {error.pos}") from None
+        raise encodings.not_json(text, f"{error.msg} at {error.pos}") from None
     except UnicodeDecodeError:
-        raise CommandError(ErrorCode.INVALID_JSON, "Invalid JSON: not UTF-8") from None
+        raise encodings.not_utf8(text) from None
     except ValueError as error:
-        raise CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {error}") from None
+        raise _invalid(str(error)) from None
     return value
+
+
+def _invalid(reason: str) -> CommandError:
+    return CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {reason}")
 
 
 def too_deep() -> CommandError:
@@ -108,7 +113,7 @@ def refused_by_second_reader(error: Exception) -> CommandError:
     reason = str(error)
     if any(word in reason for word in ("truncated", "surrogate", "hex escape")):
         reason = "an escaped UTF-16 surrogate stands without its partner"
-    return CommandError(ErrorCode.INVALID_JSON, f"Invalid JSON: {reason}")
+    return _invalid(reason)
 
 
 def parse_object(text: bytes) -> dict[str, object]:
