@@ -134,8 +134,18 @@ def _server_options(settings: Settings, node_id: str) -> ServerOptions:
         commands_per_second=int(settings.commands_per_second),
         history_messages=settings.history_messages,
     )
-    session = SessionLimits(settings.max_message_bytes, settings.commands_per_second, settings.bytes_per_second)
+    session = SessionLimits(
+        settings.max_message_bytes,
+        settings.commands_per_second,
+        settings.bytes_per_second,
+        _if_set(settings.publishes_per_second),
+        _if_set(settings.publish_bytes_per_second),
+    )
     return ServerOptions(greeting, session)
+
+
+def _if_set(rate: float) -> float | None:
+    return None if rate < 0 else rate
 
 
 def _log_limits(settings: Settings) -> LogLimits:

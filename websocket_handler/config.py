@@ -181,10 +181,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     handshake_timeout_s: Annotated[
         float, _setting("time for a request head, and for a request body", "s", ge=0.1, le=300)
     ] = 10
-    commands_per_second: Annotated[float, _setting("commands of one client; 0: no limit", "1/s", ge=0)] = 100
+    commands_per_second: Annotated[
+        float, _setting("commands of one client, its publications apart; 0: no limit", "1/s", ge=0)
+    ] = 100
     bytes_per_second: Annotated[
-        float, _setting("bytes of the commands of one client; 0: no limit", "bytes/s", ge=0)
+        float, _setting("bytes of the commands of one client, its publications apart; 0: no limit", "bytes/s", ge=0)
     ] = 0
+    publishes_per_second: Annotated[
+        float,
+        _setting(
+            "publications of one client that may publish; 0: no limit; -1: ten times COMMANDS_PER_SECOND", "1/s", ge=-1
+        ),
+    ] = -1
+    publish_bytes_per_second: Annotated[
+        float,
+        _setting("bytes of these publications; 0: no limit; -1: ten times BYTES_PER_SECOND", "bytes/s", ge=-1),
+    ] = -1
     history_messages: Annotated[int, _setting("publications in memory per project", "", ge=1, le=1_000_000)] = 1000
     history_bytes: Annotated[int, _setting("size of the publications in memory per project", "bytes", ge=1024)] = (
         1_048_576

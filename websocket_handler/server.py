@@ -26,6 +26,7 @@ from websocket_handler.access.rights import unauthorized
 from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
+from websocket_handler.delivery.in_flight import COMMAND_WEIGHT, HISTORY_WEIGHT, publication_weight
 from websocket_handler.delivery.node import Confirmed, Node
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.logs.page import Page
@@ -34,7 +35,7 @@ from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.frames import PLAIN, Framing
-from websocket_handler.protocol.identity import ANYONE, Identity
+from websocket_handler.protocol.identity import ANYONE, PUBLISH, Identity
 from websocket_handler.protocol.messages import (
     AnyCommand,
     Authenticate,
@@ -55,8 +56,6 @@ from websocket_handler.protocol.session import Session, SessionLimits
 
 ANONYMOUS: Final = ""
 """Whose message ids these are while nobody has to say who they are."""
-HISTORY_WEIGHT: Final = 16
-"""How many of a connection's commands in flight one history page counts for: its answer can be large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class WebSocketServer:
         """
         self._check_draining()
         now = self._clock.monotonic()
-        session = Session(self.options.session, now)
+        session = Session(self.options.session, now, may_publish=identity is not None and identity.may(PUBLISH))
         connection = Connection(self._new_id(), transport, session, now, self._clock.wall(), identity, framing)
         self.node.register(connection)
         greeting = replies.connected(self.options.greeting, connection.connection_id, self._clock.timestamp())
@@ -225,20 +224,21 @@ class WebSocketServer:
         )
 
         def done(answer: str | CommandError) -> None:
-            connection.in_flight -= 1
+            connection.in_flight.end(COMMAND_WEIGHT)
             if isinstance(answer, CommandError):
                 self._refuse_command(connection, command, answer)
             else:
                 confirmation = replies.forward_confirmed(task.message_id, agent, answer, _id(command))
                 self._confirmations.push(connection, confirmation)
 
-        self._begin(connection, lambda: self.forwarding.forward(sender, task, done))
+        self._begin(connection, lambda: self.forwarding.forward(sender, task, done), COMMAND_WEIGHT)
 
     def _publish(self, connection: Connection, command: Publish) -> None:
         key = command.key if isinstance(command.key, str) else ""
+        weight = publication_weight(len(command.message.body), self.node.limits.message_bytes)
 
         def done(answer: Position | CommandError) -> None:
-            connection.in_flight -= 1
+            connection.in_flight.end(weight)
             if isinstance(answer, CommandError):
                 self._refuse_command(connection, command, answer)
             else:
@@ -248,7 +248,7 @@ class WebSocketServer:
         def start() -> None:
             self.node.publish(self.node.prepare(command.message, command.project_id, key), done)
 
-        self._begin(connection, start)
+        self._begin(connection, start, weight)
 
     def _history(self, connection: Connection, command: History) -> None:
         limits = self.node.limits
@@ -256,7 +256,7 @@ class WebSocketServer:
         feed = self.node.feed(command.project_id, after=command.after, limits=most)
 
         def done(answer: Page | CommandError) -> None:
-            connection.in_flight -= HISTORY_WEIGHT
+            connection.in_flight.end(HISTORY_WEIGHT)
             feed.close()
             if isinstance(answer, CommandError):
                 self._refuse_command(connection, command, answer)
@@ -271,20 +271,18 @@ class WebSocketServer:
                 connection.push(page)
 
         try:
-            self._begin(connection, lambda: feed.look(done), weight=HISTORY_WEIGHT)
+            self._begin(connection, lambda: feed.look(done), HISTORY_WEIGHT)
         except CommandError:
             feed.close()
             raise
 
-    def _begin(self, connection: Connection, start: Callable[[], None], weight: int = 1) -> None:
-        """Start what is answered later; its answer takes its weight off `in_flight`."""
-        if connection.in_flight + weight > self.node.limits.commands_in_flight:
-            raise CommandError(ErrorCode.OVERLOADED, "too many commands of this connection wait for their answers")
-        connection.in_flight += weight
+    def _begin(self, connection: Connection, start: Callable[[], None], weight: int) -> None:
+        """Start what is answered later; its answer ends it."""
+        connection.in_flight.begin(weight, self.node.limits.commands_in_flight)
         try:
             start()
         except CommandError:
-            connection.in_flight -= weight
+            connection.in_flight.end(weight)
             raise
 
     def _authenticate(self, connection: Connection, command: Authenticate) -> None:
@@ -311,6 +309,7 @@ class WebSocketServer:
         except CommandError as fault:
             self._refuse_command(connection, command, fault)
             return
+        connection.session.may_publish = answer.may(PUBLISH)
         expires_at = None if answer.expires_at is None else self._clock.text(answer.expires_at)
         connection.push(replies.authenticated(answer.user_id, expires_at, _id(command)))
         if before is None:

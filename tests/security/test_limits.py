@@ -7,10 +7,12 @@ import os
 import resource
 from pathlib import Path
 
+import pytest
+
 from tests.support.frames import handshake_head
 from tests.support.gateway import Gateway, Start, one_turn
 from tests.support.peers import Ended, Peer, Raw, Response, bystander
-from tests.support.tokens import GUARDED, token
+from tests.support.tokens import GUARDED, bearer, token
 
 
 def refused(gateway: Gateway, path: str = "/ws", **headers: str) -> Response:
@@ -175,3 +177,35 @@ def _sleeps(pid: int) -> int:
     """How many times the process gave the processor back because there was nothing to do. A busy loop never does."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+
+def publications(count: int) -> list[str]:
+    """Commands of eight agents in turn."""
+    return [
+        f'{{"action":"publish","id":"{n}","project_id":"team-{n % 8}","message":{{"n":{n}}}}}' for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("mode", ["none", "jwt"])
+def test_eight_agents_share_one_socket_with_the_default_limits(start: Start, mode: str) -> None:
+    """Five seconds' worth of eight streams with 30 publications a second each, all at once."""
+    more = {} if mode == "none" else GUARDED
+    headers = {} if mode == "none" else bearer(rights=["publish"])
+    with start(**more) as gateway, Peer.connect(gateway.port, **headers) as agents:
+        for text in publications(1200):
+            agents.send_text(text)
+        answers = [agents.next() for _ in range(1200)]
+        assert not [answer for answer in answers if answer["type"] != "publish_confirmed"]
+
+
+def test_who_may_not_publish_has_the_rate_of_a_browser_until_a_new_token_says_otherwise(start: Start) -> None:
+    """The right counts, not the command. With this rate one command may come, and the next one in 1,000 s."""
+    with start(**GUARDED, COMMANDS_PER_SECOND="0.001", PUBLISHES_PER_SECOND="0") as gateway:
+        text = publications(1)[0]
+        with Peer.connect(gateway.port, **bearer(rights=["subscribe"])) as peer:
+            assert peer.ask(text)["code"] == "forbidden"
+            assert peer.ask(text)["code"] == "rate_limited"
+        with Peer.connect(gateway.port, **bearer(rights=["subscribe"])) as peer:
+            assert peer.request("authenticate", token=token(rights=["publish"]))["type"] == "authenticated"
+            assert {peer.ask(text)["type"] for text in publications(100)} == {"publish_confirmed"}
+            assert peer.ask('{"action":"ping"}')["code"] == "rate_limited"

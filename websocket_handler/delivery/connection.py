@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from websocket_handler.delivery.in_flight import InFlight
 from websocket_handler.logs.fan_out import Subscription
 from websocket_handler.logs.project import Project
 from websocket_handler.ports.clock import Timer
@@ -62,8 +63,7 @@ class Connection:
         """Its next moment of authentication: the deadline, the notice, or the end."""
         self.is_open = True
         self.is_paused = False
-        self.in_flight = 0
-        """Commands that wait for a queue or a store."""
+        self.in_flight = InFlight()
         self.received = 0
         """Commands received, for the canonical log line."""
         self.subscriptions: dict[str, tuple[Project, Subscription]] = {}

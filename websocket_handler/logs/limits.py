@@ -32,5 +32,6 @@ class DeliveryLimits:
     subscriptions: int = 256
     """Projects one connection follows; beyond it: `too_many_subscriptions`."""
     commands_in_flight: int = 256
-    """Commands of one connection that wait for a queue or a store; beyond it: `overloaded`."""
+    """Commands of one connection that wait for a queue or a store; beyond it: `overloaded`. `delivery.in_flight` says
+    what counts for how many."""
     presence_listed: int = 1000

@@ -224,7 +224,7 @@ class WebSocket(asyncio.Protocol):
         return True
 
     def _end_if_answered(self, deadline: float) -> None:
-        if self.connection is not None and self.connection.in_flight and self._shared.now() < deadline:
+        if self.connection is not None and not self.connection.in_flight.is_empty and self._shared.now() < deadline:
             asyncio.get_running_loop().call_later(ANSWERED_INTERVAL_S, self._end_if_answered, deadline)
         else:
             self._socket.close()

@@ -5,8 +5,13 @@ from typing import Final
 
 from websocket_handler.protocol.codec import decode_command
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.messages import AnyCommand
+from websocket_handler.protocol.messages import AnyCommand, Publish
 from websocket_handler.protocol.rate import TokenBucket
+
+PUBLISHING_FACTOR: Final = 10
+"""How many times faster than its other commands a client may publish, unless the operator says otherwise."""
+BURST_S: Final = 2
+"""A client may spend this many seconds' worth of its rates at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,45 +20,100 @@ class SessionLimits:
 
     message_bytes: int = 65536
     commands_per_second: float = 100
+    """All commands but the publications of those who may publish."""
     bytes_per_second: float = 0
+    publishes_per_second: float | None = None
+    """None means `PUBLISHING_FACTOR` times the rate of the other commands."""
+    publish_bytes_per_second: float | None = None
 
-
-BURST_S: Final = 2
-"""A client may spend this many seconds' worth of its rates at once."""
+    @property
+    def publishing_per_second(self) -> tuple[float, float]:
+        """How many publications a second, and how many bytes of them."""
+        commands, octets = self.publishes_per_second, self.publish_bytes_per_second
+        return (
+            PUBLISHING_FACTOR * self.commands_per_second if commands is None else commands,
+            PUBLISHING_FACTOR * self.bytes_per_second if octets is None else octets,
+        )
 
 
 class Session:
-    """Turns the text of one connection into commands. Dies with the connection: resuming is by position."""
+    """Turns the text of one connection into commands. Dies with the connection: resuming is by position.
 
-    __slots__ = ("_bytes", "_commands", "_limits")
+    An agent that publishes the steps of its work sends more than a person at a browser. The two are told apart by what
+    they do, because where nobody has to say who they are, everybody has every right: the command `publish` has rates of
+    its own, if the client may publish, and every other text shares the rates of commands.
+    """
 
-    def __init__(self, limits: SessionLimits, now: float) -> None:
+    __slots__ = ("_limits", "_others", "_publications", "may_publish")
+
+    def __init__(self, limits: SessionLimits, now: float, *, may_publish: bool = False) -> None:
+        self.may_publish = may_publish
+        """True while the client has the right to publish."""
         self._limits = limits
-        commands_burst = max(1, limits.commands_per_second * BURST_S)
-        self._commands = TokenBucket(limits.commands_per_second, commands_burst, now)
-        bytes_burst = max(limits.bytes_per_second * BURST_S, limits.message_bytes)
-        self._bytes = TokenBucket(limits.bytes_per_second, bytes_burst, now)
+        self._others = _Allowance(limits.commands_per_second, limits.bytes_per_second, limits.message_bytes, now)
+        self._publications: _Allowance | None = None
 
     def receive(self, text: bytes, now: float) -> AnyCommand:
         """The command in one whole message of the client. `now` is monotonic seconds.
 
         Raises CommandError: `rate_limited`, `message_too_large`, or what `decode_command` finds.
         """
-        if not (self._commands.allows(now) and self._bytes.allows(now, len(text))):
-            raise _rate_limited()
-        if len(text) > self._limits.message_bytes:
-            raise self.too_large()
-        return decode_command(text)
+        size = len(text)
+        self.check_rate(now, size)
+        try:
+            if size > self._limits.message_bytes:
+                raise self.too_large()
+            command = decode_command(text)
+        except CommandError:
+            self._spend(size, now, is_publication=False)
+            raise
+        self._spend(size, now, is_publication=self.may_publish and isinstance(command, Publish))
+        return command
 
-    def check_rate(self, now: float) -> None:
+    def check_rate(self, now: float, size: float = 1.0) -> None:
         """Raises CommandError with `rate_limited` unless one more command would be read. A compressed command is not
         unpacked if it would be refused anyway."""
-        if not (self._commands.has(now) and self._bytes.has(now)):
+        if self._others.has(now, size):
+            return
+        if not (self.may_publish and self._publishing(now).has(now, size)):
             raise _rate_limited()
+
+    def _spend(self, size: int, now: float, *, is_publication: bool) -> None:
+        """Raises CommandError with `rate_limited` if there is nothing left for this kind of command. What was read in
+        vain counts for the other kind, so that no client has more texts read than both rates allow."""
+        own = self._publishing(now) if is_publication else self._others
+        if not own.takes(now, size):
+            other = self._others if is_publication else self._publishing(now)
+            other.takes(now, size)
+            raise _rate_limited()
+
+    def _publishing(self, now: float) -> "_Allowance":
+        """Made when the first publication comes: most clients never publish."""
+        if self._publications is None:
+            self._publications = _Allowance(*self._limits.publishing_per_second, self._limits.message_bytes, now)
+        return self._publications
 
     def too_large(self) -> CommandError:
         """The answer to a message beyond the limit; the connection stays where the stream is in step."""
         return CommandError(ErrorCode.MESSAGE_TOO_LARGE, f"a message has at most {self._limits.message_bytes} bytes")
+
+
+class _Allowance:
+    """How much of one kind may still come: commands, and their bytes."""
+
+    __slots__ = ("_bytes", "_commands")
+
+    def __init__(self, commands_per_second: float, bytes_per_second: float, message_bytes: int, now: float) -> None:
+        self._commands = TokenBucket(commands_per_second, max(1, commands_per_second * BURST_S), now)
+        self._bytes = TokenBucket(bytes_per_second, max(bytes_per_second * BURST_S, message_bytes), now)
+
+    def has(self, now: float, size: float) -> bool:
+        """True if one more command of `size` bytes may come."""
+        return self._commands.has(now) and self._bytes.has(now, size)
+
+    def takes(self, now: float, size: float) -> bool:
+        """Take one command of `size` bytes if there is room for it."""
+        return self.has(now, size) and self._commands.allows(now) and self._bytes.allows(now, size)
 
 
 def _rate_limited() -> CommandError:

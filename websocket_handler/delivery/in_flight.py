@@ -1,0 +1,39 @@
+"""The commands of one connection that wait for a queue or a store, and how many of them there may be."""
+
+from typing import Final
+
+from websocket_handler.protocol.codes import CommandError, ErrorCode
+
+COMMAND_WEIGHT: Final = 10
+HISTORY_WEIGHT: Final = 16 * COMMAND_WEIGHT
+"""The answer can be large."""
+
+
+def publication_weight(size: int, size_max: int) -> int:
+    """What a publication weighs: a tenth of another command if it is small, and as much as that at the largest size. An
+    agent has many of them in flight as soon as the log store is slow."""
+    return 1 + (COMMAND_WEIGHT - 1) * size // size_max
+
+
+class InFlight:
+    """What one connection waits for."""
+
+    __slots__ = ("_weight",)
+
+    def __init__(self) -> None:
+        self._weight = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """True while every command is answered."""
+        return self._weight == 0
+
+    def begin(self, weight: int, commands_max: int) -> None:
+        """A command begins. Raises CommandError with `overloaded` if more than `commands_max` would be in flight."""
+        if self._weight + weight > COMMAND_WEIGHT * commands_max:
+            raise CommandError(ErrorCode.OVERLOADED, "too many commands of this connection wait for their answers")
+        self._weight += weight
+
+    def end(self, weight: int) -> None:
+        """A command that began is answered."""
+        self._weight -= weight
