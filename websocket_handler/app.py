@@ -4,6 +4,7 @@ import gc
 
 from websocket_handler import composition
 from websocket_handler.adapters.aws.sdk import Aws
+from websocket_handler.api.requests import Requests
 from websocket_handler.assembly import assemble
 from websocket_handler.background import Background
 from websocket_handler.config import Settings
@@ -24,11 +25,12 @@ class App:
         aws = Aws(settings.aws_region, settings.aws_endpoint_url or None)
         ports = composition.aws_ports(settings, aws, log, counters, background)
         self.core = assemble(ports, composition.core_options(settings, node_id))
-        self.entrance = composition.make_entrance(settings, self.core)
+        requests = Requests()
+        self.entrance = composition.make_entrance(settings, self.core, requests)
         self._listener = Listener(settings.listen_hosts, settings.websocket_port, self.entrance.protocol)
         edges = Edges(
             below=[AwsSessions(aws, log)],
-            above=[*composition.metrics_output(settings, self.core, background), self._listener],
+            above=[*composition.metrics_output(settings, self.core, background), requests, self._listener],
             signs=composition.drain_signs(settings, aws, log),
         )
         self.life = Life(self.core, background, edges, settings.drain_seconds)

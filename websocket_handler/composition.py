@@ -26,6 +26,7 @@ from websocket_handler.api.application import make_application
 from websocket_handler.api.gateway import Gateway
 from websocket_handler.api.http_server import HttpLimits, http_protocol_factory
 from websocket_handler.api.metrics import make_registry
+from websocket_handler.api.requests import Requests
 from websocket_handler.assembly import Core, CoreOptions, Ports
 from websocket_handler.background import Background
 from websocket_handler.config import Settings
@@ -169,8 +170,9 @@ def _delivery_limits(settings: Settings) -> DeliveryLimits:
 # The edges
 
 
-def make_entrance(settings: Settings, core: Core) -> Entrance:
-    """Where sockets come in: handshakes for the core, and every other request for the HTTP API over it."""
+def make_entrance(settings: Settings, core: Core, requests: Requests | None = None) -> Entrance:
+    """Where sockets come in: handshakes for the core, and every other request for the HTTP API over it. `requests` are
+    those that the API answers; who stops the node stops them."""
     options = EntranceOptions(
         head_bytes=settings.head_bytes,
         handshake_timeout_s=settings.handshake_timeout_s,
@@ -178,10 +180,13 @@ def make_entrance(settings: Settings, core: Core) -> Entrance:
         has_compression=settings.compression == "on",
     )
     end_socket = Lingering().end
-    return Entrance(options, core.sockets, _http(settings, core, options, end_socket), end_socket)
+    http = _http(settings, core, options, end_socket, requests or Requests())
+    return Entrance(options, core.sockets, http, end_socket)
 
 
-def _http(settings: Settings, core: Core, options: EntranceOptions, end_socket: EndSocket) -> HttpProtocolFactory:
+def _http(
+    settings: Settings, core: Core, options: EntranceOptions, end_socket: EndSocket, requests: Requests
+) -> HttpProtocolFactory:
     gateway = Gateway(
         node=core.node,
         clock=core.ports.clock,
@@ -203,7 +208,7 @@ def _http(settings: Settings, core: Core, options: EntranceOptions, end_socket: 
     limits = HttpLimits(
         options.head_bytes, settings.handshake_timeout_s, settings.slow_client_timeout_s, settings.max_connections
     )
-    return http_protocol_factory(application, core.sockets.date, end_socket, limits, core.ports.counters)
+    return http_protocol_factory(application, core.sockets.date, end_socket, limits, core.ports.counters, requests)
 
 
 def metrics_output(settings: Settings, core: Core, background: Background) -> list[Edge]:

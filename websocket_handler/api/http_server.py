@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 import httptools
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 from websocket_handler.api.access import REFUSAL
 from websocket_handler.api.answers import answer_without_chunks, dated, end_if_unread
 from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
+from websocket_handler.api.requests import Requests
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.request_head import OWS, HeadTooLarge, RequestHead, not_http, request_head
@@ -302,6 +303,13 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
 
+    def hang_up(self) -> None:
+        """The node ends. A request that never came whole is told so; whoever does not read an answer is dropped."""
+        if self._is_in_head or (self._is_in_body and not self.cycle.response_started):
+            self.refuse(CommandError(ErrorCode.DRAINING, "this node is going away; send it again"))
+        else:
+            self.transport.abort()
+
     def _say_last_words(self, words: bytes) -> None:
         self.transport.write(words)
         self._end()
@@ -351,12 +359,14 @@ def http_protocol_factory(
     end_socket: EndSocket,
     limits: HttpLimits = DEFAULT_LIMITS,
     counters: Counters | None = None,
+    requests: Requests | None = None,
 ) -> Callable[[GiveBack], asyncio.Protocol]:
     """What makes the protocol of each HTTP socket. A socket whose next request is a handshake is given back. `date`
     gives the time as HTTP writes it. `end_socket` ends the sockets that the gateway closes while clients may still be
     sending."""
+    under_way = requests or Requests()
     config = Config(
-        dated(application, date),
+        dated(under_way.ended_quietly(application), date),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -367,4 +377,5 @@ def http_protocol_factory(
     )
     config.load()
     state, counted = ServerState(), counters or Counters()
+    state.tasks, state.connections = under_way.running, cast(Any, under_way.connections)  # HttpProtocol alone is in it
     return lambda give_back: HttpProtocol(config, state, limits, counted, give_back, date, end_socket)
