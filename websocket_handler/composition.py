@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from random import SystemRandom
+from typing import Final
 
 import msgspec
 
@@ -48,6 +49,9 @@ from websocket_handler.protocol.session import SessionLimits
 from websocket_handler.server import ServerOptions
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog
+
+ANSWER_MARGIN_S: Final = 5.0
+"""No command is answered later than a forward. A client that sends no more waits this much longer than that."""
 
 # The ports
 
@@ -121,7 +125,9 @@ def core_options(settings: Settings, node_id: str) -> CoreOptions:
             memory_limit_bytes=memory_limit_bytes(settings.memory_limit_bytes),
         ),
         allowed_origins=settings.allowed_origins,
-        keepalive=KeepaliveOptions(settings.ping_interval_s, settings.slow_client_timeout_s),
+        keepalive=KeepaliveOptions(
+            settings.ping_interval_s, settings.slow_client_timeout_s, settings.forward_timeout_s + ANSWER_MARGIN_S
+        ),
         scale_in_protection_connections=settings.scale_in_protection_connections,
     )
 

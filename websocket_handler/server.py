@@ -15,18 +15,17 @@ if __name__ == "__main__":  # `python server.py`, as the service was always star
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, assert_never
 
 import msgspec
-from msgspec import UNSET
 
 from websocket_handler.access.access import Access
 from websocket_handler.access.rights import unauthorized
+from websocket_handler.delivery.answers import Answers, id_of
 from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
-from websocket_handler.delivery.in_flight import COMMAND_WEIGHT, HISTORY_WEIGHT, publication_weight
+from websocket_handler.delivery.in_flight import COMMAND_WEIGHT, HISTORY_WEIGHT, NO_WEIGHT, publication_weight
 from websocket_handler.delivery.node import Confirmed, Node
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.logs.page import Page
@@ -88,6 +87,7 @@ class WebSocketServer:
         self.is_draining = False
         self._clock = clock
         self._new_id = new_id
+        self._answers = Answers(node.engine.counters, node.limits.commands_in_flight)
         self._confirmations = Confirmations(node.engine.scheduler, node.limits.write_bytes)
 
     # Connections
@@ -163,16 +163,11 @@ class WebSocketServer:
         try:
             self._perform(connection, command)
         except CommandError as fault:
-            self._refuse_command(connection, command, fault)
+            self._answers.refuse_command(connection, command, fault)
 
     def refuse(self, connection: Connection, fault: CommandError) -> None:
         """Answer with an error; the connection stays."""
-        self.node.engine.counters.errors[fault.code.value] += 1
-        connection.push(replies.error(fault))
-
-    def _refuse_command(self, connection: Connection, command: AnyCommand, fault: CommandError) -> None:
-        answer = CommandError(fault.code, fault.message, command_id=_id(command), action=command.action)
-        self.refuse(connection, answer)
+        self._answers.refuse(connection, fault)
 
     # Commands
 
@@ -181,12 +176,11 @@ class WebSocketServer:
         self.access.check_command(connection.identity, command)
         match command:
             case Ping():
-                connection.push(replies.pong(self._clock.timestamp(), _id(command)))
+                connection.push(replies.pong(self._clock.timestamp(), id_of(command)))
             case Subscribe():
-                self.node.subscribe(connection, command, partial(self._subscribed, connection, command))
+                self._subscribe(connection, command)
             case Unsubscribe():
-                confirmation = replies.unsubscription_confirmed(command.project_id, _id(command))
-                self.node.unsubscribe(connection, command.project_id, lambda: connection.push(confirmation))
+                self._unsubscribe(connection, command)
             case Forward():
                 self._forward(connection, command)
             case Publish():
@@ -200,14 +194,21 @@ class WebSocketServer:
             case _:
                 assert_never(command)
 
-    def _subscribed(self, connection: Connection, command: Subscribe, answer: Confirmed | CommandError) -> None:
-        if isinstance(answer, CommandError):
-            self._refuse_command(connection, command, answer)
-            return
-        confirmation = replies.subscription_confirmed(
-            command.project_id, answer.position, recovered=answer.recovered, command_id=_id(command)
-        )
-        connection.push(confirmation)
+    def _subscribe(self, connection: Connection, command: Subscribe) -> None:
+        def reply(answer: Confirmed) -> bytes:
+            return replies.subscription_confirmed(
+                command.project_id, answer.position, recovered=answer.recovered, command_id=id_of(command)
+            )
+
+        done = self._answers.done(connection, command, NO_WEIGHT, reply, Connection.push)
+        self._answers.begin(connection, NO_WEIGHT, lambda: self.node.subscribe(connection, command, done))
+
+    def _unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
+        def done() -> None:
+            connection.push(replies.unsubscription_confirmed(command.project_id, id_of(command)))
+            connection.in_flight.end(NO_WEIGHT)
+
+        self._answers.begin(connection, NO_WEIGHT, lambda: self.node.unsubscribe(connection, command.project_id, done))
 
     def _forward(self, connection: Connection, command: Forward) -> None:
         agent = agent_named(command.type)
@@ -223,73 +224,58 @@ class WebSocketServer:
             user_id=sender,
         )
 
-        def done(answer: str | CommandError) -> None:
-            connection.in_flight.end(COMMAND_WEIGHT)
-            if isinstance(answer, CommandError):
-                self._refuse_command(connection, command, answer)
-            else:
-                confirmation = replies.forward_confirmed(task.message_id, agent, answer, _id(command))
-                self._confirmations.push(connection, confirmation)
+        def reply(receipt: str) -> bytes:
+            return replies.forward_confirmed(task.message_id, agent, receipt, id_of(command))
 
-        self._begin(connection, lambda: self.forwarding.forward(sender, task, done), COMMAND_WEIGHT)
+        done = self._answers.done(connection, command, COMMAND_WEIGHT, reply, self._confirmations.push)
+        self._answers.begin(connection, COMMAND_WEIGHT, lambda: self.forwarding.forward(sender, task, done))
 
     def _publish(self, connection: Connection, command: Publish) -> None:
         key = command.key if isinstance(command.key, str) else ""
         weight = publication_weight(len(command.message.body), self.node.limits.message_bytes)
 
-        def done(answer: Position | CommandError) -> None:
-            connection.in_flight.end(weight)
-            if isinstance(answer, CommandError):
-                self._refuse_command(connection, command, answer)
-            else:
-                confirmation = replies.publish_confirmed(command.project_id, answer, _id(command))
-                self._confirmations.push(connection, confirmation)
+        def reply(position: Position) -> bytes:
+            return replies.publish_confirmed(command.project_id, position, id_of(command))
+
+        done = self._answers.done(connection, command, weight, reply, self._confirmations.push)
 
         def start() -> None:
             self.node.publish(self.node.prepare(command.message, command.project_id, key), done)
 
-        self._begin(connection, start, weight)
+        self._answers.begin(connection, weight, start)
 
     def _history(self, connection: Connection, command: History) -> None:
         limits = self.node.limits
         most = PageLimits(min(command.limit, limits.history_page_messages), limits.history_page_bytes)
         feed = self.node.feed(command.project_id, after=command.after, limits=most)
 
-        def done(answer: Page | CommandError) -> None:
-            connection.in_flight.end(HISTORY_WEIGHT)
+        def reply(page: Page) -> bytes:
+            return replies.history(
+                command.project_id, page.position, page.payloads, recovered=page.recovered, command_id=id_of(command)
+            )
+
+        done = self._answers.done(connection, command, HISTORY_WEIGHT, reply, Connection.push)
+
+        def looked(answer: Page | CommandError) -> None:
             feed.close()
-            if isinstance(answer, CommandError):
-                self._refuse_command(connection, command, answer)
-            else:
-                page = replies.history(
-                    command.project_id,
-                    answer.position,
-                    answer.payloads,
-                    recovered=answer.recovered,
-                    command_id=_id(command),
-                )
-                connection.push(page)
+            done(answer)
 
         try:
-            self._begin(connection, lambda: feed.look(done), HISTORY_WEIGHT)
+            self._answers.begin(connection, HISTORY_WEIGHT, lambda: feed.look(looked))
         except CommandError:
             feed.close()
-            raise
-
-    def _begin(self, connection: Connection, start: Callable[[], None], weight: int) -> None:
-        """Start what is answered later; its answer ends it."""
-        connection.in_flight.begin(weight, self.node.limits.commands_in_flight)
-        try:
-            start()
-        except CommandError:
-            connection.in_flight.end(weight)
             raise
 
     def _authenticate(self, connection: Connection, command: Authenticate) -> None:
         if connection.is_authenticating:
             raise CommandError(ErrorCode.OVERLOADED, "this connection is being authenticated already")
         connection.is_authenticating = True
-        self.access.authenticate(command.token, partial(self._authenticated, connection, command))
+
+        def done(answer: Identity | CommandError) -> None:
+            self._authenticated(connection, command, answer)
+            connection.in_flight.end(NO_WEIGHT)
+
+        self._answers.begin(connection, NO_WEIGHT, lambda: self.access.authenticate(command.token, done))
 
     def _authenticated(self, connection: Connection, command: Authenticate, answer: Identity | CommandError) -> None:
         """A token was verified, or not. A token of another user ends everything that the first one allowed."""
@@ -297,21 +283,21 @@ class WebSocketServer:
         if not connection.is_open:
             return
         if isinstance(answer, CommandError):
-            self._refuse_command(connection, command, answer)
+            self._answers.refuse_command(connection, command, answer)
             return
         before = connection.identity
         if before is not None and before.user_id != answer.user_id:
-            self._refuse_command(connection, command, unauthorized("this connection is another user's"))
+            self._answers.refuse_command(connection, command, unauthorized("this connection is another user's"))
             connection.transport.close(CloseCode.IDENTITY_CHANGED, "a token of another user")
             return
         try:
             self.access.grant(connection, answer)
         except CommandError as fault:
-            self._refuse_command(connection, command, fault)
+            self._answers.refuse_command(connection, command, fault)
             return
         connection.session.may_publish = answer.may(PUBLISH)
         expires_at = None if answer.expires_at is None else self._clock.text(answer.expires_at)
-        connection.push(replies.authenticated(answer.user_id, expires_at, _id(command)))
+        connection.push(replies.authenticated(answer.user_id, expires_at, id_of(command)))
         if before is None:
             self._welcome(connection)
         else:
@@ -329,7 +315,7 @@ class WebSocketServer:
             connection.push(replies.unsubscription_confirmed(project_id))
 
     def _presence(self, connection: Connection, command: Presence) -> None:
-        connection.push(self.presence(command.project_id, _id(command)))
+        connection.push(self.presence(command.project_id, id_of(command)))
 
     def presence(self, project_id: str, command_id: str | None = None) -> bytes:
         """The presence reply for a project, as the socket and the HTTP API give it."""
@@ -390,7 +376,3 @@ class WebSocketServer:
         )
         self.forwarding.forward(ANONYMOUS, task, done)
         return task.message_id
-
-
-def _id(command: AnyCommand) -> str | None:
-    return None if command.id is UNSET else command.id

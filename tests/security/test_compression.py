@@ -20,7 +20,7 @@ from tests.support.echo import BINARY, CLOSE, ECHOED, ENDED, GOODBYE, PING, PONG
 from tests.support.frames import RSV1, deflated, handshake_head
 from tests.support.frames import client_frame as frame
 from tests.support.gateway import Gateway, running_gateway
-from tests.support.peers import Peer, Raw, bystander
+from tests.support.peers import Peer, Raw, bystander, client_sockets
 
 LIMIT: Final = 65_536
 OFFER: Final = "permessage-deflate; client_max_window_bits"
@@ -167,6 +167,15 @@ FORBIDDEN: dict[str, tuple[bytes, int]] = {
 def test_what_rfc_7692_forbids_ends_with_its_close_code(packing: Gateway, data: bytes, code: int) -> None:
     opcode, payload = exchange(packing, data)[-1]
     assert (opcode, int.from_bytes(payload[:2])) == (CLOSE, code)
+
+
+def test_whoever_breaks_rfc_7692_is_not_waited_for(packing: Gateway) -> None:
+    """The close code comes, then the end, and the gateway's socket is gone while the client still holds its own."""
+    before = client_sockets(packing)
+    with ExitStack() as stack:
+        raws = {name: stack.enter_context(opened(packing)) for name in FORBIDDEN}
+        assert echo.endings(raws, FORBIDDEN) == {name: code for name, (_, code) in FORBIDDEN.items()}
+        packing.until(lambda: client_sockets(packing) <= before)
 
 
 def test_a_large_answer_is_compressed_and_a_small_one_is_not(packing: Gateway) -> None:

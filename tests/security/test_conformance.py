@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import Final
+
 import pytest
 
 from tests.support import echo
@@ -9,7 +12,7 @@ from tests.support.echo import CLOSE, ECHOED, ENDED, GOODBYE, PING, PROTOCOL, TE
 from tests.support.frames import RSV1, handshake_head
 from tests.support.frames import client_frame as frame
 from tests.support.gateway import Gateway
-from tests.support.peers import Raw
+from tests.support.peers import Raw, client_sockets
 
 pytestmark = pytest.mark.usefixtures("open_witness")
 
@@ -31,6 +34,25 @@ def test_what_the_rfc_allows_comes_back(open_gateway: Gateway, data: bytes, expe
 def test_what_the_rfc_forbids_ends_with_its_close_code(open_gateway: Gateway, data: bytes, code: int) -> None:
     opcode, payload = exchange(open_gateway, data)[-1]
     assert (opcode, int.from_bytes(payload[:2])) == (CLOSE, code)
+
+
+STAYING: Final = ("too big", "too big in fragments")
+"""What ends the echo, and gets an error from the gateway itself."""
+
+
+@pytest.mark.parametrize("path", ["/ws", "/__echo"])
+def test_whoever_breaks_the_rfc_is_not_waited_for(open_gateway: Gateway, path: str) -> None:
+    """The close code comes, then the end, and the gateway's socket is gone while the client still holds its own."""
+    vectors = {name: vector for name, vector in ENDED.items() if path != "/ws" or name not in STAYING}
+    assert len(vectors) > 27
+    before = client_sockets(open_gateway)
+    with ExitStack() as stack:
+        raws = {name: stack.enter_context(Raw(open_gateway.port)) for name in vectors}
+        for raw in raws.values():
+            raw.send(handshake_head(path))
+            assert raw.response().status == 101
+        assert echo.endings(raws, vectors) == {name: code for name, (_, code) in vectors.items()}
+        open_gateway.until(lambda: client_sockets(open_gateway) <= before)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999])

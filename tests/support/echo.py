@@ -34,6 +34,21 @@ def exchange(raw: Raw, data: bytes, next_frame: Callable[[], tuple[int, bytes]],
     return frames
 
 
+def endings(raws: Mapping[str, Raw], vectors: Mapping[str, tuple[bytes, int]]) -> dict[str, int]:
+    """The close code with which the gateway ends each connection by itself: the client answers nothing, neither with a
+    close frame nor by closing its side."""
+    for name, (data, _) in vectors.items():
+        raws[name].send(data)
+    codes: dict[str, int] = {}
+    for name in vectors:
+        opcode, payload = raws[name].frame()
+        while opcode != CLOSE:
+            opcode, payload = raws[name].frame()
+        codes[name] = int.from_bytes(payload[:2])
+        assert raws[name].is_ended()
+    return codes
+
+
 def whole_and_in_bytes(vectors: Mapping[str, tuple[bytes, Frames]]) -> list[Any]:
     """Parameters `data`, `expected` and `chunk`: all vectors sent whole, and the short ones byte by byte, too: how
     bytes are cut on their way changes nothing."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.protocol.codes import CloseCode
-from websocket_handler.protocol.frame_decoder import Event
+from websocket_handler.protocol.frame_decoder import Event, ProtocolViolation
 
 ECHO_PATH: Final = "/__echo"
 
@@ -25,7 +25,7 @@ class EchoWebSocket(WebSocket):
         if self.is_closing or event not in (Event.TEXT, Event.BINARY, Event.OVERSIZE):
             super()._handle_one(event, payload)
         elif event is Event.OVERSIZE:
-            self.close(CloseCode.TOO_BIG, "message too big")
+            self._fail(ProtocolViolation(CloseCode.TOO_BIG, "message too big"))
         else:
             self.write(self._framing.text(payload) if event is Event.TEXT else self._framing.binary(payload))
 

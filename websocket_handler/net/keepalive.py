@@ -23,6 +23,8 @@ class KeepaliveOptions:
 
     ping_interval_s: float = 25.0
     slow_client_timeout_s: float = 60.0
+    answers_timeout_s: float = 35.0
+    """How long a client that sends no more waits for its last answers, at most."""
 
 
 class Watched(Protocol):
@@ -57,6 +59,7 @@ class Keepalive:
     ) -> None:
         """`now` gives monotonic seconds. While `is_memory_short` says True, slow clients are closed early."""
         self._options = options
+        self.answers_timeout_s = options.answers_timeout_s
         self._now = now
         self._is_memory_short = is_memory_short
         self._slots: list[dict[Watched, None]] = [{} for _ in range(SLOTS)]

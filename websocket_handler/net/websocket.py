@@ -23,8 +23,6 @@ CLOSE_TIMEOUT_S: Final = 5.0
 """How long the closing handshake may take before the connection is dropped."""
 FAIL_TIMEOUT_S: Final = 0.5
 """How long a connection stays after its client broke the protocol."""
-ANSWERED_INTERVAL_S: Final = 0.02
-"""How often a half-closed connection looks if its commands were answered."""
 GREETING_BYTES_MAX: Final = 4096
 """How much is joined to the handshake's answer. A client that resumes gets the rest in further writes."""
 ABNORMAL: Final = 1006
@@ -44,7 +42,9 @@ class WebSocket(asyncio.Protocol):
         "_deferred",
         "_framing",
         "_greeting",
+        "_has_failed",
         "_identity",
+        "_is_half_closed",
         "_pongs",
         "_shared",
         "_socket",
@@ -79,6 +79,10 @@ class WebSocket(asyncio.Protocol):
         self._pongs: Pongs | None = None
         self.write: Callable[[bytes], None] = socket.write
         self._greeting = b""
+        self._has_failed = False
+        """True once the client broke the protocol: nothing that it sends is read any more."""
+        self._is_half_closed = False
+        """True once the client sends no more."""
         self.connection: Connection | None = None
         self.heard = True
         """True if anything has arrived since the last ping."""
@@ -121,6 +125,8 @@ class WebSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
+        if self._has_failed:
+            return
         try:
             events = self._decoder.receive(data)
         except ProtocolViolation as violation:
@@ -212,22 +218,37 @@ class WebSocket(asyncio.Protocol):
         if self._deferred is not None and not self.connection.is_paused:
             deferred, self._deferred = self._deferred, None
             self._handle(deferred)
-        if not self.connection.is_paused and not self.is_closing:
+        if self._is_half_closed:
+            self._end_if_answered()
+        elif not self.connection.is_paused and not self.is_closing:
             self._socket.resume_reading()
 
     def eof_received(self) -> bool:
-        """The client sends no more. Commands that wait for their answers are answered first, for a few seconds."""
+        """The client sends no more. What it sent is answered first. Every command has a deadline of its own; the
+        connection does not outlive the longest one."""
         if self.connection is None or self.is_closing:
             return False
-        deadline = self._shared.now() + CLOSE_TIMEOUT_S
-        asyncio.get_running_loop().call_soon(self._end_if_answered, deadline)  # this turn's answers leave first
+        self._is_half_closed = True
+        self._end_after(self._shared.keepalive.answers_timeout_s, self._socket.close)
+        asyncio.get_running_loop().call_soon(self._end_if_answered)  # this turn's answers leave first
         return True
 
-    def _end_if_answered(self, deadline: float) -> None:
-        if self.connection is not None and not self.connection.in_flight.is_empty and self._shared.now() < deadline:
-            asyncio.get_running_loop().call_later(ANSWERED_INTERVAL_S, self._end_if_answered, deadline)
-        else:
+    def _end_if_answered(self) -> None:
+        """End a half-closed connection, or come back when its last answer was pushed."""
+        if self.connection is None or self.is_closing or self._deferred is not None:
+            return
+        if self.connection.in_flight.is_empty:
             self._socket.close()
+        else:
+            self.connection.in_flight.when_empty(self._answered)
+
+    def _answered(self) -> None:
+        asyncio.get_running_loop().call_soon(self._end_if_answered)
+
+    def _end_after(self, delay_s: float, end: Callable[[], None]) -> None:
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._close_timer = asyncio.get_running_loop().call_later(delay_s, end)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._close_timer is not None:
@@ -258,21 +279,23 @@ class WebSocket(asyncio.Protocol):
         return self._socket.get_write_buffer_size()
 
     def close(self, code: int, reason: str) -> None:
-        """Send a close frame after what was written, and wait for the client's, for a few seconds at most."""
+        """Send a close frame after what was written, and wait for the client's, for a few seconds at most. A client
+        that sends no more is not waited for."""
         if self.is_closing:
             return
         self._greet()
         self._start_closing(code)
         self._socket.write(close_frame(code, reason))
+        if self._is_half_closed:
+            self._socket.close()
 
     def _fail(self, violation: ProtocolViolation) -> None:
         """The client broke the protocol: say so, and end the connection without waiting for its answer (RFC 6455
-        section 7.1.7). A moment is left in which the close frame leaves: a socket that is closed with unread bytes is
-        reset, and then the client may never read why."""
+        section 7.1.7). A moment is left in which the close frame leaves, and what still comes is dropped: a socket that
+        is closed with unread bytes is reset, and then the client may never read why."""
+        self._has_failed = True
         self.close(violation.close_code, violation.reason)
-        if self._close_timer is not None:
-            self._close_timer.cancel()
-        self._close_timer = asyncio.get_running_loop().call_later(FAIL_TIMEOUT_S, self.abort)
+        self._end_after(FAIL_TIMEOUT_S, self.abort)
 
     def _start_closing(self, code: int) -> None:
         self.is_closing = True
@@ -280,7 +303,7 @@ class WebSocket(asyncio.Protocol):
         self._deferred = None
         if self.connection is not None:
             self._shared.server.unregister_connection(self.connection)
-        self._close_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self.abort)
+        self._end_after(CLOSE_TIMEOUT_S, self.abort)
         self._socket.resume_reading()  # the client's close frame may be behind what was not read
 
     def _answer_close(self, payload: bytes) -> None:
@@ -296,7 +319,9 @@ class WebSocket(asyncio.Protocol):
         self._socket.abort()
 
     def ping(self) -> None:
-        """Ask if the client is still there."""
+        """Ask if the client is still there, if it can answer."""
+        if self._is_half_closed:
+            return
         self.heard = False
         self.write(_PING)
 

@@ -1,0 +1,64 @@
+"""How the commands of clients are answered: at once or later, with a reply or with an error."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from msgspec import UNSET
+
+from websocket_handler.delivery.connection import Connection
+from websocket_handler.protocol import replies
+from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.messages import AnyCommand
+from websocket_handler.telemetry.counters import Counters
+
+Answer = TypeVar("Answer")
+Push = Callable[[Connection, bytes], None]
+"""Sends a reply to a client."""
+
+
+class Answers:
+    """One per node."""
+
+    def __init__(self, counters: Counters, commands_max: int) -> None:
+        """`commands_max`: how many commands of one connection may be in flight."""
+        self._counters = counters
+        self._commands_max = commands_max
+
+    def refuse(self, connection: Connection, fault: CommandError) -> None:
+        """Answer with an error; the connection stays."""
+        self._counters.errors[fault.code.value] += 1
+        connection.push(replies.error(fault))
+
+    def refuse_command(self, connection: Connection, command: AnyCommand, fault: CommandError) -> None:
+        """Answer a command with an error."""
+        command_id = id_of(command)
+        self.refuse(connection, CommandError(fault.code, fault.message, command_id=command_id, action=command.action))
+
+    def begin(self, connection: Connection, weight: int, start: Callable[[], None]) -> None:
+        """Start a command that is answered later, by what `done` gives. Raises CommandError: `overloaded`, and what
+        `start` raises."""
+        connection.in_flight.begin(weight, self._commands_max)
+        try:
+            start()
+        except CommandError:
+            connection.in_flight.end(weight)
+            raise
+
+    def done(
+        self, connection: Connection, command: AnyCommand, weight: int, reply: Callable[[Answer], bytes], push: Push
+    ) -> Callable[[Answer | CommandError], None]:
+        """What takes the answer of a command in flight, once: `reply` writes it down, `push` sends it."""
+
+        def answered(answer: Answer | CommandError) -> None:
+            if isinstance(answer, CommandError):
+                self.refuse_command(connection, command, answer)
+            else:
+                push(connection, reply(answer))
+            connection.in_flight.end(weight)
+
+        return answered
+
+
+def id_of(command: AnyCommand) -> str | None:
+    """What the answer to a command repeats as its `id`."""
+    return None if command.id is UNSET else command.id
