@@ -38,7 +38,7 @@ from websocket_handler.life import Edge
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.net.entrance import EndSocket, Entrance, EntranceOptions, HttpProtocolFactory
 from websocket_handler.net.keepalive import KeepaliveOptions
-from websocket_handler.net.lingering import Lingering
+from websocket_handler.net.lingering import LINGER_BYTES, Lingering
 from websocket_handler.net.native_send import IS_BUILT, natively
 from websocket_handler.ports.authenticator import Authenticator
 from websocket_handler.ports.clock import Clock
@@ -50,6 +50,8 @@ from websocket_handler.server import ServerOptions
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog
 
+BODY_MESSAGES_MAX: Final = 100
+"""How many of the largest messages a request body has room for."""
 ANSWER_MARGIN_S: Final = 5.0
 """No command is answered later than a forward. A client that sends no more waits this much longer than that."""
 
@@ -185,7 +187,8 @@ def make_entrance(settings: Settings, core: Core, requests: Requests | None = No
         has_echo=settings.diag_echo == "1",
         has_compression=settings.compression == "on",
     )
-    end_socket = Lingering().end
+    body_bytes_max = BODY_MESSAGES_MAX * settings.max_message_bytes
+    end_socket = Lingering(bytes_max=max(LINGER_BYTES, body_bytes_max + settings.head_bytes)).end
     http = _http(settings, core, options, end_socket, requests or Requests())
     return Entrance(options, core.sockets, http, end_socket)
 
@@ -197,7 +200,7 @@ def _http(
         node=core.node,
         clock=core.ports.clock,
         log=core.ports.log,
-        body_bytes_max=100 * settings.max_message_bytes,
+        body_bytes_max=BODY_MESSAGES_MAX * settings.max_message_bytes,
         body_timeout_s=settings.handshake_timeout_s,
         is_draining=lambda: core.server.is_draining,
         readiness=core.readiness,

@@ -26,6 +26,9 @@ GiveBack = Callable[[asyncio.Transport, bytes], None]
 """Takes a socket and the bytes that it received last: a handshake, and what came behind it."""
 EndSocket = Callable[[asyncio.Transport], None]
 """Closes a socket after its last answer."""
+FRAMING_BYTES_EACH: Final = 8
+"""How much may stand around each byte of a chunked body; a chunk of one byte has five. A client may send as much as a
+head beyond that (RFC 9112 section 7.1.1: extensions are limited)."""
 KEEP_ALIVE_S: Final = 75
 """Longer than load balancers keep an idle connection (usually 60 s), so that they close it first."""
 
@@ -82,6 +85,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_offer = False
         """True while the parser takes a request for the last one, because it offers another protocol."""
         self._is_one_too_many = False
+        self._body_bytes = 0
+        """How much of the body of the last request has come."""
+        self._framing_bytes = 0
+        """How much has come around it: sizes and extensions of chunks, and what follows the last one."""
         self._begun = 0
         """How many requests have begun in the bytes that came last."""
         self._head_bytes = 0
@@ -117,7 +124,12 @@ class HttpProtocol(HttpToolsProtocol):
             return
         is_first_here = not (self._is_in_head or self._is_in_body)
         self._begun = 0
+        was_in_body, body_bytes = self._is_in_body, self._body_bytes
         self._feed(data)
+        if was_in_body and self._is_in_body and not self._begun:
+            self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
+            if self._framing_bytes > self._limits.head_bytes + FRAMING_BYTES_EACH * self._body_bytes:
+                self.refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "too much around the chunks of the body"))
         is_start_known = self._begun == 0 or (self._begun == 1 and is_first_here)
         if self._is_in_head and is_start_known:
             self._head_bytes += len(data)
@@ -182,7 +194,7 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_silent:
+        if self._is_in_head and not self._is_silent:  # fields behind a body are no headers (RFC 9110 section 6.5.1)
             super().on_header(name, value.strip(_OWS))  # httptools leaves white space behind values
 
     def on_headers_complete(self) -> None:
@@ -199,6 +211,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.refuse(fault)
             return
         self._is_in_head = False
+        self._body_bytes = self._framing_bytes = 0
         self._stop_timer()
         if head.wants_websocket:
             self._for_websocket = self._head()
@@ -243,6 +256,7 @@ class HttpProtocol(HttpToolsProtocol):
         end_if_unread(self.cycle, self._begins_unread)
 
     def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
         if not self._is_over and self._for_websocket is None:
             super().on_body(body)
 

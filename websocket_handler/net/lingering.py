@@ -7,18 +7,22 @@ import asyncio
 from typing import Final
 
 LINGER_S: Final = 2.0
-"""How long the gateway takes what a client still sends, at most."""
+"""How long the gateway waits for a client that neither reads the answer nor sends."""
+LINGER_TOTAL_S: Final = 30.0
+"""How long it takes what a client still sends, at most."""
 LINGER_BYTES: Final = 8_388_608
 """How much it takes of one client, at most; the largest body with the default settings fits."""
 SOCKETS_MAX: Final = 256
-"""How many sockets may linger at a time. Beyond, a socket is closed at once: a flood must not fill the node."""
+"""How many sockets may linger at a time. Beyond, the one that began first is dropped: a flood must not fill the
+node."""
 
 
 class Lingering:
     """The sockets of one node that were answered for the last time."""
 
-    def __init__(self, sockets_max: int = SOCKETS_MAX) -> None:
+    def __init__(self, sockets_max: int = SOCKETS_MAX, bytes_max: int = LINGER_BYTES) -> None:
         self._sockets_max = sockets_max
+        self._bytes_max = bytes_max
         self._clients: dict[_Lingerer, None] = {}
 
     def end(self, transport: asyncio.Transport) -> None:
@@ -26,10 +30,12 @@ class Lingering:
         What waits to be written leaves first. The socket's protocol hears of it no more."""
         if transport.is_closing():
             return
-        if len(self._clients) >= self._sockets_max or not transport.can_write_eof():
+        if not transport.can_write_eof():
             transport.close()
             return
-        client = _Lingerer(transport, self._clients)
+        if len(self._clients) >= self._sockets_max:
+            next(iter(self._clients)).drop()
+        client = _Lingerer(transport, self._clients, self._bytes_max)
         self._clients[client] = None
         transport.set_protocol(client)
         transport.write_eof()
@@ -39,16 +45,40 @@ class Lingering:
 class _Lingerer(asyncio.Protocol):
     """Drops what a client still sends."""
 
-    def __init__(self, transport: asyncio.Transport, clients: "dict[_Lingerer, None]") -> None:
+    def __init__(self, transport: asyncio.Transport, clients: "dict[_Lingerer, None]", bytes_max: int) -> None:
         self._transport = transport
         self._clients = clients
-        self._bytes = 0
-        self._timer = asyncio.get_running_loop().call_later(LINGER_S, transport.abort)
+        self._bytes_max = bytes_max
+        self._received = 0
+        self._seen = self._progress()
+        loop = asyncio.get_running_loop()
+        self._ends_at = loop.time() + LINGER_TOTAL_S
+        self._timer = loop.call_later(LINGER_S, self._look)
+
+    def _progress(self) -> tuple[int, int]:
+        """What changes while the client reads or sends."""
+        return self._received, self._transport.get_write_buffer_size()
+
+    def _look(self) -> None:
+        """Drop a client that made no progress, or that has its answer and sends for too long."""
+        progress, loop = self._progress(), asyncio.get_running_loop()
+        _, unsent = progress
+        if progress == self._seen or (not unsent and loop.time() >= self._ends_at):
+            self.drop()
+            return
+        self._seen = progress
+        self._timer = loop.call_later(LINGER_S, self._look)
+
+    def drop(self) -> None:
+        """End it now."""
+        self._timer.cancel()
+        self._clients.pop(self, None)
+        self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        self._bytes += len(data)
-        if self._bytes > LINGER_BYTES:
-            self._transport.abort()
+        self._received += len(data)
+        if self._received > self._bytes_max:
+            self.drop()
 
     def eof_received(self) -> bool:
         return False

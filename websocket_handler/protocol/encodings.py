@@ -104,6 +104,8 @@ def _charset(text: bytes) -> str | None:
 def _known_form(text: bytes) -> str | None:
     """What a text is that is UTF-8 and no JSON."""
     text = text.lstrip(b" \t\r\n")
+    if not text:
+        return "is empty"
     if text.startswith(BYTE_ORDER_MARK):
         return "begins with a byte order mark; send it without one"
     charset = _charset(text)

@@ -58,6 +58,8 @@ OTHER_CHARSETS: Final = {
 }
 """They are not UTF-8, because of the é."""
 IN_UTF8: Final = {
+    "empty": b"",
+    "empty, but for white space": b" \r\n",
     "byte order mark": codecs.BOM_UTF8 + BODY,
     "byte order mark, alone": codecs.BOM_UTF8,
     "byte order mark, behind white space": b"\r\n" + codecs.BOM_UTF8 + BODY,
@@ -115,7 +117,6 @@ def test_what_is_utf8_and_no_json_is_named(name: str) -> None:
 
 
 UNKNOWN: Final = [
-    b"",
     b"hello",
     b"\xff",
     b"\x1f",
