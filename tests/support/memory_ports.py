@@ -43,6 +43,7 @@ class MemoryUpdateSource:
     name = "memory"
     batch_messages_max = 10
     hidden_s = 30.0
+    is_ordered = False
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, Update] = OrderedDict()

@@ -3,19 +3,22 @@
 from collections import deque
 from collections.abc import Sequence
 
+from websocket_handler.protocol.ordinal import MARK, ordinal_of
 from websocket_handler.protocol.publication import PreparedPublication
 
 
 class ReadUpdate:
     """An update that was read: what it publishes, and the delivery that is deleted for it."""
 
-    __slots__ = ("handle", "held_since", "is_broadcast", "publication", "update_id")
+    __slots__ = ("handle", "held_since", "is_broadcast", "ordinal", "publication", "update_id")
 
     def __init__(self, update_id: str, handle: str, publication: PreparedPublication, *, is_broadcast: bool) -> None:
         self.update_id = update_id
         self.handle = handle
         self.publication = publication
         self.is_broadcast = is_broadcast
+        self.ordinal = ordinal_of(publication.key) if MARK in publication.key else None
+        """Its place among those of its producer; None if it is not numbered."""
         self.held_since: float | None = None
         """Monotonic seconds of the first time that it could not be published."""
 

@@ -4,6 +4,8 @@ A message is deleted only after the log store holds it, and its queue id is the 
 so a message that comes again is not published again. A malformed one stays in the queue, whose rules say what becomes
 of it.
 
+Updates with `producer` and `sequence` wait for each other if the queue mixes them: `update_order`.
+
 Those rules count receives, and no receive can be taken back. So an outage of ours must not cost any: while the log
 store is down nothing is received, and what was received before stays hidden and is tried again.
 """
@@ -16,6 +18,7 @@ from typing import Final
 
 from websocket_handler.delivery.held_updates import HeldUpdates, ReadUpdate
 from websocket_handler.delivery.node import Node
+from websocket_handler.delivery.update_order import UpdateOrder
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.update_source import SourceUnavailable, Update, UpdateSource
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -24,7 +27,8 @@ from websocket_handler.protocol.update import ForEverybody, body_bytes_max, read
 from websocket_handler.telemetry.counters import Counters
 
 UNDER_WAY_MAX: Final = 500
-"""Updates between receipt and deletion: beyond it nothing further is received."""
+"""Updates between receipt and deletion: beyond it nothing further is received. Those that wait for others do not count:
+they have their own maxima (`OrderLimits`), and what they wait for has to be received."""
 UNDER_WAY_BYTES_MAX: Final = 16_777_216
 """The same for their bytes; the last batch may exceed it."""
 BACKOFF_BASE_S: Final = 0.1
@@ -48,9 +52,11 @@ class UpdateConsumer:
         self._backoff = Backoff(random.random, BACKOFF_BASE_S, BACKOFF_MAX_S)
         self._report = report
         self._under_way: dict[str, ReadUpdate] = {}
-        """What was received and is neither published nor left, by handle; those in `_held` are among them."""
+        """What was received and is neither published nor left, by handle; those in `_held` and `_order` are among
+        them."""
         self._under_way_bytes = 0
         self._held = HeldUpdates()
+        self._order = UpdateOrder(node, counters, report, self._publish_in_turn)
         self._is_held = asyncio.Event()
         """Set while something is held."""
         self._tries = 0
@@ -78,14 +84,21 @@ class UpdateConsumer:
         async with asyncio.TaskGroup() as tasks:
             self._receiving = tasks.create_task(self._receive())
             tasks.create_task(self._try_again())
+            tasks.create_task(self._order.run(self._can_receive))
             tasks.create_task(self._delete())
             tasks.create_task(self._extend())
 
     def stop_receiving(self) -> None:
-        """Take nothing further from the queue; what was taken is published and deleted."""
+        """Take nothing further from the queue; what was taken is published and deleted. What waits for other updates is
+        left in the queue, for the node that gets those."""
         self._is_stopping = True
         if self._receiving is not None:
             self._receiving.cancel()
+        waiting = self._order.take_all()
+        if waiting:
+            self._report("updates.left", {"waiting": len(waiting)})
+        for update in waiting:
+            self._forget(update)
 
     # Receiving
 
@@ -114,6 +127,9 @@ class UpdateConsumer:
             await asyncio.sleep(STORE_LOOK_S)
         self._report("updates.resumed", {"held": len(self._held)})
 
+    def _can_receive(self) -> bool:
+        return self.fault is None and self._room.is_set() and self._node.engine.store.failure() is None
+
     async def _back_off(self, fault: str) -> None:
         if self.fault is None:
             self._report("updates.unavailable", {"reason": fault})
@@ -130,11 +146,11 @@ class UpdateConsumer:
             return
         self._under_way[read.handle] = read
         self._under_way_bytes += read.publication.size
-        self._measure_room()
-        if self._held.holds(read.publication.project_id):
-            self._hold(read)
+        if read.ordinal is None or self._source.is_ordered:
+            self._publish_in_turn(read)
         else:
-            self._publish(read)
+            self._order.offer(read, self._source.hidden_s)
+        self._measure_room()
 
     def _read(self, update: Update) -> ReadUpdate:
         """Raises CommandError if the message is malformed."""
@@ -149,6 +165,13 @@ class UpdateConsumer:
         return ReadUpdate(update.update_id, update.handle, publication, is_broadcast=False)
 
     # Publishing
+
+    def _publish_in_turn(self, update: ReadUpdate) -> None:
+        """Publish an update, behind those of its project that are held."""
+        if self._held.holds(update.publication.project_id):
+            self._hold(update)
+        else:
+            self._publish(update)
 
     def _publish(self, update: ReadUpdate) -> None:
         """Publish an update; the answer decides if it is deleted."""
@@ -171,6 +194,7 @@ class UpdateConsumer:
 
     def _done(self, update: ReadUpdate) -> None:
         self._tries = 0
+        self._order.answered(update)
         self._published.append(update.handle)
         self._has_published.set()
         self._forget(update)
@@ -180,6 +204,7 @@ class UpdateConsumer:
         if fault.retryable:
             self._hold(update)
         else:
+            self._order.answered(update)
             self._leave("malformed", update, fault)
 
     def _hold(self, update: ReadUpdate) -> None:
@@ -199,6 +224,7 @@ class UpdateConsumer:
             self._is_held.clear()
             for update in self._held.take_all():
                 if update.held_since is not None and update.held_since < oldest:
+                    self._order.given_up(update)
                     self._leave("failed", update, _too_long())
                 elif is_store_up and not self._held.holds(update.publication.project_id):
                     self._publish(update)
@@ -222,8 +248,9 @@ class UpdateConsumer:
 
     def _measure_room(self) -> None:
         """Receive on only while what was received and not yet deleted is within its maxima."""
-        count = len(self._under_way) + len(self._published)
-        if count < UNDER_WAY_MAX and self._under_way_bytes < UNDER_WAY_BYTES_MAX:
+        count = len(self._under_way) - self._order.count + len(self._published)
+        size = self._under_way_bytes - self._order.bytes
+        if count < UNDER_WAY_MAX and size < UNDER_WAY_BYTES_MAX:
             self._room.set()
         else:
             self._room.clear()

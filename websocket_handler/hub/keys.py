@@ -32,6 +32,11 @@ class KeyWindow:
                 return
             del entries[key]
 
+    def holds(self, key: str, now: float) -> bool:
+        """True if `key` stands for a publication. `now` is wall-clock seconds."""
+        entry = self._entries.get(key)
+        return entry is not None and entry[2] >= now - self._seconds
+
     def find(self, key: str, digest: bytes, now: float) -> int | None:
         """The offset of the publication that `key` stands for; None if the key is new. Raises CommandError with
         `conflict` if the key stands for another body."""

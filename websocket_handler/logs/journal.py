@@ -42,6 +42,7 @@ from typing import Final, Protocol
 from websocket_handler.hub.epochs import begin_epoch
 from websocket_handler.hub.keys import KeyWindow
 from websocket_handler.hub.log import ProjectLog, Publication
+from websocket_handler.hub.producers import Producers
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.page import Page, entries_after, page_of
 from websocket_handler.logs.queue import PublicationQueue, Published, Waiting, without_known
@@ -49,6 +50,7 @@ from websocket_handler.logs.shared_reads import SharedReads
 from websocket_handler.ports.log_store import Behind, Committed, Segment, SegmentLimits, Tail, TooLarge, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
+from websocket_handler.protocol.ordinal import MARK
 from websocket_handler.protocol.publication import PreparedPublication
 
 Known = Callable[[CommandError | None], None]
@@ -102,6 +104,7 @@ class Journal:
         "log",
         "looks_begun",
         "looks_ended",
+        "producers",
         "project_id",
         "queue",
         "reads",
@@ -126,6 +129,8 @@ class Journal:
         self._observer = observer
         self._keys = KeyWindow(engine.limits.key_count, engine.limits.key_seconds)
         """The idempotency keys of this epoch; another object after every opening anew."""
+        self.producers = Producers(engine.limits.producers)
+        """How far each producer's publications have come, whoever wrote them; it outlives an epoch."""
         self._when_known: list[Known] = []
         """Who waits until the log is known, or known anew; emptied at each READY."""
         self._appending: list[Waiting] = []
@@ -156,6 +161,10 @@ class Journal:
     def is_settled(self) -> bool:
         """True when every accepted publication was answered."""
         return not self.queue.waiting and not self._appending
+
+    def has_key(self, key: str) -> bool:
+        """True if the log holds a publication with this idempotency key, as long as keys are remembered."""
+        return self._keys.holds(key, self._engine.clock.wall())
 
     def when_known(self, callback: Known) -> None:
         """Call once the log is known, or with why it cannot be had; at once when it is known already."""
@@ -297,6 +306,8 @@ class Journal:
         for entry in entries:
             if entry.key:
                 self._keys.remember(entry.key, entry.digest, entry.offset, entry.published_at)
+                if MARK in entry.key:
+                    self.producers.note(entry.key)
         self.log.extend(entries, self._engine.clock.wall())
 
     def _catch_up(self, segment: Segment) -> None:

@@ -27,6 +27,9 @@ class DeliveryLimits:
     """The most one fan-out write carries to one subscriber, unless a single publication is larger."""
     key_count: int = 10_000
     key_seconds: float = 300.0
+    producers: int = 1000
+    """Producers of one project whose last sequence is remembered; beyond it the one that published longest ago is
+    forgotten, whose next update may have to wait (`delivery/update_order.py`)."""
     connections: int = 10_000
     """Live connections; beyond it handshakes get 503 `too_many_connections`."""
     subscriptions: int = 256

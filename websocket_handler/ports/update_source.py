@@ -24,11 +24,14 @@ class SourceUnavailable(Exception):
 
 
 class UpdateSource(Protocol):
-    """Delivers each message at least once, in any order. A message comes again if nobody deletes it while it is
-    hidden."""
+    """Delivers each message at least once. A message comes again if nobody deletes it while it is hidden."""
 
     name: str
     """Its name in the answer of `/ready`."""
+
+    is_ordered: bool
+    """True if messages that belong together come in the order in which they were sent, each only after the one before
+    it was deleted; otherwise they come in any order."""
 
     batch_messages_max: int
     """How many messages one `delete` or `extend` may name."""

@@ -10,6 +10,9 @@ PROJECT_ID: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,128}", re.ASCII)
 EPOCH: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
+PRODUCER: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}", re.ASCII)
+SEQUENCE_MAX: Final = 2**53 - 1
+"""The largest sequence: as for offsets."""
 ID_LENGTH_MAX: Final = 64
 OFFSET_MAX: Final = 2**53 - 1
 """The largest offset. A JavaScript client could not tell two larger ones apart."""

@@ -10,6 +10,7 @@ import msgspec
 from websocket_handler.protocol import json_text
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.json_text import JsonObject, not_an_object
+from websocket_handler.protocol.ordinal import ordinal_in
 
 SPLICE_MAX_BYTES: Final = len(b',"project_id":"","offset":,"published_at":}') + 128 + 20 + 20
 """How many bytes longer than the publisher's object a publication can be on the wire."""
@@ -47,7 +48,7 @@ class PreparedPublication:
         self.head = head
         """Its bytes on the wire up to its offset. `finish` adds the rest once the offset is known."""
         self.key = key
-        """The publisher's idempotency key; empty without one."""
+        """The idempotency key; empty without one."""
         self.digest = blake2b(head, digest_size=8).digest() if key else b""
         """Tells two bodies under one key apart."""
         self.type = type_
@@ -74,9 +75,10 @@ def read_object(payload: bytes) -> JsonObject:
 
 
 def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPublication:
-    """Make a publication of an object. The field `project_id` is inserted if the object has none.
+    """Make a publication of an object. The field `project_id` is inserted if the object has none. A numbered object has
+    its idempotency key in itself, which stands instead of `key`.
 
-    Raises CommandError: `duplicate_key`, `reserved_field`, `project_mismatch`.
+    Raises CommandError: `duplicate_key`, `reserved_field`, `project_mismatch`, `invalid_field`.
     """
     fields = message.fields()
     if fields.get("project_id", project_id) != project_id:
@@ -85,6 +87,9 @@ def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPubl
     comma = b"," if fields else b""
     project = b"" if "project_id" in fields else b'"project_id":"%b",' % project_id.encode()
     head = b'%b%b%b"offset":' % (message.body[:-1], comma, project)
+    if "sequence" in fields:  # most have none: this is the hot path
+        ordinal = ordinal_in(fields)
+        key = key if ordinal is None else ordinal.key
     return PreparedPublication(project_id, head, key, _type_in(fields), has_own_time="published_at" in fields)
 
 

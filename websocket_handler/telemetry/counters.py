@@ -30,6 +30,10 @@ PROTECTION_OUTCOME: Final = Label("outcome", ("protected", "renewed", "released"
 UPDATE_OUTCOME: Final = Label("outcome", ("published", "broadcast", "malformed", "failed", "held"))
 """`held`: the gateway could not publish it at once, and tries again."""
 
+DISORDER: Final = Label("what", ("waited", "gap", "late", "double"))
+"""`waited`: it waited for updates before it. `gap`: it was published without those before it. `late`: it was published
+after its successors. `double`: it was published already."""
+
 
 @dataclass(slots=True, eq=False)
 class Counters:
@@ -55,6 +59,7 @@ class Counters:
     forward_retries: int = count("Forwards tried again")
     forward_seconds: float = count("Time from command to receipt, summed", unit=Unit.SECONDS)
     updates: Counter[str] = count("Messages of the updates queue by outcome", UPDATE_OUTCOME)
+    numbered_updates: Counter[str] = count("Updates with producer and sequence that did not come in order", DISORDER)
     errors: Counter[str] = count("Error answers by code", ERROR_CODE, pushed_as="ErrorsByCode")
     scale_in_protections: Counter[str] = count("Protection from scale-in by outcome", PROTECTION_OUTCOME)
     log_records_dropped: int = count("Log lines lost: stdout blocked, or its disk full")

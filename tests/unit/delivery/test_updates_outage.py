@@ -34,6 +34,7 @@ class RedrivenSource:
 
     name = "redriven"
     batch_messages_max = 10
+    is_ordered = False
     hidden_s = 30.0
     """The default, until the queue was asked."""
 

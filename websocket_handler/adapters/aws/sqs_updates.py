@@ -10,6 +10,8 @@ from websocket_handler.protocol.update import ATTRIBUTES
 
 LONG_POLL_S: Final = 20
 LONG_POLL_MARGIN_S: Final = 5.0
+FIFO_SUFFIX: Final = ".fifo"
+"""How the name of every FIFO queue ends, and of no other queue."""
 VISIBILITY_DEFAULT_S: Final = 30
 """The default of SQS, for a queue whose attribute is 0 or must not be read."""
 
@@ -29,6 +31,7 @@ class SqsUpdateSource:
         self, queue_url: str, call: AwsCall, *, long_poll_s: int = LONG_POLL_S, timeout_s: float = 5.0
     ) -> None:
         self.hidden_s: float = VISIBILITY_DEFAULT_S
+        self.is_ordered = queue_url.endswith(FIFO_SUFFIX)
         self._queue_url = queue_url
         self._call = call
         self._long_poll_s = long_poll_s
