@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.simulation.order_rules import OrderRules
+
 KEY_WINDOW_S = 300.0
 VIOLATIONS_MAX = 20
 
@@ -55,6 +57,7 @@ class Checker:
         self.intents: dict[str, Intent] = {}
         self.jumps: list[float] = []
         self.counts: Counter[str] = Counter()
+        self.order = OrderRules(self.violation, time, self.counts)
         self._keys: dict[tuple[str, str], list[tuple[float, str, float]]] = {}
 
     def violation(self, text: str) -> None:
@@ -129,6 +132,7 @@ class Checker:
         if not key and intent.landed:
             self.violation(f"{project} {epoch}:{offset}: {intent.uid} was appended twice")
         intent.landed.append((epoch, offset, now))
+        self.order.landed(project, json.loads(text))
         if key:
             self._keyed(project, epoch, intent, now)
 

@@ -1,7 +1,7 @@
 """One gateway process in the simulation: the product's assembly, entrance, HTTP API and life, over fakes as ports."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class _Log(EventLog):
 
     def emit(self, event: str, **fields: object) -> None:
         if not self._process.is_frozen:
-            self._process.happened(event)
+            self._process.happened(event, fields)
         self._process.world.trace(f"{self._process.name} {event} {fields}")
 
     def exception(self, event: str, fault: BaseException, **fields: object) -> None:
@@ -241,8 +241,10 @@ class Process(Owner):
             self.is_cut_short = True
             self.in_process(self.life.stop_now)
 
-    def happened(self, event: str) -> None:
+    def happened(self, event: str, fields: Mapping[str, Any]) -> None:
         """The node logged an event."""
+        if event == "update.gap":
+            self.world.checker.order.gap(fields, self.world.scenario.visibility_s)
         if event == "node.draining":
             self.world.door_rules.door(self.name).draining_since = self.world.loop.time()
         elif event == "node.drained":

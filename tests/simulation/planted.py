@@ -6,7 +6,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from tests.simulation import planted_doors, planted_updates
+from tests.simulation import planted_doors, planted_order, planted_updates
 from tests.simulation.planted_updates import Patch
 from websocket_handler.adapters.aws import sqs_forwarder
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
@@ -25,7 +25,11 @@ from websocket_handler.ports.forwarder import Accepted, QueueUnavailable
 from websocket_handler.ports.log_store import Behind, Committed
 from websocket_handler.protocol.messages import Position
 
-PLANTS: dict[str, Callable[[], list[Patch]]] = {**planted_updates.PLANTS, **planted_doors.PLANTS}
+PLANTS: dict[str, Callable[[], list[Patch]]] = {
+    **planted_updates.PLANTS,
+    **planted_order.PLANTS,
+    **planted_doors.PLANTS,
+}
 
 
 def _plant(build: Callable[[], list[Patch]]) -> Callable[[], list[Patch]]:

@@ -23,6 +23,11 @@ RARE = {
     "an update is deleted before the commit": 1,
     "updates are received while the store is down": 52,
     "an outage gives updates back to the queue": 1365,
+    "an update waits for none before it": 1,
+    "an update waits too shortly": 1,
+    "an update that waits is deleted": 1,
+    "a node that goes away publishes what waits": 31,
+    "a number is no key": 1,
     "a cursor overtakes the commit": 1,
     "a read that began before the question decides it": 976,
     "the last words of a node are missed": 416,
@@ -41,7 +46,16 @@ def test_no_schedule_breaks_a_promise() -> None:
     for result in results:
         seen.update(result.counts)
         seen.update(result.injected)
-    for wanted in ("deliveries", "forwards confirmed", "recovered", "not recovered", "resets", "pages", "clock jump"):
+    for wanted in (
+        "deliveries",
+        "numbered",
+        "forwards confirmed",
+        "recovered",
+        "not recovered",
+        "resets",
+        "pages",
+        "clock jump",
+    ):
         assert seen[wanted] > 50, f"the schedules hardly contain: {wanted}"
     for wanted in (
         "crash at an effect",

@@ -9,6 +9,7 @@ from tests.simulation.checker import End
 from tests.simulation.clients import Client
 from tests.simulation.fake_sqs import Message
 from tests.simulation.node import UPDATES_QUEUE, Process
+from tests.simulation.order_rules import FIRST_OF
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
 
@@ -71,12 +72,12 @@ class Workload:
 
     # Publishing
 
-    def _body(self, project: str, key: str) -> tuple[str, str]:
+    def _body(self, project: str, key: str, **more: Any) -> tuple[str, str]:
         self._uids += 1
         uid = f"u{self._uids}"
         padding = self.world.scenario.padding
         size = padding if self.random.random() < 0.3 else min(padding, 20)
-        body = json.dumps({"u": uid, "x": "x" * size}, separators=(",", ":"))
+        body = json.dumps({"u": uid, **more, "x": "x" * size}, separators=(",", ":"))
         self.world.checker.intends(uid, project, body, key)
         return uid, body
 
@@ -206,10 +207,25 @@ class Workload:
         if self.random.random() < 0.08:
             self._malformed.append(queue.put(self.random.choice(MALFORMED), {}, now))
             return
-        key = f"sqs:{UPDATES_QUEUE}-m{len(queue.sent)}"
-        uid, body = self._body(project, key)
+        attributes = {"ProjectId": {"DataType": "String", "StringValue": project}}
+        if self.random.random() < 0.5:
+            for body in self._numbered(project):
+                queue.put(body, attributes, now)
+            return
+        uid, body = self._body(project, f"sqs:{UPDATES_QUEUE}-m{len(queue.sent)}")
         self._updates.append(uid)
-        queue.put(body, {"ProjectId": {"DataType": "String", "StringValue": project}}, now)
+        queue.put(body, attributes, now)
+
+    def _numbered(self, project: str) -> list[str]:
+        """The next updates of a producer that numbers them; some are sent twice."""
+        producer = self.random.choice(list(FIRST_OF))
+        bodies: list[str] = []
+        for _ in range(self.random.choice((1, 1, 3, 12))):
+            sequence = self.world.checker.order.sent(project, producer)
+            uid, body = self._body(project, f"{producer} {sequence}", producer=producer, sequence=sequence)
+            self._updates.append(uid)
+            bodies += [body] * self.random.choice((1, 1, 1, 2))
+        return bodies
 
     def _forward(self, client: Client) -> None:
         self._uids += 1
