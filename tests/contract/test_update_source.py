@@ -224,3 +224,24 @@ async def test_the_attributes_that_say_whom_it_is_for_arrive_and_no_others(aws: 
         sqs.send_message(QueueUrl=queue_url, MessageBody=str(index), MessageAttributes=attributes)
     updates = await all_of(SqsUpdateSource(queue_url, aws.call, long_poll_s=0), len(sent))
     assert {int(update.body): update.attributes for update in updates} == dict(enumerate(found for _, found in sent))
+
+
+async def test_a_group_of_a_fifo_queue_comes_in_order_and_only_once_the_last_were_deleted(
+    aws: Aws, sqs: Any, fifo_url: str
+) -> None:
+    """Why nothing is put in order there: the queue does it, and gives no message of a group while one is hidden."""
+    source = SqsUpdateSource(fifo_url, aws.call, long_poll_s=0)
+    assert source.is_ordered
+    for index in range(15):
+        fifo = {"MessageGroupId": "p", "MessageDeduplicationId": str(index)}
+        sqs.send_message(QueueUrl=fifo_url, MessageBody=str(index), **fifo)
+    first = await source.receive()
+    assert [update.body for update in first] == [b"%d" % index for index in range(10)]
+    assert list(await source.receive()) == []
+    await source.extend([update.handle for update in first])
+    await source.delete([update.handle for update in first])
+    assert [update.body for update in await source.receive()] == [b"%d" % index for index in range(10, 15)]
+
+
+async def test_a_standard_queue_has_no_order(source: UpdateSource) -> None:
+    assert not source.is_ordered
