@@ -1,5 +1,5 @@
 """What the rest of the gateway asks about identities. Two classes answer: `TokenAccess` (`AUTH_MODE=jwt`) and
-`OpenAccess` (`AUTH_MODE=none`). Nothing outside this package needs to know which of the two it has."""
+`OpenAccess` (`AUTH_MODE=none`). Only the assembly knows which of the two a node has."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Holder(Protocol):
     identity: Identity | None
     """None until the client has authenticated."""
     timer: Timer | None
-    """The next thing that happens to its authentication: the deadline, the notice or the end."""
+    """The timer of what happens next to its authentication: the deadline, the notice or the end."""
 
     @property
     def is_open(self) -> bool:
@@ -32,7 +32,7 @@ class Holder(Protocol):
 
     @property
     def transport(self) -> Transport:
-        """Closes the connection."""
+        """The way to the client. Access closes the connection through it."""
         ...
 
     def push(self, payload: bytes) -> None:
@@ -42,7 +42,8 @@ class Holder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
-    """How patient and how strict a node is. 0 connections per user means no limit."""
+    """How long a client may take to authenticate, how many connections one user may have (0: no limit), and if a token
+    may stand in a URL."""
 
     authentication_timeout_s: float = 10.0
     connections_per_user: int = 0
@@ -50,13 +51,14 @@ class AccessOptions:
 
 
 class Access(Protocol):
-    """Keeps the identities of one node: one object per node, called from the event loop's thread, never waits."""
+    """Keeps the identities of one node. Each node has one. It is called from the event loop's thread, and never
+    waits."""
 
     has_loopback_pages: bool
-    """True if web pages of the user's own machine may come in, whichever the operator has named."""
+    """True if web pages that the user's own machine serves may come in, even if the operator did not name them."""
 
     def failure(self) -> str | None:
-        """Why tokens cannot be verified at the moment, for `/ready`; None when they can."""
+        """Why tokens cannot be verified at the moment, for `/ready`; None if they can."""
         ...
 
     # Who somebody is
@@ -66,8 +68,8 @@ class Access(Protocol):
         ...
 
     def identify(self, credentials: Sequence[Credential], done: Identified) -> None:
-        """Find out who opens a handshake with these credentials. `done` is called before this returns unless a key
-        has to be fetched first."""
+        """Find out who opens a handshake with these credentials. `done` is called before this returns, unless a key has
+        to be fetched first."""
         ...
 
     def identify_request(self, credentials: Sequence[Credential], done: Authenticated) -> None:
@@ -75,12 +77,12 @@ class Access(Protocol):
         ...
 
     def issue_ticket(self, identity: Identity) -> str:
-        """A ticket with which one handshake gets this identity. Raises CommandError with `overloaded`."""
+        """Make a ticket that gives its identity to one handshake. Raises CommandError with `overloaded`."""
         ...
 
     def revoke(self, user_id: str) -> int:
-        """Close all connections of a user and accept none of the tokens that were issued to them until now. Returns
-        how many connections there were."""
+        """Close all connections of a user, and from now on refuse every token that was issued to them until now.
+        Returns how many connections were closed."""
         ...
 
     # What they may do, and for how long
@@ -90,11 +92,11 @@ class Access(Protocol):
         ...
 
     def ends_at(self, identity: Identity) -> float | None:
-        """The monotonic second at which an identity ends that was verified just now; None for never."""
+        """The monotonic second at which an identity that was verified just now ends; None if it never ends."""
         ...
 
     def is_over(self, identity: Identity, ends_at: float | None) -> bool:
-        """True once an identity has ended or was revoked. `ends_at` is what the method `ends_at` gave."""
+        """True once an identity has ended or was revoked. `ends_at` is what the method `ends_at` returned."""
         ...
 
     # How much one user may take
@@ -105,13 +107,13 @@ class Access(Protocol):
 
     def take_place(self, identity: Identity) -> Callable[[], None]:
         """Count an event stream, or a request that waits, like a connection of this user. Returns the function that
-        gives the place back; call it once. Raises CommandError with `too_many_connections`."""
+        stops counting it; call it once. Raises CommandError with `too_many_connections`."""
         ...
 
     # The life of a connection
 
     def begin(self, holder: Holder) -> None:
-        """Start the timers of a new connection: its deadline to authenticate, or the end of its identity."""
+        """Start the timer of a new connection: its deadline to authenticate, or the end of its identity."""
         ...
 
     def grant(self, holder: Holder, identity: Identity) -> None:

@@ -1,5 +1,5 @@
-"""PURE: the address a connection counts for. It is the peer's address, or the one that the trusted proxies in front
-of the gateway name."""
+"""PURE: the address for which a connection counts. It is the peer's address, or the address that the trusted proxies in
+front of the gateway report."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final
 
 FORWARDED_MAX: Final = 50
-"""How many entries of `X-Forwarded-For` are looked at, from the right."""
+"""How many entries of `X-Forwarded-For` are read, from the right."""
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 """The bytes before an IPv4 address that is written as an IPv6 address (RFC 4291 section 2.5.5.2)."""
 _LOOPBACK: Final = bytes(15) + b"\x01"

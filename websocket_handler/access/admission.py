@@ -1,5 +1,5 @@
-"""The door: the rules that a handshake has to pass before its client is taken in, cheapest rule first. Each rule has
-its own error code. Event streams and requests that wait pass the same limits on addresses, users and memory."""
+"""The rules that a handshake has to pass before its client is taken in, cheapest rule first. Each rule has its own
+error code. Event streams and requests that wait have to keep the same limits on addresses, users and memory."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MEMORY_SAMPLE_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class AdmissionOptions:
-    """Limits at the door. 0 means no limit."""
+    """The limits of admission. 0 means no limit."""
 
     handshakes_per_second: float = 0.0
     connections_per_address: int = 0
@@ -28,7 +28,7 @@ class AdmissionOptions:
 
 
 class Arrival(Protocol):
-    """A handshake as the door sees it: what the client's request says."""
+    """A handshake as admission sees it: what the client's request says."""
 
     @property
     def credentials(self) -> Sequence[Credential]:
@@ -52,7 +52,7 @@ class Arrival(Protocol):
 
 
 class Admission:
-    """The door of one node."""
+    """The admission of one node."""
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class Admission:
         access: Access,
         memory_bytes: Callable[[], int],
     ) -> None:
-        """`origins` are those of the web pages that may come in, `now` gives monotonic seconds, `memory_bytes` what the
-        process takes."""
+        """`origins` are the origins of the web pages that may come in. `now` gives monotonic seconds. `memory_bytes`
+        gives how much memory the process takes."""
         rate = options.handshakes_per_second
         self._addresses = AddressCount(options.connections_per_address)
         self._options = options
@@ -78,8 +78,8 @@ class Admission:
     # Handshakes
 
     def check(self, peer: str, arrival: Arrival) -> str:
-        """Check what can be checked before it is known who the client is. Returns the address that the connection
-        counts for. Raises CommandError: `rate_limited`, `too_many_connections`, `forbidden`."""
+        """Check everything that does not depend on who the client is. Returns the address for which the connection
+        counts. Raises CommandError: `rate_limited`, `too_many_connections`, `forbidden`."""
         address = client_address(peer, arrival.forwarded_for, self._options.trusted_proxy_hops)
         if not self._handshakes.allows(self._now()):
             raise CommandError(
@@ -90,26 +90,27 @@ class Admission:
         return address
 
     def identify(self, arrival: Arrival, done: Identified) -> None:
-        """Find out who opens the handshake. `done` is called before this returns unless a key has to be fetched."""
+        """Find out who opens the handshake. `done` is called before this returns, unless a key has to be fetched
+        first."""
         self._access.identify(arrival.credentials, done)
 
     def enter(self, address: str, identity: Identity | None) -> None:
-        """Count a connection for its address. The limits are checked again, because others may have come, and memory
-        may have become short, while the client was identified. Raises CommandError with `too_many_connections`."""
+        """Count a connection for its address. This checks the limits again: while the client was identified, others may
+        have come in, and memory may have become short. Raises CommandError with `too_many_connections`."""
         if identity is not None:
             self._access.check_user(identity)
         self._check_room(address)
         self._addresses.enter(address)
 
     def leave(self, address: str) -> None:
-        """Count a connection that entered no longer."""
+        """Stop counting a connection that entered."""
         self._addresses.leave(address)
 
     # Event streams and requests that wait
 
     def take_place(self, peer: str, forwarded_for: Sequence[str], identity: Identity) -> Callable[[], None]:
-        """Count an event stream, or a request that waits, like a connection. Returns the function that gives the
-        place back; call it once. Raises CommandError with `too_many_connections`."""
+        """Count an event stream, or a request that waits, like a connection. Returns the function that stops counting
+        it; call it once. Raises CommandError with `too_many_connections`."""
         address = client_address(peer, forwarded_for, self._options.trusted_proxy_hops)
         self._check_room(address)
         leave_user = self._access.take_place(identity)
@@ -124,7 +125,7 @@ class Admission:
     # Limits
 
     def is_memory_short(self) -> bool:
-        """True while the process takes more memory than it should. No further clients are taken in then."""
+        """True while the process takes more memory than it should. Then no further client is taken in."""
         if not self._options.memory_limit_bytes:
             return False
         now = self._now()

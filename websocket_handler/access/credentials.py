@@ -14,7 +14,7 @@ BEARER: Final = "bearer"
 
 
 class Kind(Enum):
-    """Where a credential stood."""
+    """Where in the request a credential was found."""
 
     TOKEN = auto()
     """In `Authorization: Bearer` or `Sec-WebSocket-Protocol: bearer, TOKEN`."""
@@ -35,8 +35,8 @@ class Credential:
 def credentials_in(
     authorization: Iterable[str], fields: Iterable[tuple[str, str]], subprotocols: Iterable[str] = ()
 ) -> Iterator[Credential]:
-    """Every credential of a request: in the values of `Authorization`, beside the subprotocol `bearer`, and in the
-    fields of the query string, in this order."""
+    """Every credential of a request, in this order: from the values of `Authorization`, from the subprotocol that
+    follows `bearer`, and from the fields of the query string."""
     for value in authorization:
         scheme, _, text = value.partition(" ")
         yield Credential(Kind.TOKEN if scheme.lower() == BEARER else Kind.UNKNOWN, text.strip(OWS))
@@ -51,8 +51,8 @@ def credentials_in(
 
 
 def handshake_credential(credentials: Sequence[Credential], *, is_token_in_query_allowed: bool) -> Credential:
-    """The one credential of a handshake that has some. Raises CommandError with `unauthorized` unless there is
-    exactly one, of a kind that is taken here."""
+    """The one credential of a handshake that has at least one. Raises CommandError with `unauthorized` unless there is
+    exactly one, of a kind that this node accepts."""
     if len(credentials) > 1:
         raise unauthorized("a credential stands in one place only")
     credential = credentials[0]

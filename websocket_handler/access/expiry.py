@@ -1,7 +1,7 @@
 """When a connection's identity ends, and what happens then.
 
-Expiry is counted on the monotonic clock from the moment a token was verified: a wall clock that jumps disconnects
-nobody.
+The time until the end is counted on the monotonic clock, from the moment when the token was verified. So a wall clock
+that jumps disconnects nobody.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.protocol.identity import Identity
 
 EXPIRING_S: Final = 60.0
-"""How long before the end of its token a client is told."""
+"""How many seconds before the end of its token a client is told."""
 LIFE_MIN_S: Final = 1.0
-"""How long a token lives at least that the leeway for clocks let in."""
+"""How many seconds a token lives at least, if it was accepted only because clocks may differ a little."""
 TIMER_MAX_S: Final = 86_400.0
 
 
@@ -28,7 +28,7 @@ def end(holder: Holder, code: CloseCode, reason: str) -> None:
 
 
 class Expiry:
-    """Sets the one timer of each connection: first for its authentication, then for the end of its identity."""
+    """Sets one timer for each connection: first for its authentication, then for the end of its identity."""
 
     def __init__(self, clock: Clock, scheduler: Scheduler, authentication_timeout_s: float) -> None:
         self._clock = clock
@@ -36,7 +36,7 @@ class Expiry:
         self._authentication_timeout_s = authentication_timeout_s
 
     def ends_at(self, identity: Identity) -> float | None:
-        """The monotonic second at which an identity ends that was verified just now; None for never."""
+        """The monotonic second at which an identity that was verified just now ends; None if it never ends."""
         if identity.expires_at is None:
             return None
         return self._clock.monotonic() + max(LIFE_MIN_S, identity.expires_at - self._clock.wall())
@@ -60,7 +60,7 @@ class Expiry:
             holder.timer = None
 
     def _sleep(self, holder: Holder, seconds: float, then: Callable[[], None]) -> None:
-        """Call `then` later. A loop takes no timer of any length, so long waits are cut into days."""
+        """Call `then` later. An event loop accepts no timer of any length, so a long wait is divided into days."""
         if seconds > TIMER_MAX_S:
             again = partial(self._sleep, holder, seconds - TIMER_MAX_S, then)
             holder.timer = self._scheduler.call_later(TIMER_MAX_S, again)

@@ -10,7 +10,7 @@ from websocket_handler.protocol.messages import AnyCommand
 
 
 class OpenAccess:
-    """Gives every client the identity ANYONE and looks at no credential: see `Access`."""
+    """Gives every client the identity ANYONE, and reads no credential: see `Access`."""
 
     has_loopback_pages = True
 
@@ -46,7 +46,7 @@ class OpenAccess:
         return False
 
     def check_user(self, _identity: Identity) -> None:
-        """Nobody can be told apart, so nobody can have too many connections."""
+        """Users cannot be told apart, so nobody can have too many connections."""
 
     def take_place(self, _identity: Identity) -> Callable[[], None]:
         return lambda: None

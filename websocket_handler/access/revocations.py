@@ -6,7 +6,8 @@ from typing import Final
 from websocket_handler.protocol.identity import Identity
 
 REVOCATION_SECONDS: Final = 86_400.0
-"""How long a revocation is remembered. A token that lives longer becomes valid again, so tokens should not."""
+"""How many seconds a revocation is remembered. A token that lives longer becomes valid again, so tokens should not live
+longer."""
 REVOCATIONS_MAX: Final = 10_000
 
 
@@ -17,16 +18,15 @@ class Revocations:
         self._revoked_at: OrderedDict[str, float] = OrderedDict()
 
     def revoke(self, user_id: str, now: float) -> None:
-        """Revoke all tokens of this user that were issued until now. Beyond the maximum the oldest revocation is
-        forgotten."""
+        """Revoke all tokens of this user that were issued until now. If there are more revocations than the maximum,
+        the oldest one is forgotten."""
         self._revoked_at.pop(user_id, None)
         self._revoked_at[user_id] = now
         while len(self._revoked_at) > REVOCATIONS_MAX:
             self._revoked_at.popitem(last=False)
 
     def is_revoked(self, identity: Identity, now: float) -> bool:
-        """True if this identity comes from a revoked token. A token that does not say when it was issued counts as
-        old."""
+        """True if this identity comes from a revoked token. A token without a time of issue counts as old."""
         revoked_at = self._revoked_at.get(identity.user_id)
         if revoked_at is None:
             return False

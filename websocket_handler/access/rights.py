@@ -1,4 +1,4 @@
-"""PURE: which right each command needs, and the answers to who lacks it."""
+"""PURE: the right that each command needs, and the answers to a client that lacks it."""
 
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import FORWARD, PRESENCE, PUBLISH, SUBSCRIBE, Identity

@@ -22,7 +22,7 @@ class _Ticket:
 
 
 class Tickets:
-    """The tickets of this node that were not used yet, oldest first. `now` is monotonic seconds."""
+    """The tickets of this node that nobody has used yet, oldest first. `now` is monotonic seconds."""
 
     def __init__(self) -> None:
         self._tickets: OrderedDict[str, _Ticket] = OrderedDict()
@@ -42,7 +42,7 @@ class Tickets:
         self._by_user.setdefault(identity.user_id, OrderedDict())[ticket] = None
 
     def redeem(self, ticket: str, now: float) -> Identity | None:
-        """Use a ticket up and return its identity; None if the ticket is unknown, used or too old."""
+        """Use a ticket up, and return its identity; None if the ticket is unknown, used or too old."""
         self._expire(now)
         known = self._tickets.get(ticket)
         if known is None:

@@ -1,4 +1,5 @@
-"""`AUTH_MODE=jwt`: every client has to show a token or a ticket, and may do what its token says, until it ends."""
+"""`AUTH_MODE=jwt`: every client has to show a token or a ticket. It may do what its token says, until the token
+ends."""
 
 from collections.abc import Callable, Sequence
 
@@ -31,7 +32,7 @@ class TokenAccess:
         new_ticket: Callable[[], str],
         revoked: Callable[[], None] = lambda: None,
     ) -> None:
-        """`revoked` is called after every revocation, so that event streams look if their visitor may stay."""
+        """`revoked` is called after every revocation, so that event streams check if their visitor may stay."""
         self._authenticator = authenticator
         self._clock = clock
         self._options = options

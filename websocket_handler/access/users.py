@@ -1,4 +1,5 @@
-"""How many connections each user has on this node. Event streams and requests that wait count like connections."""
+"""Counts how many connections each user has on this node. Event streams and requests that wait count like
+connections."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,13 +9,14 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 
 class UserCount:
-    """The connections of each user, and how many places the user takes beside them. A maximum of 0 means no limit."""
+    """The connections of each user, and the user's event streams and requests that wait. A maximum of 0 means no
+    limit."""
 
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
         self._connections: dict[str, dict[Holder, None]] = {}
         self._places: Counter[str] = Counter()
-        """Event streams, and requests that wait, by user."""
+        """How many event streams and requests that wait each user has."""
 
     def check_room(self, user_id: str) -> None:
         """Raises CommandError with `too_many_connections` unless this user may have one more connection."""
@@ -35,15 +37,15 @@ class UserCount:
         self._connections.setdefault(user_id, {})[holder] = None
 
     def leave(self, user_id: str, holder: Holder) -> None:
-        """Count a connection no longer."""
+        """Stop counting a connection."""
         own = self._connections.get(user_id, {})
         own.pop(holder, None)
         if not own:
             self._connections.pop(user_id, None)
 
     def take_place(self, user_id: str) -> Callable[[], None]:
-        """Take one more place for this user. Returns the function that gives it back; call it once. Raises
-        CommandError with `too_many_connections`."""
+        """Count an event stream, or a request that waits, for this user. Returns the function that stops counting it;
+        call it once. Raises CommandError with `too_many_connections`."""
         self.check_room(user_id)
         self._places[user_id] += 1
 

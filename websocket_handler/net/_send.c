@@ -1,10 +1,10 @@
 /* The innermost loop of fan-out: the same bytes to many sockets, one send(2) each.
  *
- * It is optional. Where it was not built, the same frames leave through each transport's own write: the same
- * promises, at a higher price (docs/decisions/0013-native-send.md).
+ * It is optional. If it was not built, each transport writes the same frames itself: that keeps the same promises and
+ * costs more time (docs/decisions/0013-native-send.md).
  *
- * It keeps the interpreter's lock, so that nothing can close one of the sockets meanwhile, and makes no Python
- * object and no allocation, so that nothing can fail half-way. */
+ * It keeps the interpreter's lock, so that nobody can close one of the sockets meanwhile. It makes no Python object and
+ * allocates no memory, so that it cannot fail half-way. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
@@ -27,7 +27,7 @@ static ssize_t send_once(int descriptor, const char *bytes, size_t length)
     do
         sent = send(descriptor, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    /* Full, broken or gone: whoever writes what is left finds out which. */
+    /* The socket is full, broken or gone. The transport finds out which when it writes the rest. */
     return sent < 0 ? 0 : sent;
 }
 
@@ -35,11 +35,11 @@ static Py_ssize_t send_each(const int *descriptors, Py_ssize_t count, const Py_b
 {
     Py_ssize_t found = 0;
 
-    for (Py_ssize_t place = 0; place < count; place++) {
-        ssize_t sent = send_once(descriptors[place], data->buf, (size_t)data->len);
+    for (Py_ssize_t index = 0; index < count; index++) {
+        ssize_t sent = send_once(descriptors[index], data->buf, (size_t)data->len);
 
         if (sent < data->len) {
-            incomplete[2 * found] = (int)place;
+            incomplete[2 * found] = (int)index;
             incomplete[2 * found + 1] = (int)sent;
             found++;
         }
@@ -81,9 +81,9 @@ no_data:
 static PyMethodDef methods[] = {
     {"send_to_all", (PyCFunction)(void (*)(void))send_to_all, METH_FASTCALL,
      "send_to_all(descriptors, data, incomplete) -> int\n\n"
-     "Send `data` to every socket of `descriptors` (array of C int; negative ones are passed over) without waiting.\n"
-     "Returns how many did not take all of it; `incomplete` (array of C int, twice as long) then begins with their\n"
-     "place in `descriptors` and the bytes that they took, in pairs. Raises ValueError when it is too short."},
+     "Send `data` to every socket of `descriptors` (array of C int; negative ones are skipped) without waiting.\n"
+     "Returns how many of them did not take all of it. Then `incomplete` (array of C int, twice as long) begins with\n"
+     "a pair for each: its index in `descriptors`, and how many bytes it took. Raises ValueError if it is too short."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,5 +1,5 @@
-"""The hand-over: every client is told when to come back, in paced batches, so that there is no storm, and no client
-loses what was already written to it."""
+"""The hand-over: the node tells its clients, in paced batches, when to come back. So they do not all come back at once,
+and no client loses what the node has already written to it."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from websocket_handler.protocol.codes import CloseCode
 
 BATCHES_PER_SECOND: Final = 10
 AFTER_MS_MAX: Final = 1000
-"""The clients of one batch come back spread over this time."""
+"""The clients of one batch come back spread over this many milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ async def hand_over(
 ) -> DrainResult:
     """Tell all connections of the node to reconnect elsewhere, spread over `drain_s` seconds.
 
-    The node refuses new connections by then. `connections` are those of the node, which leave it meanwhile; `now` gives
-    monotonic seconds. Returns when all sockets are gone, or when the time is over.
+    The node already refuses new connections. `connections` are those of the node; a connection leaves the mapping when
+    it ends. `now` gives monotonic seconds. Returns when all sockets are closed, or when the time is over.
     """
     told = list(connections.values())
     random.shuffle(told)
-    batches = max(1, int(drain_s * BATCHES_PER_SECOND * 0.8))  # the last fifth is for goodbyes
+    batches = max(1, int(drain_s * BATCHES_PER_SECOND * 0.8))  # the last fifth is for the closing handshakes
     size = -(-len(told) // batches)
     deadline = now() + drain_s
     for start in range(0, len(told), max(1, size)):

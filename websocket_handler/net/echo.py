@@ -1,5 +1,5 @@
-"""`/__echo`, for conformance suites: the gateway's own code for frames, UTF-8, closing and limits, with only the
-commands replaced. It is off unless `DIAG_ECHO=1`."""
+"""`/__echo`, for conformance suites. It is the gateway's own code for frames, UTF-8, closing and limits; only the
+commands are replaced. It is off unless `DIAG_ECHO=1`."""
 
 from typing import Final
 
@@ -11,7 +11,8 @@ ECHO_PATH: Final = "/__echo"
 
 
 class EchoWebSocket(WebSocket):
-    """Sends every message back. It is no connection of the node: it follows nothing and may do nothing."""
+    """Sends every message back. The node does not know it as a connection, so it can follow nothing and do nothing
+    else."""
 
     __slots__ = ()
 

@@ -19,15 +19,15 @@ from websocket_handler.protocol.request_head import HeadReader, RequestHead
 
 GiveBack = Callable[[asyncio.Transport, bytes], None]
 HttpProtocolFactory = Callable[[GiveBack], asyncio.Protocol]
-"""Makes the protocol for a socket that does not ask for a WebSocket. When a later request asks for one, the protocol
-gives the socket back, and the bytes from that request on."""
+"""Makes the protocol of a socket that does not ask for a WebSocket. If a later request on it asks for one, the protocol
+gives back the socket and the bytes from that request on."""
 EndSocket = Callable[[asyncio.Transport], None]
 """Closes a socket after its last answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntranceOptions:
-    """What a socket may take until it has said what it wants."""
+    """The limits of a socket until its first request is complete, and what a request may ask for."""
 
     path: str = "/ws"
     head_bytes: int = 32_768
@@ -42,7 +42,7 @@ class EntranceOptions:
 
 
 class Entrance:
-    """The sockets of one node that have not said what they want, and what becomes of them."""
+    """The sockets of one node whose first request is not complete. It decides what each of them becomes."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Entrance:
         http: HttpProtocolFactory,
         end_socket: EndSocket,
     ) -> None:
-        """`end_socket` ends the sockets of those that are refused."""
+        """`end_socket` closes the socket of a client that is refused."""
         self.end_socket = end_socket
         self.options = options
         self.shared = shared
@@ -59,16 +59,16 @@ class Entrance:
         self.paths = (options.path, ECHO_PATH) if options.has_echo else (options.path,)
         self._deflate: Framing = DeflateFraming() if options.has_compression else PLAIN
         self._entries: dict[_Entry, float] = {}
-        """The sockets that have not said what they want, oldest first, and until when they may wait."""
+        """The sockets whose first request is not complete, oldest first, and until when each may wait."""
         self._timer: asyncio.TimerHandle | None = None
 
     def protocol(self) -> asyncio.Protocol:
-        """A fresh socket's first protocol."""
+        """Make the first protocol of a new socket."""
         return _Entry(self)
 
     def enter(self, entry: "_Entry") -> None:
-        """Take note of a fresh socket. If there are too many, the oldest that has not said what it wants is dropped:
-        honest clients finish their requests long before it is their turn."""
+        """Take note of a new socket. If there are too many, the oldest one whose request is not complete is dropped. An
+        honest client finishes its request long before that happens to it."""
         while len(self._entries) >= self.options.entries:
             self.shared.counters.handshakes_refused["dropped"] += 1
             next(iter(self._entries)).drop()
@@ -79,12 +79,12 @@ class Entrance:
             self._timer = loop.call_later(timeout_s, self._end_late)
 
     def leave(self, entry: "_Entry") -> None:
-        """Forget a socket that has said what it wants, or is gone."""
+        """Forget a socket whose request is complete, or that is gone."""
         self._entries.pop(entry, None)
 
     def take_back(self, transport: asyncio.Transport, data: bytes) -> None:
-        """A later request of an HTTP connection asks for a WebSocket. It is judged as a first one is; `data` begins
-        with it."""
+        """A later request of an HTTP connection asks for a WebSocket. It passes the same checks as a first request.
+        `data` begins with it."""
         entry = _Entry(self)
         transport.set_protocol(entry)
         entry.connection_made(transport)
@@ -101,23 +101,23 @@ class Entrance:
             entry.too_late()
 
     def admit(self, handshake: Handshake, peer: str) -> str:
-        """Check what can be checked before it is known who the client is. Returns the address that the connection
-        counts for. Raises CommandError unless one more connection may come in."""
+        """Check everything that does not depend on who the client is. Returns the address for which the connection
+        counts. Raises CommandError unless one more connection may come in."""
         self.shared.server.check_room(len(handshake.subscriptions))
         return self.shared.admission.check(peer, handshake)
 
     def admit_identified(self, handshake: Handshake, address: str, identity: Identity | None) -> None:
-        """Take in a connection for good. What may have changed since `admit` is checked again. Raises CommandError."""
+        """Take a connection in. What may have changed since `admit` is checked again. Raises CommandError."""
         self.shared.server.check_room(len(handshake.subscriptions))
         self.shared.admission.enter(address, identity)
 
     def framing(self, extensions: str) -> Framing:
-        """How the messages of a connection become frames that agreed on these extensions."""
+        """The framing of a connection that agreed on these extensions."""
         return self._deflate if extensions else PLAIN
 
 
 class _Entry(asyncio.Protocol):
-    """A fresh socket until its first request head is complete. Its bytes and its time are limited."""
+    """A new socket until its first request head is complete. It has a limited number of bytes and a limited time."""
 
     __slots__ = (
         "_entrance",
@@ -154,7 +154,7 @@ class _Entry(asyncio.Protocol):
         self._entrance.leave(self)
 
     def drop(self) -> None:
-        """Make room for others."""
+        """Drop this socket to make room for others."""
         self._leave()
         self._socket.abort()
 
@@ -180,7 +180,7 @@ class _Entry(asyncio.Protocol):
         protocol.data_received(self._reader.data)
 
     def _become_websocket(self, head: RequestHead) -> None:
-        """Take a handshake in, or begin to find out who the client is. Raises CommandError."""
+        """Take a handshake in, or begin to find out who its client is. Raises CommandError."""
         has_compression = self._entrance.options.has_compression
         handshake = read_handshake(head, self._entrance.paths, has_compression=has_compression)
         self._origin = handshake.origin
@@ -196,7 +196,7 @@ class _Entry(asyncio.Protocol):
         return str(peer[0]) if isinstance(peer, tuple) else ""
 
     def _identified(self, handshake: Handshake, address: str, answer: Identity | CommandError | None) -> None:
-        """It is known who the client is: accept the handshake if there is still room."""
+        """The gateway knows who the client is: accept the handshake if there is still room."""
         if self._is_over:
             return
         was_paused = not self._socket.is_reading()
@@ -229,8 +229,8 @@ class _Entry(asyncio.Protocol):
             websocket.eof_received()
 
     def eof_received(self) -> bool:
-        """The client sends no more. A handshake that is complete is still answered, and a part of a request gets the
-        reason why it is not."""
+        """The client sends no more. A complete handshake is still answered. For an incomplete request the client gets
+        the reason why it is refused."""
         self._is_half_closed = True
         if not self._is_identifying and self._reader.data:
             self._refuse(CommandError(ErrorCode.INVALID_FIELD, "the request ends before its head is complete"))
@@ -244,7 +244,7 @@ class _Entry(asyncio.Protocol):
         self._entrance.end_socket(self._socket)
 
     def too_late(self) -> None:
-        """The time is over. The client gets the reason if it has sent anything."""
+        """The time is over. The client gets the reason, if it has sent anything."""
         if self._is_identifying:
             self._refuse(CommandError(ErrorCode.AUTHENTICATION_UNAVAILABLE, "the credential took too long to verify"))
         elif self._reader.data:

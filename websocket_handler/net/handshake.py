@@ -28,7 +28,7 @@ class Handshake:
     """A request for a WebSocket. `key` is the client's key, `subscriptions` are the projects that its URL names.
 
     `forwarded_for` are the values of `X-Forwarded-For`. `offers_bearer` is True if `bearer` is among the subprotocols.
-    `extensions` is the answer to the offered extensions; it is empty if none is agreed on.
+    `extensions` is the answer to the extensions that the client offers; it is empty if none is accepted.
     """
 
     path: str
@@ -43,8 +43,8 @@ class Handshake:
 
 
 def read_handshake(head: RequestHead, paths: Sequence[str], *, has_compression: bool = False) -> Handshake:
-    """Check a request that asks for a WebSocket. Without compression no extension is agreed on, and the offered ones
-    are not looked at. Raises CommandError."""
+    """Check a request that asks for a WebSocket. Without compression no extension is accepted, and the offers are not
+    read. Raises CommandError."""
     if head.method != "GET":
         raise _bad("a WebSocket handshake is a GET request")
     if head.target.path not in paths:
@@ -109,8 +109,8 @@ def _query_fields(query: str) -> Sequence[tuple[str, str]]:
 
 
 def _subscriptions(fields: Sequence[tuple[str, str]]) -> tuple[Subscribe, ...]:
-    """`?project_id=A&project_id=B&since=E:N`: the k-th `since` belongs to the k-th project. A project that stands twice
-    counts once, as a second `subscribe` does. Raises CommandError."""
+    """Read `?project_id=A&project_id=B&since=E:N`. The k-th `since` belongs to the k-th project. A project that is
+    named twice counts once, as with a second `subscribe`. Raises CommandError."""
     projects = [value for name, value in fields if name == "project_id"]
     sinces = [value for name, value in fields if name == "since"]
     if not all(is_project_id(project_id) for project_id in projects):
@@ -134,10 +134,10 @@ def _bad(reason: str) -> CommandError:
 
 
 def accepted(key: bytes, *, with_bearer: bool = False, extensions: str = "", date: str = "") -> bytes:
-    """The answer that makes the connection a WebSocket (section 4.2.2). `with_bearer` selects the subprotocol
-    `bearer`: a browser that offered it hangs up otherwise. `extensions` is what is agreed on, `date` the time as HTTP
+    """The answer that makes the connection a WebSocket (section 4.2.2). `with_bearer` selects the subprotocol `bearer`;
+    a browser that offered it hangs up otherwise. `extensions` is what both sides agreed on, `date` the time as HTTP
     writes it."""
-    digest = _SHA1.copy()  # making one anew costs three times what it does here
+    digest = _SHA1.copy()  # copying costs a third of making a new one
     digest.update(key + _GUID)
     accept = b64encode(digest.digest())
     return (

@@ -1,8 +1,9 @@
-"""Pings, and the deadlines of silent and slow clients, from one timer for all connections.
+"""Pings, and the deadlines of silent and slow clients. One timer serves all connections.
 
-Every connection is in one of `SLOTS` slots, and the turn of a slot comes once per ping interval. A client that was
-pinged and has sent nothing when its slot's next turn comes is gone: so half-open connections end within two intervals.
-A slow client is watched by our own clock and by the progress of its outbox, because a write that waits tells nothing.
+Every connection is in one of `SLOTS` slots, and the turn of a slot comes once per ping interval. If a client was pinged
+and has sent nothing until the next turn of its slot, its connection ends. So a half-open connection ends within two
+intervals. For a slow client our own clock counts, and how far its outbox has shrunk, because a write that waits tells
+nothing.
 """
 
 import asyncio

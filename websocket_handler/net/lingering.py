@@ -1,24 +1,26 @@
-"""How a socket ends whose client may still be sending: after the last answer the gateway takes the rest, and drops it.
+"""How a socket ends whose client may still be sending. After the last answer the gateway reads what still arrives, and
+drops it.
 
-A socket that is closed with unread bytes is reset, and then the client may lose the answer (RFC 9112 section 9.6).
+If a socket is closed with unread bytes, the kernel resets it, and then the client may lose the answer (RFC 9112 section
+9.6).
 """
 
 import asyncio
 from typing import Final
 
 LINGER_S: Final = 2.0
-"""How long the gateway waits for a client that neither reads the answer nor sends."""
+"""For how many seconds the gateway waits for a client that neither reads the answer nor sends."""
 LINGER_TOTAL_S: Final = 30.0
-"""How long it takes what a client still sends, at most."""
+"""For how many seconds the gateway reads what a client still sends, at most."""
 LINGER_BYTES: Final = 8_388_608
-"""How much it takes of one client, at most; the largest body with the default settings fits."""
+"""How many bytes it reads from one client, at most. The largest body with the default settings fits."""
 SOCKETS_MAX: Final = 256
-"""How many sockets may linger at a time. Beyond, the one that began first is dropped: a flood must not fill the
-node."""
+"""How many sockets may linger at a time. If there are more, the one that began first is dropped: a flood must
+not fill the node."""
 
 
 class Lingering:
-    """The sockets of one node that were answered for the last time."""
+    """The sockets of one node that have got their last answer."""
 
     def __init__(self, sockets_max: int = SOCKETS_MAX, bytes_max: int = LINGER_BYTES) -> None:
         self._sockets_max = sockets_max
@@ -26,8 +28,9 @@ class Lingering:
         self._clients: dict[_Lingerer, None] = {}
 
     def end(self, transport: asyncio.Transport) -> None:
-        """Say that nothing more is sent, and close the socket when its client has done so too, or after the bounds.
-        What waits to be written leaves first. The socket's protocol hears of it no more."""
+        """Tell the client that the gateway sends no more. Close the socket when the client says the same, or when a
+        limit is reached. Bytes that wait to be written leave first. The socket's former protocol hears no more of
+        it."""
         if transport.is_closing():
             return
         if not transport.can_write_eof():

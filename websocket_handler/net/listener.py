@@ -11,7 +11,8 @@ from typing import Final
 BACKLOG: Final = 2048
 UNSENT_BYTES: Final = 131_072
 FREE_PORT_TRIES: Final = 20
-"""How often a free port of the first address may be taken on another address before the start fails."""
+"""How often the listener takes a free port on its first address and tries the same port on the others, before it gives
+up."""
 _IPV4_WILDCARD: Final = "0.0.0.0"
 _IPV6_WILDCARD: Final = "::"
 

@@ -1,7 +1,8 @@
-"""Fan-out through one compiled loop, where it was built: `websocket_handler/net/_send.c`.
+"""Fan-out through one compiled loop, if it was built: `websocket_handler/net/_send.c`.
 
-A level transport has nothing waiting, so what goes straight to its socket stays in order. Its descriptor is its own
-until `connection_lost` returned (asyncio and uvloop close a socket only then), and by then it is in no group any more.
+A level transport has no bytes waiting. So bytes that are sent directly to its socket stay in order. Its descriptor
+belongs to it until `connection_lost` returned, because asyncio and uvloop close a socket only after that. By then the
+transport is in no group any more.
 """
 
 from array import array
@@ -11,19 +12,19 @@ from websocket_handler.ports.transport import SendToAll, Transport
 
 try:
     from websocket_handler.net._send import send_to_all
-except ImportError:  # not built: no compiler, or a system without it
+except ImportError:  # not built: there was no compiler, or the system lacks what the loop needs
     IS_BUILT = False
 else:
     IS_BUILT = True
 
 
 def natively(transports: Sequence[Transport]) -> SendToAll:
-    """The compiled counterpart of `ports.transport.one_by_one`. Only where it `IS_BUILT`."""
+    """The compiled counterpart of `ports.transport.one_by_one`. Call it only if `IS_BUILT` is true."""
     return _Group(transports)
 
 
 class _Group:
-    """Level transports. What a socket does not take at once, its transport sends when it does."""
+    """A group of level transports. What a socket does not take at once, its transport sends later."""
 
     __slots__ = ("_descriptors", "_incomplete", "_writes")
 
@@ -36,5 +37,5 @@ class _Group:
         count = send_to_all(self._descriptors, data, self._incomplete)
         if count:
             rests = self._incomplete[: 2 * count].tolist()
-            for place, sent in zip(rests[::2], rests[1::2], strict=True):
-                self._writes[place](data[sent:])
+            for index, sent in zip(rests[::2], rests[1::2], strict=True):
+                self._writes[index](data[sent:])

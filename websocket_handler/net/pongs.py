@@ -28,10 +28,10 @@ class Pongs:
     def __init__(self, now: float) -> None:
         self._rate = TokenBucket(PINGS_PER_SECOND, PINGS_BURST, now)
         self._latest: bytes | None = None
-        """The payload that waits for its late answer."""
+        """The payload of the latest ping, while its late answer waits."""
 
     def answer(self, socket: Pinging, payload: bytes, now: float) -> bool:
-        """Answer now and return True; or return False, and answer later unless another ping comes first."""
+        """Answer now and return True. Or return False, and answer later; then only the latest ping gets its answer."""
         if self._latest is None and self._rate.allows(now):
             socket.write(pong_frame(payload))
             return True

@@ -20,7 +20,7 @@ class Server(Protocol):
     """The part of `WebSocketServer` that sockets call."""
 
     def check_room(self, subscriptions: int) -> None:
-        """Raises CommandError unless one more client may come in that follows so many projects at once."""
+        """Raises CommandError unless one more client may come in that follows this many projects at once."""
         ...
 
     def register_connection(self, transport: Transport, identity: Identity | None, framing: Framing) -> Connection:
@@ -45,7 +45,7 @@ class Server(Protocol):
 
 
 class Shared:
-    """One object per node."""
+    """What the sockets of one node share. Each node has one."""
 
     __slots__ = (
         "admission",
@@ -84,4 +84,4 @@ class Shared:
         self.refusals = refusals
         self.message_bytes = message_bytes
         self.handle_message = server.handle_client_message
-        """The server's method itself: looking it up for every message would cost."""
+        """The bound method of the server, because looking it up for every message would cost time."""

@@ -1,4 +1,4 @@
-"""One WebSocket on a real socket: it owns the bytes of a connection, both ways.
+"""One WebSocket on a real socket. It owns the bytes of a connection in both directions.
 
 Nothing here waits: bytes come in through callbacks and go out in one write. An idle connection has no task and no
 buffer.
@@ -24,7 +24,7 @@ CLOSE_TIMEOUT_S: Final = 5.0
 FAIL_TIMEOUT_S: Final = 0.5
 """How long a connection stays after its client broke the protocol."""
 GREETING_BYTES_MAX: Final = 4096
-"""How much is joined to the handshake's answer. A client that resumes gets the rest in further writes."""
+"""How many bytes may be joined to the handshake's answer. A client that resumes gets the rest in further writes."""
 ABNORMAL: Final = 1006
 """The code of a connection that ended without a close frame (RFC 6455 section 7.1.5). It is never sent."""
 
@@ -108,7 +108,7 @@ class WebSocket(asyncio.Protocol):
             self._greet()
 
     def _greet(self) -> None:
-        """Send what was joined. From now on every write goes straight to the socket."""
+        """Send the bytes that were joined. From now on every write goes directly to the socket."""
         if self._greeting:
             self.write = self._socket.write
             if self.connection is not None:
@@ -327,6 +327,7 @@ class WebSocket(asyncio.Protocol):
 
 
 def _descriptor(transport: asyncio.Transport) -> int:
-    """The descriptor of the transport's socket; -1 if the socket carries other bytes than are written (TLS)."""
+    """The descriptor of the transport's socket; -1 if the socket carries other bytes than those that are written
+    (TLS)."""
     socket = transport.get_extra_info("socket")
     return -1 if socket is None or transport.get_extra_info("sslcontext") is not None else int(socket.fileno())
