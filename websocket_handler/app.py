@@ -1,4 +1,5 @@
-"""A node from its settings: ports and edges from `composition`, a core from `assembly`, and its life."""
+"""Makes a node from its settings. `composition` gives the ports and the edges, `assembly` the core, and `life` starts
+and stops them."""
 
 import gc
 
@@ -38,11 +39,11 @@ class App:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port on which it listens."""
         return self._listener.port
 
     async def start(self) -> None:
-        """Accept clients. Raises OSError when the port is taken."""
+        """Open what the node needs, and accept clients. Raises OSError if the port is taken."""
         await self.life.start()
         settings, log = self._settings, self.core.ports.log
         if settings.auth_mode == "none" and not LOOPBACK_HOSTS.issuperset(settings.listen_hosts):
@@ -50,12 +51,12 @@ class App:
         facts = {"log_store": self.core.ports.log_store.name, "native_send": composition.is_native(settings)}
         log.emit("node.listening", host=settings.websocket_host, port=self.port, **facts)
         gc.collect()
-        gc.freeze()  # what exists now lives as long as the process: never look at it again
+        gc.freeze()  # whatever exists now lives as long as the process, so the collector need not look at it again
 
     async def stop(self) -> None:
         """Hand clients over, flush what was accepted, and end."""
         await self.life.stop()
 
     def stop_now(self) -> None:
-        """Cut `stop` short."""
+        """Make `stop` wait for nothing any more."""
         self.life.stop_now()

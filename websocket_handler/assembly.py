@@ -1,7 +1,7 @@
-"""Ports in, core out: the one place where the parts of a node are joined. `serve`, the tests and the simulation use it.
+"""Ports in, core out: the one place that joins the parts of a node. `serve`, the tests and the simulation use it.
 
-The outside gives the ports; the options say how much the node may take. What stands around the core (sockets, HTTP,
-metrics) is built on top of it, and `life` starts and stops all of it.
+The caller gives the ports; the options say how much the node may take. The parts around the core (sockets, HTTP,
+metrics) are built on top of it, and `life` starts and stops everything.
 """
 
 from collections.abc import Callable
@@ -44,14 +44,14 @@ from websocket_handler.telemetry.refusals import RefusalLog
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What the outside gives a node."""
+    """What the caller gives a node."""
 
     clock: Clock
     scheduler: Scheduler
     random: Random
     log_store: LogStore
     broadcast_store: LogStore
-    """Keeps the log of broadcasts, which no other node sees."""
+    """Keeps the log of broadcasts. No other node sees it."""
     state_store: StateStore
     peers: Peers
     forwarder: Forwarder
@@ -61,15 +61,15 @@ class Ports:
     authenticator: Authenticator | None
     """None if everybody may come in and do everything (`AUTH_MODE=none`)."""
     new_id: Callable[[], str]
-    """Makes ids that nobody can guess: of connections and messages, and tickets."""
+    """Makes ids that nobody can guess, for connections, messages and tickets."""
     new_log_id: Callable[[], str]
-    """Makes ids that no two nodes make twice, at little cost: of epochs and writers."""
+    """Makes ids that no two nodes make twice, at low cost, for epochs and writers."""
     memory_bytes: Callable[[], int]
-    """How much memory the process takes."""
+    """How much memory the process takes, in bytes."""
     log: EventLog
     counters: Counters
     group: Group = one_by_one
-    """How the same bytes reach many clients."""
+    """How the same bytes are sent to many clients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +82,10 @@ class CoreOptions:
     access: AccessOptions = field(default_factory=AccessOptions)
     admission: AdmissionOptions = field(default_factory=AdmissionOptions)
     allowed_origins: str = ""
-    """Comma-separated origins of web pages, or `*`. Pages of the own host need not be named."""
+    """Comma-separated origins of web pages, or `*`. Pages of the gateway's own host are always allowed."""
     keepalive: KeepaliveOptions = field(default_factory=KeepaliveOptions)
     scale_in_protection_connections: int = 0
-    """From how many connections on the node is protected from scale-in; 0 for never."""
+    """The node is protected from scale-in from this number of connections on; 0 means never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +109,12 @@ class Core:
     readiness: Readiness
 
     def gauges(self) -> Gauges:
-        """What is true of the node at this moment."""
+        """The state of the node at this moment."""
         return gauges_of(self.node, self.forwarding, is_draining=self.server.is_draining)
 
 
 def assemble(ports: Ports, options: CoreOptions) -> Core:
-    """Build a node. Nothing is started, and nothing runs before `life` starts it."""
+    """Build a node. Nothing runs before `life` starts it."""
     clock, counters, log = ports.clock, ports.counters, ports.log
     node_id, limits = options.server.greeting.node_id, options.delivery
     engine = Engine(
@@ -167,7 +167,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
 
 
 def _access(ports: Ports, options: AccessOptions, revoked: Callable[[], None]) -> Access:
-    """The only place that asks if clients have to say who they are."""
+    """The only function that asks if clients have to say who they are."""
     if ports.authenticator is None:
         return OpenAccess(ports.new_id)
     return TokenAccess(ports.authenticator, ports.clock, ports.scheduler, options, ports.new_id, revoked)

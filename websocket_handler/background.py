@@ -1,4 +1,4 @@
-"""Work that goes on beside everything else: no failure of it is lost, and none of it outlives the node."""
+"""Runs work beside everything else. Its failures are logged, and it ends with the node."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -8,7 +8,7 @@ RESTART_DELAY_S: Final = 1.0
 
 
 class FaultLog(Protocol):
-    """Where failures are told."""
+    """Logs failures."""
 
     def exception(self, event: str, fault: BaseException, **fields: object) -> None:
         """Log an exception that nobody foresaw."""
@@ -23,11 +23,11 @@ class Background:
         self._tasks: dict[asyncio.Task[None], None] = {}
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine. Its failure is logged; it is cancelled at the end."""
+        """Run a coroutine. If it fails, that is logged. It is cancelled when the node ends."""
         _ = self.task(work)
 
     def task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """`start`, for whoever waits for the end of the work."""
+        """The same as `start`, for a caller that waits for the end of the work."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[task] = None
         task.add_done_callback(self._ended)
@@ -39,14 +39,14 @@ class Background:
             self._log.exception("task.failed", fault)
 
     def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Keep a job alive: whatever ends it is logged, and it starts again a second later."""
+        """Keep a job running. If it ends, for whatever reason, that is logged, and it starts again a second later."""
         self.start(self._supervise(name, work))
 
     async def _supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
                 await work()
-            except Exception as fault:  # noqa: BLE001 - our own bug must not end what the node cannot do without
+            except Exception as fault:  # noqa: BLE001 - our own bug must not end work that the node needs
                 self._log.exception("task.failed", fault, task=name)
             await asyncio.sleep(RESTART_DELAY_S)
 

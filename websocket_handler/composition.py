@@ -1,4 +1,4 @@
-"""The concrete classes: what a node's settings mean, as ports, options and edges. Plain calls, no container."""
+"""Chooses the concrete classes: makes ports, options and edges from a node's settings. Plain calls, no container."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -59,7 +59,7 @@ ANSWER_MARGIN_S: Final = 5.0
 
 
 def aws_ports(settings: Settings, aws: Aws, log: EventLog, counters: Counters, background: Background) -> Ports:
-    """The outside of a node that runs on AWS, or alone with its logs in memory."""
+    """The ports of a node that runs on AWS, or alone with its logs in memory."""
     clock, wire = SystemClock(), AwsWire(aws)
     table = Table(settings.dynamodb_table_name, wire.call)
     log_store = _log_store(settings, clock, table, background)
@@ -93,7 +93,7 @@ def _log_store(settings: Settings, clock: Clock, table: Table, background: Backg
 
 
 def _authenticator(settings: Settings, clock: Clock, background: Background) -> Authenticator | None:
-    """The only place that asks for the mode of authentication."""
+    """The only function that reads the mode of authentication."""
     if settings.auth_mode == "none":
         return None
     from websocket_handler.adapters.jwt import setup  # noqa: PLC0415 - cryptography loads only where it is used
@@ -179,8 +179,8 @@ def _delivery_limits(settings: Settings) -> DeliveryLimits:
 
 
 def make_entrance(settings: Settings, core: Core, requests: Requests | None = None) -> Entrance:
-    """Where sockets come in: handshakes for the core, and every other request for the HTTP API over it. `requests` are
-    those that the API answers; who stops the node stops them."""
+    """The entrance for sockets: it gives handshakes to the core, and every other request to the HTTP API. `requests`
+    are those that the API answers; whoever stops the node stops them."""
     options = EntranceOptions(
         head_bytes=settings.head_bytes,
         handshake_timeout_s=settings.handshake_timeout_s,
@@ -229,7 +229,7 @@ def metrics_output(settings: Settings, core: Core, background: Background) -> li
 
 
 def drain_signs(settings: Settings, aws: Aws, log: EventLog) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """What tells, before SIGTERM does, that the node is about to go away."""
+    """What tells that the node is about to go away, earlier than SIGTERM does."""
     if not settings.target_group_arn:
         return {}
     watch = TargetWatch(

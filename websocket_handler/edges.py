@@ -1,6 +1,8 @@
-"""What stands around the core and is no part of it: sessions with AWS, metrics on stdout, the load balancer's word.
+"""Parts around the core that do not belong to it: sessions with AWS, metrics on stdout, the state of this node at its
+load balancer.
 
-Each is an `Edge` of `life.py`, or a sign there. The edge that lets clients in is `net.listener`."""
+Each is an `Edge` of `life.py`, or a sign there. The edge that lets clients in is `net.listener`.
+"""
 
 import asyncio
 from typing import Final
@@ -24,7 +26,8 @@ class AwsSessions:
         self._log = log
 
     async def start(self) -> None:
-        """Load the SDK now, not under the first client. What fails here fails again, and is told, where it is used."""
+        """Load the SDK now, so that the first client need not wait for it. If something fails here, it fails again when
+        it is used, and is reported there."""
         for service in ("sqs", "dynamodb"):
             try:
                 await self._aws.open(service)
@@ -51,11 +54,11 @@ class MetricsOutput:
 
 
 class TargetWatch:
-    """This node as its load balancer sees it. ECS takes a task out of the load balancer before it sends SIGTERM; that
-    time is for the hand-over."""
+    """Watches the state of this node at its load balancer. ECS takes a task out of the load balancer before it sends
+    SIGTERM; the node uses that time for the hand-over."""
 
     def __init__(self, aws: Aws, log: EventLog, target_group_arn: str, address: str, port: int, metadata: str) -> None:
-        """`address` is this task's address in the target group; if it is empty, the ECS metadata endpoint at `metadata`
+        """`address` is this task's address in the target group. If it is empty, the ECS metadata endpoint at `metadata`
         is asked for it."""
         self._aws = aws
         self._log = log
@@ -65,7 +68,7 @@ class TargetWatch:
         self._metadata = metadata
 
     async def until_draining(self) -> None:
-        """Return once the load balancer sends no further clients here because the node is to go away."""
+        """Return once the load balancer sends no more clients here, because the node is to go away."""
         address = self._address or await own_address(self._metadata)
         target = AlbTarget(self._aws.call, self._target_group_arn, address, self._port)
         while True:

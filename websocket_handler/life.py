@@ -1,10 +1,10 @@
-"""The life of a node: what is started, kept going, handed over and ended, and in which order.
+"""The life of a node: what is started, kept running, handed over and ended, and in which order.
 
-    start ─▶ serving ─▶ drain: newcomers are refused, clients are told to come back elsewhere
-                     ─▶ flush: what was accepted reaches its queue or its log
+    start ─▶ serving ─▶ drain: new clients are refused, and connected ones are told to come back elsewhere
+                     ─▶ flush: everything that was accepted reaches its queue or its log
                      ─▶ the end
 
-`stop` does all of it, `stop_now` cuts it short. A load balancer may begin the drain before anybody calls `stop`.
+`stop` does all of it, and `stop_now` makes it wait for nothing. A load balancer may begin the drain before that.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ from websocket_handler.net.drain import hand_over
 SWEEP_INTERVAL_S: Final = 5.0
 PROBE_INTERVAL_S: Final = 3.0
 FLUSH_MARGIN_S: Final = 5.0
-"""After the hand-over, what was accepted has this long to reach its queue or its log."""
+"""After the hand-over, what was accepted has this many seconds to reach its queue or its log."""
 LOOK_INTERVAL_S: Final = 0.01
 
 
 class Edge(Protocol):
-    """What stands around the core: it is told when the node begins and when it ends."""
+    """A part around the core: it is told when the node begins and when it ends."""
 
     async def start(self) -> None:
-        """Begin. What this raises ends the start of the node."""
+        """Begin. If this raises, the node does not start."""
         ...
 
     async def stop(self) -> None:
@@ -38,30 +38,33 @@ class Edge(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
-    """What stands around the core of one node."""
+    """The parts around the core of one node."""
 
     below: Sequence[Edge] = ()
-    """What the core needs. These edges start before it, in this order, and stop after it, in the opposite order."""
+    """What the core needs. These edges start before the core, in this order, and stop after it, in the opposite
+    order."""
     above: Sequence[Edge] = ()
-    """What needs the core, last of all whatever lets clients in. These edges start after it and stop before it."""
+    """What needs the core; the last one lets clients in. These edges start after the core and stop before it."""
     signs: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
-    """What tells that the node is about to go away, by its name: when the wait for a sign ends, the drain begins."""
+    """Functions that wait for a sign that the node is about to go away, by their names. When one returns, the drain
+    begins."""
 
 
 class _AtWork(Protocol):
-    """A part of the core that owes answers."""
+    """A part of the core that has to answer what it accepted."""
 
     @property
     def is_settled(self) -> bool:
-        """True when everything that it accepted is answered."""
+        """True if everything that it accepted is answered."""
         ...
 
 
 class Life:
-    """The life of one node. `start` returns when it accepts clients, `stop` when everything accepted is safe."""
+    """The life of one node. `start` returns when the node accepts clients, `stop` when everything that it accepted is
+    safe."""
 
     def __init__(self, core: Core, background: Background, edges: Edges, drain_s: float) -> None:
-        """`background` runs what goes on beside everything else; `drain_s` is how long the hand-over may take."""
+        """`background` runs the work beside everything else. `drain_s` is how many seconds the hand-over may take."""
         self._core = core
         self._background = background
         self._edges = edges
@@ -101,7 +104,7 @@ class Life:
                 self._core.ports.log.emit("node.log_records_dropped", total=dropped)
 
     async def _probe(self) -> None:
-        """Ask the log store whether it is there, so that `/ready` is right without traffic."""
+        """Ask the log store if it can be used, so that `/ready` is right without traffic."""
         store, log, was_down = self._core.ports.log_store, self._core.ports.log, False
         while True:
             await store.check()
@@ -115,8 +118,8 @@ class Life:
     # The end
 
     async def drain(self, cause: str) -> None:
-        """Refuse new clients, take no further updates, and hand over those who are here. This happens once; a second
-        caller waits for the first."""
+        """Refuse new clients, take no further updates, and hand over the clients that are here. This happens once; a
+        second caller waits until the first call is done."""
         if self._drain is None:
             core = self._core
             connections = len(core.node.connections)
@@ -135,7 +138,7 @@ class Life:
 
     async def _hand_over(self) -> None:
         core = self._core
-        released = self._background.task(core.scale_in.end())  # from now on this node may be ended
+        released = self._background.task(core.scale_in.end())  # from now on the service may end this node
         connections, now, random = core.node.connections, core.ports.clock.monotonic, core.ports.random
         result = await hand_over(connections, core.keepalive, now, self._drain_s, random)
         core.ports.log.emit("node.drained", told=result.told, left=result.left)
@@ -157,12 +160,12 @@ class Life:
         core.ports.log.emit("node.stopped")
 
     def stop_now(self) -> None:
-        """Wait for nothing any more."""
+        """Make `stop` wait for nothing any more."""
         self._core.ports.log.emit("node.stopping_now")
         self._is_stopping_now.set()
 
     async def _unless_stopped_now(self, work: Coroutine[None, None, None]) -> None:
-        """Do it, or what there is time for. A failure of it is logged, and the stop goes on."""
+        """Do the work, or as much of it as there is time for. If it fails, that is logged, and the stop goes on."""
         task = self._background.task(work)
         now = asyncio.create_task(self._is_stopping_now.wait())
         await asyncio.wait({task, now}, return_when=asyncio.FIRST_COMPLETED)
@@ -172,8 +175,8 @@ class Life:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _flush(self) -> None:
-        """Wait until every publication, forward and update that was accepted is answered, then leave the tables of who
-        is connected and who serves. Gives up after `FLUSH_MARGIN_S`."""
+        """Wait until every publication, forward and update that was accepted is answered. Then bring the state store up
+        to date, and take this node off the list of nodes. Gives up after `FLUSH_MARGIN_S`."""
         core = self._core
         at_work: list[_AtWork] = [core.node.projects, core.forwarding]
         if core.updates is not None:

@@ -1,5 +1,5 @@
-"""Who sends an HTTP request: reads the credential from Starlette's request, asks `access`, and keeps the answer on the
-request. Every route of the API goes through here."""
+"""Finds out who sends an HTTP request: it reads the credential from Starlette's request, asks `access`, and keeps the
+answer on the request. Every route of the API uses it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ from websocket_handler.protocol.names import is_project_id
 
 SLACK_S: Final = 0.01
 REFUSAL: Final = "refusal"
-"""The entry of a request's state with which the HTTP server has it refused."""
+"""The entry of a request's state that holds the error to answer with. The HTTP server then refuses the request."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who sends a request, and until which monotonic second they may; None for no end."""
+    """Who sends a request, and until which monotonic second they may do so; None if there is no end."""
 
     identity: Identity
     ends_at: float | None
 
 
 def guarded(gateway: Gateway, right: str | None, endpoint: Endpoint) -> Endpoint:
-    """An endpoint for visitors who have a right, on the project if the path names one. If `right` is None, a valid
-    token is enough."""
+    """Make an endpoint that only visitors with a right can use, on the project if the path names one. If `right` is
+    None, any valid token is enough."""
 
     async def checked(request: Request) -> Response:
         refusal: CommandError | None = getattr(request.state, REFUSAL, None)
@@ -51,24 +51,24 @@ def guarded(gateway: Gateway, right: str | None, endpoint: Endpoint) -> Endpoint
 
 
 def visitor_of(request: Request) -> Visitor:
-    """The visitor of a request that has passed its guard."""
+    """The visitor of a request that has passed `guarded`."""
     visitor: Visitor = request.state.visitor
     return visitor
 
 
 def is_over(visitor: Visitor, gateway: Gateway) -> bool:
-    """True once the visitor may no longer stay. For requests that take long."""
+    """True once the visitor's identity has ended or was revoked. For requests that take long."""
     return gateway.access.is_over(visitor.identity, visitor.ends_at)
 
 
 def check_still(visitor: Visitor, gateway: Gateway) -> None:
-    """Raises CommandError with `unauthorized` once the visitor may no longer stay."""
+    """Raises CommandError with `unauthorized` once the visitor's identity has ended or was revoked."""
     if is_over(visitor, gateway):
         raise unauthorized("the token has expired, or was revoked")
 
 
 def patience_s(visitor: Visitor, gateway: Gateway, most_s: float) -> float:
-    """How long to wait for news: at most `most_s` seconds, and not much beyond the end of the visitor's identity."""
+    """How many seconds to wait for news: at most `most_s`, and not much beyond the end of the visitor's identity."""
     if visitor.ends_at is None:
         return most_s
     return min(most_s, max(0.0, visitor.ends_at - gateway.clock.monotonic()) + SLACK_S)

@@ -1,4 +1,4 @@
-"""What HTTP asks of every answer and uvicorn leaves out."""
+"""What HTTP demands of every answer and uvicorn does not do."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 def answer_without_chunks(cycle: Any) -> None:
-    """Make uvicorn's request cycle answer as a client of HTTP/1.0 can read: it knows neither chunks (RFC 9112
-    section 6.1) nor 100 (RFC 9110 section 15.2). A body without a length ends with the connection, which uvicorn closes
-    after each answer to HTTP/1.0.
+    """Make uvicorn's request cycle answer so that a client of HTTP/1.0 can read it. Such a client knows neither chunks
+    (RFC 9112 section 6.1) nor the status 100 (RFC 9110 section 15.2). A body without a length ends with the connection;
+    uvicorn closes the connection after each answer to HTTP/1.0.
 
-    uvicorn has no setting for it: httptools_impl.py of 0.54 chunks whatever has no length.
+    uvicorn has no setting for it: httptools_impl.py of 0.54 sends every body without a length in chunks.
     """
     send_counted = cycle.send
     has_length = True
@@ -32,10 +32,10 @@ def answer_without_chunks(cycle: Any) -> None:
 
 
 def end_if_unread(cycle: Any, begins_unread: Callable[[], None]) -> None:
-    """Make uvicorn's request cycle say `Connection: close` with an answer that begins before the request's body was
-    read, and call `begins_unread`: whoever sent `Expect: 100-continue` sends no body after this answer, and what comes
-    next on the connection would be taken for it (RFC 9110 section 10.1.1). The caller ends the connection after the
-    answer; uvicorn would close it with unread bytes in it, and the client might lose the answer."""
+    """Make uvicorn's request cycle send `Connection: close` with an answer that begins before the body of its request
+    was read, and call `begins_unread`. A client that sent `Expect: 100-continue` sends no body after this answer, and
+    the server would take its next request for the body (RFC 9110 section 10.1.1). The caller ends the connection after
+    the answer. uvicorn would close it with unread bytes, and then the client might lose the answer."""
     send_on = cycle.send
 
     async def send(message: Any) -> None:
@@ -51,8 +51,8 @@ def end_if_unread(cycle: Any, begins_unread: Callable[[], None]) -> None:
 
 
 def dated(application: ASGIApp, date: Callable[[], str]) -> ASGIApp:
-    """The application, with the time of each answer in its `Date` (RFC 9110 section 6.6.1). uvicorn adds it only where
-    its own server runs, which the node's one port has no place for."""
+    """Wrap an application, so that each answer has the time in its `Date` (RFC 9110 section 6.6.1). uvicorn adds `Date`
+    only if its own server runs, and it does not run here."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_dated(message: Message) -> None:

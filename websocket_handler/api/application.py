@@ -1,4 +1,4 @@
-"""The HTTP API as one ASGI application. Every answer that is an error has the protocol's error object."""
+"""The HTTP API as one ASGI application. Every error answer contains the protocol's error object."""
 
 from random import Random
 
@@ -31,7 +31,7 @@ def make_application(
     random: Random,
     origins: Origins = ANY_ORIGIN,
 ) -> Starlette:
-    """The API's routes over this node. Open to all are health, readiness and the console's files, nothing else."""
+    """The API's routes for this node. Everybody may use health, readiness and the console's files, and nothing else."""
     projects, events = ProjectRoutes(gateway), EventRoutes(gateway, random)
     operations = OperationRoutes(gateway, metrics)
 
@@ -67,12 +67,12 @@ def make_application(
     handlers = {CommandError: refusals.command, HTTPException: refusals.http, Exception: refusals.bug}
     middleware = [Middleware(OriginCheck, origins=origins, refused=refusals.page)]
     application = Starlette(routes=routes, exception_handlers=handlers, middleware=middleware)  # type: ignore[arg-type]
-    application.router.redirect_slashes = False  # it would lead to wherever the Host header says
+    application.router.redirect_slashes = False  # it would lead to the host that the client names
     return application
 
 
 def _by_method(**endpoints: Endpoint) -> Endpoint:
-    """One route, one endpoint per method: so that a wrong method gets 405 with all that are right."""
+    """Make one route with one endpoint per method. A wrong method then gets 405 with the list of the right ones."""
 
     async def endpoint(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
@@ -82,27 +82,27 @@ def _by_method(**endpoints: Endpoint) -> Endpoint:
 
 
 class Refusals:
-    """Exceptions to answers."""
+    """Makes error answers of exceptions."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
     def count(self, fault: CommandError) -> None:
-        """One more error answer."""
+        """Count one more error answer."""
         self._gateway.node.engine.counters.errors[fault.code.value] += 1
 
     def page(self, fault: CommandError, address: str, origin: str) -> None:
-        """A page of another origin was refused."""
+        """Log that a page of another origin was refused."""
         self.count(fault)
         self._gateway.refusals.page(fault, address, origin)
 
     async def command(self, _request: Request, fault: CommandError) -> Response:
-        """A fault that the protocol names."""
+        """Answer with an error of the protocol."""
         self.count(fault)
         return error_response(fault)
 
     async def http(self, request: Request, fault: HTTPException) -> Response:
-        """What the router refuses."""
+        """Answer what the router refuses, such as an unknown path."""
         if fault.status_code == 405:
             response = error_response(
                 CommandError(ErrorCode.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here")
@@ -113,6 +113,6 @@ class Refusals:
         return response
 
     async def bug(self, request: Request, fault: Exception) -> Response:
-        """What nobody foresaw: logged once, and the client learns no more than that."""
+        """Answer an exception that nobody expected. It is logged once, and the client learns only that it happened."""
         self._gateway.log.exception("task.failed", fault, path=request.url.path)
         return error_response(CommandError(ErrorCode.INTERNAL, "internal error"))

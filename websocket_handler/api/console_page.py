@@ -1,4 +1,4 @@
-"""The console page and its files, under a policy that lets nothing else run."""
+"""The console page and its files, with a content security policy that lets no other code run."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, Response
 
 HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost")
-"""Not `[::1]`: a policy cannot name it (CSP Level 3 section 2.3.1)."""
+"""`[::1]` is missing, because a policy cannot name it (CSP Level 3 section 2.3.1)."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -23,10 +23,12 @@ MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript
 
 
 def content_security_policy(host: str) -> str:
-    """What the page may do: its own files, and a WebSocket to where it came from. No text becomes markup or script.
+    """What the page may do: load its own files, and open a WebSocket to the host that served it. No text can become
+    markup or script.
 
-    `host` is the request's Host header. Browsers differ in whether 'self' covers WebSockets, so both are named. On
-    loopback the machine's other name is, too: a snippet from the documentation says one of them, the address bar any.
+    `host` is the request's Host header. Not all browsers let 'self' cover WebSockets, so the policy names the host as
+    well. On loopback it also names the machine's other name: a person may copy one name from the documentation and type
+    the other into the address bar.
     """
     sockets = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""
     name, _, port = host.partition(":")
@@ -40,7 +42,7 @@ def content_security_policy(host: str) -> str:
 
 
 class ConsoleRoutes:
-    """Serves the files of the folder, found once at start: no path of a request reaches the file system."""
+    """Serves the files of the folder. It lists them once at start, so no path of a request reaches the file system."""
 
     def __init__(self) -> None:
         folder = Path(__file__).parent / "console"

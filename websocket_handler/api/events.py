@@ -1,7 +1,7 @@
 """Server-sent events: a project's log for networks without WebSocket, with the same positions.
 
-An event's id is `EPOCH:OFFSET`, so the browser's own `Last-Event-ID` resumes exactly where it was cut. The
-reader pulls: a client that does not read holds one page and nothing else.
+An event's id is `EPOCH:OFFSET`, so the browser's own `Last-Event-ID` resumes exactly where the stream was cut. The
+stream reads the log itself: for a client that does not read, it holds one page and nothing else.
 """
 
 import asyncio
@@ -29,9 +29,10 @@ from websocket_handler.protocol.messages import Position
 HEARTBEAT_S = 15.0
 RETRY_MS = 2000
 REFUSED_RETRY_MS = (2000, 10_000)
-"""Between these two: an `EventSource` adds no jitter of its own, so who was refused together would return together."""
+"""A refused client comes back after a random time between these two. An `EventSource` adds no jitter of its own, so
+clients that were refused together would return together."""
 FOREIGN = Position("", 0)
-"""A position of no log of ours: no epoch is empty."""
+"""A position that no log of this gateway has, because no epoch is empty."""
 PAGE = PageLimits(messages=200, bytes=131_072)
 
 
@@ -39,13 +40,13 @@ class EventRoutes:
     """`GET /api/v1/projects/{id}/events`."""
 
     def __init__(self, gateway: Gateway, random: Random) -> None:
-        """`random` spreads the return of those who were refused."""
+        """`random` spreads the return of clients that were refused."""
         self._gateway = gateway
         self._random = random
 
     def or_reconnect(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, but a refusal that passes is a stream that tells the client to reconnect. An `EventSource`
-        that gets another status than 200 closes for good, and never looks at `Retry-After`."""
+        """Wrap an endpoint. If the refusal is temporary, the client gets a stream that tells it to reconnect. An
+        `EventSource` that gets another status than 200 closes for good, and never reads `Retry-After`."""
 
         async def answered(request: Request) -> Response:
             try:
@@ -63,7 +64,7 @@ class EventRoutes:
         return b"retry: %d\n" % after_ms + _event(replies.reconnect(fault.code.value, after_ms), None, "reconnect")
 
     async def events(self, request: Request) -> Response:
-        """Follow a project as a stream of events. Faults are answered before the stream begins."""
+        """Follow a project as a stream of events. An error before the first event is an ordinary error answer."""
         project_id = project_id_of(request)
         since = _since(request)
         visitor = visitor_of(request)
@@ -94,9 +95,9 @@ class EventRoutes:
         while not self._gateway.is_draining():
             page = await self._next(feed, patience_s(visitor, self._gateway, HEARTBEAT_S))
             if is_over(visitor, self._gateway):
-                return  # the client comes back, and is told why it may not
+                return  # the client comes back, and is told then why it may not stay
             if page is None and half_close.is_done:
-                return  # it has all there is
+                return  # the client has got everything
             if page is None:
                 yield b": still here\n\n"
                 continue
@@ -104,24 +105,24 @@ class EventRoutes:
                 position = Position(page.epoch, page.after)
                 yield _event(replies.subscription_reset(project_id, position), position, "subscription_reset")
             for entry in page.entries:
-                if is_over(visitor, self._gateway):  # its client reads slowly
+                if is_over(visitor, self._gateway):  # a client that reads slowly may have lost its right meanwhile
                     return
                 yield _event(entry.payload, Position(page.epoch, entry.offset))
         yield _event(replies.reconnect("draining", RETRY_MS), None, "reconnect")
 
     async def _next(self, feed: Feed, wait_s: float) -> Page | None:
-        """What follows, as soon as there is something; None when it is time for a heartbeat."""
+        """The next page, as soon as there is one; None when it is time for a heartbeat."""
         try:
             return await feed.next(wait_s)
         except CommandError:
-            await asyncio.sleep(STORE_RETRY_S)  # the store does not answer: the position is kept, and asked for again
+            await asyncio.sleep(STORE_RETRY_S)  # the store does not answer: keep the position, and ask again
             return None
 
 
 def _since(request: Request) -> Position | None:
-    """Where to resume: `Last-Event-ID` wins over `since`; an empty one says that there was no event yet. One that this
-    gateway never gave is the position of a foreign log: an error would end an `EventSource` for good.
-    Raises CommandError with `invalid_field` for `since`."""
+    """The position at which to resume. `Last-Event-ID` wins over `since`; an empty one says that the client got no
+    event yet. If this gateway never gave that id, the answer is a position of a foreign log, because an error would end
+    an `EventSource` for good. Raises CommandError with `invalid_field` for a bad `since`."""
     asked, last_id = parameter(request, "since"), ", ".join(request.headers.getlist("last-event-id"))
     since = None if asked is None else read_position(asked)
     if not last_id:
@@ -133,7 +134,7 @@ def _since(request: Request) -> Position | None:
 
 
 def _event(data: bytes, position: Position | None, kind: str | None = None) -> bytes:
-    """One event as the HTML standard frames it; line breaks in the data become several `data:` lines."""
+    """One event in the format of the HTML standard. Each line of the data becomes a `data:` line."""
     lines = [b"event: " + kind.encode()] if kind else []
     if position is not None:
         lines.append(f"id: {position.epoch}:{position.offset}".encode())

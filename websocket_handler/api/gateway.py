@@ -1,4 +1,4 @@
-"""What the HTTP API asks of the node, and how its answers look."""
+"""What the HTTP API needs from the node, and how its answers look."""
 
 import asyncio
 from collections.abc import Callable
@@ -52,18 +52,18 @@ def error_response(fault: CommandError) -> Response:
 
 
 class Waiter:
-    """Bridges the node's callbacks to the API's coroutines: `done` is the callback, `result` the wait."""
+    """Lets a coroutine wait for the node's callback: `done` is the callback, and `result` waits for it."""
 
     def __init__(self) -> None:
         self._future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
     def done(self, answer: object) -> None:
-        """Take the answer; when nobody waits any more it is dropped."""
+        """Take the answer. It is dropped if nobody waits any more."""
         if not self._future.done():
             self._future.set_result(answer)
 
     async def result(self, kind: type[Answer]) -> Answer:
-        """The answer. Raises the CommandError that came instead."""
+        """Wait for the answer. Raises the CommandError that came instead."""
         answer = await self._future
         if isinstance(answer, CommandError):
             raise answer
@@ -72,7 +72,7 @@ class Waiter:
 
 
 async def read_body(request: Request, gateway: Gateway) -> bytes:
-    """The whole request body. Raises CommandError when it is compressed, too large, does not come in time, or ends
+    """Read the whole request body. Raises CommandError if it is compressed, too large, does not come in time, or ends
     before its announced length."""
     fields = request.headers
     check_fields(
@@ -105,7 +105,8 @@ async def _collect(request: Request, bytes_max: int) -> bytes:
 
 
 def parameter(request: Request, name: str) -> str | None:
-    """A query parameter, None when it is not there. Raises CommandError with `invalid_field` when it is there twice."""
+    """The value of a query parameter; None if it is missing. Raises CommandError with `invalid_field` if it stands
+    there twice."""
     values = request.query_params.getlist(name)
     if len(values) > 1:
         raise CommandError(ErrorCode.INVALID_FIELD, f"{name} stands once")
@@ -123,8 +124,8 @@ def whole_number(request: Request, name: str, default: int, low: int, high: int)
 
 
 def page_limit(request: Request, most: int) -> int:
-    """The query parameter `limit`: 100 where it is missing, and `most` where it is higher, however high.
-    Raises CommandError with `invalid_field`."""
+    """The query parameter `limit`: 100 if it is missing, and `most` if it is higher than that. Raises CommandError with
+    `invalid_field`."""
     text = parameter(request, "limit")
     if text is None:
         return min(LIMIT_DEFAULT, most)

@@ -1,4 +1,4 @@
-"""Clients that send no more, and still want their answers (RFC 9112 section 9.6)."""
+"""Clients that send no more but still want their answers (RFC 9112 section 9.6)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,25 +7,25 @@ from typing import Final
 from starlette.requests import Request
 
 HALF_CLOSE: Final = "half_close"
-"""Where a request's state has the half-close of its connection."""
+"""The entry of a request's state that holds the half-close of its connection."""
 
 
 class HalfClose:
-    """The half-close of one HTTP connection. Its requests run one after the other, so one of them at most waits."""
+    """The half-close of one HTTP connection. Its requests run one after the other, so at most one of them waits."""
 
     def __init__(self) -> None:
         self.is_done = False
         self._waiting: Callable[[], None] | None = None
 
     def happened(self) -> None:
-        """The client sends no more: a request that waits for news is answered with what there is."""
+        """The client sends no more. A request that waits for news is answered with what there is."""
         self.is_done = True
         if self._waiting is not None:
             self._waiting()
 
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Call `wake` if it happens while the block runs."""
+        """Call `wake` if the client half-closes the connection while the block runs."""
         self._waiting = wake
         try:
             yield

@@ -1,4 +1,5 @@
-"""The HTTP server behind the node's one port: uvicorn's protocol object, one per socket, with our answers."""
+"""The HTTP server behind the node's one port: one of uvicorn's protocol objects for each socket, with our error
+answers."""
 
 import asyncio
 import re
@@ -23,19 +24,19 @@ from websocket_handler.protocol.request_head import OWS, HeadTooLarge, RequestHe
 from websocket_handler.telemetry.counters import Counters
 
 GiveBack = Callable[[asyncio.Transport, bytes], None]
-"""Takes a socket and the bytes that it received last: a handshake, and what came behind it."""
+"""Takes a socket and the bytes that it received last: a handshake, and the bytes after it."""
 EndSocket = Callable[[asyncio.Transport], None]
 """Closes a socket after its last answer."""
 FRAMING_BYTES_EACH: Final = 8
-"""How much may stand around each byte of a chunked body; a chunk of one byte has five. A client may send as much as a
-head beyond that (RFC 9112 section 7.1.1: extensions are limited)."""
+"""How many bytes of framing each byte of a chunked body may have; a chunk of one byte has five. A client may send as much
+as a head in addition (RFC 9112 section 7.1.1: extensions are limited)."""
 KEEP_ALIVE_S: Final = 75
-"""Longer than load balancers keep an idle connection (usually 60 s), so that they close it first."""
+"""Longer than load balancers keep an idle connection (usually 60 s), so that the load balancer closes it first."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """What one HTTP socket may take, and how many of them there may be. 0 connections means no limit."""
+    """The limits of one HTTP socket, and how many HTTP sockets there may be. 0 connections means no limit."""
 
     head_bytes: int = 32_768
     head_timeout_s: float = 10.0
@@ -49,8 +50,8 @@ DEFAULT_LIMITS: Final = HttpLimits()
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with the deadlines, limits and rules that it leaves out, and with the protocol's error object
-    for what is not HTTP."""
+    """uvicorn's protocol, with the deadlines, limits and rules that uvicorn lacks. A socket that does not speak HTTP
+    gets the protocol's error object."""
 
     def __init__(
         self,
@@ -71,26 +72,26 @@ class HttpProtocol(HttpToolsProtocol):
         self._end_socket = end_socket
         self._counters = counters
         self._unanswered = 0
-        """How many requests are being answered, or wait for it."""
+        """How many requests are being answered or wait for their answer."""
         self._for_websocket: bytes | None = None
-        """A handshake, and what came behind it, until the answers of earlier requests have left."""
+        """A handshake and the bytes after it. It waits until the answers to earlier requests have left."""
         self._last_words: bytes | None = None
-        """The error that ends the connection, until the answers of earlier requests have left."""
+        """The error that ends the connection. It waits until the answers to earlier requests have left."""
         self._is_over = False
-        """True once nothing more is read as HTTP."""
+        """True once this object reads no more HTTP."""
         self._is_in_head = False
         self._is_in_body = False
         self._is_body_unread = False
         """True once an answer has begun before the body of its request was read."""
         self._is_offer = False
-        """True while the parser takes a request for the last one, because it offers another protocol."""
+        """True while the parser believes that a request is the last one, because it offers another protocol."""
         self._is_one_too_many = False
         self._body_bytes = 0
-        """How much of the body of the last request has come."""
+        """How many bytes of the last request's body have come."""
         self._framing_bytes = 0
-        """How much has come around it: sizes and extensions of chunks, and what follows the last one."""
+        """How many bytes of framing have come with it: sizes and extensions of chunks, and what follows the last one."""
         self._begun = 0
-        """How many requests have begun in the bytes that came last."""
+        """How many requests began in the bytes that came last."""
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
@@ -106,8 +107,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio asks for an answer, uvicorn gives none
-        """The client sends no more. What it asked for is answered first (RFC 9112 section 9.6). A request that is cut
-        short never becomes whole: nobody waits for the rest."""
+        """The client sends no more. Its requests are answered first (RFC 9112 section 9.6). An incomplete request gets
+        an error, because its rest will never come."""
         self._half_close.happened()
         if self._is_in_head or self._is_in_body:
             part = "head" if self._is_in_head else "body"
@@ -153,17 +154,18 @@ class HttpProtocol(HttpToolsProtocol):
             self._hand_over()
 
     def _decline_offer(self) -> None:
-        """Read on behind a request that offers another protocol, `h2c` for example: Java's client does so with its
-        first request, whatever the method. The answer does not take it up (RFC 9110 section 7.8). The parser has
-        stopped behind the head, so a new one reads the head without the offer, in silence, and then the body."""
+        """Read on after a request that offers another protocol, such as `h2c`: Java's client makes such an offer with
+        its first request, whatever the method. The gateway does not accept the offer (RFC 9110 section 7.8). The parser
+        has stopped after the head, so a new parser reads the head again, without the offer and without effects, and
+        then the body."""
         head = self._head(without=b"upgrade")
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         self.parser.feed_data(head)
 
     def _hand_over(self) -> None:
-        """Give the socket back once every earlier request is answered: every request of a connection is judged as its
-        first one is (RFC 9110 section 7.8)."""
+        """Give the socket back once every earlier request is answered. So every handshake passes the same checks, as
+        the first request of a connection or as a later one (RFC 9110 section 7.8)."""
         if self._unanswered:
             self.flow.pause_reading()
             return
@@ -186,7 +188,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     @property
     def _is_silent(self) -> bool:
-        """True while what the parser finds is of no interest."""
+        """True while what the parser finds has no effect."""
         return self._is_over or self._is_offer or self._for_websocket is not None
 
     def on_url(self, url: bytes) -> None:
@@ -194,8 +196,8 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._is_in_head and not self._is_silent:  # fields behind a body are no headers (RFC 9110 section 6.5.1)
-            super().on_header(name, value.strip(_OWS))  # httptools leaves white space behind values
+        if self._is_in_head and not self._is_silent:  # fields after a body are no headers (RFC 9110 section 6.5.1)
+            super().on_header(name, value.strip(_OWS))  # httptools leaves white space after values
 
     def on_headers_complete(self) -> None:
         if self._is_offer:  # a new parser has read the head again
@@ -225,21 +227,21 @@ class HttpProtocol(HttpToolsProtocol):
             self._start_request()
 
     def _head(self, without: bytes = b"") -> bytes:
-        """The request's head as it came, but for the case of names and the white space around values."""
+        """The request's head as it came, except for the case of names and the white space around values."""
         line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         headers = b"".join(b"%b: %b\r\n" % header for header in self.headers if header[0] != without)
         return line + headers + b"\r\n"
 
     def _name_host(self, head: RequestHead) -> None:
-        """Let the application see a request in absolute-form as it sees every other one."""
+        """Show the application a request in absolute-form as it sees every other request."""
         if head.target.authority:
             self.url = head.target.origin_form
             others = [header for header in self.headers if header[0] != b"host"]
             self.headers[:] = [(b"host", head.host.encode("ascii")), *others]
 
     def _refuse_request(self) -> None:
-        """Answer with an error, and end the connection. An event stream's answer comes from the application: it is not
-        an error, because that would end an `EventSource` for good, and it may have to be readable by another page."""
+        """Answer with an error, and end the connection. For an event stream the application answers: that answer is no
+        error, which would end an `EventSource` for good, and pages of other origins may have to read it."""
         fault = CommandError(ErrorCode.TOO_MANY_CONNECTIONS, "this node serves as many requests as it can")
         if EVENTS_PATH.match(self.url) is None:
             self.refuse(fault)
@@ -288,8 +290,8 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def refuse(self, fault: CommandError, status: int | None = None) -> None:
-        """Send the error once the requests before it are answered, and end the connection. `status` replaces the status
-        of the error's code."""
+        """Send the error after the answers to earlier requests, and end the connection. `status` replaces the status of
+        the error's code."""
         if self._is_over:
             return
         self._is_over = True
@@ -304,7 +306,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._say_last_words(last_words)
 
     def _give_up_request(self) -> None:
-        """The body of the last request does not come to its end: the error is its answer."""
+        """The body of the last request will not be complete: the error is the answer to the request."""
         cycle = self.cycle
         if cycle.response_started:
             self.transport.close()
@@ -329,7 +331,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._end()
 
     def _end(self) -> None:
-        """End the connection after what was written. The client may still be sending, unless it said that it is not."""
+        """End the connection after everything that was written. The client may still be sending, unless it said that it
+        sends no more."""
         self._let_go()
         if self._half_close.is_done:
             self.transport.close()
@@ -337,7 +340,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._end_socket(self.transport)
 
     def _let_go(self) -> None:
-        """Nothing more is read or written here. The place among the connections is free again."""
+        """Read and write no more here. Another connection may now take its place."""
         self._is_over = True
         self._stop_timer()
         self._unset_keepalive_if_required()
@@ -375,9 +378,9 @@ def http_protocol_factory(
     counters: Counters | None = None,
     requests: Requests | None = None,
 ) -> Callable[[GiveBack], asyncio.Protocol]:
-    """What makes the protocol of each HTTP socket. A socket whose next request is a handshake is given back. `date`
-    gives the time as HTTP writes it. `end_socket` ends the sockets that the gateway closes while clients may still be
-    sending."""
+    """Make the factory of protocols for HTTP sockets. If the next request of a socket is a handshake, the protocol
+    gives the socket back. `date` gives the time as HTTP writes it. `end_socket` closes a socket whose client may still
+    be sending."""
     under_way = requests or Requests()
     config = Config(
         dated(under_way.ended_quietly(application), date),

@@ -1,4 +1,4 @@
-"""The table of metrics for Prometheus. Nothing is counted here: values are read when they are asked for."""
+"""The table of metrics for Prometheus. Nothing is counted here; values are read when Prometheus asks."""
 
 from collections.abc import Callable, Iterator
 from typing import Final

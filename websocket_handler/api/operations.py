@@ -21,18 +21,18 @@ _CONNECTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 class OperationRoutes:
-    """What operators and load balancers ask."""
+    """Answers what operators and load balancers ask."""
 
     def __init__(self, gateway: Gateway, metrics: CollectorRegistry) -> None:
         self._gateway = gateway
         self._metrics = metrics
 
     async def health(self, _request: Request) -> Response:
-        """The process is alive and its loop turns."""
+        """Answer that the process lives and its event loop runs."""
         return PlainTextResponse("OK", headers={"Cache-Control": "no-store"})
 
     async def ready(self, _request: Request) -> Response:
-        """Say if new clients should be sent here, and if not, why."""
+        """Answer if the load balancer should send new clients here; if not, why."""
         reasons = [
             {"dependency": reason.dependency, "reason": reason.reason} for reason in self._gateway.readiness.reasons()
         ]
@@ -40,11 +40,11 @@ class OperationRoutes:
         return json_response(msgspec.json.encode({"status": status, "reasons": reasons}), 503 if reasons else 200)
 
     async def metrics(self, _request: Request) -> Response:
-        """Prometheus text."""
+        """Answer with the metrics, in the text format of Prometheus."""
         return Response(generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def connections(self, request: Request) -> Response:
-        """The node's connections by id, a page of them after `after`."""
+        """Answer with the node's connections in the order of their ids, a page of those after `after`."""
         limit = page_limit(request, CONNECTIONS_LISTED_MAX)
         after = parameter(request, "after")
         if after is not None and _CONNECTION_ID.fullmatch(after) is None:
@@ -72,7 +72,7 @@ class OperationRoutes:
         return Response(status_code=204)
 
     async def disconnect_user(self, request: Request) -> Response:
-        """Close all connections of a user for good, and accept none of the tokens issued to them until now."""
+        """Close all connections of a user for good, and refuse every token that was issued to them until now."""
         user_id = request.path_params["user_id"]
         if USER_ID.fullmatch(user_id) is None:
             raise CommandError(ErrorCode.INVALID_FIELD, "a user id has 1 to 128 printable ASCII characters")
@@ -80,7 +80,7 @@ class OperationRoutes:
         return json_response(msgspec.json.encode({"type": "user_disconnected", "connections": ended}))
 
     async def ticket(self, request: Request) -> Response:
-        """A one-time ticket for the visitor's handshake."""
+        """Answer with a one-time ticket for the visitor's handshake."""
         ticket = self._gateway.access.issue_ticket(visitor_of(request).identity)
         return json_response(msgspec.json.encode({"ticket": ticket, "expires_in_s": TICKET_SECONDS}))
 

@@ -1,4 +1,4 @@
-"""Browsers and their pages: which origins may use the API, and what they may read (CORS, Fetch standard)."""
+"""Which web pages may use the API, and what they may read (CORS, Fetch standard)."""
 
 import re
 from collections.abc import Callable
@@ -28,18 +28,19 @@ REQUEST_HEADERS: Final = (
     "Idempotency-Key",
     "Last-Event-ID",
 )
-"""What clients of the API send. `eventsource` (npm) sends `Cache-Control` and `Accept` of its own."""
+"""The headers that clients of the API send. `eventsource` (npm) sends `Cache-Control` and `Accept` as well."""
 ASKED_HEADERS_MAX: Final = 50
 
 
 class OriginCheck:
-    """Refuses pages that may not come in by WebSocket either, and tells browsers that the others may read the answers.
-    `/health`, `/ready` and the console's files stay open to every page: they tell no secret.
+    """Refuses pages that may not come in by WebSocket either, and tells browsers that the other pages may read the
+    answers. `/health`, `/ready` and the console's files are open to every page, because they contain no secret.
 
-    Why this is not Starlette's `CORSMiddleware`: docs/decisions/0015-cors.md."""
+    Why this is not Starlette's `CORSMiddleware`: docs/decisions/0015-cors.md.
+    """
 
     def __init__(self, app: ASGIApp, origins: Origins, refused: Callable[[CommandError, str, str], None]) -> None:
-        """`refused` is told the error, the client's address and the page's origin."""
+        """`refused` is called with the error, the client's address and the page's origin."""
         self._app = app
         self._origins = origins
         self._refused = refused
@@ -76,8 +77,8 @@ class OriginCheck:
 
 
 def _request_headers(headers: Headers) -> str:
-    """What an allowed page may send: what clients of the API need, and what it asks for, such as the headers of a
-    tracing library. The gateway gives no page more for a header than any program gets."""
+    """The headers that an allowed page may send: those that clients of the API need, and those that the page asks for,
+    such as the headers of a tracing library. A header gives a page no more than it gives any program."""
     asked = ",".join(headers.getlist("access-control-request-headers")).split(",")
     names = [name for entry in asked[:ASKED_HEADERS_MAX] if _TOKEN.fullmatch(name := entry.strip())]
     known = {name.lower() for name in REQUEST_HEADERS}
@@ -89,8 +90,8 @@ def _is_guarded(path: str) -> bool:
 
 
 def _readable(send: Send, origin: str) -> Send:
-    """Sends a response that pages of this origin may read. It allows no credentials: the gateway knows no cookies, and
-    a page puts its token into a header itself."""
+    """Let pages of this origin read a response. It allows no credentials: the gateway uses no cookies, and a page puts
+    its token into a header itself."""
 
     async def send_readable(message: Message) -> None:
         if message["type"] == "http.response.start":

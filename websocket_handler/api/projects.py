@@ -37,7 +37,7 @@ class ProjectRoutes:
         self._gateway = gateway
 
     async def publish(self, request: Request) -> Response:
-        """POST messages: one object, or an array of them, all or nothing."""
+        """POST messages: publish one object, or all objects of an array, or nothing."""
         project_id = project_id_of(request)
         key = _key(request)
         node = self._gateway.node
@@ -61,7 +61,7 @@ class ProjectRoutes:
         return json_response(msgspec.json.encode(answer))
 
     async def _read(self, request: Request) -> tuple[Sequence[JsonObject], bool]:
-        """The objects of a request's body, and whether it was an array of them."""
+        """The objects in a request's body, and True if the body was an array of them."""
         body = await read_body(request, self._gateway)
         if body.lstrip(WHITESPACE).startswith(b"["):
             return read_batch(body), True
@@ -69,7 +69,7 @@ class ProjectRoutes:
         return [publication.read_object(body)], False
 
     async def broadcast(self, request: Request) -> Response:
-        """POST broadcast: one object, or an array of them, to every connection of this node."""
+        """POST broadcast: send one object, or an array of them, to every connection of this node."""
         node = self._gateway.node
         messages, is_batch = await self._read(request)
         prepared = _each(messages, lambda index: node.prepare_broadcast(messages[index]), is_batch=is_batch)
@@ -79,7 +79,7 @@ class ProjectRoutes:
         return json_response(msgspec.json.encode({"type": "broadcast_confirmed", "connections": reached}))
 
     async def messages(self, request: Request) -> Response:
-        """GET messages: a page of the log; with `wait`, once there is one."""
+        """GET messages: answer with a page of the log. With `wait`, wait until there is one."""
         project_id = project_id_of(request)
         after = whole_number(request, "after", 0, 0, OFFSET_MAX)
         node, visitor = self._gateway.node, visitor_of(request)
@@ -109,7 +109,7 @@ class ProjectRoutes:
         return self._gateway.is_draining() or is_over(visitor, self._gateway)
 
     async def presence(self, request: Request) -> Response:
-        """GET presence: who follows the project on this node."""
+        """GET presence: answer who follows the project on this node."""
         return json_response(self._gateway.presence(project_id_of(request)))
 
 
@@ -131,7 +131,7 @@ def _key(request: Request) -> str:
 
 
 def read_batch(body: bytes) -> Sequence[JsonObject]:
-    """The objects of an array, each with its own bytes; the array is read once. Raises CommandError: `invalid_json`,
+    """The objects of an array, each with its own bytes. The array is parsed once. Raises CommandError: `invalid_json`,
     `too_deep`, `invalid_field`, `not_an_object`."""
     values = json_text.parse(body)
     try:
@@ -151,7 +151,7 @@ def read_batch(body: bytes) -> Sequence[JsonObject]:
 
 
 def _each(items: Sequence[object], work: Callable[[int], Made], *, is_batch: bool) -> list[Made]:
-    """What `work` makes of each item, by its index; a fault in a batch names the item."""
+    """The results of `work` for each index of `items`. An error in a batch names the item."""
     made: list[Made] = []
     for index in range(len(items)):
         try:

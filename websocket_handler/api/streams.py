@@ -1,5 +1,5 @@
-"""What takes long over HTTP, an event stream or a poll that waits, takes a place as a WebSocket does: it counts
-towards the limits of its address and of its user, and gives its place back when it ends or its client is gone."""
+"""An event stream, or a poll that waits, takes a place like a WebSocket: it counts for the limits of its address and
+its user. It gives the place back when it ends, or when its client is gone."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Mapping
@@ -21,7 +21,7 @@ STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 @contextmanager
 def place_taken(request: Request, gateway: Gateway) -> Iterator[None]:
-    """A place for as long as the block runs. Raises CommandError: `too_many_connections`."""
+    """Take a place for as long as the block runs. Raises CommandError: `too_many_connections`."""
     counters = gateway.node.engine.counters
     peer = request.client.host if request.client else ""
     try:
@@ -40,12 +40,12 @@ def place_taken(request: Request, gateway: Gateway) -> Iterator[None]:
 
 
 class HeldStream(StreamingResponse):
-    """A stream that lets go of what it holds at its end, also when it never began."""
+    """A streaming response that releases what it holds at its end, even if it never began."""
 
     media_type = EVENT_STREAM
 
     def hold(self, held: ExitStack) -> "HeldStream":
-        """Let go of this at the end."""
+        """Release `held` at the end."""
         self._held = held
         return self
 
@@ -55,15 +55,15 @@ class HeldStream(StreamingResponse):
 
 
 def bodiless(headers: Mapping[str, str], media_type: str) -> Response:
-    """The answer to HEAD where GET would take a place or wait: the headers, at once, without a length that only the
-    work would tell (RFC 9110 section 9.3.2)."""
+    """The answer to HEAD where GET would take a place or wait: the headers, at once. It has no length, because only the
+    work for GET would tell it (RFC 9110 section 9.3.2)."""
     response = Response(headers=headers, media_type=media_type)
     del response.headers["content-length"]
     return response
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer | None:
-    """Do it, until it is done; None when its client hung up before."""
+    """Wait until `work` is done. Returns None if the client hung up before."""
     working, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:
         await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,1 +1,2 @@
-"""The engine: commits publications, moves cursors, batches forwards. Knows ports, never adapters or sockets."""
+"""The engine: it carries out commands on projects and connections, batches forwards, and publishes updates. It knows
+ports, never adapters or sockets."""

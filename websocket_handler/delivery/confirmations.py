@@ -1,5 +1,5 @@
-"""Confirmations of one turn of the loop: each client gets all of its own in one write, as queues and stores
-confirm many commands at once."""
+"""Gathers the confirmations of one turn of the loop, because queues and stores confirm many commands at once. Each
+client gets all of its confirmations in one write."""
 
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.ports.clock import Scheduler
@@ -7,16 +7,17 @@ from websocket_handler.protocol.frames import cut
 
 
 class Confirmations:
-    """One per node. It holds no more than the commands that are in flight, and nothing beyond a turn."""
+    """Each node has one. It never holds more confirmations than there are commands in flight."""
 
     def __init__(self, scheduler: Scheduler, write_bytes: int) -> None:
-        """`write_bytes`: how much one write may carry, so that an outbox is never exceeded by more than one."""
+        """`write_bytes` is the most that one write may carry, so that an outbox exceeds its limit by one write at
+        most."""
         self._scheduler = scheduler
         self._write_bytes = write_bytes
         self._gathered: dict[Connection, list[bytes]] = {}
 
     def push(self, connection: Connection, payload: bytes) -> None:
-        """Send this at the end of the turn."""
+        """Send this payload at the end of the turn."""
         gathered = self._gathered.get(connection)
         if gathered is not None:
             gathered.append(payload)
@@ -31,7 +32,7 @@ class Confirmations:
             self._push(connection, payloads)
 
     def send_now(self, connection: Connection) -> None:
-        """Send what was gathered for a client that is about to go."""
+        """Send at once what was gathered for a client that is about to go."""
         if connection in self._gathered:
             self._push(connection, self._gathered.pop(connection))
 

@@ -1,4 +1,4 @@
-"""One live client on this node: its protocol state, its subscriptions, and the way to it."""
+"""One live client on this node: its session, its subscriptions, and the way to it."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ from websocket_handler.protocol.session import Session
 
 
 class Connection:
-    """What the node knows of a client. It is level on a project or behind on it; it has no queue of its own."""
+    """What the node knows of a client. For each project the client is level or behind. It has no queue of its own."""
 
     __slots__ = (
         "broadcasts",
@@ -55,36 +55,37 @@ class Connection:
         self.opened_at = now
         self.connected_at = wall
         self.identity = identity
-        """Whose connection this is; None until somebody said so."""
+        """Whose connection this is; None until the client has authenticated."""
         self.is_authenticating = False
         self.waiting: Sequence[Subscribe] = ()
-        """What its URL subscribes to, until it is known whose it is."""
+        """The subscriptions that its URL names, until the client has authenticated."""
         self.timer: Timer | None = None
-        """Its next moment of authentication: the deadline, the notice, or the end."""
+        """The timer of what happens next to its authentication: the deadline, the notice, or the end."""
         self.is_open = True
         self.is_paused = False
         self.in_flight = InFlight()
         self.received = 0
-        """Commands received, for the canonical log line."""
+        """How many commands it has sent, for the log line at its end."""
         self.subscriptions: dict[str, tuple[Project, Subscription]] = {}
         self.broadcasts: tuple[Project, Subscription] | None = None
 
     def write_with(self, write: Callable[[bytes], object]) -> None:
-        """From now on send frames with this function. Its transport calls it once it needs to see no frame any more."""
+        """Send frames with this function from now on. The transport calls this when it no longer needs to see each
+        frame."""
         self.write = write
 
     def push(self, payload: bytes) -> None:
-        """Send one frame with this payload. A reply to a closed connection is dropped."""
+        """Send one frame with this payload. If the connection is closed, nothing happens."""
         if self.is_open:
             self.write(self.framing.text(payload))
 
     def push_all(self, payloads: Sequence[bytes]) -> None:
-        """`push` for several, in one write."""
+        """Send one frame for each payload, all in one write."""
         if self.is_open:
             self.write(b"".join(map(self.framing.text, payloads)))
 
     def pause(self) -> None:
-        """The client does not take everything at once: until it did, the rest waits in the logs."""
+        """The client did not take everything at once. Until it has, further publications wait in the logs."""
         if self.is_paused:
             return
         self.is_paused = True
@@ -92,7 +93,7 @@ class Connection:
             project.fan_out.pause(cursor)
 
     def resume(self) -> None:
-        """The outbox drained: catch up from the logs."""
+        """The outbox is empty again: catch up from the logs."""
         self.is_paused = False
         for project, cursor in self._cursors():
             if self.is_paused:

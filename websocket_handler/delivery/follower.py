@@ -1,8 +1,8 @@
-"""Live delivery of what *other* nodes write to the same logs.
+"""Delivers what *other* nodes write to the same logs.
 
-A node that writes finds out by itself: it loses the race for an offset, and reads. A node that only has
-subscribers would not. So nodes announce themselves, and while there is another one each reads the ends of the
-logs that its clients follow, a bounded number per second.
+A node that writes finds out by itself: another node has taken the offset, and it reads what that node wrote. A node
+that only has subscribers would not find out. So each node announces itself. While there is another node, each one reads
+the ends of the logs that its clients follow, a limited number per second.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ READS_PER_INTERVAL_MAX: Final = 200
 
 
 class Follower:
-    """Announces this node, and follows the others' writes while there are others."""
+    """Announces this node, and reads what other nodes write while there are any."""
 
     def __init__(self, peers: Peers, node: Node, node_id: str, clock: Clock) -> None:
         self._peers = peers
@@ -29,7 +29,7 @@ class Follower:
         self._clock = clock
         self._next = 0
         self._follow_until = clock.monotonic() + PEER_LIFETIME_S
-        """A node that leaves, or whose announcement got lost, may have written just before: go on for a while."""
+        """Until when to read on. A node that left, or whose announcement was lost, may have written shortly before."""
         self.others: tuple[str, ...] = ()
 
     async def run(self) -> None:
@@ -43,17 +43,17 @@ class Follower:
                     self.follow()
 
     async def look_around(self) -> None:
-        """Announce this node and learn who else is there."""
+        """Announce this node, and learn which other nodes there are."""
         try:
             self.others = tuple(await self._peers.announce(self._node_id, self._clock.wall()))
         except PeersUnavailable:
-            return  # the log store reports the outage; what was known stays
+            return  # the log store reports the outage; the nodes that were known stay known
         finally:
             if self.others:
                 self._follow_until = self._clock.monotonic() + PEER_LIFETIME_S
 
     def follow(self) -> None:
-        """Read the ends of followed logs, taking turns when there are too many."""
+        """Read the ends of the followed logs. If there are too many, they take turns."""
         followed = [project for project in self._node.projects if project.is_followed]
         if not followed:
             return
@@ -67,8 +67,8 @@ class Follower:
         project.journal.refresh(lambda _fault: None)
 
     async def leave(self) -> None:
-        """This node writes no more."""
+        """Say that this node writes no more."""
         try:
             await self._peers.leave(self._node_id)
         except PeersUnavailable:
-            return  # it is forgotten when its announcement expires
+            return  # the others forget this node when its announcement expires

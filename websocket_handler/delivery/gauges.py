@@ -1,4 +1,4 @@
-"""What is true of a node at this moment, for its metrics."""
+"""The state of a node at this moment, for its metrics."""
 
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.node import Node
@@ -6,7 +6,7 @@ from websocket_handler.telemetry.counters import Gauges
 
 
 def gauges_of(node: Node, forwarding: Forwarding, *, is_draining: bool) -> Gauges:
-    """Look at the node now."""
+    """The gauges of the node now."""
     projects = list(node.projects)
     return Gauges(
         connections=len(node.connections),

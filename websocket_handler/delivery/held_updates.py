@@ -1,4 +1,4 @@
-"""Updates that were read, and those of them that wait because the gateway could not publish them yet."""
+"""Updates that were read and wait, because the gateway could not publish them yet."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from websocket_handler.protocol.publication import PreparedPublication
 
 
 class ReadUpdate:
-    """An update that was read: what it publishes, and the delivery that is deleted for it."""
+    """An update that was read: what it publishes, and the handle by which its message is deleted."""
 
     __slots__ = ("handle", "held_since", "is_broadcast", "ordinal", "publication", "update_id")
 
@@ -20,11 +20,11 @@ class ReadUpdate:
         self.ordinal = ordinal_of(publication.key) if MARK in publication.key else None
         """Its place among those of its producer; None if it is not numbered."""
         self.held_since: float | None = None
-        """Monotonic seconds of the first time that it could not be published."""
+        """The monotonic second at which publishing it failed for the first time."""
 
 
 class HeldUpdates:
-    """What waits to be published again, each project's updates in their order."""
+    """The updates that wait to be published again. The updates of each project keep their order."""
 
     __slots__ = ("_by_project",)
 
@@ -35,7 +35,7 @@ class HeldUpdates:
         return sum(len(updates) for updates in self._by_project.values())
 
     def holds(self, project_id: str) -> bool:
-        """True while an update of the project waits: a later one has to wait behind it."""
+        """True while an update of the project waits. Later updates of the project then have to wait behind it."""
         return project_id in self._by_project
 
     def add(self, update: ReadUpdate, now: float) -> None:
@@ -45,6 +45,6 @@ class HeldUpdates:
         self._by_project.setdefault(update.publication.project_id, deque()).append(update)
 
     def take_all(self) -> Sequence[ReadUpdate]:
-        """Everything that waits, to be tried again in this order."""
+        """Take all updates that wait, to try them again in this order."""
         waiting, self._by_project = self._by_project, {}
         return [update for updates in waiting.values() for update in updates]

@@ -1,4 +1,4 @@
-"""One server process: its open projects and its connections, and everything a command can ask of them."""
+"""One server process: its open projects, its connections, and the operations that commands need."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ BROADCASTS: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A subscription's place: `position` is where it starts."""
+    """A confirmed subscription. `position` is where it starts."""
 
     position: Position
     recovered: bool
@@ -42,8 +42,8 @@ Subscribed = Callable[[Confirmed | CommandError], None]
 
 
 class Node:
-    """The registry of projects and connections, and the operations on them. Single-threaded, callback style:
-    nothing here waits."""
+    """The registry of projects and connections, and the operations on them. It runs in one thread and answers by
+    callback; nothing here waits."""
 
     def __init__(self, engine: Engine, broadcast_store: LogStore, observer: ConnectionObserver) -> None:
         self.engine = engine
@@ -58,11 +58,12 @@ class Node:
     # Projects
 
     def project(self, project_id: str) -> Project:
-        """The project, opened if need be. Raises CommandError: `invalid_project_id`, `too_many_projects`."""
+        """The project; it is opened if it is not open yet. Raises CommandError: `invalid_project_id`,
+        `too_many_projects`."""
         return self.projects.get(project_id)
 
     def sweep(self) -> None:
-        """Let go of what is too old, unused or too much. Called every few seconds."""
+        """Remove publications and projects that are too old, unused or too many. Called every few seconds."""
         self.projects.sweep()
         self._broadcasts.journal.log.trim(self.engine.clock.wall())
 
@@ -77,17 +78,17 @@ class Node:
             self.follow_broadcasts(connection)
 
     def follow_broadcasts(self, connection: Connection) -> None:
-        """From here on the connection gets broadcasts: as soon as it is known whose it is."""
+        """From now on the connection gets broadcasts. Called as soon as the client has authenticated."""
         connection.broadcasts = (self._broadcasts, self._broadcasts.fan_out.attach(connection))
         self._observer.changed(connection)
 
     @property
     def is_full(self) -> bool:
-        """True while no further connection is taken in."""
+        """True while the node takes no further connection."""
         return 0 < self.limits.connections <= len(self.connections)
 
     def check_room(self, subscriptions: int = 0) -> None:
-        """Raises CommandError unless one more connection may come in that follows so many projects at once:
+        """Raises CommandError unless one more connection may come in that follows this many projects at once:
         `too_many_connections`, `too_many_subscriptions`."""
         if self.is_full:
             raise CommandError(
@@ -103,7 +104,7 @@ class Node:
         return CommandError(ErrorCode.TOO_MANY_SUBSCRIPTIONS, reason, setting="MAX_SUBSCRIPTIONS")
 
     def unregister(self, connection: Connection) -> None:
-        """Let a connection go, with all its subscriptions. Doing it twice changes nothing."""
+        """Remove a connection and all its subscriptions. Doing it twice changes nothing."""
         if not connection.is_open:
             return
         connection.is_open = False
@@ -143,13 +144,13 @@ class Node:
             self._observer.changed(connection)
 
     def _confirm_again(self, connection: Connection, command: Subscribe, done: Subscribed) -> None:
-        """Subscribing to what is followed already replays nothing."""
+        """Confirm a subscription that exists already. Nothing is sent again."""
         followed = connection.subscriptions.get(command.project_id)
         if followed is not None and followed[1].state is not CursorState.STARTING:
             project, cursor = followed
             done(Confirmed(project.fan_out.position(cursor), recovered=True))
             return
-        try:  # the first one was refused, or ended meanwhile; another one may be under way
+        try:  # the first one was refused, or ended meanwhile; another one may exist by now
             self.subscribe(connection, command, done)
         except CommandError as fault:
             done(fault)
@@ -164,7 +165,7 @@ class Node:
     ) -> bool:
         identity = connection.identity
         if identity is None or not identity.may(SUBSCRIBE, project.project_id):
-            start = forbidden()  # a new token came meanwhile, which permits less
+            start = forbidden()  # a new token came meanwhile, and it permits less
         if isinstance(start, CommandError):
             connection.subscriptions.pop(project.project_id, None)
             self._observer.changed(connection)
@@ -176,8 +177,8 @@ class Node:
         return True
 
     def end_forbidden(self, connection: Connection, identity: Identity) -> list[str]:
-        """End the subscriptions that an identity does not permit; the projects that these were. One that has not
-        started yet is looked at when it starts."""
+        """End the subscriptions that an identity does not permit. Returns their projects. A subscription that has not
+        started yet is checked when it starts."""
         ended: list[str] = []
         for project_id, (project, cursor) in list(connection.subscriptions.items()):
             if cursor.state is not CursorState.STARTING and not identity.may(SUBSCRIBE, project_id):
@@ -189,7 +190,7 @@ class Node:
         return ended
 
     def unsubscribe(self, connection: Connection, project_id: str, done: Callable[[], None]) -> None:
-        """Stop following; `done` is called once nothing more of the project will be delivered."""
+        """Stop following a project. `done` is called once nothing more of the project will be delivered."""
         followed = connection.subscriptions.get(project_id)
         if followed is None:
             done()
@@ -201,7 +202,7 @@ class Node:
             if connection.subscriptions.get(project_id) == followed:
                 del connection.subscriptions[project_id]
                 self._observer.changed(connection)
-            self.unsubscribe(connection, project_id, done)  # if it was refused, one that came after it may follow
+            self.unsubscribe(connection, project_id, done)  # another one may have begun after it
 
         project.fan_out.when_started(cursor, end)
 
@@ -216,7 +217,7 @@ class Node:
         limits: PageLimits | None = None,
         is_over: Callable[[], bool] = lambda: False,
     ) -> Feed:
-        """A pull cursor on a project's log; by default with pages as large as `history` gives them. Raises
+        """Make a pull cursor on a project's log. Without `limits` its pages are as large as those of `history`. Raises
         CommandError: `invalid_project_id`, `too_many_projects`."""
         most = limits or PageLimits(self.limits.history_page_messages, self.limits.history_page_bytes)
         return self.project(project_id).feed(most, after=after, epoch=epoch, is_over=is_over)
@@ -224,14 +225,14 @@ class Node:
     # Publishing
 
     def check_size(self, payload: bytes) -> None:
-        """Raises CommandError with `message_too_large` unless one published object is small enough."""
+        """Raises CommandError with `message_too_large` unless the object is small enough to be published."""
         if len(payload) > self._object_bytes_max:
             reason = f"a published object has at most {self._object_bytes_max} bytes"
             raise CommandError(ErrorCode.MESSAGE_TOO_LARGE, reason)
 
     def prepare(self, message: JsonObject, project_id: str, key: str = "") -> PreparedPublication:
-        """Make a publication of an object that was read where it came in. Raises CommandError: `invalid_project_id`,
-        `message_too_large`, and what `publication.prepare` finds."""
+        """Make a publication of an object that was parsed where it came in. Raises CommandError: `invalid_project_id`,
+        `message_too_large`, and the errors of `publication.prepare`."""
         if project_id not in self.projects and not is_project_id(project_id):
             raise invalid_project_id()
         self.check_size(message.body)
@@ -250,13 +251,14 @@ class Node:
             journal.publish(prepared, done)
 
     def prepare_broadcast(self, message: JsonObject) -> PreparedPublication:
-        """Make a broadcast of an object. Raises CommandError: `message_too_large`, and what
-        `publication.prepare_broadcast` finds."""
+        """Make a broadcast of an object. Raises CommandError: `message_too_large`, and the errors of
+        `publication.prepare_broadcast`."""
         self.check_size(message.body)
         return publication.prepare_broadcast(message)
 
     def broadcast(self, prepared: PreparedPublication) -> int:
-        """Send a broadcast to every connection of this node; how many there are. Raises CommandError: `overloaded`."""
+        """Send a broadcast to every connection of this node. Returns how many there are. Raises CommandError:
+        `overloaded`."""
         self._broadcasts.journal.publish(prepared, lambda _answer: None)
         self.engine.counters.broadcasts += 1
         return len(self.connections)

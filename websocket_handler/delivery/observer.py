@@ -1,4 +1,4 @@
-"""Who is told about the connections of a node."""
+"""The part of a node that wants to know about its connections."""
 
 from typing import Protocol
 
@@ -6,10 +6,10 @@ from websocket_handler.delivery.connection import Connection
 
 
 class ConnectionObserver(Protocol):
-    """Is told at once, from the event loop's thread, and must not wait."""
+    """It is called at once, from the event loop's thread, and must not wait."""
 
     def changed(self, connection: Connection) -> None:
-        """It has become known whose connection this is, or the connection follows other projects than before."""
+        """The client has authenticated, or the connection follows other projects than before."""
         ...
 
     def gone(self, connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""What `/ready` says: if new clients are welcome on this node, and why they are not."""
+"""What `/ready` says: if this node welcomes new clients, and if not, why."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,15 +13,16 @@ class Reason:
 
 
 class Readiness:
-    """Asks the parts of a node when somebody wants to know."""
+    """Asks the parts of a node each time when somebody wants to know."""
 
     def __init__(self, is_draining: Callable[[], bool], failures: Mapping[str, Callable[[], str | None]]) -> None:
-        """`failures` asks each dependency, by its name, why it cannot be used at the moment; None if it can."""
+        """`failures` has a function for each dependency, by its name. It returns why the dependency cannot be used at
+        the moment, or None if it can."""
         self._is_draining = is_draining
         self._failures = failures
 
     def reasons(self) -> list[Reason]:
-        """Why new clients should be sent elsewhere; empty while they are welcome."""
+        """Why new clients should go to other nodes; empty while they are welcome here."""
         reasons = [Reason("node", "draining")] if self._is_draining() else []
         for name, failure in self._failures.items():
             if fault := failure():

@@ -1,4 +1,5 @@
-"""Keeps the state store up to date with who is connected and follows what, off the hot path."""
+"""Keeps the state store up to date: who is connected, and which projects each connection follows. It works away from
+the hot path."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,17 +13,17 @@ from websocket_handler.ports.state_store import ConnectionRecord, StateStore, St
 
 WRITE_INTERVAL_S: Final = 1.0
 REFRESH_INTERVAL_S: Final = 6 * 3600.0
-"""Records expire after a day; a live connection's is written again well before."""
+"""Records expire after a day. The record of a live connection is written again long before that."""
 BATCH_MAX: Final = 200
 RETRY_INTERVAL_MAX_S: Final = 30.0
-"""While the store fails."""
+"""The longest wait between two attempts while the store fails."""
 
 Report = Callable[[str, dict[str, object]], None]
 
 
 class StateRecorder:
-    """Observes a node's connections, gathers what changed, and writes it in batches. What could not be written stays
-    gathered; that is bounded, because there is one entry per connection."""
+    """Observes a node's connections, gathers what changed, and writes it in batches. A change that could not be written
+    stays gathered. There is at most one entry per connection, so that is bounded."""
 
     def __init__(self, store: StateStore, node_id: str, clock: Clock, random: Random, report: Report) -> None:
         self._store = store
@@ -31,7 +32,7 @@ class StateRecorder:
         self._report = report
         self._backoff = Backoff(random.random, WRITE_INTERVAL_S, RETRY_INTERVAL_MAX_S)
         self._changed: dict[str, Connection] = {}
-        """Open connections whose record is missing in the store, or old there."""
+        """Open connections without a record in the store, or with one that is out of date."""
         self._gone: dict[str, None] = {}
         """The ids of ended connections that may have a record in the store."""
         self._recorded: dict[str, Connection] = {}
@@ -50,7 +51,7 @@ class StateRecorder:
             self._gone[connection.connection_id] = None
 
     async def run(self) -> None:
-        """Write once a second while there is something to write, until cancelled. Less often while that fails."""
+        """Write once a second if there is anything to write, until cancelled. While writing fails, try less often."""
         failures = 0
         while True:
             await asyncio.sleep(max(WRITE_INTERVAL_S, self._backoff.delay_s(failures)))
@@ -66,7 +67,7 @@ class StateRecorder:
 
     async def write(self) -> bool:
         """Write everything that is gathered. Returns False if the store could not take it. A node that stops calls this
-        while `run` may be writing; the store takes one write at a time."""
+        even while `run` is writing; the two take turns."""
         async with self._writing:
             while self._changed or self._gone:
                 if not await self._write_gathered():
@@ -74,8 +75,8 @@ class StateRecorder:
         return True
 
     async def _write_gathered(self) -> bool:
-        """One pass over what is gathered now. Later changes wait for the next pass: a client that comes and goes
-        between two passes costs no write."""
+        """Write everything that is gathered now. Later changes wait for the next call. So a client that comes and goes
+        between two calls costs no write."""
         changed, gone_ids = list(self._changed.values()), list(self._gone)
         for start in range(0, max(len(changed), len(gone_ids)), BATCH_MAX):
             batch = slice(start, start + BATCH_MAX)
@@ -100,7 +101,7 @@ class StateRecorder:
 
     def _written(self, records: list[ConnectionRecord], gone: list[str]) -> None:
         for record in records:
-            connection = self._changed.get(record.connection_id)  # None if it has ended meanwhile
+            connection = self._changed.get(record.connection_id)  # None if the connection has ended meanwhile
             if connection is not None and self._record(connection).subscriptions == record.subscriptions:
                 del self._changed[record.connection_id]
         for connection_id in gone:

@@ -1,9 +1,10 @@
-"""Keeps this node from being ended for the sake of fewer nodes while many clients are on it.
+"""Protects this node while it has many clients, so that its service does not end it just to have fewer nodes.
 
-Protection also holds up deployments, which wait for a protected node. So a node gives it up as soon as another node
-is there, which with one steady node means that a deployment is under way; the hand-over at the drain then does what
-protection did. It is short and renewed, so that a node that hangs loses it; and somebody who takes it away by hand
-is not contradicted until the node has become quiet once.
+Protection also delays deployments, because a deployment waits for a protected node. So a node gives its protection up
+as soon as there is another node. If a service usually has one node, a second one means that a deployment is under way,
+and then the hand-over at the drain does the work of the protection. Protection lasts minutes and is renewed, so a node
+that hangs loses it. If somebody takes the protection away by hand, the node does not ask for it again until it has
+become quiet once.
 """
 
 import asyncio
@@ -17,13 +18,14 @@ from websocket_handler.telemetry.counters import Counters
 LOOK_INTERVAL_S: Final = 5.0
 PROTECTION_MINUTES: Final = 10
 RENEW_AFTER_S: Final = 180.0
-"""Several renewals may fail before the protection expires."""
+"""Protection is renewed this long after it began, so that several renewals may fail before it expires."""
 RELEASE_SHARE: Final = 0.8
-"""Below this share of the threshold it ends, so that a count that sways about the threshold does not sway it."""
+"""The node gives protection up below this share of the threshold. So a number of connections that moves around the
+threshold does not switch it on and off."""
 
 
 class ScaleInProtection:
-    """Protects from `threshold` connections on; 0 means never. `has_peers` tells whether another node is there."""
+    """Protects the node from `threshold` connections on; 0 means never. `has_peers` tells if there is another node."""
 
     def __init__(
         self,
@@ -44,9 +46,9 @@ class ScaleInProtection:
         self._report = report
         self._turn = asyncio.Lock()
         self._may_hold = False
-        """Asked for, and not given back: true as well when the answer was lost."""
+        """True from the request until a release that succeeded, even if the answer to the request was lost."""
         self._expires_at: float | None = None
-        """When what is known to hold ends on its own."""
+        """The monotonic second at which the last confirmed protection expires."""
         self._renew_at = 0.0
         self._is_waived = False
         self._is_over = False
@@ -54,17 +56,18 @@ class ScaleInProtection:
 
     @property
     def is_on(self) -> bool:
-        """True if the operator wants protection at all."""
+        """True if the operator wants protection."""
         return self._threshold > 0
 
     async def run(self) -> None:
-        """Protect and release as the connections come and go, until cancelled."""
+        """Protect or release the node as connections come and go, until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(LOOK_INTERVAL_S)
 
     async def look(self) -> None:
-        """Do what the connections ask for. A failure is reported once, counted, and tried again at the next look."""
+        """Protect or release the node, as the number of connections demands. A failure is reported once, counted, and
+        tried again at the next look."""
         async with self._turn:
             if not self._threshold:
                 return
@@ -80,8 +83,8 @@ class ScaleInProtection:
                 self._tell_state(is_down=False, reason="")
 
     async def end(self) -> None:
-        """The node is going away: release, and never protect again. Takes as long as one call takes at most, and
-        another that may be under way."""
+        """The node is going away: release it, and never protect it again. This takes at most as long as one call, and
+        another one that may be under way."""
         self._is_over = True
         await self.look()
 
@@ -112,7 +115,7 @@ class ScaleInProtection:
             self._report("scale_in.protected", {"connections": self._connections()})
 
     def _waive(self) -> None:
-        """Somebody took the protection away before its time."""
+        """Somebody took the protection away before it expired."""
         self._may_hold, self._expires_at, self._is_waived = False, None, True
         self._counters.scale_in_protections["waived"] += 1
         self._report("scale_in.waived", {"connections": self._connections()})

@@ -1,1 +1,1 @@
-"""A project's log on this node: who owns it, who follows it, and who reads it."""
+"""A project's log on this node: its owner, its followers and its readers."""

@@ -13,7 +13,7 @@ from websocket_handler.telemetry.counters import Counters
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The parts that every project uses, and the two choices in which the broadcast log differs."""
+    """The parts that every project uses, and the two functions that differ for the broadcast log."""
 
     store: LogStore
     clock: Clock
@@ -21,10 +21,10 @@ class Engine:
     limits: DeliveryLimits
     counters: Counters
     new_id: Callable[[], str]
-    """Makes a new id of [A-Za-z0-9_-], for epochs and writers."""
+    """Makes a new id of the characters [A-Za-z0-9_-], for epochs and writers."""
     finish: Callable[[PreparedPublication, int, int], bytes]
-    """Makes the bytes that subscribers get from a publication's head and its offset."""
+    """Makes the bytes that subscribers get, from a publication's head, its offset and its time."""
     are_resets_told: bool = True
     """False for broadcasts: they promise nothing, so a subscriber is not told that it missed some."""
     group: Group = one_by_one
-    """How the same bytes reach many clients."""
+    """How the same bytes are sent to many clients."""

@@ -21,12 +21,12 @@ from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.replies import subscription_reset
 
 STORE_RETRY_S: Final = 1.0
-"""How long a cursor waits before it asks a store again that did not answer."""
+"""How many seconds a cursor waits before it asks a store again that did not answer."""
 PAGE_MESSAGES_MAX: Final = 1000
 
 
 class Subscriber(Protocol):
-    """What follows a project: a connection that takes frames and says when it is full."""
+    """A connection that follows a project: it takes frames, and says when it can take no more."""
 
     transport: Transport
     write: Callable[[bytes], object]
@@ -40,11 +40,12 @@ class Subscriber(Protocol):
 
 Subscription = Cursor[Subscriber]
 Confirm = Callable[[Start | CommandError], bool]
-"""Confirms a start, and returns True if the subscriber may follow from there; or is told why there is none."""
+"""Called with a start. It confirms the start, and returns True if the subscriber may follow from there. If there is no
+start, it is called with the reason."""
 
 
 class FanOut:
-    """The cursors on one project. It is told `appended` and `replaced`; a cursor that is behind reads pages."""
+    """The cursors on one project. The journal calls `appended` and `replaced`; a cursor that is behind reads pages."""
 
     __slots__ = (
         "_cursors",
@@ -66,13 +67,14 @@ class FanOut:
         self._reader = reader
         self._engine = engine
         self._cursors: dict[Subscriber, Subscription] = {}
-        """Everyone who follows, oldest first: the order in which they are written to."""
+        """All subscriptions, oldest first; the subscribers are written to in this order."""
         self._level: dict[Subscriber, None] = {}
-        """Those who are level."""
+        """The subscribers that are level."""
         self._groups: list[tuple[Framing, SendToAll]] | None = None
-        """The level cursors' transports, by framing; None when somebody became level or left since it was made."""
+        """The transports of the level cursors, by framing. None if a subscriber became level or left since it was
+        made."""
         self._when_started: dict[Subscription, list[Callable[[], None]]] = {}
-        """What waits until a STARTING cursor is confirmed or refused."""
+        """What to call once a STARTING cursor is confirmed or refused."""
 
     @property
     def is_empty(self) -> bool:
@@ -81,7 +83,7 @@ class FanOut:
 
     @property
     def subscribers(self) -> Sequence[Subscriber]:
-        """Everyone who follows, oldest first."""
+        """All who follow, oldest first."""
         return list(self._cursors)
 
     def __len__(self) -> int:
@@ -90,7 +92,7 @@ class FanOut:
     # The hot path
 
     def appended(self, page: Page) -> None:
-        """Send entries, which are in the log already, to every level cursor."""
+        """Send entries to every level cursor. They are in the log already."""
         if not self._level:
             self.delivered = page.last
             return
@@ -98,7 +100,7 @@ class FanOut:
         sent = 0
         for chunk in cut([entry.payload for entry in entries], self._engine.limits.write_bytes):
             groups = self._groups
-            if groups is None:  # somebody paused, left or caught up since
+            if groups is None:  # somebody paused, left or caught up since the last time
                 groups = self._groups = self._grouped()
             writes = [(framing.texts(chunk), send) for framing, send in groups]
             sent += len(chunk)
@@ -108,7 +110,7 @@ class FanOut:
                 send(data)
 
     def _grouped(self) -> list[tuple[Framing, SendToAll]]:
-        """The level cursors' transports, by the bytes that they take: nearly always all in one group."""
+        """The transports of the level cursors, by the bytes that they take. Nearly always they all form one group."""
         groups: defaultdict[Framing, list[Transport]] = defaultdict(list)
         for subscriber in self._level:
             groups[subscriber.framing].append(subscriber.transport)
@@ -117,7 +119,8 @@ class FanOut:
     # Cursors
 
     def attach(self, subscriber: Subscriber) -> Subscription:
-        """Follow from now on, unconfirmed: for the broadcast log, for whose positions nobody asks."""
+        """Follow from now on, without a confirmation. For the broadcast log, because nobody asks for a position in
+        it."""
         cursor = Cursor(subscriber, self._engine.clock.wall())
         self._cursors[subscriber] = cursor
         cursor.offset = self.delivered
@@ -127,8 +130,8 @@ class FanOut:
     def subscribe(
         self, subscriber: Subscriber, since: Position | None, rewind: int | None, confirm: Confirm
     ) -> Subscription:
-        """Follow from the asked position. `confirm` is called with the start once, before anything is delivered; with
-        a CommandError, or when it returns False, the subscription has ended."""
+        """Follow from the position that the subscriber asks for. `confirm` is called once, with the start, before
+        anything is delivered. If it is called with a CommandError, or returns False, the subscription has ended."""
         cursor = Cursor(subscriber, self._engine.clock.wall())
         self._cursors[subscriber] = cursor
         self._when_started[cursor] = []
@@ -153,18 +156,18 @@ class FanOut:
             callback()
 
     def when_started(self, cursor: Subscription, callback: Callable[[], None]) -> None:
-        """Call once the cursor's start is confirmed or refused; at once when that has happened already."""
+        """Call `callback` once the cursor's start is confirmed or refused; at once if it is already."""
         if cursor.state is CursorState.STARTING:
             self._when_started[cursor].append(callback)
         else:
             callback()
 
     def position(self, cursor: Subscription) -> Position:
-        """The position of what the subscriber was sent last."""
+        """The position after the entry that the subscriber was sent last."""
         return Position(self._epoch, self.delivered if cursor.state is CursorState.LEVEL else cursor.offset)
 
     def end_cursor(self, cursor: Subscription) -> None:
-        """The subscriber left. Ending twice changes nothing."""
+        """End a subscription. Ending it twice changes nothing."""
         if cursor.state is CursorState.ENDED:
             return
         cursor.state = CursorState.ENDED
@@ -174,7 +177,7 @@ class FanOut:
             self._groups = None
 
     def pause(self, cursor: Subscription) -> None:
-        """The subscriber's outbox is full: it was sent everything up to here, the rest waits in the log."""
+        """The subscriber's outbox is not empty. Everything up to here was sent; later entries wait in the log."""
         if cursor.state is CursorState.LEVEL:
             cursor.offset = self.delivered
             cursor.state = CursorState.BEHIND
@@ -182,12 +185,12 @@ class FanOut:
             self._groups = None
 
     def resume(self, cursor: Subscription) -> None:
-        """The subscriber's outbox drained."""
+        """The subscriber's outbox is empty again."""
         if cursor.state is CursorState.BEHIND:
             self._catch_up(cursor)
 
     def _catch_up(self, cursor: Subscription) -> None:
-        """Send what the cursor is behind by, until it is level or its outbox is full."""
+        """Send the entries that the cursor lacks, until it is level or its subscriber can take no more."""
         subscriber = cursor.owner
         cursor.state = CursorState.BEHIND
         while not subscriber.is_paused:
@@ -209,9 +212,9 @@ class FanOut:
         cursor.owner.write(cursor.owner.framing.texts(page.payloads))
 
     def _page_read(self, cursor: Subscription, asked: int, answer: Page | CommandError) -> None:
-        """The store's answer to a cursor that memory no longer reaches."""
+        """The answer of the store to a cursor that is further back than memory."""
         if cursor.state is not CursorState.READING or cursor.offset != asked:
-            return  # it ended, or was moved, while the page was on its way
+            return  # the cursor ended or moved while the store was read
         cursor.state = CursorState.BEHIND
         if isinstance(answer, CommandError):
             self._engine.scheduler.call_later(STORE_RETRY_S, partial(self.resume, cursor))
@@ -229,7 +232,7 @@ class FanOut:
             self._send(cursor, part)
 
     def _move(self, cursor: Subscription, offset: int) -> None:
-        """Go on from another position, and say so: what lay between is not retained."""
+        """Continue at another position, and tell the subscriber: the entries in between are no longer retained."""
         cursor.offset = offset
         self._engine.counters.subscription_resets += 1
         if self._engine.are_resets_told:
@@ -237,13 +240,13 @@ class FanOut:
         self._catch_up(cursor)
 
     def replaced(self, end: Position, beginning: int) -> None:
-        """The log is another one now, which ends at `end`: every cursor goes on after the offset `beginning`."""
+        """There is now another log, which ends at `end`. Every cursor continues after the offset `beginning`."""
         self._epoch, self.delivered = end.epoch, end.offset
         self._level.clear()
         self._groups = None
         moved = [cursor for cursor in self._cursors.values() if cursor.state is not CursorState.STARTING]
         for cursor in moved:
-            cursor.state = CursorState.BEHIND  # before anything is written: a write may pause or end a cursor
+            cursor.state = CursorState.BEHIND  # before any write, which may pause or end a cursor
         for cursor in moved:
             if cursor.is_live:
                 self._move(cursor, beginning)

@@ -1,7 +1,7 @@
-"""The one pull cursor: how SSE, long polls, the `history` command and every later reader read a project's log.
+"""The one pull cursor: SSE, long polls, the `history` command and every later reader read a project's log through it.
 
-A feed keeps its project open, waits for news, and knows its position. It pulls: a client that does not read costs one
-page and nothing else.
+A feed keeps its project open, waits for news, and knows its position. Its owner asks for each page, so a client that
+does not read costs one page and nothing else.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from websocket_handler.protocol.messages import Position
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
-    """The most that one page carries; always at least one entry."""
+    """The most that one page carries. It always carries at least one entry."""
 
     messages: int
     bytes: int
@@ -30,7 +30,7 @@ class Readable(Protocol):
 
     reader: Reader
     feeds: "dict[Feed, None]"
-    """The feeds on it: while there is one, the project stays open; each is woken when there is news."""
+    """The feeds on the project. While there is one, the project stays open. Each is woken when there is news."""
 
 
 class Feed:
@@ -45,11 +45,11 @@ class Feed:
         epoch: str | None = None,
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Read after the offset `after`; with `epoch` None in whatever log there is. When `is_over` says so at a wake,
-        the feed waits no longer."""
+        """Read after the offset `after`, in the log with this epoch; if `epoch` is None, in whatever log there is. If
+        `is_over` returns True when the feed is woken, the feed waits no longer."""
         self.epoch = epoch
         self.offset = after
-        """The offset of the last entry that was handed out."""
+        """The offset of the last entry that was returned."""
         self._project = project
         self._limits = limits
         self._is_over = is_over
@@ -58,12 +58,13 @@ class Feed:
 
     @property
     def position(self) -> Position:
-        """The position after the last entry that was handed out. A page was read, or `begin` was awaited."""
+        """The position after the last entry that was returned. Read it only after a page was returned, or after
+        `begin`."""
         assert self.epoch is not None, "the first answer of the log says which it is"
         return Position(self.epoch, self.offset)
 
     def close(self) -> None:
-        """Let go of the project. Closing twice changes nothing."""
+        """Stop reading, so that the project may close. Closing twice changes nothing."""
         self._project.feeds.pop(self, None)
 
     def __enter__(self) -> "Feed":
@@ -75,7 +76,7 @@ class Feed:
         self.close()
 
     async def begin(self, since: Position | None) -> Start:
-        """Take the position after `since`, or the end of the log; where that is. Raises CommandError with
+        """Move to the position `since`, or to the end of the log. Returns where that is. Raises CommandError with
         `store_unavailable`."""
         start = await _answer(lambda done: self._project.reader.place(since, None, done))
         assert isinstance(start, Start)
@@ -83,8 +84,8 @@ class Feed:
         return start
 
     def look(self, done: Paged) -> None:
-        """Call `done` with the next page, which may be empty, or with a CommandError; the cursor moves behind it.
-        A page that is not `recovered` is a reset: it goes on from the offset `page.after`."""
+        """Call `done` with the next page, which may be empty, or with a CommandError. The cursor moves behind the page.
+        A page that is not `recovered` is a reset: it continues after the offset `page.after`."""
 
         def answered(answer: Page | CommandError) -> None:
             if isinstance(answer, Page):
@@ -95,8 +96,8 @@ class Feed:
         self._project.reader.page(self.epoch, self.offset, limits.messages, limits.bytes, answered)
 
     async def next(self, wait_s: float) -> Page | None:
-        """The next page, as soon as there is one; None when nothing came within `wait_s` seconds, or when it is over.
-        Raises CommandError with `store_unavailable`; the position stays."""
+        """Wait for the next page. Returns None if nothing came within `wait_s` seconds, or if `is_over` says so. Raises
+        CommandError with `store_unavailable`; then the position stays."""
         deadline = asyncio.get_running_loop().time() + wait_s
         self._woken = asyncio.Event()
         while True:
@@ -114,13 +115,14 @@ class Feed:
                 return None
 
     def wake(self) -> None:
-        """There is news, or a reason to look up: it is called at every publication, reset, drain and revocation."""
+        """Wake the feed, because there is news or a reason to stop. Called at every publication, reset, drain and
+        revocation."""
         if self._woken is not None:
             self._woken.set()
 
 
 async def _answer(ask: Callable[[Callable[[Start | Page | CommandError], None]], None]) -> Start | Page:
-    """The answer to a question that is answered by callback. Raises the CommandError that came instead."""
+    """Wait for an answer that is given by callback. Raises the CommandError that came instead."""
     future: asyncio.Future[Start | Page | CommandError] = asyncio.get_running_loop().create_future()
 
     def done(answer: Start | Page | CommandError) -> None:

@@ -11,30 +11,33 @@ class DeliveryLimits:
 
     log: LogLimits = field(default_factory=LogLimits)
     message_bytes: int = 65_536
-    """One published object, whichever way it came; beyond it: `message_too_large`."""
+    """The largest object that may be published, whichever way it comes. The answer to a larger one is
+    `message_too_large`."""
     history_page_messages: int = 1000
-    """The most publications in one `history` reply; a higher `limit` is capped."""
+    """The most publications in one `history` reply. A higher `limit` counts as this one."""
     history_page_bytes: int = 1_048_576
     log_bytes_total: int = 134_217_728
-    """All retained publications of all projects: beyond it `shrink` takes from the least recently used."""
+    """How many bytes of publications all projects retain together. Beyond it, the projects that were used least
+    recently give up their oldest publications."""
     projects: int = 10_000
-    """Open projects; beyond it idle ones are closed, and when none is idle: `too_many_projects`."""
+    """How many projects may be open. Beyond it idle ones are closed; if none is idle, the answer is
+    `too_many_projects`."""
     project_idle_s: float = 60.0
     pending_messages: int = 10_000
-    """Publications of one project that wait for the log store; beyond it: `overloaded`."""
+    """How many publications of one project may wait for the log store. The answer to more of them is `overloaded`."""
     pending_bytes: int = 8_388_608
     write_bytes: int = 131_072
-    """The most one fan-out write carries to one subscriber, unless a single publication is larger."""
+    """The most bytes that one fan-out write carries to one subscriber, unless a single publication is larger."""
     key_count: int = 10_000
     key_seconds: float = 300.0
     producers: int = 1000
     """Producers of one project whose last sequence is remembered; beyond it the one that published longest ago is
     forgotten, whose next update may have to wait (`delivery/update_order.py`)."""
     connections: int = 10_000
-    """Live connections; beyond it handshakes get 503 `too_many_connections`."""
+    """How many connections may be open. Further handshakes get 503 `too_many_connections`."""
     subscriptions: int = 256
-    """Projects one connection follows; beyond it: `too_many_subscriptions`."""
+    """How many projects one connection may follow. The answer to more of them is `too_many_subscriptions`."""
     commands_in_flight: int = 256
-    """Commands of one connection that wait for a queue or a store; beyond it: `overloaded`. `delivery.in_flight` says
-    what counts for how many."""
+    """How many commands of one connection may wait for a queue or a store; `delivery.in_flight` says which command
+    counts for more than one. The answer to more of them is `overloaded`."""
     presence_listed: int = 1000

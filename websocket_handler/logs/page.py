@@ -14,10 +14,11 @@ from websocket_handler.protocol.messages import Position
 
 
 class Page(Struct, frozen=True):
-    """The entries after the offset `after`, up to and including the offset `last`; `last == after` when there are none.
+    """The entries after the offset `after`, up to and including the offset `last`. If there are none, `last` equals
+    `after`.
 
-    `recovered` is false when the page does not continue where its reader asked: the log no longer has what lay between,
-    or it is another log. Its reader goes on from `after`.
+    `recovered` is false if the page does not continue where its reader asked: the entries in between are no longer
+    retained, or it is another log. The reader goes on from `after`.
     """
 
     epoch: str
@@ -37,7 +38,7 @@ class Page(Struct, frozen=True):
         return [entry.payload for entry in self.entries]
 
     def until(self, offset: int) -> "Page":
-        """The part of the page up to and including `offset`."""
+        """The beginning of the page, up to and including `offset`."""
         if self.last <= offset:
             return self
         return page_of(self.epoch, self.after, [entry for entry in self.entries if entry.offset <= offset])
@@ -52,17 +53,17 @@ class Page(Struct, frozen=True):
         return self
 
     def behind(self, part: "Page") -> "Page":
-        """What remains of the page when its beginning `part` is taken away."""
+        """The rest of the page after its beginning `part`."""
         return page_of(self.epoch, part.last, self.entries[len(part.entries) :])
 
 
 def page_of(epoch: str, after: int, entries: Sequence[Publication], *, recovered: bool = True) -> Page:
-    """The page of these entries, which come right after `after`."""
+    """A page of these entries, which follow right after `after`."""
     return Page(epoch, after, entries[-1].offset if entries else after, entries, recovered)
 
 
 def moved_to(epoch: str, offset: int) -> Page:
-    """The answer to a reader whose position the log does not have: go on from here."""
+    """The answer to a reader whose position is not in the log: go on from here."""
     return Page(epoch, offset, offset, (), recovered=False)
 
 
@@ -74,7 +75,8 @@ def entries_after(segment: Segment, offset: int) -> Sequence[Publication]:
 
 
 def page_in(tail: Tail, epoch: str, offset: int) -> Page | None:
-    """The entries after `offset` in what was read from the store; None unless they continue there in this epoch."""
+    """A page of what was read from the store after `offset`. None if it does not continue there, or has another
+    epoch."""
     segments = tail.segments
     if tail.epoch != epoch or not segments or not segments[0].first <= offset + 1 <= segments[-1].last:
         return None

@@ -1,4 +1,4 @@
-"""One open project: its journal, those who follow it, and those who read along."""
+"""One open project: its journal, its subscribers and its feeds."""
 
 from collections.abc import Callable
 
@@ -12,12 +12,13 @@ from websocket_handler.protocol.messages import Position
 
 
 class Project:
-    """Joins the parts of one project. The journal writes; it tells the push cursors and wakes the feeds."""
+    """Joins the parts of one project. The journal writes. It tells the push cursors, and the project wakes the
+    feeds."""
 
     __slots__ = ("_closed", "fan_out", "feeds", "journal", "project_id", "reader", "used_at")
 
     def __init__(self, project_id: str, engine: Engine, closed: Callable[["Project"], None]) -> None:
-        """`closed` is called when the log cannot be opened, possibly at once."""
+        """`closed` is called if the log cannot be opened, possibly before this returns."""
         self.project_id = project_id
         self.used_at = engine.clock.monotonic()
         self.journal = Journal(project_id, engine, self)
@@ -54,11 +55,11 @@ class Project:
         epoch: str | None = None,
         is_over: Callable[[], bool] = lambda: False,
     ) -> Feed:
-        """A new pull cursor, which keeps the project open until it is closed."""
+        """Make a pull cursor. It keeps the project open until it is closed."""
         return Feed(self, limits, after=after, epoch=epoch, is_over=is_over)
 
     def wake(self) -> None:
-        """Let every feed look up."""
+        """Wake every feed."""
         for feed in list(self.feeds):
             feed.wake()
 
@@ -66,7 +67,7 @@ class Project:
 
     @property
     def is_followed(self) -> bool:
-        """True while somebody follows or reads along, and wants to hear of what others write."""
+        """True while somebody follows or reads, and so wants to know what other nodes write."""
         return not self.fan_out.is_empty or bool(self.feeds)
 
     @property

@@ -1,4 +1,5 @@
-"""The open projects of one node: opened when somebody needs them, closed when nobody does, bounded together."""
+"""The open projects of one node. They are opened when somebody needs them and closed when nobody does, and limits hold
+for all of them together."""
 
 from collections.abc import Iterator
 
@@ -11,7 +12,7 @@ from websocket_handler.protocol.names import is_project_id
 
 
 class Projects:
-    """By project id."""
+    """The open projects by their ids."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -31,7 +32,8 @@ class Projects:
         return self._open.get(project_id)
 
     def get(self, project_id: str) -> Project:
-        """The project, opened if need be. Raises CommandError: `invalid_project_id`, `too_many_projects`."""
+        """The project; it is opened if it is not open yet. Raises CommandError: `invalid_project_id`,
+        `too_many_projects`."""
         project = self._open.get(project_id)
         if project is None:
             if not is_project_id(project_id):
@@ -39,7 +41,7 @@ class Projects:
             if len(self._open) >= self._engine.limits.projects:
                 self._close_one_idle()
             project = Project(project_id, self._engine, self._closed)
-            if project.journal.state is not State.CLOSED:  # a store may refuse before it returns
+            if project.journal.state is not State.CLOSED:  # a store may fail before `open` returns
                 self._open[project_id] = project
         project.used_at = self._engine.clock.monotonic()
         return project
@@ -58,8 +60,8 @@ class Projects:
         self._closed(project)
 
     def sweep(self) -> None:
-        """Close idle projects, let go of what is too old, and keep the total within its maximum. Called every few
-        seconds."""
+        """Close idle projects, remove publications that are too old, and keep the total within its maximum. Called
+        every few seconds."""
         limits, clock = self._engine.limits, self._engine.clock
         now, wall = clock.monotonic(), clock.wall()
         for project in list(self):
@@ -74,15 +76,15 @@ class Projects:
 
     @property
     def retained_bytes(self) -> int:
-        """What all logs in memory take."""
+        """How many bytes all logs in memory take."""
         return sum(project.journal.log.bytes for project in self)
 
     def wake_readers(self) -> None:
-        """Let every feed look up: the node goes away, or somebody may no longer read."""
+        """Wake every feed, because the node goes away, or because a visitor may have lost the right to read."""
         for project in self:
             project.wake()
 
     @property
     def is_settled(self) -> bool:
-        """True when every accepted publication was answered."""
+        """True if every accepted publication was answered."""
         return all(project.journal.is_settled for project in self)

@@ -1,4 +1,4 @@
-"""Publications that wait for the log store: bounded, in their order, and each answered once."""
+"""Publications that wait for the log store: limited in number, kept in order, and each answered once."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,13 +11,14 @@ from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.publication import PreparedPublication
 
 Published = Callable[[Position | CommandError], None]
-"""Called once: with the publication's position, or with why it was not published."""
+"""Called once: with the publication's position, or with the reason why it was not published."""
 RECORD_OVERHEAD_BYTES = 100
-"""What the end of a publication and a store's encoding add to its head and key, generously."""
+"""How many bytes the end of a publication and a store's encoding add to its head and key at most. The figure is
+generous."""
 
 
 class Waiting:
-    """A publication before its commit, and whom to answer."""
+    """A publication before its commit, and the callbacks of its publishers."""
 
     __slots__ = ("_also", "_done", "publication")
 
@@ -27,26 +28,26 @@ class Waiting:
         self._also: list[Published] = []
 
     def answer(self, answer: Position | CommandError) -> None:
-        """Tell its publisher, and everyone who published the same."""
+        """Answer its publisher, and everyone who published the same under the same key."""
         self._done(answer)
         for done in self._also:
             done(answer)
 
     def merge(self, other: "Waiting") -> None:
-        """Answer another publication of the same key and body together with this one."""
+        """Answer another publication with the same key and body together with this one."""
         self._also.append(other._done)
         self._also.extend(other._also)
 
 
 class PublicationQueue:
-    """First in, first out. `bytes` is the size of all heads that wait."""
+    """First in, first out. `bytes` is the total size of the heads that wait."""
 
     __slots__ = ("_limits", "bytes", "waiting")
 
     def __init__(self, limits: DeliveryLimits) -> None:
         self._limits = limits
         self.waiting: deque[Waiting] = deque()
-        """Oldest first. Others only look whether there are any."""
+        """Oldest first. Other classes may only ask if it is empty."""
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -64,7 +65,7 @@ class PublicationQueue:
         self.bytes += waiting.publication.size
 
     def take(self, limits: SegmentLimits) -> list[Waiting]:
-        """The oldest ones that fit into one segment: at least one, if there is one."""
+        """Take the oldest publications that fit into one segment: at least one, if there is one."""
         batch: list[Waiting] = []
         size = 0
         while self.waiting and len(batch) < limits.messages:
@@ -77,12 +78,12 @@ class PublicationQueue:
         return batch
 
     def put_back(self, batch: Sequence[Waiting]) -> None:
-        """Let those wait again, in front, that were taken last."""
+        """Put back the publications that were taken last, in front of all others."""
         self.waiting.extendleft(reversed(batch))
         self.bytes += sum(waiting.publication.size for waiting in batch)
 
     def take_again(self, count: int) -> list[Waiting]:
-        """Take the first `count` back out: those that were put back."""
+        """Take the first `count` publications again: those that were put back."""
         batch = [self.waiting.popleft() for _ in range(count)]
         self.bytes -= sum(waiting.publication.size for waiting in batch)
         return batch
@@ -96,8 +97,8 @@ class PublicationQueue:
 
 
 def without_known(batch: Sequence[Waiting], keys: KeyWindow, epoch: str, now: float) -> list[Waiting]:
-    """Those of a batch that have to be written. The others are answered: their key stands for a publication that is
-    in the log already. A key that stands twice in the batch is written once."""
+    """The publications of a batch that have to be written. The others are answered here, because their key stands for a
+    publication that is already in the log. A key that stands twice in the batch is written once."""
     first_with: dict[str, Waiting] = {}
     return [
         waiting

@@ -1,6 +1,6 @@
-"""The table of metrics: every metric of a node is one line here, and nowhere else.
+"""The table of metrics. Every metric of a node is one line here, and nowhere else.
 
-`docs/operations/metrics.md` is made from it: run `make metrics` after a change.
+`make metrics` writes `docs/operations/metrics.md` from it; run it after a change.
 """
 
 from collections import Counter
@@ -16,19 +16,19 @@ from websocket_handler.telemetry.metrics import Kind, Label, Unit, count, gauge,
 
 _OTHER: Final = "other"
 _RFC_6455: Final = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
-"""The close codes that the RFC and its registry name, and that a connection can end with."""
+"""The close codes with which a connection can end, as the RFC and its registry list them."""
 
 ACTION: Final = Label("action", tuple(command.__struct_config__.tag for command in get_args(AnyCommand)))
 AGENT: Final = Label("agent", tuple(map(str, Agent)))
 CLOSE_CODE: Final = Label("code", (*map(str, sorted({*_RFC_6455, *CloseCode})), _OTHER))
 ERROR_CODE: Final = Label("code", tuple(map(str, ErrorCode)), is_pushed_when_seen=True)
 REFUSAL: Final = Label("code", (*map(str, ErrorCode), "dropped"))
-"""`dropped`: the node was too busy even for an answer."""
+"""`dropped`: the node was too busy even to answer."""
 FORWARD_OUTCOME: Final = Label("outcome", ("confirmed", "failed", "rejected", "overloaded"))
 RECOVERY_OUTCOME: Final = Label("outcome", ("recovered", "lost"))
 PROTECTION_OUTCOME: Final = Label("outcome", ("protected", "renewed", "released", "waived", "failed"))
 UPDATE_OUTCOME: Final = Label("outcome", ("published", "broadcast", "malformed", "failed", "held"))
-"""`held`: the gateway could not publish it at once, and tries again."""
+"""`held`: the gateway could not publish it at once, and will try again."""
 
 DISORDER: Final = Label("what", ("waited", "gap", "late", "double"))
 """`waited`: it waited for updates before it. `gap`: it was published without those before it. `late`: it was published
@@ -37,7 +37,7 @@ after its successors. `double`: it was published already."""
 
 @dataclass(slots=True, eq=False)
 class Counters:
-    """What this node has counted since it started. The fields are plain slots: the hot path adds to them."""
+    """What this node has counted since its start. The fields are plain slots, because the hot path adds to them."""
 
     connections_opened: int = count("Connections taken in")
     connections_closed: Counter[str] = count("Connections ended, by close code", CLOSE_CODE)
@@ -65,7 +65,7 @@ class Counters:
     log_records_dropped: int = count("Log lines lost: stdout blocked, or its disk full")
 
     def connection_closed(self, code: int) -> None:
-        """Count the end of a connection. Clients may close with any code: one that nobody named counts as `other`."""
+        """Count the end of a connection. A client may close with any code; an unknown code counts as `other`."""
         label = str(code)
         self.connections_closed[label if label in CLOSE_CODE.values else _OTHER] += 1
 
@@ -74,7 +74,7 @@ class Counters:
         return Counters(**{metric.name: copy(getattr(self, metric.name)) for metric in metrics_of(Counters)})
 
     def since(self, before: "Counters") -> "Counters":
-        """What was counted after `before`. A value of a label that was counted once stays, then with 0."""
+        """What was counted after `before`. If a value of a label was counted once, it stays, perhaps with 0."""
         counted = Counters()
         for metric in metrics_of(Counters):
             value, old = getattr(self, metric.name), getattr(before, metric.name)
@@ -89,7 +89,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """What is true of a node at this moment."""
+    """The state of a node at this moment."""
 
     connections: int = gauge("Live connections", pushed_as="ActiveConnections")
     subscriptions: int = gauge("Subscriptions")
@@ -102,13 +102,14 @@ class Gauges:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A metric that is pushed only: an alarm reads one metric, and cannot add up the values of a label."""
+    """A metric that is only pushed. It exists because an alarm reads one metric and cannot add up the values of a
+    label."""
 
     pushed_as: str
     unit: Unit
     meaning: str
     value: Callable[[Counters], float | None]
-    """Made from the counts of an interval. None: there is nothing to push."""
+    """Computes the value from the counts of an interval; None if there is nothing to push."""
 
 
 def _forwards(counted: Counters, outcome: str) -> int:
@@ -116,7 +117,7 @@ def _forwards(counted: Counters, outcome: str) -> int:
 
 
 def _forward_latency_ms(counted: Counters) -> float | None:
-    """None without forwards: no forward is not a fast one. Those that were refused at once do not count."""
+    """None if there was no forward: no forward is not a fast one. Forwards that were refused at once do not count."""
     answered = counted.forwards.total() - _forwards(counted, "overloaded")
     return round(1000 * counted.forward_seconds / answered, 3) if answered else None
 

@@ -1,4 +1,5 @@
-"""Every event the gateway logs: its name and how urgent it is. Operators search and alarm on these names."""
+"""Every event that the gateway logs: its name and its level. Operators search for these names, and set alarms on
+them."""
 
 import logging
 from typing import Final

@@ -1,8 +1,8 @@
-"""Lines of text for a descriptor. `put` never waits, whatever happens at the other end.
+"""Writes lines of text to a descriptor. `put` never waits, whatever happens to the reader.
 
-A thread writes them: all lines of a burst in one system call. If nobody reads the pipe, the queue fills. A line that
-does not fit is lost and counted, and so is a line that a full disk does not take. docs/decisions/0018-log-lines.md says
-why this is not the `QueueHandler` of the standard library.
+A thread writes all lines of a burst with one system call. If nobody reads the pipe, the queue fills. A line that does
+not fit is lost and counted, and so is a line that a full disk does not take. docs/decisions/0018-log-lines.md says why
+this is not the `QueueHandler` of the standard library.
 """
 
 import os
@@ -29,7 +29,7 @@ class LineWriter:
         self._lines: list[bytes] = []
         self._bytes = 0
         self._is_torn = False
-        """True if the last write ended within a line."""
+        """True if the last write ended in the middle of a line."""
         self._lock = threading.Lock()
         self._filled = threading.Event()
         self._ending = threading.Event()
@@ -76,7 +76,7 @@ class LineWriter:
     def _write(self, lines: list[bytes]) -> None:
         data = b"".join(lines)
         if self._is_torn:
-            data = b"\n" + data  # what was cut off stays a line of its own
+            data = b"\n" + data  # a line that was cut stays a line of its own
         written = 0
         try:
             while written < len(data):

@@ -1,4 +1,4 @@
-"""Structured logs: one line of JSON for each event on stdout, or readable text on a terminal.
+"""Structured logs on stdout: one line of JSON for each event, or readable text on a terminal.
 
 A line consists of values only. Each is escaped to ASCII and cut to `VALUE_CHARACTERS_MAX`, so no client can forge a
 line or make it endless. `lines` writes them: a blocked pipe never blocks the event loop, and lost lines are counted.
@@ -40,7 +40,7 @@ _escape: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, default=st
 
 
 def _encode(value: object) -> str:
-    """JSON in ASCII. Nearly every value has nothing to escape, and takes the fast way."""
+    """JSON in ASCII. Nearly every value has nothing to escape, and takes the fast path."""
     try:
         text = msgspec.json.encode(value)
     except UnicodeEncodeError:  # half of a surrogate pair
@@ -75,7 +75,7 @@ def _event(record: logging.LogRecord) -> tuple[str, Mapping[str, object]]:
 
 
 Style = Callable[[float, int, str, Mapping[str, object]], str]
-"""Makes a line of: seconds since 1970, level, event, fields."""
+"""Makes a line from the time in seconds since 1970, the level, the event and its fields."""
 
 
 def json_style(node_id: str) -> Style:
@@ -99,7 +99,8 @@ def console_style(wall: float, level: int, event: str, fields: Mapping[str, obje
 
 
 class _Output(logging.Handler):
-    """Makes lines of events and records at once, so that the queue is bounded in bytes and no value changes later."""
+    """Makes lines of events and records at once. So the queue is bounded in bytes, and no value changes before it is
+    written."""
 
     current: ClassVar["_Output | None"] = None
     """The output of this process, from `start_logging` to its end."""
@@ -116,7 +117,7 @@ class _Output(logging.Handler):
             self._put(lambda: self._style(record.created, record.levelno, *_event(record)))
 
     def write(self, level: int, event: str, fields: Mapping[str, object]) -> None:
-        """Write an event that happens now."""
+        """Write an event that has just happened."""
         self._put(partial(self._style, time(), level, event, fields))
 
     def _put(self, line: Callable[[], str]) -> None:
@@ -137,23 +138,23 @@ class EventLog:
         level = EVENTS[event]
         if not self._logger.isEnabledFor(level):
             return
-        if _Output.current is not None:  # cheaper than a record, and every connection logs a line
+        if _Output.current is not None:  # cheaper than a log record, and every connection logs a line
             _Output.current.write(level, event, fields)
-        else:  # a program that embeds the server has its own handlers
+        else:  # a program that embeds the server has its own log handlers
             self._logger.log(level, event, extra={_FIELDS: fields})
 
     def report(self, event: str, fields: dict[str, object]) -> None:
-        """`emit` for parts that hand over a dict."""
+        """The same as `emit`, with the fields as a dict."""
         self.emit(event, **fields)
 
     def exception(self, event: str, fault: BaseException, **fields: object) -> None:
-        """Log an unexpected exception, with the end of its trace."""
+        """Log an unexpected exception, with the end of its traceback."""
         trace = "".join(traceback.format_exception(fault))[-VALUE_CHARACTERS_MAX:]
         self.emit(event, error=type(fault).__name__, trace=trace, **fields)
 
 
 def log_line(line: str) -> None:
-    """Write a line that is complete already and ASCII, in its turn, whatever the log level is."""
+    """Write a line that is already complete and in ASCII. It waits its turn, and the log level does not matter."""
     logging.getLogger(_LINES).critical("%s", line)
 
 
@@ -172,7 +173,7 @@ def start_logging(
     root.handlers[:] = [_Output.current]
     root.setLevel(logging.WARNING)
     logging.getLogger(_LOGGER).setLevel(level)
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every bad request
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # uvicorn warns of every bad request
 
     def stop() -> None:
         writer.stop()

@@ -2,8 +2,8 @@
 
     deliveries: int = count("Publications handed to clients", pushed_as="Deliveries")
 
-`metrics_of` gives the rows. Prometheus asks for all of them. Those with a name in `pushed_as` are also written out at
-an interval, for a service that does not ask. The documented list is made from the rows, too.
+`metrics_of` gives the rows. Prometheus asks for all of them. Rows with a name in `pushed_as` are also written out at an
+interval, for a service that does not ask. The list in the documentation is made from the rows, too.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 
 class Unit(StrEnum):
-    """What a metric counts in."""
+    """The unit of a metric."""
 
     COUNT = "count"
     BYTES = "bytes"
@@ -33,12 +33,13 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a metric is divided by. Its values are a closed set: never anything that a client chose."""
+    """A name by which a metric is divided, and its values. They are a closed set: a client can never choose one."""
 
     name: str
     values: tuple[str, ...]
     is_pushed_when_seen: bool = False
-    """True if a value is pushed only after it first occurred: where metrics are pushed to, each one costs money."""
+    """True if a value is pushed only after it has occurred once: the service that gets pushed metrics charges for each
+    one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +47,17 @@ class Metric:
     """One row of the table."""
 
     name: str
-    """Of the attribute, and in Prometheus behind the prefix."""
+    """The attribute's name; in Prometheus it stands after the prefix."""
     kind: Kind
     unit: Unit
     labels: tuple[Label, ...]
     meaning: str
     pushed_as: str
-    """Its name where it is pushed to; empty if it is not pushed."""
+    """Its name in the service to which it is pushed; empty if it is not pushed."""
 
 
 def count(meaning: str, *labels: Label, unit: Unit = Unit.COUNT, pushed_as: str = "") -> Any:
-    """A field that only grows: a number, or with labels a `collections.Counter`.
+    """Make a field that only grows: a number, or with labels a `collections.Counter`.
 
     The counter's key is the value of the label, or the tuple of the labels' values.
     """
@@ -64,7 +65,7 @@ def count(meaning: str, *labels: Label, unit: Unit = Unit.COUNT, pushed_as: str 
 
 
 def gauge(meaning: str, *labels: Label, unit: Unit = Unit.COUNT, pushed_as: str = "") -> Any:
-    """A field that goes up and down: a number, or with labels a mapping as `count` has it."""
+    """Make a field that goes up and down: a number, or with labels a mapping with keys as in `count`."""
     return _field(Kind.GAUGE, meaning, labels, unit, pushed_as)
 
 

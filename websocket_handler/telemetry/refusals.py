@@ -1,4 +1,4 @@
-"""Who was refused at the door, and which setting would let them in: in the log, without letting anybody flood it."""
+"""Logs who was refused, and which setting would let them in. Nobody can flood the log with refusals."""
 
 from collections.abc import Callable
 from typing import Final
@@ -12,7 +12,7 @@ BURST: Final = 20.0
 
 
 class RefusalLog:
-    """Each error code has its own rate, so that a flood of one refusal does not hide another."""
+    """Each error code has its own rate, so that many refusals of one kind do not hide another kind."""
 
     def __init__(self, log: EventLog, now: Callable[[], float]) -> None:
         """`now` gives monotonic seconds."""
@@ -22,11 +22,12 @@ class RefusalLog:
         self._left_out: dict[ErrorCode, int] = {}
 
     def handshake(self, fault: CommandError, address: str, origin: str | None = None) -> None:
-        """A handshake was refused. `origin` is what the browser named, if it was one."""
+        """Log that a handshake was refused. `origin` is the web page that the browser named; None if the client is no
+        browser."""
         self._emit("handshake.refused", fault, address, origin)
 
     def page(self, fault: CommandError, address: str, origin: str) -> None:
-        """A request of a page to the HTTP API was refused."""
+        """Log that a web page's request to the HTTP API was refused."""
         self._emit("page.refused", fault, address, origin)
 
     def _emit(self, event: str, fault: CommandError, address: str, origin: str | None) -> None:
