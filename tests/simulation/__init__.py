@@ -1,1 +1,2 @@
-"""Deterministic simulation: whole nodes, clients, SQS and DynamoDB with faults, in virtual time, from one seed."""
+"""Deterministic simulation: one seed decides everything that happens to whole nodes, clients, SQS and DynamoDB. It adds
+faults, and runs in virtual time."""

@@ -1,4 +1,5 @@
-"""`python -m tests.simulation --seeds 1000`: run schedules; `--seed N --trace`: run one again and tell all."""
+"""`python -m tests.simulation --seeds 1000` runs schedules; `--seed N --trace` runs one of them again and prints all
+that happens."""
 
 import argparse
 import sys
@@ -12,7 +13,7 @@ from tests.simulation.world import run_seed
 
 
 def main() -> int:
-    """The exit code: 0 when no promise was broken."""
+    """Run what the arguments ask for. Returns the exit code: 0 if no promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=100, help="how many schedules to run")
     parser.add_argument("--start", type=int, default=0, help="the first seed")

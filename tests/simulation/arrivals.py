@@ -1,4 +1,4 @@
-"""What the rules know of each socket at a door, and of each door."""
+"""What the rules know of each node's door, and of each socket there."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ FOREVER: Final = float("inf")
 
 
 class State(Enum):
-    """How far a socket is, as its node sees it."""
+    """How far the node has got with a socket."""
 
     DIALING = auto()
     """Its request is not answered yet."""
     OPEN = auto()
     CLOSING = auto()
-    """Refused, or the node has said goodbye."""
+    """The node has refused it or sent its close frame."""
     ENDED = auto()
 
 
@@ -30,29 +30,29 @@ class Arrival:
     address: str
     origin: str | None = None
     token: Token | None = None
-    """What it shows in its request: a token, or a ticket of one."""
+    """What it shows in its request: a token, or a ticket that stands for one."""
     ticket: str = ""
     wrong: str = ""
-    """The code with which a request must be refused that nobody could accept."""
+    """The error code that it has to get, if no node may accept its request; else empty."""
     is_complete: bool = True
     """False if it never sends a whole request."""
     asked_at: float = 0.0
     """When its request was sent."""
     state: State = State.DIALING
     holder: Token | None = None
-    """Whose connection it is, and what they may do."""
+    """The token that counts for its connection; None until there is one."""
     offered: Token | None = None
-    """What the client has sent with `authenticate` and was not answered yet."""
+    """The token that the client sent with `authenticate`, until the node has answered."""
     ends_at: float = FOREVER
-    """From then on the connection may get nothing more: its token ended, or no token came."""
+    """From this second on nothing more may be sent to it, because its token ended, or because no token came."""
     is_told: bool = False
-    """The node asked it to come back elsewhere."""
+    """True once the node has asked it to come back elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Tokens issued until `before` are worth nothing, those issued after `after` are (wall clock). `at` is when the
-    node was known to have done it (monotonic)."""
+    """Tokens issued until `before` are refused, tokens issued after `after` are accepted (wall clock). `at` is the
+    second when the node was known to have done it (monotonic)."""
 
     before: float = -FOREVER
     after: float = FOREVER
@@ -65,11 +65,11 @@ class Door:
 
     open: dict[Arrival, None] = field(default_factory=dict)
     certain: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Places that are surely taken: of addresses and of users."""
+    """Places that are certainly taken, by address and by user."""
     possible: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Requests that may have taken a place, or not yet, or no longer."""
+    """Requests that may hold a place, or do not hold it yet, or hold it no longer."""
     accepted: list[float] = field(default_factory=list)
-    """When those asked that came in."""
+    """When the clients that came in sent their requests."""
     draining_since: float = FOREVER
     short_since: float = FOREVER
     short_until: float = -FOREVER
@@ -78,4 +78,4 @@ class Door:
     spent: dict[str, None] = field(default_factory=dict)
     """The tickets that opened a connection."""
     tickets: dict[str, tuple[Token, float]] = field(default_factory=dict)
-    """The tickets that it gave, for which token, and when."""
+    """The tickets that the node gave: for which token, and when."""

@@ -1,4 +1,4 @@
-"""The load balancer: it finds a node for whoever comes, and learns late that one of them goes away."""
+"""The load balancer. It finds a node for every client, and learns late that a node goes away."""
 
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -19,7 +19,7 @@ LATENCIES_S: Final = (0.001, 0.01, 0.05)
 
 
 class Balancer:
-    """Stands before all nodes. With a plan of one proxy, they see its address instead of the clients'."""
+    """Stands in front of all nodes. If the plan has one proxy, the nodes see its address instead of the clients'."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -27,15 +27,15 @@ class Balancer:
         self._is_seen = bool(world.scenario.door.proxy_hops)
 
     def seen(self, address: str) -> str:
-        """The address that a node sees for a client's."""
+        """The address that a node sees for a client's address."""
         return ADDRESS if self._is_seen else address
 
     def named(self, address: str) -> str | None:
-        """The address that it names in a header, if it does."""
+        """The client's address as the load balancer names it in a header; None if it names none."""
         return address if self._is_seen else None
 
     def reachable(self, random: Random) -> "list[Process]":
-        """The nodes to which clients get."""
+        """The nodes that clients can reach."""
         now, lag_s = self._world.loop.time(), random.uniform(0, LAG_S)
         return [
             process
@@ -44,7 +44,7 @@ class Balancer:
         ]
 
     def one_of(self, random: Random, nodes: "list[Process]") -> "Process":
-        """Any of these nodes; one that goes away is of more interest."""
+        """Choose one of these nodes. A node that goes away is more likely, because it tests more."""
         leaving = [process for process in nodes if process.left_at is not None]
         return random.choice(leaving if leaving and random.random() < 0.7 else nodes)
 
@@ -59,7 +59,7 @@ class Balancer:
             client.refused()
 
     def knock(self, peer: Peer, process: "Process", address: str, wish: Wish) -> tuple[Link, Arrival]:
-        """A socket to a node, over which nothing was sent yet."""
+        """Open a socket to a node, and send nothing yet."""
         world, credential = self._world, wish.credential
         who = f"{process.name} {len(process.links)} {address}"
         arrival = Arrival(who, process.name, address, wish.origin, credential.token, credential.ticket)

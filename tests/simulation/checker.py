@@ -1,5 +1,5 @@
-"""The promises of design.md section 8, held against what really happened. Shares no code with the product: it
-knows the table's items as bytes, the clients' frames as JSON, and keeps naive lists."""
+"""Compares the promises of design.md section 8 with what really happened. It shares no code with the product: it reads
+the table's items as bytes and the clients' frames as JSON, and keeps simple lists."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ VIOLATIONS_MAX = 20
 
 @dataclass(slots=True)
 class Intent:
-    """What a publisher wanted to publish: one body, under one key or none."""
+    """What a publisher wants to publish: one body, under one key or without one."""
 
     uid: str
     project: str
@@ -27,18 +27,18 @@ class Intent:
 
 @dataclass(slots=True)
 class Truth:
-    """What the store holds of one project. `live` is (epoch, first, last, expiry), oldest first."""
+    """What the store holds of one project. `live` has (epoch, first, last, expiry) for each segment, oldest first."""
 
     payloads: dict[tuple[str, int], str] = field(default_factory=dict)
     live: list[tuple[str, int, int, float]] = field(default_factory=list)
     epochs: list[str] = field(default_factory=list)
     end: tuple[int, float, "End"] | None = None
-    """The end of the log as it was found last: for how many segments, and until when it holds."""
+    """The last answer to `end_of`: for how many segments it holds, and until when."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where a project's log stands: offsets `floor + 1` to `head` of `epoch` can be had. No epoch: nothing can."""
+    """The end of a project's log: offsets `floor + 1` to `head` of `epoch` can be read. Without an epoch, none can."""
 
     epoch: str | None
     floor: int
@@ -46,7 +46,7 @@ class End:
 
 
 class Checker:
-    """Hears of everything, and writes down what should not have been."""
+    """Is told of everything that happens, and notes what should not have happened."""
 
     def __init__(self, wall: Callable[[], float], time: Callable[[], float], ring_messages: int | None) -> None:
         self._wall = wall
@@ -68,11 +68,11 @@ class Checker:
     # The store
 
     def truth(self, project: str) -> Truth:
-        """What the store holds of a project, made when it is first asked for."""
+        """What the store holds of a project; it is made at the first call."""
         return self.truths.setdefault(project, Truth())
 
     def end_of(self, project: str) -> End:
-        """Where the log stands at this moment."""
+        """The end of a project's log at this moment."""
         truth, wall = self.truth(project), self._wall()
         if truth.end is not None and truth.end[0] == len(truth.live) and wall < truth.end[1]:
             return truth.end[2]
@@ -137,8 +137,8 @@ class Checker:
             self._keyed(project, epoch, intent, now)
 
     def _keyed(self, project: str, epoch: str, intent: Intent, now: float) -> None:
-        """A key stands for one publication within its window, unless the clock or the log was lost between: a
-        record's age is told by the wall clock of its first attempt."""
+        """A key stands for one publication during its window, unless the clock jumped or the log was lost meanwhile.
+        The age of a record is measured by the wall clock of its first attempt."""
         key = intent.key
         entries = self._keys.setdefault((project, key), [])
         for earlier, its_epoch, wanted_at in entries:
@@ -160,7 +160,7 @@ class Checker:
         self.intents[uid] = Intent(uid, project, body, key, self._time())
 
     def confirmed(self, uid: str, epoch: str, offset: int) -> None:
-        """A publisher was told that its publication has this place."""
+        """A publisher was told that its publication has this position."""
         self.counts["confirmed"] += 1
         intent = self.intents[uid]
         payload = self.truth(intent.project).payloads.get((epoch, offset))
@@ -174,11 +174,11 @@ class Checker:
         return other.key == intent.key and other.body == intent.body
 
     def has_jumped_lately(self) -> bool:
-        """Whether the wall clock was turned, or the log lost, a moment ago."""
+        """True if the wall clock jumped or the log was lost a moment ago."""
         return any(self._time() - jump < 60 for jump in self.jumps)
 
     def deleted(self, uid: str) -> None:
-        """The updates queue was told to forget a message."""
+        """A message was deleted from the updates queue."""
         intent = self.intents.get(uid)
         if intent is None:
             self.violation(f"an update that cannot be published was deleted: {uid}")
@@ -188,7 +188,7 @@ class Checker:
     # Subscribers
 
     def delivered(self, who: str, project: str, epoch: str, last: int, message: dict[str, Any], text: str) -> None:
-        """A subscriber got a publication; `last` is the offset it had."""
+        """A subscriber got a publication; `last` is the offset of the one before."""
         self.counts["deliveries"] += 1
         offset = message["offset"]
         if offset != last + 1:
@@ -196,7 +196,7 @@ class Checker:
         self.exists(who, project, epoch, offset, text)
 
     def exists(self, who: str, project: str, epoch: str, offset: int, text: str) -> None:
-        """Somebody saw a publication: the store must hold it by now, exactly so."""
+        """Somebody saw a publication, so the store must hold exactly this one by now."""
         payload = self.truth(project).payloads.get((epoch, offset))
         if payload is None:
             self.violation(f"{who}: saw {project} {epoch}:{offset}, which the store does not hold: {text[:80]}")
@@ -211,12 +211,12 @@ class Checker:
         before: End,
         answer: dict[str, Any],
     ) -> None:
-        """A subscription was confirmed. `before` is where the log stood when it was asked for."""
+        """A subscription was confirmed. `before` is the end of the log when the client asked for it."""
         now = self.end_of(project)
         epoch, offset = answer["epoch"], answer["offset"]
         place = f"{who}: {project} starts at {epoch}:{offset} recovered={answer['recovered']}, asked {asked}"
         since = asked.get("since")
-        # Nobody had written yet, as far as the node knew.
+        # As far as the node knew, nobody had written yet.
         is_unwritten = offset == 0 and (before.epoch is None or epoch not in self.truth(project).epochs)
         if epoch not in (now.epoch, before.epoch) and not is_unwritten:
             self.violation(f"{place}; the log is {now}")
@@ -245,7 +245,8 @@ class Checker:
                 self.violation(f"{place}: should start in {before.floor}..{highest}")
 
     def _not_recovered(self, place: str, since: dict[str, Any], before: End, now: End, answer: dict[str, Any]) -> None:
-        """`false` needs a reason: another epoch, a place from the future, or one that is no longer retained."""
+        """`recovered: false` needs a reason: another epoch, a position beyond the head, or one that is no longer
+        retained."""
         is_same = before.epoch == now.epoch == since["epoch"]
         if is_same and now.floor <= since["offset"] <= before.head:
             self.violation(f"{place}: could have been continued: {now}")
@@ -253,7 +254,7 @@ class Checker:
             self.violation(f"{place}: what is retained begins after {now.floor}")
 
     def reset(self, who: str, project: str, had: tuple[str, int], answer: dict[str, Any]) -> None:
-        """A subscription was told to go on elsewhere."""
+        """A subscription was told to continue at another position."""
         self.counts["resets"] += 1
         now = self.end_of(project)
         place = f"{who}: {project} was reset from {had[0]}:{had[1]} to {answer['epoch']}:{answer['offset']}"

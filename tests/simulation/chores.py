@@ -1,4 +1,4 @@
-"""What a client has to get done: publications and tasks, repeated until they are confirmed."""
+"""The work of a client: publications and tasks, which it repeats until they are confirmed."""
 
 import json
 from typing import TYPE_CHECKING
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 class Chores:
-    """The work of one client, across all its connections."""
+    """The work of one client, over all its connections."""
 
     def __init__(self, client: "Client") -> None:
         self._client = client
         self.work: dict[str, Work] = {}
-        """By command id: what is under way or waits to be repeated."""
+        """What is under way or waits to be repeated, by command id."""
 
     def publish(self, project: str, body: str, uid: str, key: str, *, conflicts: bool = False) -> None:
-        """Publish; with a key until it is confirmed, without one once."""
+        """Publish. With a key it is repeated until it is confirmed; without a key it is sent once."""
         command: Json = {"project_id": project, "message": json.loads(body)}
         if key:
             command["key"] = key
@@ -49,12 +49,12 @@ class Chores:
         self._client.command(work.kind, work.command.get("project_id", ""), asked, work.command, command_id)
 
     def go_on(self) -> None:
-        """There is a connection again: repeat what has no answer."""
+        """A new connection exists: repeat everything that has no answer."""
         for work in list(self.work.values()):
             self._send(work)
 
     def interrupted(self) -> None:
-        """The connection is gone: what may not be repeated is given up."""
+        """The connection is gone: give up what must not be repeated."""
         self.work = {command_id: work for command_id, work in self.work.items() if work.is_repeated}
 
     def published(self, message: Json) -> None:
@@ -71,7 +71,7 @@ class Chores:
         self._client.world.forward_confirmed(self._client.name, pending.asked, message)
 
     def failed(self, message: Json) -> None:
-        """It was refused: try again, if that may help."""
+        """A command was refused: try again, if that may help."""
         client, work = self._client, self.work[message["id"]]
         if message["retryable"] and work.is_repeated:
             client.world.loop.later(client.random.uniform(0.05, 1.0), self._send, work)

@@ -1,5 +1,5 @@
-"""Clients as spec/protocol.md wants them: they keep a position per project, resume with it, and repeat what stayed
-unanswered under the same key. What they are told goes to the checker as it is."""
+"""Clients as spec/protocol.md describes them. They keep a position per project, resume with it, and repeat under the
+same key what got no answer. The checker is told everything that they receive."""
 
 import json
 from random import Random
@@ -21,7 +21,7 @@ PUSHES = ("broadcast", "reconnect", "token_expiring")
 
 
 class Client:
-    """One client, across all its connections."""
+    """One client, over all its connections."""
 
     def __init__(self, world: "World", name: str, random: Random, wanted: list[str], user: str, address: str) -> None:
         self.world = world
@@ -30,7 +30,7 @@ class Client:
         self.passport = Passport(self, user, address)
         self.wanted: dict[str, None] = dict.fromkeys(wanted)
         self.known: dict[str, Place] = {}
-        """Its position per project, which outlives connections."""
+        """Its position in each project, kept over all its connections."""
         self.session: Session | None = None
         self.chores = Chores(self)
         self.is_away = False
@@ -48,7 +48,7 @@ class Client:
             self.world.balancer.dial(self)
 
     def reached(self, process: "Process") -> None:
-        """The load balancer found a node: get what it wants to see, and knock."""
+        """The load balancer found a node: get the token or the ticket for it, and knock."""
         self.passport.present(process, self.knock, self.refused)
 
     def knock(self, process: "Process", wish: Wish) -> None:
@@ -70,7 +70,7 @@ class Client:
         return self.world.scenario.has_compression and self.random.random() < 0.5
 
     def _named(self, session: Session) -> list[tuple[str, Json | None]]:
-        """What the URL names: projects and positions. A client knows what it may follow, mostly."""
+        """The projects and positions in the URL. A client mostly knows what it may follow."""
         if not self._subscribes_by_url:
             return []
         named: list[tuple[str, Json | None]] = []
@@ -82,12 +82,12 @@ class Client:
         return named
 
     def refused(self) -> None:
-        """Nobody took the connection."""
+        """No node took the connection."""
         self._is_dialing = False
         self.reconnect_later()
 
     def reconnect_later(self, after_s: float = 0.0) -> None:
-        """With backoff and full jitter."""
+        """Connect again after a backoff with full jitter."""
         self._failures += 1
         wait_s = after_s + self.random.uniform(0.01, min(1.0, 0.1 * 2 ** min(self._failures, 5)))
         self.world.loop.later(wait_s, self.connect)
@@ -104,7 +104,7 @@ class Client:
     # What arrives
 
     def received(self, link: Link, data: bytes) -> None:
-        """Bytes of the node: the answer to the handshake, then frames."""
+        """Bytes from the node arrive: the answer to the handshake, then frames."""
         session = self.session
         if session is None or session.link is not link:
             return
@@ -121,7 +121,7 @@ class Client:
         del session.buffer[:taken]
 
     def _is_answered(self, session: Session) -> bool:
-        """Look at the answer to the handshake; whether frames may follow."""
+        """Read the answer to the handshake. Returns True if frames may follow."""
         answer = answer_in(bytes(session.buffer))
         if answer is None:
             return False
@@ -192,7 +192,7 @@ class Client:
             self._ready(session)
 
     def _ready(self, session: Session) -> None:
-        """Everything may be asked now."""
+        """From now on the client may send any command."""
         session.is_ready = True
         self._failures = 0
         self.passport.arrived()
@@ -202,7 +202,7 @@ class Client:
         self.chores.go_on()
 
     def _url_subscription_failed(self, message: Json) -> None:
-        """An error without id: which of the URL's subscriptions it means is unknown, so start over."""
+        """An error without an id: it is unknown which of the URL's subscriptions it means, so connect again."""
         self.world.checker.counts[f"error {message['code']}"] += 1
         self.leave()
 
@@ -228,7 +228,7 @@ class Client:
         place.epoch, place.offset = message["epoch"], message["offset"]
 
     def _let_go(self, session: Session, project: str) -> None:
-        """The node ends a subscription: only a new token is a reason."""
+        """The node ends a subscription. Only a new token is a reason for that."""
         if session.holder is not None and session.holder.allows("subscribe", project):
             self.violation(f"{project} was taken from it, which {session.holder} allows")
         session.followed.pop(project, None)
@@ -287,7 +287,7 @@ class Client:
     # What it asks
 
     def command(self, kind: str, project: str, asked: Json, command: Json, command_id: str = "") -> Pending | None:
-        """Send one command and remember what was asked; None if it cannot be asked now."""
+        """Send one command, and note what was asked. Returns None if it cannot be sent now."""
         session = self.session
         is_early = session is not None and not session.is_ready and kind != "authenticate"
         if session is None or not session.is_open or session.is_closing or is_early:
@@ -301,12 +301,12 @@ class Client:
         return pending
 
     def new_id(self) -> str:
-        """For a command."""
+        """A new id for a command."""
         self._ids += 1
         return f"{self.name}-{self._ids}"
 
     def subscribe(self, project: str, asked: Json) -> None:
-        """Follow a project, from where `asked` says."""
+        """Follow a project, from the position that `asked` gives."""
         self.wanted[project] = None
         self.command("subscribe", project, asked, {"project_id": project, **asked})
 
@@ -324,7 +324,7 @@ class Client:
     # Endings
 
     def lost(self, link: Link) -> None:
-        """The connection is gone: what had no answer is repeated on the next one, if it may be."""
+        """The connection is gone. The next one repeats what had no answer, if it may be repeated."""
         session = self.session
         if session is None or session.link is not link:
             return
@@ -335,7 +335,7 @@ class Client:
         self.reconnect_later(session.after_s)
 
     def calm(self) -> None:
-        """From now on it reads as fast as it can, and has a token that lasts."""
+        """From now on the client reads as fast as it can, and has a token that does not end."""
         if self.session is not None:
             self.session.link.pace(speed=0.0, is_stalled=False)
         self.passport.calm()
@@ -346,7 +346,7 @@ class Client:
             self.session.link.cut(told_s=self.session.link.latency_s)
 
     def level_fault(self, ends: dict[str, End]) -> str | None:
-        """What it still misses of where the logs ended, or None when it has everything."""
+        """What it still lacks, compared with the ends of the logs; None if it has everything."""
         session = self.session
         if session is None or not session.is_ready:
             return f"{self.name} is not connected"

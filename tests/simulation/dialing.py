@@ -1,4 +1,4 @@
-"""A client's way through the door: what its request says, and what the answer says."""
+"""A client's handshake: what its request says, and what the answer says."""
 
 import json
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a client wants when it dials: the projects that its URL names, and from where."""
+    """What a client asks for when it connects: the projects that its URL names, and the positions."""
 
     named: list[tuple[str, dict[str, Any] | None]] = field(default_factory=list)
     credential: Credential = field(default_factory=lambda: Credential("later"))
@@ -33,14 +33,14 @@ class Wish:
 
     @property
     def described(self) -> str:
-        """For the trace."""
+        """The wish as the trace shows it."""
         credential = self.credential
         shown = credential.token.text if credential.token else credential.ticket
         return f"{json.dumps(self.named)} {credential.way} {shown} {self.origin}"
 
 
 def request(wish: Wish, forwarded_for: str | None) -> bytes:
-    """The head of the handshake. `forwarded_for` is what a load balancer in between adds."""
+    """The head of the handshake. `forwarded_for` is the entry that a load balancer adds."""
     named = sorted(wish.named, key=lambda one: one[1] is None)  # the k-th position belongs to the k-th project
     fields = [("project_id", project) for project, _since in named]
     fields += [("since", f"{since['epoch']}:{since['offset']}") for _project, since in named if since]
@@ -56,21 +56,22 @@ def request(wish: Wish, forwarded_for: str | None) -> bytes:
     if wish.has_compression:
         headers["sec_websocket_extensions"] = "permessage-deflate"
     if forwarded_for is not None:
-        headers["x_forwarded_for"] = f"10.66.66.66, {forwarded_for}"  # the first one is the client's own invention
+        headers["x_forwarded_for"] = f"10.66.66.66, {forwarded_for}"  # the client itself has made up the first entry
     query = f"?{urlencode(fields)}" if fields else ""
     return handshake_head(wish.path + query, host=HOST, **headers)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer to a handshake: `rest` are the bytes after it. `code` is the error's, empty when it was accepted."""
+    """An answer to a handshake. `rest` are the bytes after it. `code` is the error code; empty if the handshake was
+    accepted."""
 
     code: str
     rest: bytes = b""
 
 
 def answer_in(data: bytes) -> Answer | None:
-    """The answer, once it is whole. Raises AssertionError when it is none."""
+    """The answer, once it is complete; None before. Raises AssertionError if it is no answer."""
     head, separator, rest = data.partition(b"\r\n\r\n")
     if not separator:
         return None

@@ -1,4 +1,4 @@
-"""From a seed to what happens at the door: who has to say who they are, which limits hold, what goes wrong there."""
+"""Makes of a seed what happens at the nodes' doors: who has to show a token, which limits hold, and what goes wrong."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ from typing import Final
 
 FOREIGN_ORIGIN: Final = "https://evil.example"
 OWN_ORIGIN: Final = "https://console.example"
-"""A page that the operator has named, where origins are named."""
+"""A page that the operator has named, if the operator names pages."""
 HOST: Final = "gateway.example"
 MEMORY_LIMIT_BYTES: Final = 100
 CALM_S: Final = 3.0
-"""So long before the end of the faults nothing new happens at the door: visitors stay for a while."""
+"""Nothing new happens at the doors in the last seconds before the faults end, because some visitors stay for a
+while."""
 LONG_S: Final = 100_000.0
 """A token that does not end within a schedule."""
 
@@ -20,8 +21,9 @@ LONG_S: Final = 100_000.0
 class DoorEvent:
     """Something happens at the door of a node.
 
-    `revoke`: a user is thrown out. `outage`: nobody can fetch keys, for `lasts_s`. `rotation`: every node has to fetch
-    them anew. `shortage`: a node has no memory for newcomers, for `lasts_s`. `storm`: `count` visitors come at once.
+    `revoke`: a user's tokens are revoked. `outage`: nobody can fetch keys, for `lasts_s`. `rotation`: every node has to
+    fetch the keys again. `shortage`: a node has no memory for new clients, for `lasts_s`. `storm`: `count` visitors
+    come at once.
     """
 
     at_s: float
@@ -43,24 +45,24 @@ class DoorPlan:
     entries: int
     """How many sockets may wait whose first request is not complete."""
     proxy_hops: int
-    """With one, the nodes see the load balancer's address, and read the client's in a header."""
+    """With 1, the nodes see the load balancer's address, and read the client's address in a header."""
     allowed_origins: str
     handshake_timeout_s: float
     authentication_timeout_s: float
     token_lives_s: tuple[float, ...]
-    """How long the tokens live that clients get."""
+    """How many seconds the clients' tokens live."""
     narrow: float
     """The chance that a client's token allows only some projects."""
     streams: int
-    """Readers of event streams."""
+    """The number of readers of event streams."""
     polls: int
-    """Readers that poll."""
+    """The number of readers that poll."""
     events: tuple[DoorEvent, ...]
 
 
 def door_plan(seed: int, active_s: float, drains_s: Sequence[float] = (), *, may_revoke: bool = False) -> DoorPlan:
-    """The door of a schedule, in which nodes drain at `drains_s`. Where the wall clock jumps nobody is revoked: a clock
-    that is turned back makes new tokens older than the revocation."""
+    """The door of a schedule in which nodes drain at `drains_s`. Nobody is revoked if the wall clock jumps, because a
+    clock that is turned back makes new tokens older than the revocation."""
     random = Random(f"door {seed}")
     has_tokens = random.random() < 0.6
     return DoorPlan(
@@ -97,7 +99,7 @@ def _events(random: Random, active_s: float, *, has_tokens: bool, may_revoke: bo
 
 
 def _rushes(seed: int, active_s: float, drains_s: Sequence[float]) -> tuple[DoorEvent, ...]:
-    """Storms that meet a node on its way out."""
+    """Storms of visitors that meet a node while it goes away."""
     random = Random(f"rushes {seed}")
     met = [at_s + random.uniform(-0.2, 0.3) for at_s in drains_s if random.random() < 0.5]
     return tuple(DoorEvent(at_s, "storm", count=15) for at_s in met if 0 < at_s < active_s - CALM_S)

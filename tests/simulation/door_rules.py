@@ -1,6 +1,6 @@
-"""The promises about who comes in and who stays, held against what the nodes' sockets really carry.
+"""Compares the promises about who comes in and who stays with what the nodes' sockets really carry.
 
-It shares no code with the product: it reads what is written to a socket, and counts places by itself.
+It shares no code with the product: it reads what is written to a socket, and counts the places itself.
 """
 
 import json
@@ -14,21 +14,21 @@ from tests.simulation.door_plan import FOREIGN_ORIGIN, DoorPlan
 from tests.simulation.identities import EVERYTHING, Token
 
 SAMPLE_S: Final = 0.3
-"""For so long a node may not know that its memory has become short, or that it is short no longer."""
+"""How many seconds it may take until a node knows that its memory has become short, or is short no longer."""
 LATE_S: Final = 0.01
-"""What is due at a moment has happened that much later."""
+"""How many seconds after its time something has certainly happened."""
 INCOMPLETE: Final = ("message_too_large", "invalid_field", "authentication_unavailable")
-"""What a request may get that is no handshake, or that shows what nobody has."""
+"""The error codes of an incomplete handshake, or of a handshake that shows an invalid credential."""
 STREAM_LATE_S: Final = 0.5
-"""An event stream looks at its token whenever it wakes."""
+"""An event stream may end so many seconds after its token, because it checks the token only when it wakes up."""
 BURST_S: Final = 2.0
 WAY_S: Final = 0.1
-"""For so long a request may be on its way."""
+"""How many seconds a request may be on its way."""
 HANDED_OVER: Final = 4012
 
 
 class DoorRules:
-    """Hears of every socket."""
+    """Is told of everything that happens at every socket."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class DoorRules:
         self._counts = counts
         self._doors: dict[str, Door] = {}
         self.key_faults: list[tuple[float, float]] = []
-        """From when until when keys could not be fetched, or had to be."""
+        """The times during which nobody could fetch keys, or a node had to fetch them."""
 
     def door(self, node: str) -> Door:
-        """What is known of a node."""
+        """What the rules know of a node."""
         return self._doors.setdefault(node, Door())
 
     def gone(self, node: str) -> None:
-        """The process died: nothing of it counts any more."""
+        """The process died: forget everything about it."""
         self._doors.pop(node, None)
 
     # What a node writes
@@ -69,7 +69,7 @@ class DoorRules:
         self._said(arrival, data)
 
     def _said(self, arrival: Arrival, data: bytes) -> None:
-        """What changes between a node and a client that is in."""
+        """Follow what changes between a node and a client that is in."""
         if arrival.offered is not None and b'"type":"authenticated"' in data:
             self._holds(arrival, arrival.offered)
         if data[0] == 0x88:
@@ -80,7 +80,7 @@ class DoorRules:
             arrival.is_told = True
 
     def unsent(self, arrival: Arrival, data: bytes) -> None:
-        """The node wrote to a socket whose other end is gone, which it does not know yet."""
+        """The node wrote to a socket whose other end is gone; the node does not know that yet."""
         if arrival.state is State.DIALING and data.startswith(b"HTTP/1.1 101 "):
             self._accepted(arrival)
         elif arrival.state is State.DIALING:
@@ -89,8 +89,8 @@ class DoorRules:
             self._said(arrival, data)
 
     def ended(self, arrival: Arrival, *, is_cut: bool) -> None:
-        """The node has heard that a socket is gone. Unless it was cut by the client or the network, a whole request
-        must have been answered before."""
+        """The node has heard that a socket is gone. Unless the client or the network cut it, a complete request must
+        have been answered before."""
         door = self.door(arrival.node)
         if arrival.state is State.DIALING and arrival.is_complete and not is_cut and self._plan.entries > 100:
             self._violation(f"{arrival.who}: a request was not answered")
@@ -112,7 +112,7 @@ class DoorRules:
             self._violation(f"{arrival.who}: was refused with {code}: {fault}")
 
     def _typed(self, arrival: Arrival, head: bytes, body: bytes) -> str:
-        """The code of an answer that has the form of the protocol."""
+        """The error code of an answer. It is a violation if the answer has not the form of the protocol."""
         status, headers = head.split(b" ")[1], head.lower()
         try:
             answer = json.loads(body)
@@ -127,7 +127,7 @@ class DoorRules:
     # Who was refused
 
     def _unfounded(self, arrival: Arrival, code: str) -> str | None:
-        """Why nobody should have been refused with this code, or None if the node was right."""
+        """Why nobody should have been refused with this code; None if the node was right."""
         door = self.door(arrival.node)
         if self._is_general(door, code):
             return None
@@ -149,7 +149,7 @@ class DoorRules:
         return self._plan.has_tokens and any(begin <= now and since <= end for begin, end in self.key_faults)
 
     def unfounded_for_token(self, arrival: Arrival, token: Token, code: str) -> str | None:
-        """Why an `authenticate` should not have failed with this code, or None if the node was right."""
+        """Why an `authenticate` should not have failed with this code; None if the node was right."""
         is_right = {
             "unauthorized": self.may_be_worthless(arrival.node, token),
             "authentication_unavailable": self._may_lack_keys(),
@@ -158,7 +158,7 @@ class DoorRules:
         return None if is_right.get(code) else "there is no reason"
 
     def _is_general(self, door: Door, code: str) -> bool:
-        """A refusal that has nothing to do with who comes."""
+        """True if a refusal with this code does not depend on who comes."""
         if code == "draining":
             return door.draining_since <= self._time()
         if code == "too_many_connections":
@@ -168,11 +168,11 @@ class DoorRules:
     # Streams and polls
 
     def stream_asks(self, node: str, address: str, token: Token, by: int = 1) -> None:
-        """A request begins that may take a place; with -1 it has taken it, or ends without one."""
+        """A request begins that may take a place. With `by` -1 it has taken its place, or ends without one."""
         self._count(self.door(node).possible, address, token, by)
 
     def stream_holds(self, node: str, address: str, token: Token, by: int = 1) -> None:
-        """An event stream has taken its place; with -1 it gives it back."""
+        """An event stream has taken its place. With `by` -1 it gives the place back."""
         self._count(self.door(node).certain, address, token, by)
 
     def _count(self, places: Counter[tuple[str, str]], address: str, token: Token, by: int) -> None:
@@ -181,7 +181,7 @@ class DoorRules:
             places["user", token.user] += by
 
     def streamed(self, node: str, token: Token, ends_at: float, now: float, data: bytes) -> None:
-        """A node wrote to an event stream; or began to at `now`, if its client did not read."""
+        """A node wrote to an event stream. If its client did not read, the write began at `now`."""
         if b'"offset":' not in data:
             return
         revoked = self.door(node).revoked.get(token.user)
@@ -190,11 +190,11 @@ class DoorRules:
             self._violation(f"{node}: an event stream of {token} goes on, which ended at {ends_at:.3f}: {revoked}")
 
     def end_of(self, token: Token) -> float:
-        """When a connection ends that gets this token now."""
+        """When a connection that gets this token now will end."""
         return self._time() + max(1.0, token.expires_at - self._wall()) if self._plan.has_tokens else FOREVER
 
     def refused_stream(self, node: str, address: str, token: Token) -> None:
-        """A stream or a poll found no place; it counted itself as possible."""
+        """A stream or a poll found no place. Its own request counts as one that may hold a place."""
         door = self.door(node)
         if not self._may_be_full(door, address, token, itself=1):
             self._violation(f"{node}: a stream of {address} and {token.user} found no place, but there is room")
@@ -214,7 +214,7 @@ class DoorRules:
         return arrival.origin == FOREIGN_ORIGIN
 
     def _is_doubtful(self, door: Door, arrival: Arrival) -> bool:
-        """True if what it shows may be taken for worthless."""
+        """True if a node may refuse what this client shows."""
         if not self._plan.has_tokens:
             return False
         if arrival.ticket:
@@ -280,7 +280,7 @@ class DoorRules:
         door.spent[arrival.ticket] = None
 
     def _holds(self, arrival: Arrival, token: Token) -> None:
-        """A connection has got an identity, or a fresher one."""
+        """A connection has got an identity, or a newer one."""
         door = self.door(arrival.node)
         arrival.offered = None
         if not self._plan.has_tokens:
@@ -301,7 +301,7 @@ class DoorRules:
         self._leaves_user(arrival)
 
     def _leaves_user(self, arrival: Arrival) -> None:
-        """The user's place is free once the node lets the connection go."""
+        """The user's place is free once the node forgets the connection."""
         holder, arrival.holder = arrival.holder, None
         if holder is not None and holder is not EVERYTHING:
             self.door(arrival.node).certain["user", holder.user] -= 1
@@ -309,12 +309,12 @@ class DoorRules:
     # What operators do
 
     def revoking(self, node: str, user: str) -> None:
-        """A node is told to throw a user out: from now on it may refuse all of the user's tokens."""
+        """A node is told to revoke a user's tokens. From now on it may refuse all of them."""
         known = self.door(node).revoked.get(user, Revocation())
         self.door(node).revoked[user] = replace(known, after=FOREVER)
 
     def revoked(self, node: str, user: str, before: float, after: float) -> None:
-        """A node was told to throw a user out, and has answered."""
+        """A node was told to revoke a user's tokens, and has answered."""
         door = self.door(node)
         door.revoked[user] = Revocation(before, after, self._time())
         for arrival in door.open:
@@ -325,7 +325,7 @@ class DoorRules:
     # As time passes
 
     def look(self) -> None:
-        """Whoever had to go is gone."""
+        """Check that every connection that had to end has ended."""
         now = self._time()
         for door in self._doors.values():
             for arrival in door.open:
@@ -333,13 +333,13 @@ class DoorRules:
                     self._violation(f"{arrival.who}: stays though its time ended at {arrival.ends_at:.3f}")
 
     def left(self, node: str) -> None:
-        """A node that drained in order is about to exit: everybody who was there was told."""
+        """A node that drained in order is about to exit. Everybody who was there must have been told."""
         for arrival in self.door(node).open:
             if arrival.state is State.OPEN and not arrival.is_told:
                 self._violation(f"{arrival.who}: was not told that {node} goes away")
 
     def check_empty(self) -> None:
-        """Everybody has left: no place is taken any more."""
+        """Everybody has left, so no place may be taken any more."""
         for name, door in self._doors.items():
             taken = +door.certain
             if taken or door.open or +door.possible:

@@ -1,4 +1,4 @@
-"""`AwsCall` over the fakes: when a call arrives, when its answer does, and whether either does at all."""
+"""`AwsCall` over the fakes. It decides when a call arrives, when its answer arrives, and if either arrives at all."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ Future = asyncio.Future[dict[str, Any]]
 
 
 class FakeAws:
-    """Both services, and the network in between."""
+    """Both services, and the network between them and the nodes."""
 
     def __init__(
         self,
@@ -41,7 +41,8 @@ class FakeAws:
         self.calls: Counter[str] = Counter()
 
     def of(self, may_act: Callable[[], bool]) -> AwsCall:
-        """What one node's adapters call. `may_act` is asked at every call: a crashed node calls nobody."""
+        """The function that one node's adapters call. It asks `may_act` at every call, because a crashed node calls
+        nobody."""
 
         async def call(service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
             future: Future = self._loop.create_future()
@@ -148,7 +149,7 @@ class FakeAws:
         raise AwsError(Fault.REFUSED, "InvalidAction", operation)
 
     def _write_some(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
-        """A batch of which DynamoDB takes only a part, now and then."""
+        """A batch of which DynamoDB sometimes writes only a part."""
         partial = self._plan.rates.get("dynamodb", CALM).partial
         if operation != "batch_write_item" or self._loop.time() >= self._plan.end_s or self._random.random() >= partial:
             return None
@@ -160,11 +161,11 @@ class FakeAws:
         return {"UnprocessedItems": {name: requests[count:]}}
 
     def _receive(self, future: Future, parameters: dict[str, Any], until: float, is_told: bool) -> None:
-        """A long poll: waits until there is something, or its time is over."""
+        """A long poll: it waits until there is a message, or until its time is over."""
         queue = self._queues[parameters["QueueUrl"]]
         now = self._loop.time()
         if future.done() and is_told:
-            return  # the poll was broken off
+            return  # the caller has cancelled the poll
         messages = queue.receive(parameters["MaxNumberOfMessages"], parameters["VisibilityTimeout"], now)
         if messages or now >= until:
             if is_told:

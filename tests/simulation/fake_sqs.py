@@ -33,7 +33,7 @@ class FakeQueue:
         """What is in the queue, hidden or not."""
         self.dead: list[Message] = []
         self.sent: dict[str, Message] = {}
-        """Everything that ever was in it, by message id."""
+        """Every message that was ever in it, by message id."""
         self._random = random
         self._deleted = deleted
         self._deduplications: dict[str, tuple[float, str]] = {}
@@ -41,7 +41,7 @@ class FakeQueue:
         self._waiters: list[Callable[[], None]] = []
 
     def put(self, body: str, attributes: Mapping[str, Any], now: float, deduplication: str = "") -> str:
-        """Leave a message; its id."""
+        """Put a message into the queue. Returns its id."""
         if deduplication:
             known = self._deduplications.get(deduplication)
             if known is not None and now - known[0] < DEDUPLICATION_S:
@@ -57,7 +57,7 @@ class FakeQueue:
         return message.message_id
 
     def when_filled(self, wake: Callable[[], None]) -> None:
-        """Call once, when a message arrives."""
+        """Call `wake` once, when the next message arrives."""
         self._waiters.append(wake)
 
     def send_batch(self, entries: Sequence[Mapping[str, Any]], now: float, partial: float) -> dict[str, Any]:

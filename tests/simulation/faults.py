@@ -6,22 +6,22 @@ from random import Random
 
 @dataclass(slots=True)
 class Rates:
-    """Chances of one AWS call's fates; the rest arrive and are answered."""
+    """The chance of each thing that can go wrong with an AWS call. The other calls arrive and are answered."""
 
     throttled: float = 0.0
-    """Refused before it had an effect."""
+    """The call is refused before it has an effect."""
     unanswered: float = 0.0
-    """It had its effect, but the answer is lost: the caller waits until its timeout."""
+    """The call has its effect, but its answer is lost: the caller waits until its timeout."""
     broken: float = 0.0
-    """It had its effect, and the caller is told that it failed."""
+    """The call has its effect, but the caller is told that it failed."""
     dropped: float = 0.0
-    """It never arrives."""
+    """The call never arrives."""
     late: float = 0.0
-    """It arrives after its caller gave up on it."""
+    """The call arrives after its caller has given up."""
     partial: float = 0.0
-    """Each entry of a batch fails on its own."""
+    """Some entries of a batch fail."""
     slow: float = 0.0
-    """It takes long, but is answered in time."""
+    """The call takes long, but is answered in time."""
     latency_s: float = 0.01
 
 
@@ -37,18 +37,19 @@ class Outage:
 
 @dataclass(slots=True)
 class FaultPlan:
-    """What goes wrong until `end_s`; afterwards nothing does."""
+    """What goes wrong until `end_s`. After that nothing goes wrong."""
 
     end_s: float
     rates: dict[str, Rates] = field(default_factory=dict)
     outages: list[Outage] = field(default_factory=list)
     page_bytes: int = 1_048_576
-    """What one DynamoDB query reads at most; the real limit is 1 MiB, small logs need a smaller one."""
+    """How many bytes one DynamoDB query reads at most. The real limit is 1 MiB; the small logs here need a smaller
+    one."""
     duplicates: float = 0.0
-    """Chance that a received message of a standard queue stays visible to others."""
+    """The chance that a received message of a standard queue stays visible to other readers."""
 
     def outage(self, service: str, now: float) -> Outage | None:
-        """The outage that hits this call."""
+        """The outage during which this call is made; None if there is none."""
         for outage in self.outages:
             if outage.service == service and outage.begin_s <= now < outage.end_s:
                 return outage
@@ -56,7 +57,7 @@ class FaultPlan:
 
 
 def seeded_rates(random: Random, level: float) -> Rates:
-    """Rates of a service: `level` 0 is calm, 1 is a bad day."""
+    """The rates of a service: with `level` 0 nothing goes wrong, with 1 much does."""
 
     def chance(maximum: float) -> float:
         return random.random() * maximum * level if random.random() < 0.6 else 0.0

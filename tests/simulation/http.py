@@ -1,4 +1,4 @@
-"""Requests to a node's HTTP API: the product's application, without the HTTP server below it."""
+"""Requests to a node's HTTP API. They call the product's application, without the HTTP server below it."""
 
 import asyncio
 import json
@@ -44,18 +44,18 @@ def application_over(core: Core) -> Starlette:
 
 
 class Peer(Protocol):
-    """Whoever sends a request."""
+    """The client that sends a request."""
 
     def began(self, exchange: "Exchange", status: int) -> None:
-        """The head of the answer."""
+        """The head of the answer arrives."""
         ...
 
     def came(self, exchange: "Exchange", data: bytes) -> None:
-        """A part of its body."""
+        """A part of the answer's body arrives."""
         ...
 
     def over(self, exchange: "Exchange", *, is_whole: bool) -> None:
-        """The answer is whole, or the connection is gone."""
+        """The answer is complete, or the connection is gone."""
         ...
 
 
@@ -80,7 +80,7 @@ class Exchange:
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._on_its_way: deque[tuple[float, Callable[[], None]]] = deque()
-        """What arrives at the client, and when."""
+        """What will arrive at the client, and when."""
         self._is_over = False
         self._holds_place = False
         self._ends_at = world.door_rules.end_of(token)
@@ -122,7 +122,7 @@ class Exchange:
     # In the node
 
     async def run(self, application: Starlette) -> None:
-        """Have the application answer."""
+        """Let the application answer."""
         rules, node = self.process.world.door_rules, self.process.name
         rules.stream_asks(node, self.address, self.token)
         try:
@@ -169,7 +169,7 @@ class Exchange:
             self._later(lambda: self._peer.came(self, data))
 
     def _takes_place(self) -> None:
-        """The event stream begins: from now on it holds its place."""
+        """The event stream begins. From now on it holds its place."""
         rules, node = self.process.world.door_rules, self.process.name
         rules.stream_asks(node, self.address, self.token, -1)
         rules.stream_holds(node, self.address, self.token)
@@ -199,7 +199,7 @@ class Exchange:
     # At the client
 
     def hang_up(self) -> None:
-        """The client goes; the node hears of it."""
+        """The client hangs up; the node is told."""
         self._is_over = True
         self.process.in_process(self._gone.set)
         self.process.in_process(self._may_write.set)
@@ -218,16 +218,16 @@ class Exchange:
 
 
 class Question:
-    """A request whose answer is looked at when it is whole."""
+    """A request whose answer is checked once it is complete."""
 
     def __init__(self, answered: Callable[[int, dict[str, Any]], None], lost: Callable[[], None]) -> None:
-        """`answered` gets the status and the body, `lost` is called when there will be no answer."""
+        """`answered` is called with the status and the body; `lost` is called if no answer will come."""
         self._answered = answered
         self._lost = lost
         self._body = b""
 
     def began(self, exchange: Exchange, status: int) -> None:
-        """Nothing is done before the answer is whole."""
+        """Do nothing before the answer is complete."""
 
     def came(self, exchange: Exchange, data: bytes) -> None:
         self._body += data

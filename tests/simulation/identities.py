@@ -1,4 +1,4 @@
-"""Who there is, and the tokens that they were given: an identity provider, and what a node knows of it."""
+"""The users, the tokens that they were given, and what a node knows of their identity provider."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ RIGHTS: Final = frozenset(
 )
 FETCH_S: Final = (0.002, 0.05, 0.6)
 OUTAGE_FETCH_S: Final = (0.3, 1.0, 2.5)
-"""How long a node waits for keys that do not come."""
+"""How many seconds a node waits for keys that do not come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a user shows. `projects` are exact ids, or `*` alone; times are wall-clock seconds."""
+    """A user's token. `projects` are exact ids, or `*` alone; times are wall-clock seconds."""
 
     text: str
     user: str
@@ -33,12 +33,12 @@ class Token:
     expires_at: float
 
     def allows(self, right: str, project: str | None) -> bool:
-        """True if whoever shows it may do this, on the project if one is named."""
+        """True if a client with this token may do this, on the project if one is named."""
         return right in self.rights and (project is None or "*" in self.projects or project in self.projects)
 
 
 EVERYTHING: Final = Token("", "", ("*",), RIGHTS, 0.0, float("inf"))
-"""What everybody has where nobody has to show a token."""
+"""What every client may do if nobody has to show a token."""
 
 
 class Identities:
@@ -50,7 +50,7 @@ class Identities:
         self._tokens: dict[str, Token] = {}
         self._service: Token | None = None
         self.rotated_at = 0.0
-        """Since when nodes need the newest keys, in seconds of the loop."""
+        """The loop's second since which nodes need the newest keys."""
         self.is_down = False
         """True while nobody can fetch keys."""
 
@@ -69,7 +69,7 @@ class Identities:
         return token
 
     def verdict(self, text: str) -> Identity | CommandError:
-        """What a verifier with the right keys finds."""
+        """What a verifier with the right keys answers."""
         token = self._tokens.get(text)
         if token is None:
             return CommandError(ErrorCode.UNAUTHORIZED, "the token is not valid")

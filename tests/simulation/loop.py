@@ -1,7 +1,7 @@
-"""The virtual-time loop of a simulation: everything that a node schedules belongs to it, and dies with it.
+"""The virtual-time loop of a simulation. Everything that a node schedules belongs to that node, and dies with it.
 
-Who owns a callback or a task is told by its context. A crash freezes the owner: nothing of it runs any more. At the
-end of a schedule frozen owners are woken as ghosts, whose effects nobody sees, so that their coroutines end in order.
+The context of a callback or a task tells who owns it. A crash freezes the owner: nothing of it runs any more. At the
+end of a schedule, frozen owners are woken as ghosts, whose effects nobody sees, so that their coroutines end in order.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ FINISH_ROUNDS_MAX: Final = 20
 
 
 class Owner:
-    """A process of the simulation: what it scheduled can be frozen, all at once."""
+    """A process of the simulation. Everything that it has scheduled can be frozen at once."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -41,7 +41,7 @@ class SimulationLoop(VirtualTimeLoop):
         self.tasks: list[asyncio.Task[Any]] = []
         self.is_over = False
         self.world = copy_context()
-        """The context of what belongs to no node: the network, AWS, clients."""
+        """The context of everything that belongs to no node: the network, AWS, clients."""
         self.set_task_factory(self._new_task)
 
     def _new_task(
@@ -78,15 +78,15 @@ class SimulationLoop(VirtualTimeLoop):
         return timer
 
     def later(self, delay_s: float, callback: Callable[..., object], *args: Any) -> None:
-        """Call in the world's context."""
+        """Call `callback` later, in the context of the world."""
         self.call_at(self.time() + delay_s, callback, *args, context=self.world)
 
     def freeze(self, owner: Owner) -> None:
-        """Nothing of the owner runs from here on. May be called from one of its own callbacks."""
+        """From now on nothing of the owner runs. One of its own callbacks may call this."""
         owner.is_frozen = True
         blank = Handle(_nothing, (), self, self.world)
         blank.cancel()
-        for _ in range(len(self._ready)):  # the loop counts on the length it saw
+        for _ in range(len(self._ready)):  # the loop expects the queue to keep the length that it has seen
             handle = self._ready.popleft()
             if handle._context.get(_OWNER) is owner:
                 owner.frozen.append(handle)
@@ -107,7 +107,7 @@ class SimulationLoop(VirtualTimeLoop):
         self._timer_cancelled_count = 0
 
     def finish(self, owners: list[Owner]) -> None:
-        """Let every task end: frozen owners are woken, and everything is cancelled."""
+        """Let every task end: wake the frozen owners, and cancel everything."""
         self.is_over = True
         for timer in self._scheduled:
             timer.cancel()
@@ -126,4 +126,4 @@ class SimulationLoop(VirtualTimeLoop):
 
 
 def _nothing() -> None:
-    """The callback of nobody."""
+    """The callback that stands where a frozen one stood."""

@@ -1,4 +1,4 @@
-"""The way between a client and a node: bytes in order both ways, slow, stalled or cut, without sockets."""
+"""The way between a client and a node: bytes in order in both directions, slow, stalled or cut, without sockets."""
 
 import asyncio
 import zlib
@@ -21,7 +21,7 @@ class Process(Protocol):
     is_frozen: bool
 
     def may_act(self) -> bool:
-        """Whether an effect still leaves the process; counts towards a planned crash."""
+        """True if an effect still leaves the process. Each call counts towards a planned crash."""
         ...
 
 
@@ -29,7 +29,7 @@ class Peer(Protocol):
     """The client behind a link."""
 
     def received(self, link: "Link", data: bytes) -> None:
-        """Bytes of the node."""
+        """Bytes of the node arrive."""
         ...
 
     def lost(self, link: "Link") -> None:
@@ -38,18 +38,18 @@ class Peer(Protocol):
 
 
 class Watcher(Protocol):
-    """Whoever looks at what the node writes to a link."""
+    """Watches what the node writes to a link."""
 
     def wrote(self, data: bytes, *, is_over_mark: bool) -> None:
-        """The node wrote this; its outbox may have been full before."""
+        """The node wrote this. `is_over_mark` is true if its outbox was over its limit before."""
         ...
 
     def unsent(self, data: bytes) -> None:
-        """The node wrote this to a link that is gone, which it does not know yet."""
+        """The node wrote this to a link that is gone; the node does not know that yet."""
         ...
 
     def overtook(self) -> None:
-        """The node wrote past bytes that wait."""
+        """The node sent bytes past bytes that wait, and so broke their order."""
         ...
 
     def ended(self) -> None:
@@ -58,7 +58,8 @@ class Watcher(Protocol):
 
 
 def frames_in(data: bytes) -> Iterator[tuple[int, bool, bytes, int]]:
-    """The server's whole frames: opcode, whether it came compressed, payload as it is meant, length on the wire."""
+    """The complete frames of the server: opcode, True if it is compressed, payload after decompression, length on the
+    wire."""
     start = 0
     while len(data) - start >= 2:
         first, size, header = data[start], data[start + 1], 2
@@ -70,15 +71,15 @@ def frames_in(data: bytes) -> Iterator[tuple[int, bool, bytes, int]]:
             return
         payload = bytes(data[start + header : start + header + size])
         is_compressed = bool(first & RSV1)
-        if is_compressed:  # with an inflater of its own: no message may refer back to another
+        if is_compressed:  # a new inflater each time, because no message may refer back to another
             payload = zlib.decompressobj(-15).decompress(payload + b"\0\0\xff\xff")
         yield first & 15, is_compressed, payload, header + size
         start += header + size
 
 
 class Socket(asyncio.Transport):
-    """The node's end: what it wrote and the client has not taken waits here. The kernel holds the first
-    `kernel_bytes` of it, which the process knows nothing of."""
+    """The node's end of a link. Bytes that the node wrote and the client has not read wait here. The kernel holds the
+    first `kernel_bytes` of them, and the process does not know about those."""
 
     def __init__(self, link: "Link", kernel_bytes: int) -> None:
         super().__init__()
@@ -100,7 +101,7 @@ class Socket(asyncio.Transport):
             if not link.process.is_frozen:
                 link.watcher.unsent(data)
             return
-        if len(data) != self._rest_bytes:  # what `send` left was looked at there, whole
+        if len(data) != self._rest_bytes:  # `send` has already shown all of it to the watcher
             link.watcher.wrote(data, is_over_mark=self.is_over_mark)
         self._rest_bytes = 0
         self._put(data)
@@ -109,7 +110,7 @@ class Socket(asyncio.Transport):
             link.protocol.pause_writing()
 
     def send(self, data: bytes) -> int:
-        """send(2) on the descriptor: how much the kernel took."""
+        """send(2) on the descriptor. Returns how many bytes the kernel took."""
         link = self._link
         if link.is_closed or link.is_finishing or not link.process.may_act():
             return 0
@@ -128,7 +129,7 @@ class Socket(asyncio.Transport):
         self._link.transfer_soon()
 
     def drained(self) -> None:
-        """The client took something."""
+        """The client has read something."""
         if self.is_over_mark and self.get_write_buffer_size() <= self._low:
             self.is_over_mark = False
             self._link.in_process(self._link.protocol.resume_writing)
@@ -156,7 +157,7 @@ class Socket(asyncio.Transport):
         return True
 
     def write_eof(self) -> None:
-        """The client closes its side as soon as it has read to the end."""
+        """The node sends no more. The client closes its side as soon as it has read everything."""
         self._link.finish()
 
     def abort(self) -> None:
@@ -175,7 +176,7 @@ class Socket(asyncio.Transport):
 
 
 class Descriptors:
-    """The sockets of a process. As in a kernel, the lowest number that is free is given again."""
+    """The sockets of a process. As in a kernel, the lowest free number is used next."""
 
     def __init__(self) -> None:
         self._open: dict[int, Socket] = {}
@@ -187,7 +188,7 @@ class Descriptors:
         return number
 
     def close(self, socket: Socket) -> None:
-        """Its number is free."""
+        """The socket's number is free again."""
         del self._open[socket.descriptor]
 
     def group(self, transports: Sequence[Transport]) -> SendToAll:
@@ -205,12 +206,12 @@ class Descriptors:
 
 
 class Link:
-    """One connection. `speed` is what the client takes, in bytes per second; 0 is a client that takes everything.
-    `peer_address` is where the node sees it come from."""
+    """One connection. `speed` is how many bytes per second the client reads; 0 is a client that reads everything at
+    once. `peer_address` is the address from which the node sees it come."""
 
     watcher: Watcher
     protocol: asyncio.Protocol
-    """What the node reads it with: an entry first, then a WebSocket."""
+    """The object with which the node reads it: first an entry, then a WebSocket."""
 
     def __init__(
         self,
@@ -244,7 +245,7 @@ class Link:
         self._sent_at = 0.0
 
     def in_process(self, callback: Callable[..., object], *args: object) -> None:
-        """Call in the node, in a turn of its own."""
+        """Call `callback` in the node, in its own turn of the loop."""
         self._loop.call_soon(callback, *args, context=self.process.context)
 
     # Client to node
@@ -263,20 +264,20 @@ class Link:
             self.arrived()
 
     def arrived(self) -> None:
-        """Hand over what arrived, as far as the node reads."""
+        """Give the node the bytes that arrived, as far as it reads."""
         if self.is_read:
             for _ in self.inbox:
                 self.in_process(self._read)
 
     def _read(self) -> None:
-        """In the node: what comes next goes to whoever reads by now, if anybody does."""
+        """In the node: the next bytes go to the protocol that reads now, if there is one."""
         if self.inbox and self.is_read and not self.is_closed and not self.is_finishing:
             self.protocol.data_received(self.inbox.popleft())
 
     # Node to client
 
     def transfer_soon(self) -> None:
-        """The client takes what waits, at its speed."""
+        """The client reads the bytes that wait, at its speed."""
         if self._is_transferring or self.is_stalled or not self.outbox or self.is_closed:
             return
         self._is_transferring = True
@@ -285,7 +286,7 @@ class Link:
 
     def _transfer(self, pace: int) -> None:
         if pace != self._pace:
-            return  # the client changed its ways meanwhile
+            return  # the client reads differently meanwhile
         self._is_transferring = False
         if self.is_closed or self.is_stalled or not self.outbox:
             return
@@ -311,7 +312,7 @@ class Link:
     # Endings
 
     def finish(self) -> None:
-        """The node closes: what waits is sent first."""
+        """The node closes the link; bytes that wait are sent first."""
         if self.is_closed or self.is_finishing or not self.process.may_act():
             return
         self.is_finishing = True
@@ -319,12 +320,12 @@ class Link:
             self._loop.later(self.latency_s, self.end)
 
     def cut(self, told_s: float, noticed_s: float = 0.0) -> None:
-        """The client or the network ends it."""
+        """The client or the network ends the link."""
         self.is_cut = self.is_cut or not self.is_closed
         self.end(told_s, noticed_s)
 
     def end(self, told_s: float = 0.0, noticed_s: float = 0.0) -> None:
-        """It breaks: the node learns `told_s` from now, the client `noticed_s`."""
+        """The link breaks: the node learns it after `told_s`, the client after `noticed_s`."""
         if self.is_closed:
             return
         self.is_closed = True
@@ -335,14 +336,14 @@ class Link:
         self._loop.later(noticed_s, self.peer.lost, self)
 
     def _lost(self) -> None:
-        """The node hears of the end; only then is the descriptor free for another connection."""
+        """The node learns of the end. Only then another connection can get the descriptor."""
         self.protocol.connection_lost(None)
         self.process.descriptors.close(self.socket)
         if not self.process.is_frozen:
             self.watcher.ended()
 
     def crash(self, *, keeps_outbox: bool) -> None:
-        """The node died. What its kernel held may still reach the client."""
+        """The node died. The bytes in its kernel may still reach the client."""
         if self.is_closed:
             return
         left = b"".join(self.outbox)
@@ -352,5 +353,5 @@ class Link:
 
 
 def as_transport(socket: Socket) -> asyncio.Transport:
-    """What `WebSocket` takes."""
+    """The socket with the type that `WebSocket` expects."""
     return cast("asyncio.Transport", socket)

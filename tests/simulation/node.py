@@ -50,11 +50,11 @@ UPDATES_QUEUE = "updates"
 DRAIN_S = 2.0
 PENDING_BYTES = 200_000
 PROGRAM_ADDRESS = "10.8.8.8"
-"""Where programs come from that publish and operate."""
+"""The address of the programs that publish and operate."""
 
 
 class _Log(EventLog):
-    """Where the node's events go. An exception that no rule foresaw is a violation."""
+    """Receives the node's events. An exception that nobody expected is a violation."""
 
     def __init__(self, process: "Process") -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class _Log(EventLog):
 
 
 class _Listening:
-    """The edge that lets clients in: the load balancer finds the node."""
+    """The edge that lets clients in: after it has started, the load balancer finds the node."""
 
     def __init__(self, process: "Process") -> None:
         self._process = process
@@ -86,17 +86,17 @@ class _Listening:
 
 
 class _NoHttp(asyncio.Protocol):
-    """The HTTP server is not simulated below its application: nobody asks it over a socket."""
+    """The HTTP server is not simulated, only its application, so no request comes in over a socket."""
 
     def __init__(self, _give_back: object) -> None:
-        """No socket comes back from it."""
+        """It never gives a socket back."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         raise AssertionError("only handshakes come over sockets")
 
 
 class Process(Owner):
-    """A node that can crash at any effect, or drain and go."""
+    """A node that can crash at any effect, or drain and exit."""
 
     def __init__(self, world: "World", name: str) -> None:
         super().__init__(name)
@@ -105,14 +105,14 @@ class Process(Owner):
         self.links: list[Link] = []
         self.exchanges: dict[Exchange, None] = {}
         self.owed: dict[str, float] = {}
-        """Publications of the program around it that wait for their answers, and since when."""
+        """The publications of its surrounding program that wait for their answers, and since when."""
         self.descriptors = Descriptors()
         self.is_listening = False
         self.left_at: float | None = None
         """Since when it goes away."""
         self.is_gone = False
         self.is_short = False
-        """True while it has no memory for newcomers."""
+        """True while it has no memory for new clients."""
         self.drained_at: float | None = None
         self.is_cut_short = False
         self._ids = 0
@@ -131,12 +131,12 @@ class Process(Owner):
         self.life = self.context.run(Life, self.core, background, Edges(above=[_Listening(self)]), DRAIN_S)
 
     def new_id(self) -> str:
-        """Unique, and the same in every run of the seed."""
+        """A unique id, which is the same in every run of the seed."""
         self._ids += 1
         return f"{self.name}-{self._ids}"
 
     def may_act(self) -> bool:
-        """Whether an effect still leaves the process; counts towards a planned crash."""
+        """True if an effect still leaves the process. Each call counts towards a planned crash."""
         if self.fuse is not None and not self.is_frozen:
             self.fuse -= 1
             if self.fuse <= 0:
@@ -220,8 +220,8 @@ class Process(Owner):
         self._run(self.life.start)
 
     def drain(self, manner: str) -> None:
-        """It is told to go. `sigterm`: hand over, flush, and exit. `target`: the load balancer says so first. `twice`:
-        both at once. `impatient`: somebody does not wait for the end."""
+        """Tell the node to go. `sigterm`: hand over, flush, and exit. `target`: the load balancer says so first.
+        `twice`: both at once. `impatient`: the operator does not wait for the end."""
         self.left_at = self.world.loop.time()
         if manner in ("target", "twice"):
             self._run(lambda: self.life.drain("target"))
@@ -251,7 +251,8 @@ class Process(Owner):
             self.drained_at = self.world.loop.time()
 
     def unanswered(self) -> str | None:
-        """What a node that goes in order still owes, unless it ran out of time; None if it owes nothing."""
+        """What a node that exits in order still has to answer, unless its time ran out; None if it has answered
+        everything."""
         if self.is_cut_short or self.drained_at is None:
             return None
         if self.world.loop.time() - self.drained_at > FLUSH_MARGIN_S - LATE_S:
@@ -266,12 +267,12 @@ class Process(Owner):
         return f"{owed} and {waiting} forwards" if owed or waiting else None
 
     def follows(self, project: str) -> bool:
-        """True if it has to know what other nodes write to the project: somebody follows it here."""
+        """True if it has to know what other nodes write to the project, because somebody follows it here."""
         opened = self.core.node.projects.find(project)
         return opened is not None and opened.is_followed
 
     def taken(self) -> str | None:
-        """What is still taken though everybody has left; None if nothing is."""
+        """What is still taken after everybody has left; None if nothing is."""
         core, access = self.core, self.core.access
         users = access._users if isinstance(access, TokenAccess) else None
         left = {
@@ -287,11 +288,11 @@ class Process(Owner):
         return f"places that nobody gave back: {taken}" if taken else None
 
     def in_process(self, callback: Callable[[], object]) -> None:
-        """Call in the node, in a turn of its own."""
+        """Call `callback` in the node, in its own turn of the loop."""
         self.world.loop.call_soon(callback, context=self.context)
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run it in the process; its failure is a violation."""
+        """Run a coroutine in the process. If it fails, that is a violation."""
         self.context.run(self._begin, work)
 
     def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -327,8 +328,8 @@ class Process(Owner):
         address: str = PROGRAM_ADDRESS,
         key: str = "",
     ) -> Exchange | None:
-        """Send a request; without a token as a program that may do everything. `answered` gets status and body; `lost`
-        is called when there will be no answer."""
+        """Send a request. Without a token it comes from a program that may do everything. `answered` is called with
+        status and body; `lost` is called if no answer will come."""
         if not self.is_listening:
             self.world.loop.later(0.01, lost)
             return None

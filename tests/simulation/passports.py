@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 Knock = Callable[["Process", Wish], None]
 WAYS = ("header", "subprotocol", "later", "ticket")
 SPARE_S = 0.2
-"""A token that ends sooner is not shown any more."""
+"""How many seconds a token must still live to be shown."""
 
 
 class Passport:
-    """One client's identity. Where nobody has to say who they are, it stays empty."""
+    """One client's identity. It stays empty if nobody has to say who they are."""
 
     def __init__(self, client: "Client", user: str, address: str) -> None:
         self._client = client
@@ -34,14 +34,14 @@ class Passport:
     # Tokens
 
     def _current(self) -> Token:
-        """A token that is good as far as the client knows."""
+        """A token that is valid, as far as the client knows."""
         token = self._token
         if token is None or token.expires_at < self._world.clock.wall() + SPARE_S:
             token = self._renewed()
         return token
 
     def _renewed(self) -> Token:
-        """A new token; in calm times one that lasts, and that allows everything."""
+        """A new token. In calm times it does not end, and allows everything."""
         plan = self._world.scenario
         projects: tuple[str, ...] = ("*",)
         life_s = LONG_S
@@ -55,7 +55,7 @@ class Passport:
     # At the door
 
     def present(self, process: "Process", knock: Knock, refused: Callable[[], None]) -> None:
-        """Get ready for a handshake with this node, and call `knock`; or `refused`."""
+        """Get ready for a handshake with this node, and then call `knock`; or `refused` if that fails."""
         origin = OWN_ORIGIN if self._world.scenario.door.allowed_origins and self._random.random() < 0.3 else None
         if not self._has_tokens:
             knock(process, Wish(origin=origin))
@@ -81,12 +81,12 @@ class Passport:
         process.ask("POST", "/api/v1/tickets", answered, refused, token=token, address=self.address)
 
     def refused(self, code: str) -> None:
-        """The node takes the client's word for nothing: get a new token."""
+        """The node refuses the client's token: get a new one."""
         if code == "unauthorized":
             self._token = None
 
     def closed(self, code: int) -> None:
-        """The connection ended with this code. Who was thrown out, or whose token ended, logs in again."""
+        """The connection ended with this code. A client whose token was revoked or ended logs in again."""
         if code in (4002, 4500):
             self._token = None
 
@@ -101,7 +101,7 @@ class Passport:
         self._send(self._renewed())
 
     def impersonate(self) -> None:
-        """Show somebody else's token: that must end the connection."""
+        """Show another user's token. That must end the connection."""
         session = self._client.session
         if self._has_tokens and session is not None and session.is_ready:
             self._send(self._world.identities.issue(f"not-{self.user}"), is_foreign=True)
@@ -117,7 +117,7 @@ class Passport:
         if not is_foreign:
             session.holders.append(token)
             session.arrival.offered = token
-            for earlier in session.pending.values():  # what is not answered yet may be judged by this token
+            for earlier in session.pending.values():  # the node may judge commands without an answer by this token
                 earlier.holders = (*earlier.holders, token)
 
     def authentication_failed(self, session: Session, pending: Pending, code: str) -> None:
@@ -142,18 +142,18 @@ class Passport:
             self.authenticate()
 
     def expiring(self) -> None:
-        """The node says that the token ends soon: many clients renew it, the others are cut off."""
+        """The node says that the token ends soon. Many clients renew it; the others lose their connection."""
         if self._is_calm or self._random.random() < 0.6:
             self._world.loop.later(self._random.uniform(0.01, 0.4), self.refresh)
 
     def arrived(self) -> None:
-        """Everything may be asked now."""
+        """From now on the client may send any command."""
         session = self._client.session
         if self._is_calm and self._has_tokens and session is not None and session.holder is not self._token:
-            self.refresh()  # it dialed before
+            self.refresh()  # it connected before that
 
     def calm(self) -> None:
-        """From now on the client has what lasts."""
+        """From now on the client's token does not end."""
         self._is_calm = True
         if self._has_tokens:
             self._token = None

@@ -1,4 +1,4 @@
-"""Bugs on purpose: what the simulation has to find, each put into the product while a test looks for it."""
+"""Bugs that the simulation has to find. Each is put into the product only while a test looks for it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -237,7 +237,7 @@ def an_ambiguous_write_is_appended_again() -> list[Patch]:
 
 
 class _Nameless:
-    """A segment that calls itself something else whenever it is asked."""
+    """A segment that gives another writer each time when it is asked for it."""
 
     def __init__(self, segment: Any) -> None:
         self.epoch, self.first, self.last, self.records = segment.epoch, segment.first, segment.last, segment.records
@@ -370,7 +370,7 @@ def an_outage_answers_nobody() -> list[Patch]:
 
 
 def _ignore(*_: Any) -> None:
-    """Instead of what should happen."""
+    """Does nothing, in place of what should be done."""
 
 
 def _staying_in_the_group(method: str) -> list[Patch]:

@@ -1,4 +1,4 @@
-"""Bugs on purpose in access, at the door and in the drain: see `planted.py`."""
+"""Planted bugs in access, in admission and in the drain: see `planted.py`."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -28,7 +28,7 @@ from websocket_handler.server import WebSocketServer
 
 
 def _ignore(*_: Any, **__: Any) -> None:
-    """Instead of what should happen."""
+    """Does nothing, in place of what should be done."""
 
 
 def _never(*_: Any, **__: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Bugs on purpose in the reading of the updates queue."""
+"""Planted bugs in the reading of the updates queue."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from websocket_handler.delivery.updates import UpdateConsumer
 
 Patch = tuple[Any, str, Any]
-"""An owner, the name of its attribute, and what stands there instead."""
+"""An owner, the name of its attribute, and the value that replaces it."""
 
 
 def an_update_is_deleted_before_the_commit() -> list[Patch]:

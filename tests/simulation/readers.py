@@ -17,7 +17,7 @@ WAITS_S: Final = (2, 20, 60)
 
 
 class Reader:
-    """What both kinds have in common: a project, an identity, and patience."""
+    """What streams and polls have in common: a project, an identity, and waiting between attempts."""
 
     def __init__(self, world: "World", name: str, user: str, address: str) -> None:
         self.world = world
@@ -32,7 +32,7 @@ class Reader:
         self._is_calm = False
 
     def _chosen(self, world: "World") -> str:
-        """Any project; one that nobody follows over a socket is of more interest."""
+        """Choose a project. One that nobody follows over a socket is more likely, because it tests more."""
         followed = {project for client in world.clients for project in client.wanted}
         lonely = [project for project in world.scenario.projects if project not in followed]
         return self.random.choice(lonely if lonely and self.random.random() < 0.7 else world.scenario.projects)
@@ -48,11 +48,11 @@ class Reader:
         return token
 
     def read_later(self) -> None:
-        """Ask again, soon."""
+        """Read again soon."""
         self.world.loop.later(self.random.uniform(0.05, 0.8), self.read)
 
     def read(self) -> None:
-        """Ask."""
+        """Send the request."""
         raise NotImplementedError
 
     def disturb(self) -> None:
@@ -63,15 +63,15 @@ class Reader:
         self._is_calm, self._token = True, None
 
     def refused(self, code: str) -> None:
-        """An answer that is an error."""
+        """The answer is an error."""
         if code == "unauthorized":
             is_valid = self._token is not None and not self.world.may_be_worthless(self._token)
-            if is_valid and not self.world.checker.jumps:  # its end was set by a clock that does not jump
+            if is_valid and not self.world.checker.jumps:  # a clock that does not jump has set its end
                 self.world.checker.violation(f"{self.name}: {self._token} was refused")
             self._token = None
 
     def level_fault(self, ends: dict[str, End]) -> str | None:
-        """What it still misses of where the log ended, or None when it has everything."""
+        """What it still lacks, compared with the ends of the logs; None if it has everything."""
         end, place = ends[self.project], self.place
         if end.epoch is not None and (place is None or place.epoch != end.epoch or place.offset < end.head):
             return f"{self.name} is at {place} of {self.project}, the log at {end.epoch}:{end.head}"

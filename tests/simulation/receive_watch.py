@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from tests.simulation.node import Process
 
 KNOWN_S: Final = 8.0
-"""A node knows of an outage after this time: an answer to a call from before it, a pause and a deadline."""
+"""How many seconds it takes a node to know of an outage: a call from before it is answered, then a pause and a
+deadline."""
 
 
 class WatchedReceives:
-    """A node's AWS calls, for its updates queue."""
+    """A node's calls to AWS for its updates queue."""
 
     def __init__(self, process: "Process") -> None:
         self._process = process

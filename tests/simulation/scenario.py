@@ -1,4 +1,5 @@
-"""From a seed to a schedule: how many nodes, clients and projects, what they do, and what goes wrong when."""
+"""Makes of a seed a schedule: how many nodes, clients and projects there are, what they do, and what goes wrong
+when."""
 
 from dataclasses import dataclass, replace
 from random import Random
@@ -11,8 +12,8 @@ MANNERS = ("sigterm", "sigterm", "target", "twice", "impatient")
 
 @dataclass(frozen=True, slots=True)
 class NodeEvent:
-    """Something happens to the nodes: `start`, `crash` (at once), `fuse` (a crash some effects later), `drain` (in one
-    of the manners that `Process.drain` knows)."""
+    """Something happens to the nodes. `start`; `crash`: at once; `fuse`: a crash after some more effects; `drain`: in
+    one of the manners that `Process.drain` knows."""
 
     at_s: float
     kind: str
@@ -33,7 +34,7 @@ class Scenario:
     faults: FaultPlan
     node_events: tuple[NodeEvent, ...]
     clock_jumps: tuple[tuple[float, float], ...]
-    """When, and by how much."""
+    """When the wall clock jumps, and by how much."""
     has_updates: bool
     has_fifo: bool
     visibility_s: int
@@ -41,17 +42,17 @@ class Scenario:
     ring_bytes: int
     outbox_bytes: int
     padding: int
-    """Bytes of a large publication."""
+    """How many bytes a large publication has."""
     kernel_bytes: int
-    """What the system takes off a node's hands for a client that does not read."""
+    """How many bytes the kernel takes for a client that does not read."""
     is_native: bool
-    """Nodes send straight to the sockets, as `net.native_send` does."""
+    """True if nodes send directly to the sockets, as `net.native_send` does."""
     has_compression: bool
-    """Every other connection agrees on permessage-deflate."""
+    """True if every other connection agrees on permessage-deflate."""
     keeps_overlap: bool
-    """Two nodes stay when the faults end: each has to follow what the other writes."""
+    """True if two nodes stay when the faults end. Each then has to follow what the other writes."""
     sleeps_s: float
-    """The system stops for this long, without a node: longer than the log's retention."""
+    """For how many seconds there is no node and time passes: longer than the log is retained."""
     door: DoorPlan
     """Who may come in."""
 
@@ -69,7 +70,7 @@ def scenario(seed: int) -> Scenario:
 
 
 def _scenario(seed: int, random: Random, store: str, active_s: float, sleeps_s: float) -> Scenario:
-    """Everything but the door."""
+    """Everything except the door."""
     return Scenario(
         seed=seed,
         store=store,
@@ -109,7 +110,7 @@ def _faults(random: Random, active_s: float) -> FaultPlan:
 
 
 def _node_events(random: Random, active_s: float, store: str, *, is_asleep: bool) -> tuple[NodeEvent, ...]:
-    """One node always comes back; with a shared store two may overlap."""
+    """After a node ends, another one starts. With a shared store two may overlap."""
     events: list[NodeEvent] = []
     for _ in range(random.choice((0, 0, 1, 1, 2, 3))):
         at_s = random.uniform(0.5, active_s)
@@ -129,7 +130,8 @@ def _node_events(random: Random, active_s: float, store: str, *, is_asleep: bool
 
 
 def _clock_jumps(random: Random, active_s: float, store: str) -> tuple[tuple[float, float], ...]:
-    """A jump forward ages what a memory store holds, which the checker does not follow."""
+    """With a memory store the clock does not jump forward, because the checker does not follow how its publications
+    age."""
     if random.random() >= 0.2:
         return ()
     jumps = (-3600.0, -400.0) if store == "memory" else (-3600.0, 3600.0, -400.0, 400.0)

@@ -1,4 +1,4 @@
-"""What a client remembers: of one connection, and beyond it."""
+"""What a client remembers: of one connection, and over all of them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ RIGHTS = {"subscribe": "subscribe", "history": "subscribe", "publish": "publish"
 
 @dataclass(slots=True)
 class Pending:
-    """A command without an answer yet. `holders`: whose rights may count when the node comes to it."""
+    """A command that has no answer yet. `holders` are the tokens that may count when the node carries it out."""
 
     kind: str
     project: str
@@ -22,12 +22,13 @@ class Pending:
     before: End
     holders: tuple[Token, ...]
     token: Token | None = None
-    """Of an `authenticate`: the token that was sent."""
+    """For an `authenticate`: the token that was sent."""
     is_foreign: bool = False
-    """It is another user's."""
+    """True if the token is another user's."""
 
     def fault_of(self, code: str | None) -> str | None:
-        """What is wrong with an error of this code, or (None) with a success, as far as rights go."""
+        """Why an error with this code, or a success (None), is wrong for the rights of the client; None if it is
+        right."""
         right = f"forward:{self.asked['agent']}" if self.kind == "forward" else RIGHTS.get(self.kind)
         if right is None:
             return None
@@ -52,7 +53,7 @@ class Work:
 
 @dataclass(slots=True)
 class Place:
-    """What a client holds of a project."""
+    """What a client has of a project."""
 
     epoch: str
     offset: int
@@ -60,24 +61,24 @@ class Place:
 
 @dataclass(slots=True)
 class Session:
-    """One connection's life, as the client sees it."""
+    """One connection, as the client sees it."""
 
     link: Link
     arrival: Arrival
     is_open: bool = False
-    """The handshake was accepted."""
+    """True once the handshake was accepted."""
     holder: Token | None = EVERYTHING
-    """What the client may do, as far as the node has told; None until it has authenticated."""
+    """What the client may do, as far as the node has told it; None until it has authenticated."""
     holders: list[Token] = field(default_factory=lambda: [EVERYTHING])
-    """What may count: what the node has told, and what is on its way."""
+    """The tokens that may count: those that the node has confirmed, and those on their way."""
     buffer: bytearray = field(default_factory=bytearray)
     followed: dict[str, Place] = field(default_factory=dict)
     asked: dict[str, Pending] = field(default_factory=dict)
-    """Subscriptions from the URL, which have no id."""
+    """The subscriptions of the URL, which have no id."""
     pending: dict[str, Pending] = field(default_factory=dict)
     is_ready: bool = False
-    """It was greeted, and has authenticated if it had to."""
+    """True once it was greeted, and has authenticated if it had to."""
     is_closing: bool = False
     close_code: int = 1006
     after_s: float = 0.0
-    """How long the node asked it to stay away."""
+    """How many seconds the node asked it to stay away."""

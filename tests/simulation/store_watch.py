@@ -1,4 +1,4 @@
-"""A log store whose commits are told to the checker: a memory store has no table to look into."""
+"""A log store that tells the checker of every commit. A memory store has no table that the checker could read."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +7,7 @@ from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segme
 
 
 class WatchedStore:
-    """Passes everything on."""
+    """Passes every call on to a store."""
 
     def __init__(self, store: LogStore, committed: Callable[[str, Segment], None]) -> None:
         self._store = store

@@ -78,8 +78,8 @@ def test_a_reset_begins_where_the_store_begins() -> None:
 
 
 def test_a_place_that_was_verified_in_a_lost_log_is_decided_anew() -> None:
-    """While the store is asked whether a position can be continued, the log may become another one; then the
-    offset means nothing."""
+    """While the store is asked whether a position can be continued, another log may replace this one. Then the offset
+    means nothing."""
     bench = _opened(Tail("e", 9, 0, (segment(1, 9),)), SHORT)
     _, places = bench.follow(since=Position("e", 2))
     bench.publish()
@@ -128,7 +128,7 @@ async def test_a_stopping_node_writes_its_records_beside_nobody() -> None:
 
 
 class _Leaving:
-    """Another node that is seen once, and then is gone."""
+    """Another node that is seen once and is gone after that."""
 
     def __init__(self) -> None:
         self.answers = [["other"]]

@@ -1,4 +1,4 @@
-"""What the simulation found at the doors, made small: each of these failed before its repair."""
+"""What the simulation found about access and admission, as small tests. Each of them failed before the repair."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ FOREVER = LogLimits(messages=1000, bytes=1_000_000, seconds=1e10)
 
 
 class Tokens:
-    """An authenticator: a token is the projects that it allows, separated by commas."""
+    """An authenticator. A token is the list of projects that it allows, separated by commas."""
 
     def authenticate(self, token: str, done: Authenticated) -> None:
         done(Identity("ada", BEGIN + 1000 + TOKEN_S, tuple(token.split(",")), frozenset({SUBSCRIBE}), BEGIN))
@@ -36,7 +36,7 @@ class Tokens:
 
 
 class Desk:
-    """A node that knows tokens, over a store that answers when it is told."""
+    """A node that checks tokens, over a store that answers when the test says so."""
 
     def __init__(self) -> None:
         self.store = HandStore()
@@ -131,7 +131,7 @@ async def test_a_node_that_only_a_reader_watches_follows_what_others_write() -> 
 
 
 class Stream:
-    """A reader of an event stream that takes one message when it is told."""
+    """A reader of an event stream. It takes one message when the test says so."""
 
     def __init__(self, core: Core) -> None:
         self.messages: list[Message] = []
@@ -167,7 +167,7 @@ class Stream:
         self.messages.append(message)
 
     async def take(self, count: int) -> None:
-        """Read so many messages."""
+        """Read this many messages."""
         for _ in range(count):
             self._may_take.release()
         await settle()

@@ -1,4 +1,4 @@
-"""A thousand seeded schedules without a broken promise; the same seed twice; and bugs on purpose, which are found."""
+"""A thousand schedules break no promise, the same seed gives the same schedule, and planted bugs are found."""
 
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -12,7 +12,7 @@ from tests.simulation.world import Result, run_seed
 
 SCHEDULES = 1000
 SEEDS_MAX = 400
-"""How many schedules a planted bug may need."""
+"""In how many schedules a planted bug has to be found."""
 RARE = {
     "everything is called recovered": 1,
     "a pause loses what follows": 2,
@@ -34,7 +34,7 @@ RARE = {
     "a second subscription is confirmed too early": 225,
     "a ticket survives its user's revocation": 124,
 }
-"""The first seed that finds it, for those that the first schedule does not: where the search begins."""
+"""For bugs that the first schedule does not show: the first seed that shows it. The search begins there."""
 
 
 def test_no_schedule_breaks_a_promise() -> None:

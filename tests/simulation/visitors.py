@@ -1,4 +1,4 @@
-"""Visitors that come at once and mean well, or do not; and what else goes wrong at the doors."""
+"""Visitors that come at once, honest or not, and what else goes wrong at the doors."""
 
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,7 @@ class Visitor:
 
 
 class Incidents:
-    """What happens at the doors, as the plan says."""
+    """What happens at the doors, according to the plan."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -62,7 +62,7 @@ class Incidents:
         self._visitors = 0
 
     def happen(self, event: DoorEvent) -> None:
-        """The plan's next event."""
+        """Let the plan's next event happen."""
         world = self._world
         world.injected[f"door: {event.kind}"] += 1
         world.trace(f"door: {event}")
@@ -107,7 +107,8 @@ class Incidents:
             world.balancer.send(link, arrival, wish)
 
     def _wish(self, kind: str) -> tuple[Wish, str]:
-        """What a visitor shows, and the code with which it must be refused whatever happens."""
+        """What a visitor shows, and the error code with which every node must refuse it; empty if a node may accept
+        it."""
         world, plan = self._world, self._world.scenario
         named: list[tuple[str, dict[str, Any] | None]] = [(self._random.choice(plan.projects), None)]
         if not plan.door.has_tokens or kind == "mute":
@@ -155,7 +156,7 @@ class Incidents:
         self._world.identities.is_down = False
 
     def _revoke(self) -> None:
-        """An operator throws a user out, on every node."""
+        """An operator revokes a user's tokens, on every node."""
         world = self._world
         user = f"user{self._random.randrange(world.scenario.door.users)}"
         for process in world.listening:

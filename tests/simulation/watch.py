@@ -1,4 +1,4 @@
-"""What a node writes to one socket, told to the rules: bounded memory, order, and who may get it."""
+"""Checks what a node writes to one socket: bounded memory, order, and who may get it."""
 
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 FRAME_BYTES = 500
-"""More than what frames and the gateway's own fields add to the payloads of one write."""
+"""More bytes than frames and the gateway's own fields add to the payloads of one write."""
 
 
 class LinkWatch:
-    """Looks at one link."""
+    """Watches one link."""
 
     def __init__(self, world: "World", link: Link, arrival: Arrival) -> None:
         self._world = world
@@ -32,7 +32,7 @@ class LinkWatch:
         self._check_size(data, is_over_mark=is_over_mark)
 
     def _check_size(self, data: bytes, *, is_over_mark: bool) -> None:
-        """Bounded memory: one write may cross the high-water mark, and nothing of a log follows it there."""
+        """Memory is bounded: one write may cross the high-water mark, and after it no publication may be written."""
         plan, violation = self._world.scenario, self._world.checker.violation
         if b'"epoch":' in data:
             return

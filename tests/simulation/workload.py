@@ -1,4 +1,4 @@
-"""What happens in a schedule beside faults: people and agents at work, readers, networks that come and go."""
+"""What happens in a schedule besides faults: people and agents work, readers read, networks come and go."""
 
 import json
 from functools import partial
@@ -20,7 +20,7 @@ MALFORMED = ("no JSON", "[1]", '{"project_id":"..","x":1}', '{"projectId":"p0","
 
 
 class Workload:
-    """Draws the next action, again and again, until it is told to stop."""
+    """Draws the next action again and again, until it is told to stop."""
 
     def __init__(self, world: "World") -> None:
         self.world = world
@@ -29,7 +29,7 @@ class Workload:
         self.is_asleep = False
         self._uids = 0
         self._http: dict[str, tuple[str, str, str]] = {}
-        """Publications over HTTP that are not confirmed yet: uid to project, body and key."""
+        """Publications over HTTP without an answer yet: uid to project, body and key."""
         self._recent_keys: list[tuple[str, str, float]] = []
         self._updates: list[str] = []
         self._malformed: list[str] = []
@@ -39,7 +39,7 @@ class Workload:
         self._next()
 
     def stop(self) -> None:
-        """No new work; what is under way goes on."""
+        """Begin no new work; what is under way continues."""
         self.is_over = True
 
     def _next(self) -> None:
@@ -82,7 +82,7 @@ class Workload:
         return uid, body
 
     def publish_some(self, count: int) -> None:
-        """Publish over any way in, several at once or one."""
+        """Publish in any of the ways, one publication or several at once."""
         client = self.random.choice(self.world.clients)
         for _ in range(count):
             project = self.random.choice(self.world.scenario.projects)
@@ -98,7 +98,7 @@ class Workload:
                 self._publish_twice(uid, project, body, key)
 
     def publish_last(self) -> None:
-        """One more publication on every project, each at one node: readers on another node have to hear of it."""
+        """Publish once more on every project, through one node. Readers on the other nodes have to learn of it."""
         for project in self.world.scenario.projects:
             key = f"k{self._uids + 1}"
             uid, body = self._body(project, key)
@@ -111,7 +111,7 @@ class Workload:
             self._publish_over_http(uid, project, body, key)
 
     def _publish_inside(self, uid: str, project: str, body: str, key: str) -> None:
-        """As a program does that embeds the server: it ends with the node."""
+        """Publish as a program that embeds the server. The publication ends with the node."""
         nodes = self.world.balancer.reachable(self.random)
         if key:
             self._http[uid] = (project, body, key)
@@ -141,7 +141,7 @@ class Workload:
             self.world.loop.later(10.0, self._publish_lost, process, uid)
 
     def _publish_lost(self, process: Process, uid: str) -> None:
-        """The node died with the publication."""
+        """The node died before it had answered."""
         if uid in self._http and process.is_frozen:
             self._publish_over_http(uid, *self._http[uid])
         elif uid in self._http:
@@ -155,7 +155,7 @@ class Workload:
         self.world.checker.confirmed(uid, epoch, offset)
 
     def _publish_over_http(self, uid: str, project: str, body: str, key: str) -> None:
-        """Without a connection that could end, so an answer has to come, or the end of the node."""
+        """Publish over HTTP. There is no connection that could end, so an answer has to come, unless the node ends."""
         nodes = self.world.balancer.reachable(self.random)
         if key:
             self._http[uid] = (project, body, key)
@@ -185,7 +185,7 @@ class Workload:
             self._publish_over_http(uid, project, body, key)
 
     def _conflict(self, client: Client) -> None:
-        """Another body under a key that was confirmed a moment ago."""
+        """Send another body under a key that was confirmed a moment ago."""
         now, checker = self.world.elapsed(), self.world.checker
         recent = [
             (project, key)
@@ -244,7 +244,7 @@ class Workload:
     # Networks
 
     def _disturb(self, client: Client) -> None:
-        """The client's network, or the client itself, misbehaves."""
+        """Something goes wrong with the client's network, or with the client itself."""
         session, readers = client.session, self.world.readers
         if readers and self.random.random() < 0.2:
             self.random.choice(readers).disturb()
@@ -280,7 +280,7 @@ class Workload:
             client.subscribe(project, self._anywhere(project))
 
     def _anywhere(self, project: str) -> dict[str, Any]:
-        """A place to start from: none, so far back, one that was, one that never was."""
+        """A position to start from: none, some publications back, one that existed, or one that never existed."""
         end, dice = self.world.checker.end_of(project), self.random.random()
         epochs = self.world.checker.truth(project).epochs
         if dice < 0.3:
@@ -304,7 +304,7 @@ class Workload:
             self._pull(self.random.choice(self.world.listening), project)
 
     def _pull(self, process: Process, project: str) -> None:
-        """A page over HTTP."""
+        """Read a page over HTTP."""
         world, before = self.world, self.world.checker.end_of(project)
         after = self.random.choice((0, before.head // 2, before.head, before.head + 3))
         is_followed = process.follows(project)
@@ -327,7 +327,7 @@ class Workload:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is left to wait for."""
+        """True if nothing is left to wait for."""
         clients = self.world.clients
         is_answered = all(
             client.session and not client.session.pending and not client.chores.work for client in clients
@@ -335,7 +335,7 @@ class Workload:
         return is_answered and not self._http and not self._updates_left() and self._state_fault() is None
 
     def is_malformed(self, message_id: str) -> bool:
-        """True for an update that the gateway leaves in the queue."""
+        """True if the gateway has to leave this update in the queue."""
         return message_id in self._malformed
 
     def _updates_left(self) -> list[Message]:
@@ -343,7 +343,8 @@ class Workload:
         return [message for message in held if message.message_id not in self._malformed]
 
     def check_end(self) -> None:
-        """Every accepted command was answered, every keyed publication landed, the queues are empty."""
+        """Check that every accepted command was answered, every publication with a key is in its log, and the queues
+        are empty."""
         violation = self.world.checker.violation
         for client in self.world.clients:
             session = client.session
@@ -363,8 +364,8 @@ class Workload:
         self._check_forwards()
 
     def _state_fault(self) -> str | None:
-        """The table says of the last node who is connected and follows what, and nothing else. A write that arrives
-        late may bring back what was deleted, until it expires."""
+        """What is wrong in the table; None if it says exactly who is connected to the last node, and what they follow.
+        A write that arrives late may bring back a record that was deleted, until the record expires."""
         if self.world.scenario.faults.rates["dynamodb"].late:
             return None
         wanted: list[str] = []
@@ -382,7 +383,7 @@ class Workload:
         return None if sorted(found) == sorted(wanted) else f"the state table has {found}, the node {wanted}"
 
     def _check_forwards(self) -> None:
-        """On a FIFO queue every task is there once."""
+        """Check that every task is in its FIFO queue once."""
         for name, queue in self.world.queues.items():
             if not queue.is_fifo:
                 continue

@@ -1,4 +1,4 @@
-"""A whole system from one seed: it runs, things go wrong, they stop going wrong, and everybody has to be level."""
+"""A whole system from one seed: it runs, things go wrong, they stop going wrong, and then everybody has to be level."""
 
 import asyncio
 import json
@@ -29,17 +29,17 @@ from websocket_handler.ports.log_store import Segment
 
 LEVEL_S: Final = 4.5
 DELIVERY_S: Final = 0.5
-"""How long a publication may be on its way to those who follow."""
+"""How many seconds a publication may be on its way to its subscribers."""
 SETTLED_S: Final = 75.0
-"""The longest wait that is documented: a forward's 30 s and one attempt, or a hidden update's visibility."""
+"""The longest documented wait: a forward's 30 s and one attempt, or the time for which an update stays hidden."""
 GOODBYE_S: Final = 0.5
-"""The longest that it takes until a node knows that a client has left, and a little more."""
+"""How many seconds it takes at most until a node knows that a client has left, and a little more."""
 AGENTS: Final = ("pm", "dev", "qa", "ops")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a schedule went."""
+    """The result of a schedule."""
 
     seed: int
     violations: list[str]
@@ -50,7 +50,7 @@ class Result:
 
 
 class World:
-    """Everything there is."""
+    """Everything in a schedule."""
 
     def __init__(self, plan: Scenario, *, keeps_trace: bool = False) -> None:
         self.scenario = plan
@@ -111,14 +111,14 @@ class World:
         return self.loop.time() - self.begin_s
 
     def trace(self, line: str) -> None:
-        """Something happened."""
+        """Note what happens, for the trace."""
         text = f"{self.elapsed():.6f} {line}"
         self._hash.update(text.encode())
         if self._keeps_trace:
             self.lines.append(text)
 
     def bug(self, event: str, fault: BaseException) -> None:
-        """The product raised what it should not."""
+        """The product raised an exception that it should not raise."""
         while isinstance(fault, BaseExceptionGroup):
             fault = fault.exceptions[0]
         trace = fault.__traceback__
@@ -149,7 +149,7 @@ class World:
         self.checker.deleted(json.loads(message.body).get("u", "") if message.body.startswith("{") else message.body)
 
     def forward_confirmed(self, who: str, asked: dict[str, Any], answer: dict[str, Any]) -> None:
-        """A client was told that the queue holds its work."""
+        """A client was told that the queue holds its task."""
         self.checker.counts["forwards confirmed"] += 1
         queue = self.queues[f"{answer['agent']}{'.fifo' if self.scenario.has_fifo else ''}"]
         message = queue.sent.get(answer["receipt"])
@@ -163,7 +163,7 @@ class World:
     # Nodes
 
     def start_node(self) -> Process:
-        """Another process."""
+        """Start another process."""
         process = Process(self, f"n{len(self.processes)}")
         self.processes.append(process)
         self.trace(f"start {process.name}")
@@ -180,7 +180,7 @@ class World:
         return any(self.door_rules.may_be_worthless(process.name, token) for process in self.processes)
 
     def crash(self, process: Process, how: str) -> None:
-        """`kill -9`: nothing of it runs from here on."""
+        """Kill a process as `kill -9` does: from now on nothing of it runs."""
         if process.is_frozen:
             return
         self.trace(f"crash {process.name} {how}")
@@ -192,7 +192,7 @@ class World:
         process.is_gone = True
         self.loop.freeze(process)
         self.door_rules.gone(process.name)
-        for link in process.links:  # what had left before belongs to the log as it was
+        for link in process.links:  # what left before belongs to the old log
             link.crash(keeps_outbox=self.random.random() < 0.5)
         for exchange in process.exchanges:
             exchange.die()
@@ -215,7 +215,7 @@ class World:
         self._take_down(process)
 
     def node_event(self, event: NodeEvent) -> None:
-        """The scenario's next event."""
+        """Let the scenario's next event happen."""
         self.injected[f"node: {event.kind}"] += 1
         if event.kind == "start":
             self.start_node()
@@ -271,7 +271,7 @@ class World:
         self.checker.jumps.append(self.elapsed())
 
     async def _sleep(self, seconds: float) -> None:
-        """No node for longer than the log is retained. Time passes on both clocks, but no timer runs."""
+        """There is no node for longer than the log is retained. Time passes on both clocks, but no timer runs."""
         self.injected["sleep"] += 1
         self.workload.is_asleep = True
         for process in self.processes:
@@ -292,7 +292,7 @@ class World:
         await asyncio.sleep(3)
 
     async def _settle(self) -> None:
-        """No faults any more: everybody is level soon, and what was accepted is answered."""
+        """There are no faults any more: soon everybody is level, and everything that was accepted is answered."""
         self.workload.stop()
         self.trace("calm")
         for process in self.listening:
@@ -304,7 +304,7 @@ class World:
             await asyncio.sleep(12)
         for one in (*self.clients, *self.readers):
             one.calm()
-        if len(self.listening) > 1:  # a node that is alone would learn by it what it had missed
+        if len(self.listening) > 1:  # a node that is alone would learn from this publication what it had missed
             self.workload.publish_last()
         has_small_pages = (
             min(self.scenario.outbox_bytes, self.scenario.ring_bytes, self.scenario.faults.page_bytes) < 10_000
@@ -322,7 +322,7 @@ class World:
         await self._say_goodbye()
 
     async def _say_goodbye(self) -> None:
-        """Everybody leaves: every place is given back."""
+        """Everybody leaves, and every place is given back."""
         for one in (*self.clients, *self.readers):
             one.is_away = True
             one.leave()

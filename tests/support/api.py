@@ -1,4 +1,4 @@
-"""The HTTP side of a gateway, and what an error must look like."""
+"""A client for the gateway's HTTP API, and a check of error objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Http:
         self.session = session
 
     async def json(self, method: str, path: str, expected: int = 200, **more: Any) -> Any:
-        """The JSON answer to a request with this status."""
+        """Send a request. Returns the JSON of its answer, which has the status `expected`."""
         async with self.session.request(method, path, **more) as response:
             assert response.status == expected, (response.status, await response.text())
             assert response.content_type == "application/json"
@@ -29,7 +29,7 @@ class Http:
 
 
 def check_error(error: dict[str, Any], code: str, **known: Any) -> None:
-    """An error object as the table of the protocol has it."""
+    """Check an error object against the table of the protocol."""
     expected = ERRORS[ErrorCode(code)]
     assert error["code"] == code, error
     assert error["message"]
@@ -45,7 +45,7 @@ def check_error(error: dict[str, Any], code: str, **known: Any) -> None:
 async def refused_handshake(
     gateway: Gateway, query: str = "", path: str = "/ws", **headers: str
 ) -> tuple[int, Mapping[str, str], Any]:
-    """The HTTP answer to a handshake that is refused: status, headers, JSON body."""
+    """Send a handshake that is refused. Returns the status, the headers and the JSON body of the answer."""
     handshake = {
         **HANDSHAKE,
         **{name.replace("_", "-"): value for name, value in headers.items()},

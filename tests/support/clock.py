@@ -10,7 +10,7 @@ BEGIN: Final = 1_795_377_600.0
 
 
 def standing() -> float:
-    """A source of time in which none passes."""
+    """A source of time that stands still."""
     return 0.0
 
 
@@ -20,8 +20,8 @@ def loop_time() -> float:
 
 
 class SteeredClock:
-    """Two clocks: seconds that pass as their source tells (none do, unless a test says so), and a wall clock that is
-    `offset_s` ahead of them. A test moves both with `advance`, and turns the wall clock alone by its `offset_s`."""
+    """Two clocks: one counts the seconds that its source gives (none pass unless a test says so), and the wall clock is
+    `offset_s` ahead of it. A test moves both with `advance`, and the wall clock alone with `offset_s`."""
 
     def __init__(self, source: Callable[[], float] = standing, *, wall: float = BEGIN) -> None:
         self._source = source
@@ -45,5 +45,5 @@ class SteeredClock:
         self._moved_s += seconds
 
     def move_to(self, wall: float) -> None:
-        """Let time pass until the wall clock shows this."""
+        """Let time pass until the wall clock shows `wall`."""
         self.advance(wall - self.wall())

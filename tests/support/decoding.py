@@ -1,4 +1,4 @@
-"""What our decoder makes of a client's stream."""
+"""Reads a client's stream with our decoder."""
 
 from collections.abc import Iterable
 
@@ -6,11 +6,11 @@ from websocket_handler.protocol.deflate import inflated
 from websocket_handler.protocol.frame_decoder import Event, FrameDecoder, ProtocolViolation
 
 Outcome = tuple[Event, bytes] | int
-"""An event, or at the end the close code of a violation."""
+"""An event; or, at the end, the close code of a violation."""
 
 
 def outcomes(chunks: Iterable[bytes], message_bytes_max: int = 65536, *, inflates: bool = False) -> list[Outcome]:
-    """What the decoder makes of a stream, up to its end; compressed messages are unpacked in their turn."""
+    """The events that our decoder finds in a stream, up to its end. Compressed messages are decompressed."""
     decoder = FrameDecoder(message_bytes_max, inflates=inflates)
     found: list[Outcome] = []
     for chunk in chunks:

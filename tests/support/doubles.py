@@ -1,4 +1,4 @@
-"""The world around the engine, driven by hand: it answers when told."""
+"""The parts around the engine, driven by hand: each answers when the test says so."""
 
 import json
 import zlib
@@ -33,15 +33,15 @@ from websocket_handler.telemetry.counters import Counters
 
 NEVER_OLD = LogLimits(messages=1000, bytes=1_000_000, seconds=1e9)
 SHORT = DeliveryLimits(log=LogLimits(messages=3, bytes=1_000_000, seconds=1e9))
-"""A node whose memory reaches three publications back."""
+"""The limits of a node that keeps three publications in memory."""
 DOWN = Unavailable("down")
 WALL = 1_000_000.0
-"""When it all begins."""
+"""The wall clock at the beginning."""
 
 
 @dataclass(eq=False)
 class HandTimer:
-    """A callback that waits for its time."""
+    """A callback that will be called at a certain time."""
 
     at: float
     callback: Callable[[], object]
@@ -52,7 +52,7 @@ class HandTimer:
 
 
 class HandScheduler:
-    """Turns of a loop, one at a time."""
+    """Rounds of an event loop, one at a time."""
 
     def __init__(self, clock: SteeredClock) -> None:
         self._clock = clock
@@ -69,18 +69,18 @@ class HandScheduler:
         return timer
 
     def turn(self) -> None:
-        """Run what is ready now, and not what it makes ready."""
+        """Call what is ready now, but not what that makes ready."""
         ready, self.ready = self.ready, []
         for callback in ready:
             callback()
 
     def settle(self) -> None:
-        """Run until nothing is ready."""
+        """Call until nothing is ready."""
         while self.ready:
             self.turn()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass and run what is due."""
+        """Let time pass, and call what is due."""
         self._clock.advance(seconds)
         due = [timer for timer in self.timers if timer.at <= self._clock.monotonic()]
         self.timers = [timer for timer in self.timers if timer.at > self._clock.monotonic()]
@@ -95,7 +95,7 @@ Told = Callable[[Tail | Unavailable], None]
 
 
 class HandStore:
-    """A log store whose every answer is given by the test, in any order."""
+    """A log store. The test gives each of its answers, in any order."""
 
     name = "hand"
     limits = SegmentLimits(messages=500, bytes=300_000)
@@ -106,7 +106,7 @@ class HandStore:
         self.appends: list[tuple[Segment, Answered]] = []
         self.reads: list[tuple[int, Told]] = []
         self.asked = 0
-        """How many reads there were."""
+        """How many reads there have been."""
 
     def open(self, project_id: str, done: Told) -> None:
         self.opens.append(done)
@@ -120,7 +120,7 @@ class HandStore:
         self.reads.append((after, done))
 
     async def check(self) -> None:
-        """Always there."""
+        """It can always be used."""
 
     def failure(self) -> str | None:
         return None
@@ -130,13 +130,13 @@ class HandStore:
         self.opens.pop(0)(tail)
 
     def appended(self, answer: Committed | Behind | TooLarge | Unavailable) -> Segment:
-        """Answer the append under way; its segment."""
+        """Answer the append under way. Returns its segment."""
         segment, done = self.appends.pop()
         done(answer)
         return segment
 
     def answer_read(self, tail: Tail | Unavailable) -> int:
-        """Answer the oldest read; what it asked for."""
+        """Answer the oldest read. Returns the offset after which it reads."""
         after, done = self.reads.pop(0)
         done(tail)
         return after
@@ -146,25 +146,25 @@ EMPTY = Tail(None, 0, 0, ())
 
 
 def records(first: int, last: int, *, key: str = "", wall: float = WALL) -> list[Publication]:
-    """Publications as another node wrote them: `{"n":offset}`."""
+    """Publications that another node wrote: `{"n":offset}`."""
     return [
         Publication(wire(b'{"n":%d}' % offset, offset), wall, key, b"", offset) for offset in range(first, last + 1)
     ]
 
 
 def segment(first: int, last: int, *, epoch: str = "e", writer: str = "other") -> Segment:
-    """A segment of another node."""
+    """A segment that another node wrote."""
     return Segment(epoch, first, writer, records(first, last))
 
 
 def tail(first: int, head: int, *, floor: int | None = None, epoch: str = "e") -> Tail:
-    """The log's end from `first` on, in one segment."""
+    """The end of a log, from the offset `first` on, in one segment."""
     segments = (segment(first, head, epoch=epoch),) if first <= head else ()
     return Tail(epoch, head, first - 1 if floor is None else floor, segments)
 
 
 def messages_in(data: bytes) -> list[dict[str, Any]]:
-    """The JSON texts of server frames, compressed or not."""
+    """The JSON texts in the frames of the gateway, compressed or not."""
     found: list[dict[str, Any]] = []
     while data:
         assert data[0] in (0x81, 0x81 | RSV1), "one whole unmasked text frame"
@@ -182,7 +182,7 @@ def messages_in(data: bytes) -> list[dict[str, Any]]:
 
 
 class Client:
-    """A transport with an outbox: full beyond its high-water mark, empty when drained."""
+    """A transport with an outbox. It is full above its high-water mark, and empty after `drain`."""
 
     descriptor = -1
 
@@ -200,7 +200,7 @@ class Client:
             self.connection.pause()
 
     def drain(self) -> None:
-        """The client read everything."""
+        """The client reads everything."""
         self.buffered = 0
         if self.connection.is_paused:
             self.connection.resume()
@@ -216,7 +216,7 @@ class Client:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """Everything it was sent."""
+        """Every message that it was sent."""
         return messages_in(b"".join(self.writes))
 
     @property
@@ -225,12 +225,12 @@ class Client:
         return [message["offset"] for message in self.messages if "epoch" not in message and "offset" in message]
 
     def forget(self) -> None:
-        """Look only at what comes from here on."""
+        """Forget what was sent, so that only later messages count."""
         self.writes.clear()
 
 
 def connect(high_water: int = 1_000_000, name: str = "c") -> Connection:
-    """A connection with a client at its other end."""
+    """A connection with a new client."""
     client = Client(high_water)
     session = Session(SessionLimits(), 0.0)
     client.connection = Connection(name, client, session, 0.0, 0.0)
@@ -248,7 +248,7 @@ Answer = Position | CommandError
 
 @dataclass
 class Bench:
-    """One project with everything around it."""
+    """One project, and the parts that it needs."""
 
     limits: DeliveryLimits = field(default_factory=lambda: DeliveryLimits(log=NEVER_OLD))
     store: LogStore = field(default_factory=HandStore)
@@ -275,12 +275,12 @@ class Bench:
 
     @property
     def hand(self) -> HandStore:
-        """The store, where the test answers for it."""
+        """The store, if the test answers for it."""
         assert isinstance(self.store, HandStore)
         return self.store
 
     def publish(self, body: bytes = b"{}", key: str = "") -> list[Answer]:
-        """Publish; where the answer will appear."""
+        """Publish. Returns the list in which the answer will appear."""
         answers: list[Answer] = []
         try:
             self.project.journal.publish(prepared(body, key), answers.append)
@@ -289,14 +289,14 @@ class Bench:
         return answers
 
     def commit(self) -> Segment:
-        """Let the loop turn and the store take what it is given."""
+        """Let the loop turn, and let the store take what it is given."""
         self.scheduler.settle()
         return self.hand.appended(Committed())
 
     def follow(
         self, since: Position | None = None, rewind: int | None = None, *, high_water: int = 1_000_000
     ) -> tuple[Connection, list[Any]]:
-        """Subscribe a new client; it, and where its place will appear."""
+        """Subscribe a new client. Returns its connection, and the list in which the start will appear."""
         connection = connect(high_water)
         places: list[Any] = []
 
@@ -310,13 +310,13 @@ class Bench:
 
 
 def code_of(answer: object) -> ErrorCode:
-    """The code of a refusal."""
+    """The code of an error."""
     assert isinstance(answer, CommandError), answer
     return answer.code
 
 
 def opened(at: Tail = EMPTY, limits: DeliveryLimits | None = None) -> Bench:
-    """A project whose log is known."""
+    """A project whose log is open."""
     bench = Bench(limits or DeliveryLimits(log=NEVER_OLD))
     bench.hand.opened(at)
     return bench

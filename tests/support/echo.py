@@ -1,4 +1,4 @@
-"""What RFC 6455 says about frames, as exchanges with `/__echo`: what is sent, and what comes back.
+"""The rules of RFC 6455 about frames, as exchanges with `/__echo`: what is sent, and what comes back.
 
 The vectors follow the sections of the RFC and the cases of the Autobahn suite (1 to 7, 9 and 10).
 """
@@ -21,12 +21,12 @@ Frames = list[tuple[int, bytes]]
 
 
 def exchange(raw: Raw, data: bytes, next_frame: Callable[[], tuple[int, bytes]], chunk: int = 0) -> Frames:
-    """What comes back for `data` (sent whole, or in chunks) and a close behind it, up to the close frame."""
+    """Send `data` (whole or in chunks) and then a close frame. Returns what comes back, up to the close frame."""
     data += frame(CLOSE, b"\x03\xe8")
     for start in range(0, len(data), chunk or len(data)):
         try:
             raw.send(data[start : start + (chunk or len(data))])
-        except ConnectionError:  # it has ended already
+        except ConnectionError:  # the connection has already ended
             break
     frames: Frames = []
     while not frames or frames[-1][0] != CLOSE:
@@ -50,8 +50,8 @@ def endings(raws: Mapping[str, Raw], vectors: Mapping[str, tuple[bytes, int]]) -
 
 
 def whole_and_in_bytes(vectors: Mapping[str, tuple[bytes, Frames]]) -> list[Any]:
-    """Parameters `data`, `expected` and `chunk`: all vectors sent whole, and the short ones byte by byte, too: how
-    bytes are cut on their way changes nothing."""
+    """Parameters `data`, `expected` and `chunk`: all vectors are sent whole, and the short ones also byte by byte,
+    because it must not matter how the network cuts the bytes."""
     whole = [pytest.param(*vector, 0, id=name) for name, vector in vectors.items()]
     short = {name: vector for name, vector in vectors.items() if len(vector[0]) < SHORT_MAX}
     return whole + [pytest.param(*vector, 1, id=f"{name}, byte by byte") for name, vector in short.items()]

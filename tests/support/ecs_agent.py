@@ -1,5 +1,5 @@
-"""The ECS agent's endpoint for task protection, over real HTTP on this machine. It answers as the agent's own source
-does: ECS's refusals with the status 200 and `failure`, its own with `error`."""
+"""The ECS agent's endpoint for task protection, over real HTTP on this machine. It answers as the source of the agent
+says: a refusal by ECS has the status 200 and the field `failure`, a refusal by the agent has the field `error`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MINUTES_WITHOUT_SAYING: Final = 120
 
 
 class EcsAgent:
-    """One task's agent. `now` tells monotonic seconds. Set `answer` to have it say something else, `is_silent` to
-    have it take requests and never answer."""
+    """One task's agent. `now` gives monotonic seconds. If `answer` is set, it sends that; if `is_silent` is set, it
+    takes requests and never answers."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -27,26 +27,26 @@ class EcsAgent:
         self.answer: tuple[int, bytes] | None = None
         self.is_silent = False
         self.requests: list[tuple[str, Any]] = []
-        """Method and body."""
+        """The method and body of each request."""
         self.changed = threading.Condition()
         self.uri = ""
-        """For `ECS_AGENT_URI`, while it runs."""
+        """The value for `ECS_AGENT_URI`, while it runs."""
         self._closing = threading.Event()
 
     @property
     def is_protected(self) -> bool:
-        """What ECS would say."""
+        """True if ECS would say that the task is protected."""
         return self.expires_at is not None and self._now() < self.expires_at
 
     def respond(self, request: Request) -> Answer | None:
-        """Take a request; its answer."""
+        """Take a request. Returns its answer."""
         body = json.loads(request.body) if request.body else None
         with self.changed:
             self.requests.append((request.method, body))
             self.changed.notify_all()
             if not self.is_silent:
                 return self._answer_to(request, body)
-        self._closing.wait()  # the test is over then
+        self._closing.wait()  # set when the test is over
         return None
 
     def _answer_to(self, request: Request, body: Any) -> Answer:
@@ -72,14 +72,14 @@ class EcsAgent:
         return Answer(200, json.dumps({"protection": protection}).encode())
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
-        """Return when a request has made it true. Raises TimeoutError."""
+        """Wait until a request has made the condition true. Raises TimeoutError."""
         with self.changed:
             if not self.changed.wait_for(condition, timeout_s):
                 raise TimeoutError(f"the ECS agent saw only {self.requests}")
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Answer for the length of a `with` block."""
+        """Answer requests inside a `with` block."""
         with running_web_server(self.respond) as url:
             self.uri = f"{url}{BASE_PATH}"
             try:
@@ -90,7 +90,7 @@ class EcsAgent:
 
 @contextmanager
 def running_ecs_agent(now: Callable[[], float]) -> Iterator[EcsAgent]:
-    """An agent for the length of a `with` block."""
+    """An agent that runs inside a `with` block."""
     agent = EcsAgent(now)
     with agent.running():
         yield agent

@@ -1,4 +1,4 @@
-"""AWS for tests: an emulator process with queues and table in place."""
+"""AWS for tests: an emulator process that has the queues and the table."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from demo.testing import Emulator, running_emulator
 
 
 def emulator_for_each(scope: Literal["session", "module"]) -> Callable[..., Any]:
-    """The fixture `emulator_process` of a folder: one process for all its tests, or one for each of its files."""
+    """Make the fixture `emulator_process` of a folder: one process for all its tests, or one for each of its files."""
 
     @pytest.fixture(scope=scope)
     def emulator_process() -> Iterator[Emulator]:

@@ -79,7 +79,8 @@ class FakeDynamoDb:
             self._sorts[partition].remove(sort)
 
     def expire(self, now: float, is_chosen: Callable[[], bool]) -> int:
-        """Delete expired items for real, those that chance chooses: DynamoDB takes its time."""
+        """Delete those expired items that `is_chosen` picks. DynamoDB, too, deletes expired items at some later
+        time."""
         expired = [
             item
             for items in self.partitions.values()

@@ -1,5 +1,5 @@
-"""What a client writes on the wire: the head of its handshake, and frames as RFC 6455 section 5.2 draws them, right
-and wrong."""
+"""What a client writes to its socket: the head of its handshake, and frames as in RFC 6455 section 5.2, right and wrong
+ones."""
 
 import zlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ ZERO_MASK: Final = bytes(4)
 KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
 """The key of RFC 6455 section 1.3."""
 ACCEPT: Final = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-"""And what it is answered with."""
+"""The answer to that key."""
 HANDSHAKE: Final = {
     "Host": "gateway.example",
     "Upgrade": "websocket",
@@ -23,7 +23,8 @@ HANDSHAKE: Final = {
 
 
 def handshake_head(path: str = "/ws", /, **headers: str | None) -> bytes:
-    """The head of a handshake. `sec_websocket_key` stands for `Sec-WebSocket-Key`; None leaves a usual header out."""
+    """The head of a handshake. `sec_websocket_key` stands for `Sec-WebSocket-Key`. None leaves out a header that is
+    usually sent."""
     usual: dict[str, str | None] = {name.lower(): value for name, value in HANDSHAKE.items()}
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     lines = [f"{name}: {value}" for name, value in (usual | given).items() if value is not None]
@@ -39,8 +40,8 @@ def client_frame(
     mask: bytes | None = b"\x01\x82\x7f\xff",
     length_bytes: int | None = None,
 ) -> bytes:
-    """One frame. `rsv` holds the three reserved bits; `mask` None leaves it unmasked; `length_bytes` (0, 2 or 8) forces
-    a form of the length."""
+    """One frame. `rsv` has the three reserved bits. If `mask` is None, the frame is unmasked. `length_bytes` (0, 2 or
+    8) forces a form of the length."""
     length = len(payload)
     if length_bytes is None:
         length_bytes = 0 if length < 126 else 2 if length < 65536 else 8
@@ -58,12 +59,12 @@ def _masked(payload: bytes, mask: bytes) -> bytes:
 
 
 def text_frame(text: str | bytes) -> bytes:
-    """A text message of one frame with a mask of zeros, which the RFC allows and which costs nothing to make."""
+    """A text message in one frame. Its mask is zero: the RFC allows that, and it costs no time."""
     return client_frame(TEXT, text.encode() if isinstance(text, str) else text, mask=ZERO_MASK)
 
 
 def deflated(payload: bytes, level: int = 9, *, window_bits: int = 15) -> bytes:
-    """The payload of a compressed message (RFC 7692 section 7.2.1)."""
+    """The compressed payload of a message (RFC 7692 section 7.2.1)."""
     compressor = zlib.compressobj(level, zlib.DEFLATED, -window_bits)
     return (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\0\0\xff\xff")
 
@@ -75,5 +76,5 @@ def cut(stream: bytes, places: Sequence[int]) -> list[bytes]:
 
 
 def each_byte(stream: bytes) -> list[bytes]:
-    """The stream, one byte at a time."""
+    """The stream in pieces of one byte."""
     return [stream[index : index + 1] for index in range(len(stream))]

@@ -1,4 +1,4 @@
-"""The gateway as operators run it: `python -m websocket_handler` on settings from the environment."""
+"""The gateway as operators run it: `python -m websocket_handler`, with settings from the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.patience import PATIENCE_S
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 PROBE_INTERVAL_S: Final = 0.02
 FAULT_EVENTS: Final = frozenset({"connection.failed", "task.failed", "library"})
-"""What a healthy gateway never logs, whatever it is sent."""
+"""The events that a healthy gateway never logs, whatever it receives."""
 
 
 class Gateway:
@@ -31,7 +31,7 @@ class Gateway:
         self.process = process
         self.port = 0
         self.may_fail = False
-        """Set by tests that make the gateway log faults on purpose."""
+        """True if the test makes the gateway log such events on purpose."""
         self._records: list[dict[str, Any]] = []
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -47,21 +47,21 @@ class Gateway:
 
     @property
     def base_url(self) -> str:
-        """Where HTTP is served."""
+        """The address of the HTTP API."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def ws_url(self) -> str:
-        """Where WebSockets are served, without a query."""
+        """The address for WebSockets, without a query."""
         return f"ws://127.0.0.1:{self.port}/ws"
 
     def records(self, event: str) -> list[dict[str, Any]]:
-        """The log records of one event so far."""
+        """The log records of one event up to now."""
         with self._changed:
             return [record for record in self._records if record["event"] == event]
 
     def wait_for_record(self, event: str, timeout_s: float = PATIENCE_S, **fields: Any) -> dict[str, Any]:
-        """The first log record of an event with these fields, as soon as there is one. Raises TimeoutError."""
+        """Wait for the first log record of an event with these fields. Raises TimeoutError."""
 
         def found() -> dict[str, Any] | None:
             matching = (record for record in self._records if record["event"] == event)
@@ -73,20 +73,21 @@ class Gateway:
             return found() or {}
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """A plain GET request: status and body. Raises OSError."""
+        """Send a GET request. Returns status and body. Raises OSError."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as connection:
             connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()
 
     def ready(self) -> tuple[int, dict[str, Any]]:
-        """What `/ready` says. Raises OSError."""
+        """The answer of `/ready`: status and body. Raises OSError."""
         status, body = self.get("/ready")
         answer: dict[str, Any] = json.loads(body)
         return status, answer
 
     def until(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
-        """Ask again and again until `condition` holds. Raises TimeoutError; AssertionError when the process ends."""
+        """Check `condition` again and again until it holds. Raises TimeoutError, or AssertionError if the process
+        ends."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
@@ -98,7 +99,7 @@ class Gateway:
             raise AssertionError(f"the gateway ended with code {code}")
 
     def wait_until_ready(self) -> None:
-        """Return when `/ready` says 200."""
+        """Wait until `/ready` answers 200."""
         self.until(lambda: self.ready()[0] == 200)
 
     def ask_to_stop(self) -> None:
@@ -106,40 +107,40 @@ class Gateway:
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self) -> None:
-        """SIGTERM; the gateway ends by itself with exit code 0 and has logged no fault."""
+        """Send SIGTERM. Raises AssertionError unless the gateway ends with exit code 0 and has logged no fault."""
         self.ask_to_stop()
         assert self.wait_for_exit() == 0
         self.check_log()
 
     def wait_for_exit(self) -> int:
-        """The exit code. Everything it logged has been read then."""
+        """Wait for the end of the process, and read its log to the end. Returns the exit code."""
         code = self.process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
         return code
 
     def kill(self) -> None:
-        """End it as a crash would: SIGKILL."""
+        """End it like a crash, with SIGKILL."""
         self.process.kill()
         self.wait_for_exit()
 
     def check_log(self) -> None:
-        """No fault that nobody foresaw."""
+        """Raises AssertionError if the gateway logged a fault that no test expected."""
         faults = [record for event in FAULT_EVENTS for record in self.records(event)]
         assert self.may_fail or not faults, faults
 
 
 def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """`settings` and what every process needs, but nothing else: no account, no proxy, no setting of the caller."""
+    """`settings` and what every process needs, and nothing else: no account, no proxy, no setting of the caller."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
     return {**inherited, "AWS_EC2_METADATA_DISABLED": "true", **settings}
 
 
 @contextmanager
 def started_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gateway]:
-    """A gateway that listens on a free port, or on `WEBSOCKET_PORT`; it may not be ready yet. It is patient with
-    clients that a busy machine keeps from working.
+    """Start a gateway on a free port, or on `WEBSOCKET_PORT`. It may not be ready yet. It waits long for clients that a
+    busy machine keeps from working.
 
-    What the test did not stop itself is stopped at the end, properly.
+    If the test does not stop it, it is stopped at the end.
     """
     defaults = {
         "WEBSOCKET_HOST": "127.0.0.1",
@@ -149,7 +150,7 @@ def started_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gatewa
         "DRAIN_SECONDS": "2",
         "HANDSHAKE_TIMEOUT_S": f"{PATIENCE_S:g}",
         "AUTH_TIMEOUT_S": f"{PATIENCE_S:g}",
-        "PING_INTERVAL_S": "600",  # a bystander that reads at the end of a slow test only is not gone
+        "PING_INTERVAL_S": "600",  # a bystander that reads only at the end of a slow test is still there
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "websocket_handler"],
@@ -174,7 +175,7 @@ def started_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gatewa
 
 @contextmanager
 def running_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gateway]:
-    """A gateway that is ready. See `started_gateway`."""
+    """Start a gateway, and wait until it is ready. See `started_gateway`."""
     with started_gateway(settings, **more) as gateway:
         gateway.wait_until_ready()
         yield gateway
@@ -182,7 +183,8 @@ def running_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gatewa
 
 @asynccontextmanager
 async def off_loop(manager: AbstractContextManager[Gateway]) -> AsyncIterator[Gateway]:
-    """A gateway that starts and stops beside the event loop: the test's own clients can answer its goodbye."""
+    """A gateway that starts and stops outside of the event loop, so that the test's own clients can answer its close
+    frame."""
     gateway = await asyncio.to_thread(manager.__enter__)
     try:
         yield gateway
@@ -194,7 +196,8 @@ async def off_loop(manager: AbstractContextManager[Gateway]) -> AsyncIterator[Ga
 
 @contextmanager
 def one_turn(gateway: Gateway) -> Iterator[None]:
-    """What is sent inside the block waits for the gateway all at once: its process is stopped."""
+    """Stop the process of the gateway inside the block. So it receives everything that is sent there at once, after the
+    block."""
     gateway.process.send_signal(signal.SIGSTOP)
     try:
         yield

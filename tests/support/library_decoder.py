@@ -1,11 +1,11 @@
-"""What the `websockets` library makes of a client's stream, and where our decoder may differ from it:
+"""Reads a client's stream with the `websockets` library. Our decoder may differ from it in these points:
 
-* Our decoder sees a fault of the header before the payload came; the library waits for the payload.
-* Ours is stricter: a length that is not in its shortest form, or has its highest bit set; more than 1,024
-  fragments; a text that is not UTF-8 (the library leaves that to its caller: `reference` does it).
-* A message beyond the limit ends the library's connection; ours reads past it. `reference` does that too.
-* Ours is laxer once, as section 5.4 has it: a close frame may come between fragments; the library refuses it.
-* A close frame with a bad code and a bad reason has two faults, and either may name the close code.
+* Our decoder sees a fault in the header before the payload has come; the library waits for the payload.
+* Ours is stricter: it refuses a length that is not in its shortest form or has its highest bit set, more than 1,024
+  fragments, and text that is not UTF-8 (the library leaves that to its caller; `reference` does it).
+* A message above the limit ends the library's connection; ours skips the message. `reference` does that, too.
+* Ours is less strict once, as section 5.4 demands: a close frame may come between fragments; the library refuses it.
+* A close frame with a bad code and a bad reason has two faults, and each of them may decide the close code.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def library_frames(stream: bytes) -> tuple[list[their_frames.Frame], int | None]
 
 
 def is_start_of_utf8(data: bytes) -> bool:
-    """True if more bytes could make it UTF-8."""
+    """True if more bytes could make it valid UTF-8."""
     try:
         data.decode()
     except UnicodeDecodeError as error:
@@ -56,7 +56,8 @@ def is_utf8(data: bytes) -> bool:
 
 
 def reference(stream: bytes) -> list[Outcome]:
-    """What the stream means: the library's frames, joined to messages and held to the limit and to UTF-8."""
+    """The events of a stream according to the library: its frames, joined to messages, with the limit and UTF-8
+    checked."""
     frames, close_code = library_frames(stream)
     found: list[Outcome] = []
     kind, message, is_over = TEXT, b"", False
@@ -101,20 +102,20 @@ def is_shortest(stream: bytes) -> bool:
 
 
 def is_close_between_fragments(stream: bytes) -> bool:
-    """True if the library refuses this stream for a close frame inside a fragmented message only."""
+    """True if the library refuses this stream only because of a close frame inside a fragmented message."""
     library = ServerProtocol(state=State.OPEN, max_size=None)
     library.receive_data(stream)
     return str(library.parser_exc) == "incomplete fragmented message"
 
 
 def agree(stream: bytes, chunks: list[bytes]) -> None:
-    """Raises AssertionError unless both find the same, or differ where the list above says so."""
+    """Raises AssertionError unless both find the same, or differ in a point of the list above."""
     ours, theirs = outcomes(chunks, LIMIT), reference(stream)
     if ours == theirs:
         return
     end = ours[-1]
     if ours[:-1] == theirs and (isinstance(end, int) or end == (Event.OVERSIZE, b"")):
-        return  # the last header decides before its payload is whole
+        return  # the last header decides before its payload is complete
     if not is_shortest(stream):
         assert end == 1002
         assert ours[:-1] == theirs[: len(ours) - 1]

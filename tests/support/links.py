@@ -1,4 +1,4 @@
-"""Independent WebSocket clients behind one interface: Python `websockets`, npm `ws`, and Chromium's own."""
+"""Three independent WebSocket clients behind one interface: Python's `websockets`, npm's `ws`, and Chromium."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Message = dict[str, Any]
 
 
 class LinkClosedError(Exception):
-    """The connection ended, with this close code and reason."""
+    """The connection has ended with this close code and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(code, reason)
@@ -34,7 +34,7 @@ class LinkClosedError(Exception):
 
 
 class Link(Protocol):
-    """One open WebSocket of some client."""
+    """One open WebSocket of a client."""
 
     async def send(self, text: str) -> None:
         """Send a text message."""
@@ -60,7 +60,7 @@ class PythonLink:
 
     @classmethod
     async def connect(cls, url: str) -> PythonLink:
-        """Open one. Raises what `websockets` raises."""
+        """Open a connection. Raises what `websockets` raises."""
         return cls(await connect_websockets(url, proxy=None, open_timeout=PATIENCE_S, ping_interval=None))
 
     async def send(self, text: str) -> None:
@@ -91,7 +91,7 @@ class RemoteLink:
         self._run = run
 
     async def run(self, verb: str, **more: Any) -> None:
-        """Have the driver do something with this socket."""
+        """Let the driver do something with this socket."""
         await self._run({"verb": verb, "socket": self._number, **more})
 
     async def send(self, text: str) -> None:
@@ -112,7 +112,7 @@ class RemoteLink:
 
 
 class RemoteDriver:
-    """Makes `RemoteLink`s. `send` carries a command to the driver; its events come to `arrived`."""
+    """Makes `RemoteLink`s. `send` carries a command to the driver, and `arrived` is called with its events."""
 
     def __init__(self, send: Callable[[Message], Awaitable[None]]) -> None:
         self._send = send
@@ -120,11 +120,11 @@ class RemoteDriver:
         self._numbers = itertools.count()
 
     def arrived(self, event: Message) -> None:
-        """Hand an event to the link it is about."""
+        """Give an event to the link that it belongs to."""
         self._links[event["socket"]].events.put_nowait(event)
 
     async def connect(self, url: str) -> RemoteLink:
-        """Open a socket. Raises LinkClosedError when it does not open."""
+        """Open a socket. Raises LinkClosedError if it does not open."""
         number = next(self._numbers)
         link = self._links[number] = RemoteLink(number, self._send)
         await link.run("open", url=url)
@@ -136,7 +136,7 @@ class RemoteDriver:
 
 @asynccontextmanager
 async def running_node_driver() -> AsyncIterator[RemoteDriver]:
-    """npm `ws` clients in one Node process. Needs `npm ci` in tests/e2e."""
+    """npm's `ws` clients in one Node process. Needs `npm ci` in tests/e2e."""
     assert (CLIENTS.parent / "node_modules" / "ws").is_dir(), "run `npm ci` in tests/e2e first"
     process = await asyncio.create_subprocess_exec(
         "node", str(CLIENTS / "ws_client.js"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -166,7 +166,7 @@ async def running_node_driver() -> AsyncIterator[RemoteDriver]:
 
 
 class Client:
-    """A client of the gateway: knows that replies carry the command's id, and nothing else of the protocol."""
+    """A client of the gateway. Of the protocol it knows only that a reply has the id of its command."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -176,11 +176,11 @@ class Client:
         self._end: LinkClosedError | None = None
 
     async def next(self) -> Message:
-        """The next message that answers no request, oldest first. Raises LinkClosedError."""
+        """Wait for the next message that answers no request, oldest first. Raises LinkClosedError."""
         return self._inbox.popleft() if self._inbox else await self._receive()
 
     async def take(self, count: int) -> list[Message]:
-        """So many messages."""
+        """Wait for this many messages."""
         return [await self.next() for _ in range(count)]
 
     async def _receive(self) -> Message:
@@ -189,13 +189,13 @@ class Client:
         return message
 
     async def request(self, action: str, **fields: Any) -> Message:
-        """Send a command and wait for its reply or its error; what arrives before stays for `next`."""
+        """Send a command, and wait for its reply or its error. Messages that arrive before stay for `next`."""
         command_id = fields.pop("id", f"r{next(self._ids)}")
         await self.send(action=action, id=command_id, **fields)
         return await self.reply_to(command_id)
 
     async def reply_to(self, command_id: str) -> Message:
-        """The reply to a command that was sent; what arrives before stays for `next`."""
+        """Wait for the reply to a command that was sent. Messages that arrive before stay for `next`."""
         for message in self._inbox:
             if message.get("id") == command_id:
                 self._inbox.remove(message)
@@ -209,24 +209,24 @@ class Client:
         await self.link.send(json.dumps(command))
 
     async def subscribe(self, project_id: str, **more: Any) -> Message:
-        """Subscribe; the confirmation."""
+        """Subscribe. Returns the confirmation."""
         confirmation = await self.request("subscribe", project_id=project_id, **more)
         assert confirmation["type"] == "subscription_confirmed", confirmation
         return confirmation
 
     async def publish(self, project_id: str, message: Mapping[str, Any], **more: Any) -> Message:
-        """Publish; the confirmation."""
+        """Publish. Returns the confirmation."""
         confirmation = await self.request("publish", project_id=project_id, message=message, **more)
         assert confirmation["type"] == "publish_confirmed", confirmation
         return confirmation
 
     async def nothing_is_left(self) -> bool:
-        """True if everything that the gateway sent up to now was taken."""
+        """True if nothing is left to read of what the gateway has sent up to now."""
         reply = await self.request("ping")
         return reply["type"] == "pong" and not self._inbox
 
     async def closed(self) -> LinkClosedError:
-        """How the connection ended; everything that arrived before is dropped."""
+        """Wait for the end of the connection. Messages that arrived before are dropped."""
         while self._end is None:
             try:
                 await self._receive()
@@ -235,14 +235,14 @@ class Client:
         return self._end
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close, and wait until that is done."""
+        """Close the connection, and wait until it is closed."""
         if self._end is None:
             await self.link.close(code, reason)
             await self.closed()
 
 
 async def open_client(connect: Connect, url: str, *projects: str, since: str | None = None) -> Client:
-    """Connect, with `projects` on the URL, and take the greeting."""
+    """Connect, with `projects` in the URL, and take the greeting."""
     query = [("project_id", project_id) for project_id in projects] + ([("since", since)] if since else [])
     async with asyncio.timeout(PATIENCE_S):
         client = Client(await connect(f"{url}?{urlencode(query)}" if query else url))

@@ -1,4 +1,4 @@
-"""Ports in memory that only tests need. Each one passes the contract tests of its port, beside the real adapter."""
+"""Ports in memory that only tests need. Each passes the contract tests of its port, as the real adapter does."""
 
 import asyncio
 from collections import OrderedDict
@@ -38,7 +38,7 @@ class MemoryForwarder:
 
 
 class MemoryUpdateSource:
-    """An updates queue in memory. `put` is the agents' side."""
+    """An updates queue in memory. Agents call `put`."""
 
     name = "memory"
     batch_messages_max = 10
@@ -75,11 +75,11 @@ class MemoryUpdateSource:
             self.hidden.pop(handle, None)
 
     async def extend(self, handles: Sequence[str]) -> None:
-        """Nothing reappears on its own here; `reappear` plays the timeout."""
+        """Nothing comes again on its own here; `reappear` does what the timeout does."""
         assert len(handles) <= self.batch_messages_max
 
     def reappear(self) -> None:
-        """What was received and not deleted comes again."""
+        """Let every message come again that was received and not deleted."""
         self.put(self.hidden.values())
         self.hidden.clear()
 
@@ -100,7 +100,7 @@ class MemoryStateStore:
 
 
 class MemoryTaskProtection:
-    """Protection that this process alone knows of."""
+    """A protection that only this process knows."""
 
     name = "memory task protection"
 

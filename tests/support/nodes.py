@@ -1,4 +1,4 @@
-"""The ports of a node in memory: what a test gives to `assemble` where it brings nothing of its own."""
+"""The ports of a node in memory. A test gives them to `assemble`, with its own ports in place of some."""
 
 import asyncio
 from dataclasses import replace
@@ -21,7 +21,7 @@ RETAINED = LogLimits(messages=1000, bytes=1_048_576, seconds=1e9)
 
 
 class NotedEvents(EventLog):
-    """A log that remembers what it was told."""
+    """A log that notes every event."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,12 +32,12 @@ class NotedEvents(EventLog):
 
     @property
     def names(self) -> list[str]:
-        """The events in their order."""
+        """The names of the events, in their order."""
         return [event for event, _ in self.events]
 
 
 def memory_ports(**others: Any) -> Ports:
-    """Ports in memory, over the running loop's time; `others` replace some of them."""
+    """Ports in memory, on the running loop's time. `others` replace some of them."""
     clock = SteeredClock(loop_time)
     ids = count(1)
     ports = Ports(
@@ -62,6 +62,6 @@ def memory_ports(**others: Any) -> Ports:
 
 
 def core_options(**others: Any) -> CoreOptions:
-    """The default options of a node; `others` replace some of them."""
+    """The default options of a node. `others` replace some of them."""
     options = CoreOptions(server=ServerOptions(Greeting("node", 25, 65_536, 256, 100, 1000), SessionLimits()))
     return replace(options, **others)

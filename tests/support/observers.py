@@ -1,10 +1,10 @@
-"""Who is told about a node's connections."""
+"""An observer of a node's connections."""
 
 from websocket_handler.delivery.connection import Connection
 
 
 class NotedConnections:
-    """An observer (delivery.observer) that remembers what it was told, by connection id."""
+    """Notes what it is told (delivery.observer), by connection id."""
 
     def __init__(self) -> None:
         self.changes: list[str] = []

@@ -1,4 +1,4 @@
-"""What stands on the other side: sockets that send any bytes, WebSockets that keep to the rules, and a bystander."""
+"""The other side of a gateway: sockets that send any bytes, WebSockets that follow the rules, and a bystander."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Message = dict[str, Any]
 
 
 class Ended(Exception):
-    """The gateway ended the connection: with this close code, 1006 when it said nothing."""
+    """The gateway ended the connection with this close code; 1006 if it sent no close frame."""
 
     def __init__(self, code: int, reason: str = "") -> None:
         super().__init__(code, reason)
@@ -52,10 +52,10 @@ class Response:
 
 
 class Raw:
-    """A TCP connection that sends whatever it likes."""
+    """A TCP connection that sends any bytes."""
 
     def __init__(self, port: int, timeout_s: float = PATIENCE_S, own_address: str = "127.0.0.1") -> None:
-        """`own_address` is the address that it comes from."""
+        """`own_address` is the address that it connects from."""
         self.socket = socket.create_connection(("127.0.0.1", port), timeout_s, (own_address, 0))
         self._buffer = b""
 
@@ -66,7 +66,7 @@ class Raw:
         self.socket.close()
 
     def send(self, data: bytes) -> None:
-        """Send it all."""
+        """Send all of it."""
         self.socket.sendall(data)
 
     def _fill(self) -> None:
@@ -79,20 +79,20 @@ class Raw:
         self._buffer += data
 
     def read(self, count: int) -> bytes:
-        """So many bytes. Raises Ended, and TimeoutError."""
+        """Read this many bytes. Raises Ended, or TimeoutError."""
         while len(self._buffer) < count:
             self._fill()
         data, self._buffer = self._buffer[:count], self._buffer[count:]
         return data
 
     def read_until(self, end: bytes) -> bytes:
-        """Everything up to and including `end`. Raises Ended."""
+        """Read everything up to and including `end`. Raises Ended."""
         while end not in self._buffer:
             self._fill()
         return self.read(self._buffer.index(end) + len(end))
 
     def is_ended(self) -> bool:
-        """True if the gateway hung up; what it still said is dropped."""
+        """True if the gateway ended the connection. What it sent before is dropped."""
         try:
             while True:
                 self._buffer = b""
@@ -101,7 +101,7 @@ class Raw:
             return True
 
     def response(self) -> Response:
-        """The next HTTP answer."""
+        """Read the next HTTP answer."""
         lines = self.read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         headers = {
             name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)
@@ -122,7 +122,7 @@ class Raw:
         self.read(2)
 
     def frame(self) -> tuple[int, bytes]:
-        """The next WebSocket frame: opcode and payload."""
+        """Read the next WebSocket frame: opcode and payload."""
         first, second = self.read(2)
         size = second & 0x7F
         if size >= 126:
@@ -131,7 +131,7 @@ class Raw:
 
 
 class Peer:
-    """A WebSocket client that keeps to the rules."""
+    """A WebSocket client that follows the rules."""
 
     def __init__(self, raw: Raw) -> None:
         self.raw = raw
@@ -141,7 +141,7 @@ class Peer:
 
     @classmethod
     def connect(cls, port: int, path: str = "/ws", /, **headers: str | None) -> Peer:
-        """Shake hands and take the greeting. Raises AssertionError with the answer of a refusal."""
+        """Connect, and take the greeting. If the handshake is refused, raises AssertionError with the answer."""
         raw = Raw(port)
         raw.send(handshake_head(path, **headers))
         response = raw.response()
@@ -174,11 +174,11 @@ class Peer:
                 self.raw.send(client_frame(PONG, payload))
 
     def next(self) -> Message:
-        """The next message that answers no request. Raises Ended."""
+        """Read the next message that answers no request. Raises Ended."""
         return self._inbox.pop(0) if self._inbox else self._receive()
 
     def request(self, action: str, **fields: Any) -> Message:
-        """Send a command; its reply or its error."""
+        """Send a command. Returns its reply or its error."""
         command_id = f"r{next(self._ids)}"
         self.send_text(json.dumps({"action": action, "id": command_id, **fields}))
         while (message := self._receive()).get("id") != command_id:
@@ -186,12 +186,12 @@ class Peer:
         return message
 
     def ask(self, text: str | bytes) -> Message:
-        """Send any text; the next message."""
+        """Send any text. Returns the next message."""
         self.send_text(text)
         return self.next()
 
     def ended(self) -> Ended:
-        """How the connection ends; what comes before is dropped."""
+        """Read until the connection ends. What comes before is dropped."""
         try:
             while True:
                 self._receive()
@@ -199,7 +199,7 @@ class Peer:
             return end
 
     def end_at_once(self) -> int:
-        """The close code, when nothing is sent before it. Raises AssertionError."""
+        """The close code, if the connection ends and nothing is sent before. Raises AssertionError."""
         try:
             message = self.next()
         except Ended as end:
@@ -207,12 +207,12 @@ class Peer:
         raise AssertionError(message)
 
     def nothing_is_left(self) -> bool:
-        """True if everything that the gateway sent was taken."""
+        """True if nothing is left to read of what the gateway has sent."""
         return self.request("ping")["type"] == "pong" and not self._inbox
 
 
 def http(port: int, method: str, path: str, body: bytes = b"", /, **headers: str) -> Response:
-    """One HTTP request. Header names have underscores."""
+    """Send one HTTP request. Header names have underscores."""
     with Raw(port) as raw:
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         head = [f"{method} {path} HTTP/1.1", "Host: gateway.example", f"Content-Length: {len(body)}", *lines]
@@ -222,8 +222,8 @@ def http(port: int, method: str, path: str, body: bytes = b"", /, **headers: str
 
 @contextmanager
 def bystander(port: int, headers: Mapping[str, str]) -> Iterator[Peer]:
-    """A client of the same gateway that must notice nothing of what happens inside the `with` block: its
-    connection stays, it gets its own publication next, at the next offset, and nothing else."""
+    """A client of the same gateway that must not notice what happens inside the `with` block: its connection stays
+    open, its own publication has the next offset, and it gets nothing else."""
     project_id = f"proj-open-{os.urandom(6).hex()}" if not headers else f"team-{os.urandom(6).hex()}"
     with Peer.connect(port, f"/ws?project_id={project_id}", **headers) as peer:
         confirmation = peer.next()
@@ -232,7 +232,7 @@ def bystander(port: int, headers: Mapping[str, str]) -> Iterator[Peer]:
         reply = peer.request("publish", project_id=project_id, message={"type": "still here"})
         assert reply["type"] == "publish_confirmed", reply
         while "offset" not in (publication := peer.next()):
-            assert publication.get("type", "notice") == "notice", publication  # broadcasts are for everybody
+            assert publication.get("type", "notice") == "notice", publication  # everybody gets broadcasts
         assert publication == {
             "type": "still here",
             "project_id": project_id,
@@ -243,8 +243,9 @@ def bystander(port: int, headers: Mapping[str, str]) -> Iterator[Peer]:
 
 
 def client_sockets(gateway: Gateway) -> int:
-    """How many sockets of clients the gateway's process holds open: rows of its port in the kernel's table, the
-    listening one and those that no process holds (inode 0) left out. Its own connections to AWS do not count."""
+    """How many sockets of clients the gateway's process holds open. It counts the rows of the gateway's port in the
+    kernel's table, without the listening socket and without sockets that no process holds (inode 0). The gateway's own
+    connections to AWS do not count."""
     rows = Path(f"/proc/{gateway.process.pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]
     fields = [row.split() for row in rows]
     mine = [row for row in fields if int(row[1].rpartition(":")[2], 16) == gateway.port]

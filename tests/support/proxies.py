@@ -1,4 +1,4 @@
-"""The reverse proxies that people put in front of the gateway, with connections that they keep and use again."""
+"""The reverse proxies that people put in front of the gateway. They keep their connections and use them again."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_proxy(kind: str, gateway_port: int) -> Iterator[int]:
-    """`nginx` or `haproxy` in front of a gateway; the port of the proxy."""
+    """Run `nginx` or `haproxy` in front of a gateway. Gives the port of the proxy."""
     program = shutil.which(kind, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     assert program is not None, f"{kind} is not installed: `make proxies` installs it through apt"
     port = free_port()

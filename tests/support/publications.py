@@ -1,4 +1,4 @@
-"""From a publisher's bytes to what the gateway makes of them: reading and preparing in one step."""
+"""Reads a publisher's bytes and prepares the publication in one step."""
 
 import re
 from typing import Any, Final
@@ -8,12 +8,12 @@ from websocket_handler.protocol.publication import PreparedPublication, prepare,
 
 
 def prepared(body: bytes = b"{}", key: str = "", project_id: str = "p") -> PreparedPublication:
-    """A publication. Raises CommandError when it is refused."""
+    """A publication of this body. Raises CommandError if it is refused."""
     return prepare(read_object(body), project_id, key)
 
 
 def publication_head(body: bytes, project_id: str) -> bytes:
-    """A publication's bytes up to its offset. Raises CommandError when it is refused."""
+    """The bytes of a publication up to its offset. Raises CommandError if it is refused."""
     return prepared(body, project_id=project_id).head
 
 
@@ -37,7 +37,7 @@ def without_time(message: dict[str, Any]) -> dict[str, Any]:
 
 
 class _SomeTime:
-    """Equal to every number that can be the time of a publication of today's tests."""
+    """Is equal to every number that can be the time of a publication in tests of today."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, int) and not isinstance(other, bool) and 1_577_836_800_000 < other < 4_102_444_800_000
@@ -53,10 +53,11 @@ SOME_TIME: Final = _SomeTime()
 
 
 def broadcast_payload(body: bytes) -> bytes:
-    """A broadcast's bytes. Raises CommandError when it is refused."""
+    """The bytes of a broadcast. Raises CommandError if it is refused."""
     return prepare_broadcast(read_object(body)).head
 
 
 def project_named_in(body: bytes) -> str | None:
-    """The project that an object names. Raises CommandError when it is no object, or names something else."""
+    """The project that an object names. Raises CommandError if it is no object, or if its project id has a wrong
+    form."""
     return publication.project_named_in(read_object(body))

@@ -1,4 +1,4 @@
-"""A WebSocket in asyncio of which the test writes and reads every byte."""
+"""A WebSocket on asyncio. The test writes and reads every byte of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST_TEXT = 0x81
 
 
 class RawSocket:
-    """A connection of the gateway that was let in."""
+    """A connection to the gateway whose handshake was accepted."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -30,8 +30,8 @@ class RawSocket:
         receive_buffer_bytes: int | None = None,
         **headers: str | None,
     ) -> Self:
-        """Shake hands; where asked for with other headers, with frames in the same packet, and with a small receive
-        buffer."""
+        """Connect. The test may choose other headers, send frames in the packet of the handshake, and ask for a small
+        receive buffer."""
         plain = socket.socket()
         if receive_buffer_bytes is not None:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
@@ -46,7 +46,7 @@ class RawSocket:
         return cls(reader, writer)
 
     async def frame(self) -> tuple[int, bytes]:
-        """The next frame: first byte and payload."""
+        """Read the next frame: its first byte and its payload."""
         async with asyncio.timeout(PATIENCE_S):
             first, size = await self.reader.readexactly(2)
             if size >= 126:
@@ -54,7 +54,7 @@ class RawSocket:
             return first, await self.reader.readexactly(size)
 
     async def message(self) -> Message:
-        """The next text message. Pings are passed over."""
+        """Read the next text message, and skip pings."""
         while True:
             first, payload = await self.frame()
             if first == FIRST_TEXT:
@@ -62,16 +62,16 @@ class RawSocket:
                 return message
 
     async def rest(self) -> bytes:
-        """Everything until the gateway ends the connection."""
+        """Read everything until the gateway ends the connection."""
         async with asyncio.timeout(PATIENCE_S):
             return await self.reader.read()
 
     async def close(self) -> None:
-        """Hang up."""
+        """End the connection without a close frame."""
         self.writer.close()
         await self.writer.wait_closed()
 
 
 def close_at_once(transport: asyncio.Transport) -> None:
-    """Ends a socket without waiting for what its client still sends: for tests whose loop ends with the answer."""
+    """Close a socket without waiting for what its client still sends. For tests whose loop ends with the answer."""
     transport.close()

@@ -19,7 +19,7 @@ class Deed(Enum):
 
 
 def http_answer(body: bytes, status: int = 200, **headers: str) -> bytes:
-    """The bytes of an answer. `x_amzn_query_error` stands for `x-amzn-query-error`."""
+    """The bytes of an answer. In `headers`, `x_amzn_query_error` stands for `x-amzn-query-error`."""
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     return b"HTTP/1.1 %d Word\r\n%bContent-Length: %d\r\n\r\n%b" % (status, lines.encode(), len(body), body)
 
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass
 class ScriptedServer:
-    """`script`: for each request the acts that follow it. The last entry is used again and again."""
+    """`script` has the acts for each request. Its last entry serves all further requests."""
 
     script: Sequence[Sequence[Act]]
     requests: list[Request] = field(default_factory=list)
@@ -57,9 +57,9 @@ class ScriptedServer:
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     """Released for each request."""
     ended: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
-    """Released for each connection that is over."""
+    """Released for each connection that has ended."""
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
-    """What stalls waits for it."""
+    """A server that stalls waits for this event."""
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
@@ -67,7 +67,7 @@ class ScriptedServer:
         return f"{'https' if self.is_tls else 'http'}://localhost:{self.port}"
 
     def hang_up(self) -> None:
-        """End the last connection on the wire at once: the other side has the end, but has not read it."""
+        """End the last connection at once. The other side has received the end, but has not read it."""
         self.writers[-1].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""What the gateway writes, read back by the `websockets` library as a client would."""
+"""Reads what the gateway writes with the `websockets` library, as a client would."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def _is_at_end(reader: StreamReader) -> bool:
 
 
 def unpacked(data: bytes) -> list[tuple[bool, bytes]]:
-    """The messages in server frames: whether each came compressed, and its payload. Every one is inflated on its
-    own, as a client does that agreed on `server_no_context_takeover`."""
+    """The messages in the frames of the gateway: True if it is compressed, and its payload. Each is decompressed alone,
+    as by a client that agreed on `server_no_context_takeover`."""
     found: list[tuple[bool, bytes]] = []
     while data:
         is_compressed = bool(data[0] & RSV1)
@@ -51,7 +51,7 @@ def unpacked(data: bytes) -> list[tuple[bool, bytes]]:
 
 
 def frame_bytes(data: bytes) -> int:
-    """The length of the frame that `data` begins with."""
+    """The length of the first frame in `data`."""
     if data[1] < 126:
         return 2 + data[1]
     header = 4 if data[1] == 126 else 10

@@ -1,4 +1,4 @@
-"""What `spec/` says, for the tests that hold the code against it."""
+"""Reads the files in `spec/`, for the tests that compare the code with them."""
 
 import json
 from functools import cache
@@ -14,7 +14,7 @@ _BASE = (SPEC / "schemas").as_uri() + "/"
 
 
 def vectors(name: str) -> list[dict[str, Any]]:
-    """The vectors of one file."""
+    """The vectors in one file."""
     loaded: list[dict[str, Any]] = json.loads((SPEC / "vectors" / f"{name}.json").read_text(encoding="utf-8"))
     return loaded
 
@@ -25,7 +25,7 @@ def named(vector: object) -> str:
 
 
 def text_of(vector: dict[str, Any]) -> bytes:
-    """The text of a vector of `commands-invalid.json`, as it is sent."""
+    """The text of a vector in `commands-invalid.json`, as a client sends it."""
     if "text" in vector:
         return str(vector["text"]).encode("utf-8", "surrogatepass")
     repeat = vector["text_repeat"]
@@ -44,7 +44,7 @@ def _validator(schema: str) -> Any:
 
 
 def is_valid(schema: str, text: bytes) -> bool:
-    """True if JSON text has the form of `file.json` or `file.json#/$defs/name`."""
+    """True if a JSON text has the form of `file.json` or `file.json#/$defs/name`."""
     return allows(schema, json.loads(text))
 
 

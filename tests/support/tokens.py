@@ -1,4 +1,4 @@
-"""Tokens for the attacks: valid ones, and every way to break one."""
+"""Tokens for tests: valid ones, and broken ones of every kind."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ISSUER: Final = "https://issuer.example/"
 AUDIENCE: Final = "websocket-gateway"
 PROJECTS: Final = ("proj-open", "team-*")
 LIFE_S: Final = 86_400
-"""How long a valid token lives: longer than the tests take on the slowest machine. Make one inside a test all the same:
-one that is made while tests are collected is older than its test thinks."""
+"""How many seconds a valid token lives: longer than the tests take on the slowest machine. Still make each token inside
+its test: a token that is made while tests are collected is older than its test expects."""
 ALL_RIGHTS: Final = ("subscribe", "publish", "presence", "forward:*", "admin")
 
 RSA_KEY: Final = rsa.generate_private_key(65537, 2048)
@@ -28,19 +28,19 @@ OTHER_RSA_KEY: Final = rsa.generate_private_key(65537, 2048)
 
 
 def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
-    """The public half as PEM."""
+    """The public key as PEM."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
 
 
 def der(key: rsa.RSAPrivateKey) -> bytes:
-    """The public half as DER."""
+    """The public key as DER."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_key().public_bytes(serialization.Encoding.DER, form)
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Valid claims; a change to None takes a claim out."""
+    """Valid claims. A change to None removes a claim."""
     now = int(time.time())
     standard = {
         "sub": "ada",
@@ -55,12 +55,12 @@ def claims(**changes: Any) -> dict[str, Any]:
 
 
 def token(*, headers: dict[str, Any] | None = None, **changes: Any) -> str:
-    """A token that the gateway takes, unless a change spoils it."""
+    """A token that the gateway accepts, unless a change makes it invalid."""
     return jwt.encode(claims(**changes), SECRET, "HS256", headers=headers)
 
 
 def bearer(**changes: Any) -> dict[str, str]:
-    """The header of a request with a token of its own, for `http` and `Peer.connect`."""
+    """A header with a new token, for `http` and `Peer.connect`."""
     return {"authorization": f"Bearer {token(**changes)}"}
 
 
@@ -77,7 +77,7 @@ def signed(header: bytes | dict[str, Any], payload: bytes | dict[str, Any], secr
 
 
 def jwk_text(key: rsa.RSAPrivateKey) -> str:
-    """The public half as a JWK."""
+    """The public key as a JWK."""
     return json.dumps(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True))
 
 

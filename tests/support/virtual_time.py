@@ -1,7 +1,7 @@
 """An event loop without a wall clock: when nothing is ready, its time jumps to the next timer.
 
-Sleeps, deadlines and back-offs of hours run in an instant and always in the same order. Waiting for something
-that nobody will ever do is an error at once, not a test that hangs.
+Sleeps, deadlines and back-offs of hours take no time, and always run in the same order. If a test waits for something
+that nobody will ever do, it fails at once and does not hang.
 """
 
 import asyncio
@@ -11,24 +11,24 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 START_S: Final = 1000.0
 HORIZON_S: Final = 10 * 86400.0
-"""Beyond it only timers that set themselves again are left: what the test waits for does not happen."""
+"""After this time only timers that set themselves again can be left: what the test waits for will not happen."""
 
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
 
 
 class DeadlockError(AssertionError):
-    """Something is awaited that nobody will ever do."""
+    """The test waits for something that nobody will ever do."""
 
 
 class _TimeJump:
-    """Stands where the loop's selector stands: asked to wait, it moves the clock instead."""
+    """Takes the place of the loop's selector. When the loop wants to wait, it moves the clock."""
 
     def __init__(self) -> None:
         self.now = START_S
 
     def select(self, timeout: float | None) -> list[object]:
-        """Nothing happens outside of the loop; `timeout` is the time to the next timer, 0 when something is ready."""
+        """Nothing happens outside of the loop. `timeout` is the time to the next timer, 0 if something is ready."""
         if timeout is None:
             raise DeadlockError("nothing is ready and no timer runs, but something is awaited")
         if timeout > 0 and self.now + timeout > START_S + HORIZON_S:
@@ -38,7 +38,7 @@ class _TimeJump:
 
 
 class VirtualTimeLoop(asyncio.BaseEventLoop):
-    """Runs callbacks, tasks and timers; has no sockets, threads or signals."""
+    """Runs callbacks, tasks and timers. It has no sockets, threads or signals."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,17 +53,17 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         assert not events
 
     def _write_to_self(self) -> None:
-        """Wake the selector: it never sleeps."""
+        """Does nothing: the selector never sleeps, so nobody has to wake it."""
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run `main` in virtual time, cancel what it left behind, and give its result."""
+    """Run `main` in virtual time, cancel what it has left behind, and return its result."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
 
 
 def in_virtual_time(test: Callable[Parameters, Coroutine[Any, Any, Result]]) -> Callable[Parameters, Result]:
-    """Make a plain test of an `async def` one."""
+    """Makes a plain test of an `async def` test."""
 
     @functools.wraps(test)
     def plain(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -73,6 +73,6 @@ def in_virtual_time(test: Callable[Parameters, Coroutine[Any, Any, Result]]) -> 
 
 
 async def settle(turns: int = 50) -> None:
-    """Let everything that is ready run, and what it makes ready; the clock stands still."""
+    """Let everything run that is ready, and what it makes ready. The clock stands still."""
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A web server on loopback that says what a test wants, in place of a service that the gateway calls."""
+"""A web server on loopback, in place of a service that the gateway calls. The test says what it answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True)
 class Request:
-    """What the server was asked."""
+    """A request to the server."""
 
     method: str
     path: str
@@ -20,7 +20,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What it says. The server adds `Content-Length` where `headers` has none."""
+    """Its answer. The server adds `Content-Length` if `headers` has none."""
 
     status: int
     body: bytes = b""
@@ -28,12 +28,12 @@ class Answer:
 
 
 Respond = Callable[[Request], Answer | None]
-"""Runs in a thread of the server. None hangs up without an answer."""
+"""Runs in a thread of the server. If it returns None, the server hangs up without an answer."""
 
 
 @contextmanager
 def running_web_server(respond: Respond) -> Iterator[str]:
-    """The address of a server, for the length of a `with` block."""
+    """Run a server inside a `with` block. Gives its address."""
 
     class Endpoint(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

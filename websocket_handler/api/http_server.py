@@ -28,8 +28,8 @@ GiveBack = Callable[[asyncio.Transport, bytes], None]
 EndSocket = Callable[[asyncio.Transport], None]
 """Closes a socket after its last answer."""
 FRAMING_BYTES_EACH: Final = 8
-"""How many bytes of framing each byte of a chunked body may have; a chunk of one byte has five. A client may send as much
-as a head in addition (RFC 9112 section 7.1.1: extensions are limited)."""
+"""How many bytes of framing each byte of a chunked body may have; a chunk of one byte has five. A client may send as
+much as a head in addition (RFC 9112 section 7.1.1: extensions are limited)."""
 KEEP_ALIVE_S: Final = 75
 """Longer than load balancers keep an idle connection (usually 60 s), so that the load balancer closes it first."""
 
@@ -89,7 +89,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._body_bytes = 0
         """How many bytes of the last request's body have come."""
         self._framing_bytes = 0
-        """How many bytes of framing have come with it: sizes and extensions of chunks, and what follows the last one."""
+        """How many bytes of framing have come with it: sizes and extensions of chunks, and the part after the last."""
         self._begun = 0
         """How many requests began in the bytes that came last."""
         self._head_bytes = 0
