@@ -164,12 +164,23 @@ def test_every_module_of_the_pure_layers_is_tested_somewhere() -> None:
         assert {f"websocket_handler.{layer}.{path.stem}" for path in paths} - imported == set()
 
 
-def test_docstrings_say_what_is_true_or_raised() -> None:
+BEGINS_WITH_WHETHER = re.compile(r'(?:"""|# |/\*\*? |// |@returns \{\w+\} )[Ww]hether\b.*')
+
+
+def test_docstrings_and_comments_say_what_is_true_or_raised() -> None:
     """ "True if X", or "Raises Y unless X": a sentence that begins with "Whether" says neither."""
-    begun = [
-        f"{relative(path)}: {line.strip()}"
-        for path in PACKAGE
-        for line in path.read_text().splitlines()
-        if '"""Whether ' in line
-    ]
-    assert begun == []
+    texts = [path for path in kept(".py", ".js", ".c") if path != Path(__file__)]
+    begun = {relative(path): BEGINS_WITH_WHETHER.findall(path.read_text()) for path in texts}
+    assert {name: lines for name, lines in begun.items() if lines} == {}
+
+
+def test_the_rule_about_beginnings_finds_docstrings_and_comments_only() -> None:
+    for text in (
+        '"""Whether it is on."""',
+        "x = 1  # whether it is on",
+        "/** Whether it is on. */",
+        "// Whether it is on.",
+    ):
+        assert BEGINS_WITH_WHETHER.search(text), text
+    for text in ('"""Says whether it is on."""', 'assert text == "Whether"', "# Nobody knows whether it is on."):
+        assert not BEGINS_WITH_WHETHER.search(text), text

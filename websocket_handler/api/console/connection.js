@@ -1,14 +1,14 @@
 /**
  * One WebSocket to the gateway that comes back by itself. No DOM in here.
  *
- * It is live once the gateway let it in: with the token in the first message, or, without a
- * token, when a command that changes nothing is answered. Where a token is needed and there is
- * none that the gateway takes, it is locked until `connect` is called again.
+ * It is live once the gateway has let it in: after the token in the first message, or, without a
+ * token, after the answer to a command that changes nothing. If the gateway needs a token and the
+ * page has none that it accepts, the connection is locked until `connect` is called again.
  *
  * Events (CustomEvent; the value is in `detail`):
  *   state    {name, connectionId, identity, retryAtMs, reason, code, stopped}; name is
  *            connecting | live | reconnecting | offline | locked; identity is {userId,
- *            expiresAt} or null where nobody asks; retryAtMs is on the clock of Date.now(), or
+ *            expiresAt} or null if nobody asks for it; retryAtMs is on the clock of Date.now(), or
  *            null; code is the close code or the error code behind the reason, or null
  *   live     {limits} after the gateway let the page in
  *   expiring {expiresAt} the token ends soon: call `renew`, or the connection ends with 4002
@@ -32,7 +32,7 @@ const STOP_CODES = { first: 4500, last: 4999 };
 const HANDED_OVER = 4012;
 const TOKEN_CODES = new Set([4002, 4003]);
 
-/** Changes nothing on a connection that watches nothing, and only those who were let in may send it. */
+/** A command that changes nothing, because nothing is watched yet. Only clients that were let in may send it. */
 const PROBE = { action: "unsubscribe", project_id: "console" };
 
 const REPLY_TYPES = new Set([
@@ -49,7 +49,7 @@ export class RequestError extends Error {
   }
 }
 
-/** Full jitter: anywhere between the floor and a ceiling that doubles. Milliseconds. */
+/** Milliseconds to wait. Full jitter: a random time between the floor and a ceiling that doubles with each attempt. */
 export function backoffMs(attempt, random = Math.random) {
   const ceiling = Math.min(BACKOFF_CEILING_MS, BACKOFF_FIRST_CEILING_MS * 2 ** attempt);
   return BACKOFF_FLOOR_MS + random() * (ceiling - BACKOFF_FLOOR_MS);
@@ -66,12 +66,12 @@ export function isPublication(message) {
   return Number.isSafeInteger(message.offset) && !Object.hasOwn(message, "epoch");
 }
 
-/** Whom the gateway took the page for; null where it asks nobody. */
+/** The user that the gateway has found in the token; null if it asks for no token. */
 function identityOf({ user_id: userId, expires_at: expiresAt }) {
   return typeof userId === "string" ? { userId, expiresAt: String(expiresAt ?? "") } : null;
 }
 
-/** `dataText` is JSON already and goes in untouched, so that big numbers keep every digit. */
+/** Puts `dataText`, which is JSON already, into the message as it is, so that big numbers keep every digit. */
 export function frameText(fields, dataText) {
   const text = JSON.stringify(fields);
   return dataText === undefined ? text : `${text.slice(0, -1)},"data":${dataText}}`;
@@ -97,7 +97,7 @@ export class Connection extends EventTarget {
   limits = {};
   state = { name: "offline", connectionId: null, identity: null, retryAtMs: null, reason: "", code: null, stopped: false };
 
-  /** @param {string} url @param {() => string | null} token what to say who this is with, asked on every connection */
+  /** @param {string} url @param {() => string | null} token gives the token, asked on every connection */
   constructor(url, token, { WebSocket = globalThis.WebSocket, random = Math.random } = {}) {
     super();
     this.#url = url;
@@ -129,7 +129,7 @@ export class Connection extends EventTarget {
     this.#after("opening", OPENING_TIMEOUT_MS, () => this.#lost(1006, "no answer from the gateway"));
   }
 
-  /** Tells what the browser knows about the network; a network that is back is used at once. */
+  /** Takes what the browser knows about the network. If the network is back, it connects at once. */
   networkChanged(up) {
     this.#networkUp = up;
     if (this.live) this.#ping();
@@ -147,7 +147,7 @@ export class Connection extends EventTarget {
    * Sends a command and waits for its reply.
    *
    * @param {object} fields the command without `id`
-   * @param {{dataText?: string, timeoutMs?: number, urgent?: boolean}} options urgent goes ahead of the queue
+   * @param {{dataText?: string, timeoutMs?: number, urgent?: boolean}} options urgent: ahead of the queue
    * @returns {Promise<object>} the reply
    * @throws {RequestError} the gateway's error, or connection_lost, no_reply, too_large (all ours)
    */
@@ -157,9 +157,9 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Puts a new token in the place of the one in use, on the same connection.
+   * Replaces the token in use by a new one, on the same connection.
    *
-   * @throws {RequestError} the old token still holds then; a token of another user also ends the connection (4501)
+   * @throws {RequestError} then the old token is still valid; a token of another user also ends the connection (4501)
    */
   async renew(token) {
     const identity = identityOf(await this.request({ action: "authenticate", token }, { urgent: true }));
@@ -233,7 +233,7 @@ export class Connection extends EventTarget {
     this.#ping();
   }
 
-  /** A refused token helps no better the next time; a gateway that cannot check it at the moment may later. */
+  /** A refused token will be refused again. If the gateway only cannot check it at the moment, a later attempt may succeed. */
   #keptOut(error) {
     if (error.retryable) return this.#lost(1006, errorText(error));
     this.#release(error.message);
@@ -278,7 +278,7 @@ export class Connection extends EventTarget {
     this.#setState(this.#networkUp ? "reconnecting" : "offline", { reason, code, retryAtMs: Date.now() + delayMs });
   }
 
-  /** Lets go of the socket without waiting: on a dead network the close event may take a minute. */
+  /** Forgets the socket without waiting for its close event, which may take a minute on a dead network. */
   #release(reason) {
     const socket = this.#socket;
     this.#socket = null;

@@ -15,7 +15,7 @@ const DEFAULT_PROJECT = "proj_123";
 const BARS_MAX = 5;
 const DRAW_EVERY_MS = 50;
 
-/** Frames that are part of the protocol: not broadcasts, whatever else they carry. */
+/** The types of the protocol's own messages. They are no broadcasts. */
 const PROTOCOL_TYPES = new Set([
   "connected", "subscription_confirmed", "unsubscription_confirmed", "subscription_reset", "forward_confirmed",
   "publish_confirmed", "pong", "history", "presence", "authenticated", "token_expiring", "reconnect", "error",
@@ -82,7 +82,7 @@ function showState() {
   if (!connection.live) byId("latency").textContent = "–";
   clearInterval(countdown);
   if (state.retryAtMs !== null) countdown = setInterval(() => (node.textContent = stateText(connection.state)), 500);
-  // The countdown itself is not read out, only the change of state.
+  // A screen reader reads out the change of state, and not the countdown.
   if (state.name !== announced) byId("announcement").textContent = `Connection: ${stateText(state)}`;
   announced = state.name;
 }
@@ -114,7 +114,7 @@ function draw() {
   }
 }
 
-/** The address shows what is watched, so that it can be shared and survives a reload. */
+/** Writes the watched projects into the address, so that people can share it and a reload keeps them. */
 function showInAddress() {
   const url = new URL(location.href);
   url.searchParams.delete("project_id");

@@ -1,12 +1,12 @@
 /**
  * The token of this tab. No DOM in here.
  *
- * It lives in memory and is gone after a reload; only where somebody asked for it, it is
- * also in the tab's session storage. It goes into messages, never into an address.
+ * It is in memory, and a reload forgets it. If the user asks for it, it is also in the
+ * tab's session storage. The page sends it in messages, and never puts it into an address.
  */
 const STORED_AS = "token";
 
-/** A token as it was pasted: terminals wrap it, and headers put a word before it. */
+/** Cleans a token that was pasted: terminals break its lines, and headers put a word before it. */
 export function cleanToken(pasted) {
   return pasted.trim().replace(/^(authorization:\s*)?bearer\s+/i, "").replace(/\s+/g, "");
 }
@@ -27,19 +27,19 @@ export class Credential {
     return this.#token;
   }
 
-  /** Whether a reload finds the token again. */
+  /** True if the token is still there after a reload. */
   get remembered() {
     return this.#store.read(STORED_AS) !== null;
   }
 
-  /** @param {string} token @param {boolean} remember whether the tab's storage may have it */
+  /** @param {string} token @param {boolean} remember true to keep it in the tab's storage */
   set(token, remember) {
     this.#token = token;
     if (remember) this.#store.write(STORED_AS, token);
     else this.#store.remove(STORED_AS);
   }
 
-  /** Nothing of it stays. */
+  /** Forgets the token, also in the tab's storage. */
   forget() {
     this.#token = null;
     this.#store.remove(STORED_AS);

@@ -1,11 +1,11 @@
 /**
- * Work sent to the agents and what became of it. No DOM in here.
+ * The work sent to the agents, and its outcome. No DOM in here.
  *
  * A forward: {messageId, agent, projectId, dataText, sentAtMs, status, receipt, problem}.
  * status: waiting (no connection yet), sending, confirmed (receipt is the queue's
- * message id), failed (problem is {code, message, retryable}). A connection that is
- * lost before the answer makes `failed` too: the outcome is unknown, and a retry
- * carries the same message id so that the queue can tell.
+ * message id), failed (problem is {code, message, retryable}). If the connection is
+ * lost before the answer, the forward is also failed: its outcome is unknown, and a retry
+ * carries the same message id, so that no second task is made.
  *
  * Event: change (CustomEvent, detail = the forward).
  */
@@ -13,7 +13,7 @@ import { randomHex } from "./connection.js";
 
 const KEPT = 30;
 
-/** Without an answer nobody here knows whether the queue has the work. */
+/** The problem of a forward without an answer: the page does not know if the queue has the work. */
 const UNANSWERED = new Set(["connection_lost", "no_reply"]);
 
 function problemOf({ code, message, retryable }) {
@@ -34,14 +34,14 @@ export class Forwards extends EventTarget {
     connection.addEventListener("live", () => this.#sendWaiting());
   }
 
-  /** All forwards that are kept, oldest first. */
+  /** All forwards, oldest first. */
   get all() {
     return [...this.#forwards.values()];
   }
 
   /**
-   * Takes up what the tab remembers. What was on its way at the reload is not sent again by itself:
-   * a duplicated tab remembers the same work, and both would send it.
+   * Reads the forwards that the tab remembers. A forward without an answer is not sent again by itself:
+   * a duplicated tab remembers the same work, and both tabs would send it.
    */
   restore() {
     for (const forward of this.#store.read("forwards") ?? []) {

@@ -32,12 +32,12 @@ export class ForwardsView {
     this.#onRetry = onRetry;
   }
 
-  /** Shows a forward, or what changed about it. */
+  /** Shows a forward, or shows what has changed in it. */
   show(forward) {
     const row = this.#rows.get(forward.messageId) ?? this.#newRow(forward);
     row.item.dataset.status = forward.status;
     row.outcome.textContent = outcomeText(forward);
-    // A button that vanishes under the focus would throw a keyboard user back to the top of the page.
+    // If the button with the focus vanished, a keyboard user would be back at the top of the page.
     if (forward.status !== "failed" && document.activeElement === row.retry) row.item.focus();
     row.retry.hidden = forward.status !== "failed";
   }

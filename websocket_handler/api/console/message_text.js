@@ -12,7 +12,7 @@ const AGENT_WORDS = {
 };
 const AGENT_OF_WORD = new Map(Object.entries(AGENT_WORDS).flatMap(([agent, words]) => words.map((word) => [word, agent])));
 
-/** pm | dev | qa | ops by the `agent` field, else by a word of the `type` field, else null. */
+/** The agent of a message: pm | dev | qa | ops, from the field `agent`, else from a word of the field `type`, else null. */
 export function agentOf(message) {
   for (const field of [message.agent, message.type]) {
     if (typeof field !== "string") continue;
@@ -26,17 +26,17 @@ export function agentOf(message) {
 const escapeUnits = (found) =>
   Array.from({ length: found.length }, (_, index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, "0")}`).join("");
 
-/** A name with everything in it that cannot be seen, or that reorders what can, written out: no name looks like another. */
+/** A name in which invisible and reordering characters are written as codes, so that no name looks like another. */
 export function visibleName(text) {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escapeUnits);
 }
 
-/** Prose with what would reorder it or break its line written out; joiners and marks of scripts and emoji stay. */
+/** Prose in which characters that reorder it or break its line are written as codes. Joiners and marks of scripts and emoji stay. */
 export function legibleProse(text) {
   return text.replace(/(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, escapeUnits);
 }
 
-/** JSON text that means the same, with everything unseen in its strings as escapes. */
+/** The same JSON, with the invisible characters of its strings as escapes. */
 export function visibleJson(text) {
   return text.replace(/(?![\n\r\t])[\p{C}\p{Zl}\p{Zp}]/gu, escapeUnits);
 }
@@ -68,7 +68,7 @@ export function readTask(typed) {
       JSON.parse(text);
       return { dataText: text, kind: "json" };
     } catch (error) {
-      // "[urgent] fix it" is a fair sentence; text that opens with a brace was meant as JSON.
+      // "[urgent] fix it" is a sentence; a text that begins with a brace was meant as JSON.
       if (text.startsWith("{")) return { problem: `Not valid JSON: ${error.message}` };
     }
   }
@@ -95,7 +95,7 @@ export function indentJson(text) {
 
 const DATE_MAX_MS = 8.64e15;
 
-/** Wall-clock time of an update: its own timestamp where it has a valid one, else its publication, else the receipt. */
+/** The wall-clock time of an update: its own timestamp if it has a valid one, else its time of publication, else of receipt. */
 export function timeOf(message, receivedAtMs) {
   const own = typeof message.timestamp === "string" ? Date.parse(message.timestamp) : NaN;
   if (!Number.isNaN(own)) return new Date(own);

@@ -24,8 +24,8 @@ export function closeText(code) {
 }
 
 /**
- * @param {{code: string, message: string}} error what the gateway answered, or what went wrong before it could
- * @param {string} forbidden what is not allowed, where the answer is that something is not
+ * @param {{code: string, message: string}} error the gateway's error, or ours if the gateway could not answer
+ * @param {string} forbidden what is not allowed, for the answer "forbidden"
  */
 export function errorText({ code, message }, forbidden = message) {
   return code === "forbidden" ? `forbidden: ${forbidden}` : `${code}: ${message}`;

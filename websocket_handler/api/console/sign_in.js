@@ -1,11 +1,11 @@
-/** Joins the token, the connection and the panel: when to ask for a token, and what became of the one entered. */
+/** Joins the token, the connection and the panel: asks for a token when one is needed, and shows if it was accepted. */
 import { cleanToken } from "./credential.js";
 
 const NEAR_MS = 20 * 3_600_000;
 const MINUTES = { hour: "2-digit", minute: "2-digit" };
 const SECONDS = { ...MINUTES, second: "2-digit" };
 
-/** A moment as people say it, with the day where that is not plain; the whole text where it is no time. */
+/** A time as people write it, with the day unless it is near; the text itself if it is no time. */
 function clockOf(text, precision = MINUTES) {
   const time = new Date(text);
   if (Number.isNaN(time.getTime())) return text;
@@ -36,14 +36,14 @@ export class SignIn {
     });
   }
 
-  /** Opens the panel because somebody wants to see it, or puts it away. */
+  /** Opens the panel because the user wants to see it, or closes it. */
   toggle() {
     const { state, live } = this.#connection;
     if (live && this.#view.purpose !== null) this.#view.close();
     else if (live && state.identity !== null) this.#open("signedIn", `Signed in as ${state.identity.userId}`);
   }
 
-  /** Takes what was typed: in place while connected, else to connect with. */
+  /** Takes the typed token: a live connection gets it as its new token, else it is used to connect. */
   async enter(text, remember) {
     const token = cleanToken(text);
     if (token === "") return this.#view.problem("Paste a token first.");
@@ -65,7 +65,7 @@ export class SignIn {
     }
   }
 
-  /** Forgets the token everywhere, and leaves: without it this page is nobody. */
+  /** Forgets the token everywhere, and ends the connection, because the page no longer has a user. */
   forget() {
     this.#credential.forget();
     this.#view.clear();

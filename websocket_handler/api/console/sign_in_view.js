@@ -1,11 +1,11 @@
 /**
- * The panel where a token is entered: to get in, to stay in, or to be forgotten.
+ * The panel in which the user enters a token, renews it, or forgets it.
  *
  * It decides nothing about the connection: `onToken` and `onForget` do.
  */
 import { visibleName } from "./message_text.js";
 
-/** What the panel is there for. */
+/** The purposes of the panel. */
 const PURPOSES = {
   needed: {
     title: "This gateway wants a token",
@@ -74,12 +74,12 @@ export class SignInView {
     this.problem("");
     if (wasHidden) {
       remember.checked = remembered;
-      // Whoever types elsewhere is not interrupted.
+      // Do not interrupt a user who types somewhere else.
       if (document.activeElement === document.body) input.focus();
     }
   }
 
-  /** Puts the panel away, and what was typed with it. */
+  /** Closes the panel, and removes what was typed. */
   close() {
     const { panel, input } = this.#parts;
     if (panel.contains(document.activeElement)) document.getElementById("updates").focus({ preventScroll: true });
@@ -88,14 +88,14 @@ export class SignInView {
     this.clear();
   }
 
-  /** Takes the typed token out of the page. */
+  /** Removes the typed token from the page. */
   clear() {
     this.#parts.input.value = "";
     this.#setShown(false);
     this.problem("");
   }
 
-  /** Says what is wrong with what was entered; "" for nothing. */
+  /** Shows what is wrong with the token; "" for nothing. */
   problem(text) {
     const { problem, input } = this.#parts;
     problem.textContent = visibleName(text);
@@ -103,7 +103,7 @@ export class SignInView {
     else input.setAttribute("aria-invalid", "true");
   }
 
-  /** Whether an answer is waited for. */
+  /** True while the page waits for the answer to a token. */
   set busy(busy) {
     this.#parts.send.disabled = busy;
   }

@@ -1,5 +1,5 @@
 /**
- * The watched projects: where each cursor stands and how it resumes. No DOM in here.
+ * The watched projects: the cursor of each, and how it resumes. No DOM in here.
  *
  * Events (CustomEvent; the value is in `detail`):
  *   change       null; the list, a status, a presence count or a counter changed
@@ -22,13 +22,13 @@ function newSubscription(projectId) {
     problem: "",
     presence: null,
     presenceRefused: false, // the token does not allow to ask
-    epoch: null, // null until the first confirmation: then there is nothing to resume
+    epoch: null, // null until the first confirmation: there is nothing to resume yet
     cursor: 0, // the last offset handed on by this page
     high: 0, // the last offset that this tab ever showed; ahead of the cursor only after a reload
     first: 1, // the oldest offset still shown
     receivedAt: new Map(), // offset -> milliseconds, for the updates still shown
-    left: false, // unsubscribed at some time: what went by meanwhile is not owed to us
-    ticket: 0, // tells the newest join from those that it replaced
+    left: false, // unsubscribed before: publications of that time may be missing
+    ticket: 0, // tells the newest join from earlier ones
   };
 }
 
@@ -68,9 +68,9 @@ export class Subscriptions extends EventTarget {
   }
 
   /**
-   * Takes up what the tab remembers.
+   * Restores what the tab remembers.
    *
-   * @param {string[]} named projects that the page was asked for; none means those remembered
+   * @param {string[]} named projects in the page's address; if there are none, the remembered ones
    * @param {string} otherwise the project to watch when nothing is named or remembered
    */
   restore(named, otherwise) {
@@ -86,7 +86,7 @@ export class Subscriptions extends EventTarget {
     this.#changed();
   }
 
-  /** Watches a project; one that was watched before in this page goes on where it stood. */
+  /** Watches a project. If this page has watched it before, it continues at its cursor. */
   subscribe(projectId) {
     let sub = this.#subs.get(projectId);
     if (sub && (sub.status === "live" || sub.status === "joining")) return;
@@ -107,7 +107,7 @@ export class Subscriptions extends EventTarget {
       .then(() => this.#presenceIn(PRESENCE_SOON_MS), () => {});
   }
 
-  /** The page took an update out of its list, so a reload need not read it again. */
+  /** The page has removed an update from its list, so a reload need not read it again. */
   removed(projectId, epoch, offset) {
     const sub = this.#subs.get(projectId);
     if (!sub || sub.epoch !== epoch) return;
@@ -187,14 +187,14 @@ export class Subscriptions extends EventTarget {
     else if (isPublication(message)) this.#publication(sub, message, text);
   }
 
-  /** Nobody here asked for it: a new token no longer permits the project. */
+  /** The gateway ended a subscription by itself, because a new token no longer permits the project. */
   #taken(sub) {
     const problem = "forbidden: the new token does not permit this project";
     Object.assign(sub, { status: "refused", presence: null, problem, ticket: sub.ticket + 1 });
     this.#changed();
   }
 
-  /** The gateway says where the next publication follows; compare it with where we stand. */
+  /** Compares the position that the gateway confirms with our cursor. */
   #place(sub, { epoch, offset, recovered }) {
     const known = sub.epoch !== null;
     const continued = recovered && offset === sub.cursor; // a quiet log may go on under another epoch
@@ -240,7 +240,7 @@ export class Subscriptions extends EventTarget {
     this.#changed();
   }
 
-  /** Milliseconds that never repeat: after a reload they put the projects' updates in one order again. */
+  /** The time in milliseconds, never the same twice. After a reload it puts the updates of all projects in order again. */
   #receiptMs() {
     this.#receivedLastMs = Math.max(Date.now(), this.#receivedLastMs + 0.001);
     return this.#receivedLastMs;

@@ -1,9 +1,9 @@
 /**
  * What this browser tab remembers across a page reload. No DOM in here.
  *
- * Values are kept as JSON in the given `Storage`. A storage that is full,
- * switched off or holds something unreadable never stops the page: reading
- * then gives `null` and writing gives `false`.
+ * Values are JSON in the given `Storage`. If the storage is full, switched off
+ * or unreadable, the page goes on: reading then gives `null`, and writing
+ * gives `false`.
  */
 const PREFIX = "websocket_handler.console.1.";
 
@@ -15,7 +15,7 @@ export class TabStore {
     this.#storage = storage;
   }
 
-  /** @returns {any} the value kept under `name`, or null */
+  /** @returns {any} the value of `name`, or null */
   read(name) {
     try {
       return JSON.parse(this.#storage?.getItem(PREFIX + name) ?? "null");
@@ -24,7 +24,7 @@ export class TabStore {
     }
   }
 
-  /** @returns {boolean} whether the value was kept */
+  /** @returns {boolean} true if the value was written */
   write(name, value) {
     try {
       this.#storage?.setItem(PREFIX + name, JSON.stringify(value));
@@ -34,7 +34,7 @@ export class TabStore {
     }
   }
 
-  /** Lets go of what is kept under `name`. */
+  /** Removes the value of `name`. */
   remove(name) {
     try {
       this.#storage?.removeItem(PREFIX + name);
@@ -44,7 +44,7 @@ export class TabStore {
   }
 }
 
-/** The tab's session storage, or null where the browser forbids it. */
+/** The tab's session storage, or null if the browser forbids it. */
 export function openTabStorage() {
   try {
     return globalThis.sessionStorage ?? null;

@@ -1,6 +1,6 @@
 /**
- * The list of updates: newest at the bottom, bounded, following unless scrolled up.
- * Whatever came from the network goes in as text, never as markup.
+ * The list of updates, newest at the bottom. Its length is limited, and it follows new updates
+ * unless the reader scrolls up. Everything from the network is shown as text, never as markup.
  */
 import { agentOf, indentJson, summaryOf, timeOf, visibleJson, visibleName } from "./message_text.js";
 
@@ -8,7 +8,7 @@ const ROWS_MAX = 500;
 const FLUSH_EVERY_MS = 30;
 const BOTTOM_SLACK_PX = 4;
 
-/** A new element with a class and, where given, a text. */
+/** A new element with a class, and with a text if one is given. */
 export function element(name, className, text) {
   const node = document.createElement(name);
   if (className) node.className = className;
@@ -27,7 +27,7 @@ export function rawDetails(text) {
   return details;
 }
 
-/** The coloured label of an agent; without one, a neutral label. */
+/** The coloured label of an agent; a neutral label if there is no agent. */
 export function agentBadge(agent) {
   return element("span", `badge agent-${agent ?? "none"}`, agent === null ? "update" : agent.toUpperCase());
 }
@@ -78,11 +78,11 @@ export class UpdatesView {
       list.focus({ preventScroll: true });
     });
     list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    // A list that gets smaller is not a reader who scrolled up.
+    // If the list gets smaller, the reader has not scrolled up.
     new ResizeObserver(() => this.#following && this.#toBottom()).observe(list);
   }
 
-  /** Adds a publication as the subscriptions hand it on. */
+  /** Adds a publication that comes from the subscriptions. */
   add(publication) {
     this.#enqueue({ publication, receivedAtMs: publication.receivedAtMs });
   }
@@ -101,13 +101,13 @@ export class UpdatesView {
 
   #flush() {
     this.#timer = null;
-    // The event of a scroll comes a frame after the scroll: a reader must win against a busy list.
+    // A scroll event comes one frame after the scroll. The list must not scroll back before it.
     if (this.#list.scrollTop < this.#followedTo - BOTTOM_SLACK_PX && !this.#atBottom()) this.#following = false;
     const follow = this.#following;
     const items = this.#waiting.splice(0);
     const heightBefore = this.#list.scrollHeight;
     while (this.#list.childElementCount + items.length > ROWS_MAX) this.#removeOldest();
-    // What is being read must not move when older rows go.
+    // The rows that somebody reads must not move when older rows are removed.
     if (!follow) this.#list.scrollTop -= heightBefore - this.#list.scrollHeight;
     for (const item of items) this.#insert(item);
     this.#empty.hidden = true;
@@ -115,7 +115,7 @@ export class UpdatesView {
     else this.#showUnread(items.length);
   }
 
-  /** After a reload the projects come one after the other; the time of receipt puts them in order again. */
+  /** After a reload the projects arrive one after the other. The time of receipt puts their updates in order again. */
   #insert({ publication, note, receivedAtMs }) {
     const row = note === undefined ? updateRow(publication) : element("p", "note", note);
     this.#receivedAt.set(row, receivedAtMs);
@@ -144,7 +144,7 @@ export class UpdatesView {
   }
 
   #scrolled() {
-    // A list that got smaller since the scroll is not at its bottom any more, but nobody scrolled up either.
+    // If the list got smaller since the scroll, it is not at its bottom, although nobody scrolled up.
     const unmoved = this.#following && this.#list.scrollTop >= this.#followedTo - BOTTOM_SLACK_PX;
     this.#following = unmoved || this.#atBottom();
     if (this.#following) this.#read();
