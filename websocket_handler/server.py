@@ -54,12 +54,12 @@ from websocket_handler.protocol.replies import Greeting
 from websocket_handler.protocol.session import Session, SessionLimits
 
 ANONYMOUS: Final = ""
-"""Whose message ids these are while nobody has to say who they are."""
+"""The sender of a message id while nobody has to say who they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What a node grants its clients, and what it tells them about itself."""
+    """What a node permits its clients, and what it tells them about itself."""
 
     greeting: Greeting
     session: SessionLimits
@@ -68,7 +68,7 @@ class ServerOptions:
 class WebSocketServer:
     """One node of the gateway. It builds nothing: `assembly.py` gives it its parts.
 
-    All methods are to be called from the event loop's thread. None of them blocks.
+    Call all methods from the event loop's thread. None of them blocks.
     """
 
     def __init__(
@@ -93,13 +93,13 @@ class WebSocketServer:
     # Connections
 
     def check_room(self, subscriptions: int) -> None:
-        """Raises CommandError unless one more client may come in that follows so many projects at once: `draining`,
+        """Raises CommandError unless one more client may come in that follows this many projects at once: `draining`,
         `too_many_connections`, `too_many_subscriptions`."""
         self._check_draining()
         self.node.check_room(subscriptions)
 
     def refuse_newcomers(self) -> None:
-        """The node is going away: from now on it takes no client in."""
+        """The node is going away: take no new client from now on."""
         self.is_draining = True
 
     def _check_draining(self) -> None:
@@ -109,8 +109,8 @@ class WebSocketServer:
     def register_connection(
         self, transport: Transport, identity: Identity | None = ANYONE, framing: Framing = PLAIN
     ) -> Connection:
-        """Take in a client and greet it. Without an identity it has to authenticate before anything else. `framing` is
-        how its messages become frames, from the one after the greeting on.
+        """Take in a client and greet it. Without an identity it has to authenticate before anything else. `framing`
+        makes frames of its messages, from the one after the greeting on.
 
         Raises CommandError: `too_many_connections`, or `draining` while the node goes away.
         """
@@ -120,19 +120,19 @@ class WebSocketServer:
         connection = Connection(self._new_id(), transport, session, now, self._clock.wall(), identity, framing)
         self.node.register(connection)
         greeting = replies.connected(self.options.greeting, connection.connection_id, self._clock.timestamp())
-        connection.write(PLAIN.text(greeting))  # no other client gets the same greeting: compressing it saves little
+        connection.write(PLAIN.text(greeting))  # no other client gets the same greeting, so compressing it saves little
         self.access.begin(connection)
         return connection
 
     def unregister_connection(self, connection: Connection) -> None:
-        """Let a client go, with its subscriptions. Doing it twice changes nothing."""
+        """Remove a client and its subscriptions. Doing it twice changes nothing."""
         if connection.is_open:
             self._confirmations.send_now(connection)
             self.node.unregister(connection)
             self.access.leave(connection)
 
     def begin(self, connection: Connection, subscriptions: Sequence[Subscribe]) -> None:
-        """Subscribe a client to what its URL names; that waits until it is known whose it is."""
+        """Subscribe a client to the projects that its URL names, as soon as the client has authenticated."""
         if connection.identity is None:
             connection.waiting = subscriptions
             return
@@ -140,17 +140,17 @@ class WebSocketServer:
             self._perform_safely(connection, subscription)
 
     def connection_handler(self, transport: Transport, subscriptions: Sequence[Subscribe] = ()) -> Connection:
-        """Begin a client's life on this node: register it, and subscribe it.
+        """Begin a client's life on this node: register and subscribe it.
 
-        From here on the transport's owner calls `handle_client_message` for every message and
-        `unregister_connection` at the end.
+        Then the owner of the transport calls `handle_client_message` for every message, and `unregister_connection` at
+        the end.
         """
         connection = self.register_connection(transport)
         self.begin(connection, subscriptions)
         return connection
 
     def handle_client_message(self, connection: Connection, text: bytes) -> None:
-        """Carry out one whole message (UTF-8). Whatever it is, the answer is a frame, never an exception."""
+        """Carry out one whole message (UTF-8). The answer is always a frame, never an exception."""
         connection.received += 1
         try:
             command = connection.session.receive(text, self._clock.monotonic())
@@ -278,7 +278,8 @@ class WebSocketServer:
         self._answers.begin(connection, NO_WEIGHT, lambda: self.access.authenticate(command.token, done))
 
     def _authenticated(self, connection: Connection, command: Authenticate, answer: Identity | CommandError) -> None:
-        """A token was verified, or not. A token of another user ends everything that the first one allowed."""
+        """A token was verified, or refused. If it belongs to another user, the connection ends, with everything that
+        the first token allowed."""
         connection.is_authenticating = False
         if not connection.is_open:
             return
@@ -304,7 +305,7 @@ class WebSocketServer:
             self._let_go(connection, answer)
 
     def _welcome(self, connection: Connection) -> None:
-        """Catch up on what a connection gets at once when its handshake says whose it is."""
+        """Give a connection that has just authenticated what others get at once after their handshake."""
         self.node.follow_broadcasts(connection)
         waiting, connection.waiting = connection.waiting, ()
         self.begin(connection, waiting)
@@ -318,7 +319,7 @@ class WebSocketServer:
         connection.push(self.presence(command.project_id, id_of(command)))
 
     def presence(self, project_id: str, command_id: str | None = None) -> bytes:
-        """The presence reply for a project, as the socket and the HTTP API give it."""
+        """The reply to `presence` for a project, for the socket and the HTTP API."""
         present = self.node.presence(project_id)
         listed = [
             {
@@ -332,7 +333,7 @@ class WebSocketServer:
     # For programs that embed the server
 
     def broadcast_message(self, message: Mapping[str, object]) -> int:
-        """Send an object to every connection of this node; how many there are. Raises CommandError."""
+        """Send an object to every connection of this node. Returns how many there are. Raises CommandError."""
         return self.node.broadcast(self.node.prepare_broadcast(read_object(msgspec.json.encode(message))))
 
     def send_to_project(
@@ -343,10 +344,10 @@ class WebSocketServer:
         key: str = "",
         done: Callable[[Position | CommandError], None] = lambda _answer: None,
     ) -> None:
-        """Append an object to a project's log, from where it goes to everyone who follows the project.
+        """Append an object to a project's log. Everyone who follows the project gets it.
 
-        `done` gets its position once the log store has it, or why it has not. Raises CommandError when the
-        object is refused as it stands.
+        `done` is called with its position once the log store holds it, or with the reason why it does not. Raises
+        CommandError if the object is refused at once.
         """
         self.node.publish(self.node.prepare(read_object(msgspec.json.encode(message)), project_id, key), done)
 
@@ -359,9 +360,10 @@ class WebSocketServer:
         message_id: str | None = None,
         done: Callable[[str | CommandError], None] = lambda _answer: None,
     ) -> str:
-        """Hand work to an agent's queue; its message id. `done` gets the queue's receipt, or why there is none.
+        """Hand a task to an agent's queue. Returns its message id. `done` is called with the queue's receipt, or with
+        the reason why there is none.
 
-        Raises CommandError: `unknown_agent_type`, `overloaded`, or what the queue would refuse.
+        Raises CommandError: `unknown_agent_type`, `overloaded`, or the error of what the queue would refuse.
         """
         agent: Agent | None = agent_named(agent_type)
         if agent is None:

@@ -320,7 +320,7 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.message_event.set()
 
     def hang_up(self) -> None:
-        """The node ends. A request that never came whole is told so; whoever does not read an answer is dropped."""
+        """The node ends. An incomplete request gets an error, and a client that does not read its answer is dropped."""
         if self._is_in_head or (self._is_in_body and not self.cycle.response_started):
             self.refuse(CommandError(ErrorCode.DRAINING, "this node is going away; send it again"))
         else:

@@ -1,8 +1,8 @@
-"""The HTTP requests of one node that are being answered, and how they end when the node does.
+"""The HTTP requests of one node that are being answered, and how they end when the node ends.
 
-A task that is cancelled with the event loop is logged as a fault, and its client gets half an answer. So the node
-answers first. What a client keeps from its end, because it does not send its body or does not read its answer, is
-dropped then.
+If a task is cancelled together with the event loop, that is logged as a fault, and its client gets half an answer. So
+the node answers first. If a client delays the end of a request, because it does not send its body or does not read its
+answer, the request is dropped then.
 """
 
 import asyncio
@@ -11,19 +11,19 @@ from typing import Final, Protocol
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 ANSWERS_S: Final = 1.0
-"""How long the last answers may take. What waits for a store or a queue was waited for before."""
+"""How many seconds the last answers may take. Answers that wait for a store or a queue were waited for before."""
 
 
 class Connected(Protocol):
     """An HTTP socket."""
 
     def hang_up(self) -> None:
-        """End it now."""
+        """End the connection now."""
         ...
 
 
 class Requests:
-    """One per node. The HTTP server keeps both sets."""
+    """Each node has one. The HTTP server keeps both sets."""
 
     def __init__(self) -> None:
         self.running: set[asyncio.Task[None]] = set()
@@ -34,7 +34,7 @@ class Requests:
         """Nothing has to be begun."""
 
     async def stop(self) -> None:
-        """Wait for the last answers, for `ANSWERS_S` at most, and drop the rest."""
+        """Wait for the last answers, for at most `ANSWERS_S`, and drop the rest."""
         if self.running:
             await asyncio.wait(set(self.running), timeout=ANSWERS_S)
         self._is_over = True
@@ -46,7 +46,7 @@ class Requests:
         await asyncio.gather(*dropped, return_exceptions=True)
 
     def ended_quietly(self, application: ASGIApp) -> ASGIApp:
-        """The application, but a request that `stop` drops is no fault of it."""
+        """Wrap an application. A request that `stop` drops is no fault of it."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             try:

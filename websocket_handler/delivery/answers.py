@@ -1,4 +1,4 @@
-"""How the commands of clients are answered: at once or later, with a reply or with an error."""
+"""How the gateway answers the commands of clients: at once or later, with a reply or with an error."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,10 +17,10 @@ Push = Callable[[Connection, bytes], None]
 
 
 class Answers:
-    """One per node."""
+    """Each node has one."""
 
     def __init__(self, counters: Counters, commands_max: int) -> None:
-        """`commands_max`: how many commands of one connection may be in flight."""
+        """`commands_max` is how many commands of one connection may be in flight."""
         self._counters = counters
         self._commands_max = commands_max
 
@@ -35,8 +35,8 @@ class Answers:
         self.refuse(connection, CommandError(fault.code, fault.message, command_id=command_id, action=command.action))
 
     def begin(self, connection: Connection, weight: int, start: Callable[[], None]) -> None:
-        """Start a command that is answered later, by what `done` gives. Raises CommandError: `overloaded`, and what
-        `start` raises."""
+        """Start a command that is answered later, through the function that `done` makes. Raises CommandError:
+        `overloaded`, and the errors of `start`."""
         connection.in_flight.begin(weight, self._commands_max)
         try:
             start()
@@ -47,7 +47,8 @@ class Answers:
     def done(
         self, connection: Connection, command: AnyCommand, weight: int, reply: Callable[[Answer], bytes], push: Push
     ) -> Callable[[Answer | CommandError], None]:
-        """What takes the answer of a command in flight, once: `reply` writes it down, `push` sends it."""
+        """Make the function that takes the answer of a command in flight, once. `reply` makes the payload, and `push`
+        sends it."""
 
         def answered(answer: Answer | CommandError) -> None:
             if isinstance(answer, CommandError):
@@ -60,5 +61,5 @@ class Answers:
 
 
 def id_of(command: AnyCommand) -> str | None:
-    """What the answer to a command repeats as its `id`."""
+    """The `id` that the answer to a command repeats; None if the command has none."""
     return None if command.id is UNSET else command.id

@@ -7,19 +7,20 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 COMMAND_WEIGHT: Final = 10
 HISTORY_WEIGHT: Final = 16 * COMMAND_WEIGHT
-"""The answer can be large."""
+"""The answer to this command can be large."""
 NO_WEIGHT: Final = 0
-"""For commands whose number is limited otherwise. They are in flight, too: their answers are waited for."""
+"""For commands whose number has another limit. They are in flight, too, because the connection waits for their
+answers."""
 
 
 def publication_weight(size: int, size_max: int) -> int:
-    """What a publication weighs: a tenth of another command if it is small, and as much as that at the largest size. An
-    agent has many of them in flight as soon as the log store is slow."""
+    """The weight of a publication: a tenth of another command if it is small, and as much as another command if it has
+    the largest size. An agent has many publications in flight as soon as the log store is slow."""
     return 1 + (COMMAND_WEIGHT - 1) * size // size_max
 
 
 class InFlight:
-    """What one connection waits for."""
+    """The commands of one connection that have no answer yet."""
 
     __slots__ = ("_count", "_weight", "_when_empty")
 
@@ -41,7 +42,7 @@ class InFlight:
         self._count += 1
 
     def end(self, weight: int) -> None:
-        """A command that began is answered: its answer was pushed, and leaves in this turn of the loop."""
+        """A command is answered: its answer was pushed, and leaves in this turn of the loop."""
         self._weight -= weight
         self._count -= 1
         if self._count == 0 and self._when_empty is not None:
@@ -49,7 +50,7 @@ class InFlight:
             when_empty()
 
     def when_empty(self, call: Callable[[], object]) -> None:
-        """Call this once, when every command is answered. It is called now if none is in flight."""
+        """Call `call` once, when every command is answered; now, if no command is in flight."""
         if self.is_empty:
             call()
         else:

@@ -59,11 +59,11 @@ class _Lingerer(asyncio.Protocol):
         self._timer = loop.call_later(LINGER_S, self._look)
 
     def _progress(self) -> tuple[int, int]:
-        """What changes while the client reads or sends."""
+        """Numbers that change while the client reads or sends."""
         return self._received, self._transport.get_write_buffer_size()
 
     def _look(self) -> None:
-        """Drop a client that made no progress, or that has its answer and sends for too long."""
+        """Drop the client if it made no progress, or if it has its answer and still sends after a long time."""
         progress, loop = self._progress(), asyncio.get_running_loop()
         _, unsent = progress
         if progress == self._seen or (not unsent and loop.time() >= self._ends_at):
@@ -73,7 +73,7 @@ class _Lingerer(asyncio.Protocol):
         self._timer = loop.call_later(LINGER_S, self._look)
 
     def drop(self) -> None:
-        """End it now."""
+        """End the connection now."""
         self._timer.cancel()
         self._clients.pop(self, None)
         self._transport.abort()

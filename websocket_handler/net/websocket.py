@@ -117,8 +117,8 @@ class WebSocket(asyncio.Protocol):
             self.write(greeting)
 
     def pause_when_behind(self) -> None:
-        """The client is behind as soon as the kernel does not take everything at once. Then only answers go into its
-        outbox, and the rest waits in the log."""
+        """From now on the client is behind as soon as the kernel does not take everything at once. Then only answers go
+        into its outbox, and publications wait in the log."""
         self._socket.set_write_buffer_limits(high=0, low=0)
 
     # asyncio.Protocol
@@ -173,7 +173,7 @@ class WebSocket(asyncio.Protocol):
             self._shared.server.refuse(self.connection, self.connection.session.too_large())
 
     def _handle_deflated(self, event: Event, payload: bytes) -> None:
-        """Unpack a message now that its turn has come, unless its sender is above its rate anyway."""
+        """Decompress a message when its turn comes, unless its sender exceeds its rate anyway."""
         try:
             if self.connection is not None:
                 self.connection.session.check_rate(self._shared.now())
@@ -224,8 +224,8 @@ class WebSocket(asyncio.Protocol):
             self._socket.resume_reading()
 
     def eof_received(self) -> bool:
-        """The client sends no more. What it sent is answered first. Every command has a deadline of its own; the
-        connection does not outlive the longest one."""
+        """The client sends no more. Its commands are answered first. Each command has a deadline, so the connection
+        ends with the longest one at the latest."""
         if self.connection is None or self.is_closing:
             return False
         self._is_half_closed = True
@@ -234,7 +234,7 @@ class WebSocket(asyncio.Protocol):
         return True
 
     def _end_if_answered(self) -> None:
-        """End a half-closed connection, or come back when its last answer was pushed."""
+        """End a half-closed connection if all its commands are answered; else do so after the last answer."""
         if self.connection is None or self.is_closing or self._deferred is not None:
             return
         if self.connection.in_flight.is_empty:
@@ -279,8 +279,8 @@ class WebSocket(asyncio.Protocol):
         return self._socket.get_write_buffer_size()
 
     def close(self, code: int, reason: str) -> None:
-        """Send a close frame after what was written, and wait for the client's, for a few seconds at most. A client
-        that sends no more is not waited for."""
+        """Send a close frame after what was written, and wait a few seconds for the client's. There is no wait for a
+        client that sends no more."""
         if self.is_closing:
             return
         self._greet()
@@ -290,9 +290,9 @@ class WebSocket(asyncio.Protocol):
             self._socket.close()
 
     def _fail(self, violation: ProtocolViolation) -> None:
-        """The client broke the protocol: say so, and end the connection without waiting for its answer (RFC 6455
-        section 7.1.7). A moment is left in which the close frame leaves, and what still comes is dropped: a socket that
-        is closed with unread bytes is reset, and then the client may never read why."""
+        """The client broke the protocol: send a close frame, and end the connection without waiting for the client's
+        (RFC 6455 section 7.1.7). For a moment the socket stays open and drops what still comes: if it were closed with
+        unread bytes, the kernel would reset it, and the client might never read the reason."""
         self._has_failed = True
         self.close(violation.close_code, violation.reason)
         self._end_after(FAIL_TIMEOUT_S, self.abort)
@@ -304,7 +304,7 @@ class WebSocket(asyncio.Protocol):
         if self.connection is not None:
             self._shared.server.unregister_connection(self.connection)
         self._end_after(CLOSE_TIMEOUT_S, self.abort)
-        self._socket.resume_reading()  # the client's close frame may be behind what was not read
+        self._socket.resume_reading()  # the client's close frame may come after bytes that nobody has read yet
 
     def _answer_close(self, payload: bytes) -> None:
         """The client starts the closing handshake, or answers ours: RFC 6455 section 5.5.1."""
@@ -319,7 +319,7 @@ class WebSocket(asyncio.Protocol):
         self._socket.abort()
 
     def ping(self) -> None:
-        """Ask if the client is still there, if it can answer."""
+        """Ask if the client is still there, unless it has said that it sends no more."""
         if self._is_half_closed:
             return
         self.heard = False

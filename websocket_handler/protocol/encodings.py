@@ -1,8 +1,8 @@
-"""PURE: what comes in must be JSON in UTF-8, without a byte order mark and not compressed. This is the one place that
-knows what else there is, and how to name it.
+"""PURE: what comes in must be JSON in UTF-8, without a byte order mark and not compressed. Only this file knows other
+encodings and their names.
 
-A request's fields are checked before its body is read. A text is looked at only after a reader refused it: nothing here
-costs anything for a text that is in order, and no text is refused for how it begins alone.
+The fields of a request are checked before its body is read. A text is examined only after a reader has refused it. So a
+correct text costs nothing here, and no text is refused only for its first bytes.
 """
 
 import re
@@ -25,7 +25,7 @@ COMPRESSIONS: Final = {
     b"\x04\x22\x4d\x18": "lz4",
     b"PK\x03\x04": "zip",
 }
-"""How compressed bytes begin. Brotli and raw deflate have no such mark."""
+"""The first bytes of compressed data. Brotli and raw deflate have no such mark."""
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 MARKED: Final = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -45,7 +45,7 @@ _BASE64_START: Final = re.compile(rb"[A-Za-z0-9+/]{8}")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}", re.ASCII)
 _CHARSET: Final = re.compile(r";[ \t]*charset=\"?([^\";, \t]*)", re.ASCII | re.IGNORECASE)
 _UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
-"""ASCII text is UTF-8 text."""
+"""ASCII is here because ASCII text is UTF-8 text."""
 _PLAIN: Final = frozenset({"", "identity"})
 
 
@@ -55,7 +55,7 @@ def check_fields(
     """Raises CommandError with `unsupported_encoding` unless the body of a request with these fields can be JSON in
     UTF-8.
 
-    A transfer coding gets 415, too, and not 501 (RFC 9112 section 6.1): one error code has one status.
+    A transfer coding gets 415, too, and not 501 (RFC 9112 section 6.1), because one error code has one status.
     """
     for name, values, plain in (
         ("Content-Encoding", content_encoding, _PLAIN),
@@ -70,13 +70,14 @@ def check_fields(
 
 
 def not_json(text: bytes, error: str) -> CommandError:
-    """The answer to a text in UTF-8 that is no JSON: what it is, if that is known, or what the reader says."""
+    """The answer to a UTF-8 text that is no JSON. It says what the text is, if that is known, else what the reader
+    found."""
     known = _known_form(text)
     return _invalid(error if known is None else f"the text {known}")
 
 
 def not_utf8(text: bytes) -> CommandError:
-    """The answer to bytes that are not UTF-8: `unsupported_encoding` if it is known what they are."""
+    """The answer to bytes that are not UTF-8: `unsupported_encoding` if their encoding is known."""
     compression, charset = _compression(text), _charset(text)
     if compression is not None:
         return _compressed(f"Invalid JSON: the text is compressed with {compression}")
@@ -86,7 +87,7 @@ def not_utf8(text: bytes) -> CommandError:
 
 
 def why_not_utf8(text: bytes) -> str:
-    """The same in the few words that a close frame has room for."""
+    """The same reason in few words, for a close frame."""
     compression = _compression(text)
     known = _charset(text) if compression is None else f"compressed with {compression}"
     return "the text is not UTF-8" if known is None else f"the text is not UTF-8: it is {known}"
@@ -102,14 +103,14 @@ def _charset(text: bytes) -> str | None:
 
 
 def _known_form(text: bytes) -> str | None:
-    """What a text is that is UTF-8 and no JSON."""
+    """What a text in UTF-8 is that is no JSON; None if that is unknown."""
     text = text.lstrip(b" \t\r\n")
     if not text:
         return "is empty"
     if text.startswith(BYTE_ORDER_MARK):
         return "begins with a byte order mark; send it without one"
     charset = _charset(text)
-    if charset is not None:  # ASCII characters in UTF-16 are UTF-8 as well
+    if charset is not None:  # a text of ASCII characters in UTF-16 is also valid UTF-8
         return f"is {charset}; send UTF-8"
     if text.startswith(b"--"):
         return "is a multipart form"
@@ -135,7 +136,7 @@ def _shown(value: str) -> str:
 
 
 def _compressed(reason: str) -> CommandError:
-    """The response tells by its `Accept-Encoding` that the coding was the fault (RFC 9110 section 15.5.16)."""
+    """The `Accept-Encoding` of the response says that the coding was the fault (RFC 9110 section 15.5.16)."""
     return CommandError(ErrorCode.UNSUPPORTED_ENCODING, reason, headers={"Accept-Encoding": "identity"})
 
 

@@ -9,7 +9,7 @@ from websocket_handler.protocol.messages import AnyCommand, Publish
 from websocket_handler.protocol.rate import TokenBucket
 
 PUBLISHING_FACTOR: Final = 10
-"""How many times faster than its other commands a client may publish, unless the operator says otherwise."""
+"""How many times faster than its other commands a client may publish, unless the operator sets another rate."""
 BURST_S: Final = 2
 """A client may spend this many seconds' worth of its rates at once."""
 
@@ -20,7 +20,7 @@ class SessionLimits:
 
     message_bytes: int = 65536
     commands_per_second: float = 100
-    """All commands but the publications of those who may publish."""
+    """The rate of all commands except the publications of a client that may publish."""
     bytes_per_second: float = 0
     publishes_per_second: float | None = None
     """None means `PUBLISHING_FACTOR` times the rate of the other commands."""
@@ -28,7 +28,7 @@ class SessionLimits:
 
     @property
     def publishing_per_second(self) -> tuple[float, float]:
-        """How many publications a second, and how many bytes of them."""
+        """How many publications per second a client may send, and how many bytes of them."""
         commands, octets = self.publishes_per_second, self.publish_bytes_per_second
         return (
             PUBLISHING_FACTOR * self.commands_per_second if commands is None else commands,
@@ -37,11 +37,11 @@ class SessionLimits:
 
 
 class Session:
-    """Turns the text of one connection into commands. Dies with the connection: resuming is by position.
+    """Turns the text of one connection into commands. It ends with the connection; a client resumes with its position.
 
-    An agent that publishes the steps of its work sends more than a person at a browser. The two are told apart by what
-    they do, because where nobody has to say who they are, everybody has every right: the command `publish` has rates of
-    its own, if the client may publish, and every other text shares the rates of commands.
+    An agent that publishes the steps of its work sends more than a person at a browser. The gateway tells the two apart
+    by what they do, because without authentication everybody has every right. So `publish` has rates of its own if the
+    client may publish, and all other texts share the rates of commands.
     """
 
     __slots__ = ("_limits", "_others", "_publications", "may_publish")
@@ -56,7 +56,7 @@ class Session:
     def receive(self, text: bytes, now: float) -> AnyCommand:
         """The command in one whole message of the client. `now` is monotonic seconds.
 
-        Raises CommandError: `rate_limited`, `message_too_large`, or what `decode_command` finds.
+        Raises CommandError: `rate_limited`, `message_too_large`, or an error of `decode_command`.
         """
         size = len(text)
         self.check_rate(now, size)
@@ -71,16 +71,17 @@ class Session:
         return command
 
     def check_rate(self, now: float, size: float = 1.0) -> None:
-        """Raises CommandError with `rate_limited` unless one more command would be read. A compressed command is not
-        unpacked if it would be refused anyway."""
+        """Raises CommandError with `rate_limited` unless one more command would be accepted. It saves decompressing a
+        command that would be refused."""
         if self._others.has(now, size):
             return
         if not (self.may_publish and self._publishing(now).has(now, size)):
             raise _rate_limited()
 
     def _spend(self, size: int, now: float, *, is_publication: bool) -> None:
-        """Raises CommandError with `rate_limited` if there is nothing left for this kind of command. What was read in
-        vain counts for the other kind, so that no client has more texts read than both rates allow."""
+        """Raises CommandError with `rate_limited` if nothing is left for this kind of command. A text that was read and
+        then refused counts for the other kind, so that a client cannot make the gateway read more texts than both rates
+        allow."""
         own = self._publishing(now) if is_publication else self._others
         if not own.takes(now, size):
             other = self._others if is_publication else self._publishing(now)
@@ -88,13 +89,14 @@ class Session:
             raise _rate_limited()
 
     def _publishing(self, now: float) -> "_Allowance":
-        """Made when the first publication comes: most clients never publish."""
+        """The allowance for publications. It is made when the first publication comes, because most clients never
+        publish."""
         if self._publications is None:
             self._publications = _Allowance(*self._limits.publishing_per_second, self._limits.message_bytes, now)
         return self._publications
 
     def too_large(self) -> CommandError:
-        """The answer to a message beyond the limit; the connection stays where the stream is in step."""
+        """The answer to a message above the limit. The connection stays open if the stream is in step."""
         return CommandError(ErrorCode.MESSAGE_TOO_LARGE, f"a message has at most {self._limits.message_bytes} bytes")
 
 
