@@ -1,1 +1,1 @@
-"""One folder or file per technology. An adapter turns foreign errors into those of its port."""
+"""One folder or file per technology. An adapter turns the errors of that technology into those of its port."""

@@ -1,4 +1,4 @@
-"""What a node needs when it runs alone and without AWS: logs and peers in memory."""
+"""The ports of a node that runs alone and without AWS: logs and peers in memory."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ READ_BYTES_MAX = 1_048_576
 
 
 class MemoryLogStore:
-    """Keeps logs as long as the process lives, in at most `bytes_max` bytes: the log that was used longest ago
-    goes first, and comes back empty under a new epoch."""
+    """Keeps logs while the process lives, in at most `bytes_max` bytes. If they need more, the log that was used
+    longest ago is dropped. It comes back empty, under a new epoch."""
 
     name = "memory"
     is_shared = False
@@ -49,7 +49,7 @@ class MemoryLogStore:
     ) -> None:
         log = self._logs.get(project_id)
         if log is None:
-            if segment.first != 1:  # the log was let go of: the writer's numbering is lost with it
+            if segment.first != 1:  # the log was dropped, and the writer's numbering is lost with it
                 done(Behind())
                 return
             log = self._logs[project_id] = ProjectLog(segment.epoch, 0, self._limits)
@@ -86,7 +86,7 @@ class MemoryLogStore:
         return Tail(log.epoch, log.head, log.first - 1, segments)
 
     async def check(self) -> None:
-        """Always there."""
+        """It can always be used."""
 
     def failure(self) -> str | None:
         return None

@@ -18,7 +18,7 @@ class ReadUpdate:
         self.publication = publication
         self.is_broadcast = is_broadcast
         self.ordinal = ordinal_of(publication.key) if MARK in publication.key else None
-        """Its place among those of its producer; None if it is not numbered."""
+        """Its producer and number; None if it is not numbered."""
         self.held_since: float | None = None
         """The monotonic second at which publishing it failed for the first time."""
 

@@ -1,8 +1,8 @@
-"""Numbered updates go on in the order of their producers, although a standard queue mixes them.
+"""Releases numbered updates in the order of their producers, although a standard queue mixes them.
 
-An update is published at once if the one before it was, here or by another node: the project's log tells. Otherwise it
-waits, neither published nor deleted. The node looks again many times a second, and reads on in a log that others may
-write to. The wait ends when the messages of a node that was killed must have come again.
+An update is published at once if the one before it was published, by this node or another one: the project's log tells.
+Otherwise it waits, neither published nor deleted. The node looks again many times a second, and reads on in a log to
+which other nodes may write. The wait ends after the time in which the messages of a killed node come again.
 """
 
 import asyncio
@@ -19,29 +19,30 @@ from websocket_handler.protocol.codes import CommandError
 from websocket_handler.telemetry.counters import Counters
 
 WAIT_MARGIN_S: Final = 10.0
-"""How much longer an update waits than the queue hides a message: a message that a killed node had received comes again
-within that time."""
+"""How many seconds longer an update waits than the queue hides a message. A message that a killed node had received
+comes again within that time."""
 WAIT_MAX_S: Final = 120.0
-"""The longest wait, however long the queue hides a message."""
+"""The longest wait in seconds, however long the queue hides a message."""
 LOOK_INTERVAL_S: Final = 0.05
 READ_INTERVAL_MAX_S: Final = 1.0
 READS_PER_LOOK_MAX: Final = 10
 STOPPED_MAX_S: Final = 600.0
-"""While nothing can be received no wait ends, but not for longer than this: another node may be able to."""
+"""While nothing can be received, the wait does not end. After this many seconds it goes on, because another node may be
+able to receive."""
 
 Report = Callable[[str, dict[str, object]], None]
 
 
 @dataclass(slots=True)
 class _Read:
-    """When the log of a project is read next. `pause_s` grows while nothing comes of it."""
+    """When the log of a project is read next. `pause_s` grows while the reads find nothing."""
 
     due_at: float
     pause_s: float = LOOK_INTERVAL_S
 
 
 class UpdateOrder:
-    """The updates that wait for others. `publish` is called with each update when it is its turn."""
+    """The updates that wait for others. `publish` is called with each update when its turn comes."""
 
     def __init__(
         self,
@@ -59,14 +60,14 @@ class UpdateOrder:
         self._is_blocked = asyncio.Event()
         """Set while something waits."""
         self._waited_s = 0.0
-        """The clock of the waits: it stands still while the missing updates cannot be received."""
+        """The seconds that count for the waits. They stand still while the missing updates cannot be received."""
         self._looked_at = 0.0
         self._stopped_s = 0.0
-        """For how long it has stood still."""
+        """For how many seconds they have stood still."""
         self._reads: dict[str, _Read] = {}
         """When to read on in the logs of the projects whose updates wait."""
         self._under_way: set[tuple[str, str]] = set()
-        """Project and key of what was handed on and is not answered yet."""
+        """Project and key of each update that was released and has no answer yet."""
 
     @property
     def count(self) -> int:
@@ -75,7 +76,7 @@ class UpdateOrder:
 
     @property
     def bytes(self) -> int:
-        """Their size."""
+        """How many bytes they have together."""
         return self._window.bytes
 
     def offer(self, update: ReadUpdate, hidden_s: float) -> None:
@@ -107,7 +108,8 @@ class UpdateOrder:
             self.look(can_receive=can_receive())
 
     def look(self, *, can_receive: bool) -> None:
-        """Let go on what need not wait any longer. `can_receive` is false while the missing updates cannot come."""
+        """Release the updates that need not wait any longer. `can_receive` is false while the missing updates cannot
+        come."""
         self._pass_time(can_receive=can_receive)
         self._advance()
         self._go_on(self._window.close_overdue(self._waited_s))
@@ -116,26 +118,26 @@ class UpdateOrder:
             self._is_blocked.clear()
 
     def answered(self, update: ReadUpdate) -> None:
-        """An update that had gone on was published, or refused for good."""
+        """An update that was released has been published, or refused for good."""
         if update.ordinal is not None:
             self._under_way.discard((update.publication.project_id, update.publication.key))
 
     def given_up(self, update: ReadUpdate) -> None:
-        """An update that had gone on is left in the queue, and comes again: in its turn."""
+        """An update that was released stays in the queue. It will come again, and then has to be in its order."""
         self.answered(update)
         ordinal = update.ordinal
         if ordinal is not None:
             self._window.forget(Source(update.publication.project_id, ordinal.producer))
 
     def take_all(self) -> list[ReadUpdate]:
-        """Let go of what waits: the updates before it will not come to this node."""
+        """Take out the updates that wait, because those before them will not come to this node."""
         self._is_blocked.clear()
         return self._window.take_all()
 
     # What is known
 
     def _advance(self) -> None:
-        """Let go on what comes right after what is in the logs by now."""
+        """Release the updates that follow right after those in the logs."""
         for source in self._window.blocked:
             self._go_on(self._window.advance(source, self._logged(*source)))
 
@@ -153,14 +155,14 @@ class UpdateOrder:
         try:
             return self._node.project(project_id).journal
         except CommandError:
-            return None  # there are too many projects: nothing is known of this one, and publishing will say why
+            return None  # too many projects are open: the attempt to publish will say so
 
     def _logged(self, project_id: str, producer: str) -> int:
         journal = self._journal(project_id)
         return NONE_YET if journal is None else journal.producers.last(producer)
 
     def _read_on(self) -> None:
-        """Another node may have written what is missing here."""
+        """Read what other nodes may have written: it may include the missing updates."""
         if not self._node.engine.store.is_shared:
             return
         now = self._now()
@@ -179,7 +181,7 @@ class UpdateOrder:
     def _go_on(self, released: Iterable[Released[ReadUpdate]]) -> None:
         for update, gap, is_behind in released:
             publication = update.publication
-            self._reads.pop(publication.project_id, None)  # something happens there: look soon
+            self._reads.pop(publication.project_id, None)  # something happens in this project, so look soon
             if gap is not None:
                 self._tell(gap)
             if is_behind:

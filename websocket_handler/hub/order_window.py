@@ -1,10 +1,11 @@
 """Puts the updates of each producer in order again: an update waits while one before it has not come yet.
 
-Producers number their updates 0, 1, 2, and so on. What is next goes on at once. What is ahead waits until the updates
-before it have gone on or are in the log already, until its time is over, or until too much waits. Nothing is dropped:
-what comes behind its successors, or for a second time, goes on at once, and the idempotency keys tell the doubles.
+Producers number their updates 0, 1, 2, and so on. The next update is released at once. An update that is ahead waits
+until the updates before it are released or in the log, until its time is over, or until too much waits. Nothing is
+dropped: a late update, or one that comes a second time, is released at once, and the idempotency keys recognise the
+second one.
 
-A producer may also begin with 1: so 1 waits for a 0 only shortly.
+A producer may also begin with 1. So 1 waits for a 0 only a short time.
 """
 
 from bisect import insort
@@ -17,13 +18,13 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from websocket_handler.hub.producers import NONE_YET
 
 FIRST_WAIT_S: Final = 1.0
-"""How long 1 waits for a 0, as the first update of a producer: 0 may be a moment late, or there is none."""
+"""How many seconds 1 waits for a 0 if it is the first update of its producer: 0 may come a moment later, or never."""
 
 Item = TypeVar("Item")
 
 
 class Source(NamedTuple):
-    """Whose updates are put in order: one producer in one project."""
+    """The updates of one producer in one project are put in order."""
 
     project_id: str
     producer: str
@@ -37,12 +38,12 @@ class OrderLimits:
     count: int = 2000
     bytes: int = 8_388_608
     known: int = 10_000
-    """Producers of all projects that are remembered. Beyond it the one that was used longest ago is forgotten; then
-    only the log tells how far it has come."""
+    """How many producers of all projects are remembered. If there are more, the one that was used longest ago is
+    forgotten; then only the log tells how far it has come."""
 
 
 class GapReason(StrEnum):
-    """Why an update went on before those that are missing."""
+    """Why an update was released before the missing ones."""
 
     TIME = "time"
     """It had waited long enough."""
@@ -53,7 +54,7 @@ class GapReason(StrEnum):
 
 
 class Gap(NamedTuple):
-    """Sequences that were waited for and did not come: from `first` to the one before `end`."""
+    """The sequences that were waited for and did not come: from `first` to the one before `end`."""
 
     source: Source
     first: int
@@ -62,19 +63,20 @@ class Gap(NamedTuple):
 
 
 class Released(NamedTuple, Generic[Item]):
-    """An update that goes on."""
+    """An update that waits no longer."""
 
     item: Item
     gap: Gap | None
-    """What is missing right before it."""
+    """The sequences that are missing right before it; None if none are."""
     is_behind: bool
-    """True if it, or one after it, has gone on before: it is late, or a double."""
+    """True if this update, or a later one, was released before: it is late, or it came a second time."""
 
 
 class _Waiting(NamedTuple, Generic[Item]):
     sequence: int
     arrival: int
-    """Counts all that waited: those of one sequence go on in their order, and items are never compared."""
+    """Counts the updates that had to wait. It keeps those with the same sequence in their order, so that items are
+    never compared."""
     deadline: float
     size: int
     item: Item
@@ -88,37 +90,37 @@ class _Producer(Generic[Item]):
     def __init__(self, source: Source) -> None:
         self.source = source
         self.reached = NONE_YET
-        """The highest sequence that has gone on, or is in the log."""
+        """The highest sequence that was released, or is in the log."""
         self.waiting: list[_Waiting[Item]] = []
-        """By sequence."""
+        """In the order of their sequences."""
 
 
 class OrderWindow(Generic[Item]):
     """The updates that wait for others. `now` is in seconds, and never goes back.
 
-    Every method gives what goes on, in this order.
+    Every method returns the updates that it releases, in their order.
     """
 
     def __init__(self, limits: OrderLimits) -> None:
         self._limits = limits
         self._known: OrderedDict[Source, _Producer[Item]] = OrderedDict()
-        """Those that were used longest ago first."""
+        """The producers that were used longest ago come first."""
         self._blocked: dict[Source, _Producer[Item]] = {}
-        """Those of whom something waits; who has waited longest first."""
+        """The producers with updates that wait. The one that has waited longest comes first."""
         self._arrivals = 0
         self.count = 0
         self.bytes = 0
 
     @property
     def blocked(self) -> Sequence[Source]:
-        """Whose updates wait."""
+        """The producers whose updates wait."""
         return list(self._blocked)
 
     def offer(
         self, source: Source, sequence: int, item: Item, *, size: int, logged: int, wait_s: float, now: float
     ) -> list[Released[Item]]:
-        """An update has come, which may wait for `wait_s`. `logged` is the highest sequence of the producer that is
-        known to be in the log."""
+        """Take an update, which may wait for `wait_s`. `logged` is the highest sequence of the producer that is known
+        to be in the log."""
         producer = self._producer(source)
         released = self._advance(producer, logged)
         if sequence <= producer.reached + 1:
@@ -135,12 +137,12 @@ class OrderWindow(Generic[Item]):
         return released + self._keep_limits(producer)
 
     def advance(self, source: Source, logged: int) -> list[Released[Item]]:
-        """The log of the project holds updates of the producer up to `logged`, whoever wrote them."""
+        """Note that the log of the project holds updates of the producer up to `logged`, whichever node wrote them."""
         producer = self._known.get(source)
         return [] if producer is None else self._advance(producer, logged)
 
     def close_overdue(self, now: float) -> list[Released[Item]]:
-        """Wait no longer than promised: let go on what is overdue, and what comes before it."""
+        """Release the updates whose time is over, and those before them."""
         released: list[Released[Item]] = []
         for producer in list(self._blocked.values()):
             overdue = [waiting.sequence for waiting in producer.waiting if waiting.deadline <= now]
@@ -149,7 +151,7 @@ class OrderWindow(Generic[Item]):
         return released
 
     def take_all(self) -> list[Item]:
-        """Let go of everything that waits."""
+        """Take out everything that waits."""
         items = [waiting.item for producer in self._blocked.values() for waiting in producer.waiting]
         for producer in self._blocked.values():
             producer.waiting = []
@@ -158,7 +160,8 @@ class OrderWindow(Generic[Item]):
         return items
 
     def forget(self, source: Source) -> None:
-        """What went on did not reach the log: only the log tells now how far the producer has come."""
+        """Forget how far a producer has come, because an update that was released did not reach the log. Only the log
+        tells now."""
         producer = self._known.get(source)
         if producer is not None:
             producer.reached = NONE_YET
@@ -175,7 +178,7 @@ class OrderWindow(Generic[Item]):
         for _ in range(len(self._known) - self._limits.known):
             source, producer = next(iter(self._known.items()))
             if producer.waiting:
-                self._known.move_to_end(source)  # it is in use
+                self._known.move_to_end(source)  # updates of it wait
             else:
                 del self._known[source]
 
@@ -184,13 +187,13 @@ class OrderWindow(Generic[Item]):
         return self._run(producer)
 
     def _pass(self, producer: _Producer[Item], sequence: int, item: Item) -> Released[Item]:
-        """Let go on what is next or behind."""
+        """Release an update that is next or late."""
         is_behind = sequence <= producer.reached
         producer.reached = max(producer.reached, sequence)
         return Released(item, None, is_behind)
 
     def _run(self, producer: _Producer[Item]) -> list[Released[Item]]:
-        """Let go on what waits and is next, as far as there is no gap."""
+        """Release the waiting updates that are next, up to the first gap."""
         released: list[Released[Item]] = []
         waiting = producer.waiting
         while len(waiting) > len(released) and waiting[len(released)].sequence <= producer.reached + 1:
@@ -205,9 +208,9 @@ class OrderWindow(Generic[Item]):
         return released
 
     def _cross(self, producer: _Producer[Item], reason: GapReason) -> list[Released[Item]]:
-        """Wait no longer for what is missing before the first that waits: that one goes on, and what follows it."""
+        """Release the first update that waits, without the missing ones before it, and the updates that follow it."""
         first, missing = producer.waiting[0].sequence, producer.reached + 1
-        is_beginning = first == 1 and producer.reached == NONE_YET  # it begins with 1: nothing is missing
+        is_beginning = first == 1 and producer.reached == NONE_YET  # the producer begins with 1, so nothing is missing
         producer.reached = first - 1
         (after_gap, *others) = self._run(producer)
         gap = None if is_beginning else Gap(producer.source, missing, first, reason)

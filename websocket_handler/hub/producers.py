@@ -6,11 +6,12 @@ from typing import Final
 from websocket_handler.protocol.ordinal import ordinal_of
 
 NONE_YET: Final = -1
-"""The last sequence of a producer that is not known."""
+"""Stands for the last sequence of a producer of which none is known."""
 
 
 class Producers:
-    """The highest sequence of each producer, bounded: the producer that published longest ago goes first."""
+    """The highest sequence of each producer. Their number is limited; the producer that published longest ago is
+    forgotten first."""
 
     __slots__ = ("_count_max", "_last")
 
@@ -33,5 +34,5 @@ class Producers:
             self._last.popitem(last=False)
 
     def last(self, producer: str) -> int:
-        """The highest sequence of a producer that is in the log, `NONE_YET` if none is known."""
+        """The highest sequence of a producer that is in the log; `NONE_YET` if none is known."""
         return self._last.get(producer, NONE_YET)

@@ -1,8 +1,8 @@
-"""A publication's place among those of its producer.
+"""The number of a publication among those of its producer.
 
-A publication whose object has both fields, `producer` and `sequence`, is numbered. The two are its idempotency key, and
-where updates can overtake each other they say in which order it is published. An object with only one of the fields is
-not numbered: there the field means whatever its publisher likes.
+A publication is numbered if its object has both fields, `producer` and `sequence`. Together they are its idempotency
+key. If updates can overtake each other, they also decide the order in which they are published. If an object has only
+one of the fields, it is not numbered, and the field means whatever its publisher likes.
 """
 
 import re
@@ -13,12 +13,12 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.names import PRODUCER, SEQUENCE_MAX
 
 MARK: Final = " "
-"""Stands in every key that is made of an ordinal, and in no key that a client can choose."""
+"""A character in every key that is made of an ordinal. No key of a client's choice can contain it."""
 _KEY: Final = re.compile(rf"({PRODUCER.pattern}){MARK}([0-9]{{1,16}})", re.ASCII)
 
 
 class Ordinal(NamedTuple):
-    """Who numbered a publication, and its number."""
+    """The producer of a publication, and its number."""
 
     producer: str
     sequence: int
@@ -30,7 +30,7 @@ class Ordinal(NamedTuple):
 
 
 def ordinal_in(fields: Mapping[str, object]) -> Ordinal | None:
-    """The ordinal of an object, None if it is not numbered. Raises CommandError with `invalid_field`."""
+    """The ordinal of an object; None if it is not numbered. Raises CommandError with `invalid_field`."""
     if "sequence" not in fields or "producer" not in fields:
         return None
     producer, sequence = fields["producer"], fields["sequence"]
@@ -46,6 +46,6 @@ def ordinal_in(fields: Mapping[str, object]) -> Ordinal | None:
 
 
 def ordinal_of(key: str) -> Ordinal | None:
-    """The ordinal that an idempotency key was made of, None for every other key."""
+    """The ordinal from which an idempotency key was made; None for every other key."""
     match = _KEY.fullmatch(key)
     return None if match is None else Ordinal(match[1], int(match[2]))

@@ -1,1 +1,1 @@
-"""JSON Web Tokens: who holds one, and which keys verify it."""
+"""JSON Web Tokens: verifies them, and gets the keys for it."""

@@ -1,7 +1,8 @@
 """`AUTH_MODE=jwt`: signed tokens (RFC 7519), verified with keys that the operator named.
 
-Before a signature is looked at, the token is read strictly: bounded, each name once, an algorithm that is pinned,
-and no header that points to a key. Nothing a token says is opened, fetched or executed.
+A token is read strictly before its signature is checked: its size is limited, each name may stand in it once, its
+algorithm must be a permitted one, and no header may point to a key. The gateway opens, fetches and executes nothing
+that a token names.
 """
 
 import re
@@ -21,21 +22,22 @@ from websocket_handler.protocol.identity import Identity, InvalidClaims, identit
 
 TOKEN_BYTES_MAX: Final = 8192
 CANDIDATES_MAX: Final = 16
-"""How many keys one token is tried with."""
+"""How many keys are tried for one token."""
 _FORM: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 _POINTERS: Final = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "enc"})
-"""Headers that name a key, or change what the token means."""
+"""Headers that name a key, or change the meaning of the token."""
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _KID: Final = re.compile(r"[ -~]{1,256}", re.ASCII)
 
 
 class _Invalid(Exception):
-    """The token is refused. The text goes to the client, and repeats nothing of the token."""
+    """The token is refused. The text goes to the client, and repeats no part of the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An issuer whose tokens are accepted. `name` is what `iss` must be, None for any. Each issuer has its own keys."""
+    """An issuer whose tokens are accepted. `name` is what `iss` must be; None accepts any. Each issuer has its own
+    keys."""
 
     name: str | None
     static_keys: Sequence[Key]
@@ -43,13 +45,13 @@ class Issuer:
 
     @property
     def keys(self) -> list[Key]:
-        """All its keys as they are known now."""
+        """All its keys, as far as they are known now."""
         return [*self.static_keys, *(self.jwks.keys if self.jwks else ())]
 
 
 @dataclass(frozen=True, slots=True)
 class JwtOptions:
-    """What a token must be. No other algorithms are accepted. Without an `audience`, a token must not name one."""
+    """What a token must be like. No other algorithm is accepted. Without an `audience`, a token must not name one."""
 
     algorithms: frozenset[str]
     audience: str | None = None
@@ -58,7 +60,7 @@ class JwtOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A token as it was read; its signature is not verified yet."""
+    """A token that was read, but whose signature is not verified yet."""
 
     text: str
     algorithm: str
@@ -140,7 +142,7 @@ class JwtAuthenticator:
         return _unauthorized(_Invalid("the token's signature is not valid"))
 
     def _is_signed(self, token: _Token, key: Key) -> bool:
-        """True if this key signed the token. Raises _Invalid if it did, and the claims are not valid now."""
+        """True if this key signed the token. Raises _Invalid if it did, but the claims are not valid now."""
         try:
             jwt.decode(
                 token.text,
@@ -164,7 +166,7 @@ class JwtAuthenticator:
 
 
 def _candidates(issuer: Issuer, token: _Token) -> list[Key]:
-    """The issuer's keys that may have signed this token: of its kind, and of its name where both have one."""
+    """The issuer's keys that may have signed this token: of the same kind, and with the same id if both have one."""
     keys = [
         key
         for key in issuer.keys
@@ -174,7 +176,7 @@ def _candidates(issuer: Issuer, token: _Token) -> list[Key]:
 
 
 def _segment(text: str) -> dict[str, object]:
-    """One part of a token, each name in it once."""
+    """One part of a token. Each name may stand in it once."""
     try:
         return json_text.parse_object(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (CommandError, ValueError):
@@ -190,5 +192,5 @@ def _unavailable() -> CommandError:
 
 
 def mint(secret: str, algorithm: str, claims: dict[str, object]) -> str:
-    """A token signed with a shared secret, for trying things out."""
+    """Make a token signed with a shared secret, for trials."""
     return jwt.encode(claims, secret.encode(), algorithm=algorithm)

@@ -1,7 +1,7 @@
-"""An issuer's JWK set, fetched from the address that the operator set and from nowhere else.
+"""An issuer's JWK set, fetched only from the address that the operator has set.
 
-It is fetched again when it is old, and when a token names a key that is missing in it, but not more often than every
-`RETRY_S`. A fetch is bounded in time, bytes and keys, follows no redirect, and runs in a thread.
+It is fetched again when it is old, and when a token names a key that is not in it, but at most once every `RETRY_S`. A
+fetch is limited in time, bytes and keys, follows no redirect, and runs in a thread.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from websocket_handler.protocol.names import LOOPBACK_HOSTS
 FETCH_TIMEOUT_S: Final = 5.0
 DOCUMENT_BYTES_MAX: Final = 262_144
 MAX_AGE_S: Final = 900.0
-"""A key that its issuer withdrew is accepted for this long at most, while the issuer answers."""
+"""For how many seconds a key is still accepted after its issuer withdrew it, if the issuer answers."""
 RETRY_S: Final = 30.0
 RETRY_WITHOUT_KEYS_S: Final = 5.0
 WAITING_MAX: Final = 1000
 
 
 class Jwks:
-    """The keys behind one address. `now` is monotonic seconds; `fetch` gets the document, in a thread."""
+    """The keys behind one address. `now` gives monotonic seconds; `fetch` gets the document, in a thread."""
 
     def __init__(
         self,
@@ -46,17 +46,18 @@ class Jwks:
 
     @property
     def is_old(self) -> bool:
-        """True when it is time to look for changes."""
+        """True if it is time to look for changes."""
         return self._fetched_at is None or self._now() - self._fetched_at > MAX_AGE_S
 
     @property
     def may_fetch(self) -> bool:
-        """True while the issuer is being asked, and when it may be asked again."""
+        """True while the issuer is being asked, or if it may be asked again."""
         pause_s = RETRY_S if self.keys else RETRY_WITHOUT_KEYS_S
         return self._is_fetching or self._tried_at is None or self._now() - self._tried_at >= pause_s
 
     def fetch(self, done: Callable[[], None] | None = None) -> bool:
-        """Ask the issuer, once for all who wait; `done` is called after that. False when too many wait already."""
+        """Ask the issuer, once for everybody who waits. `done` is called after that. Returns False if too many wait
+        already."""
         if done is not None:
             if len(self._waiting) >= WAITING_MAX:
                 return False

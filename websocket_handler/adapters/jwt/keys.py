@@ -1,5 +1,5 @@
-"""Keys that verify tokens: from settings, and from a JWK set (RFC 7517). A key works for its own kind of algorithm
-only, so a public key can never pass for a shared secret."""
+"""Keys that verify tokens: from settings, and from a JWK set (RFC 7517). A key works only for its own kind of
+algorithm, so a public key is never used as a shared secret."""
 
 import json
 import re
@@ -40,7 +40,7 @@ _PEM: Final = re.compile(r"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: the algorithms it may verify, and its id where its source gave it one."""
+    """One key: the algorithms for which it may be used, and its id if its source gave it one."""
 
     material: Material
     algorithms: frozenset[str]
@@ -48,7 +48,7 @@ class Key:
 
 
 def secret_keys(text: str, algorithms: Sequence[str]) -> list[Key]:
-    """Keys from comma-separated secrets. Raises ValueError, without the secret."""
+    """Keys from comma-separated secrets. Raises ValueError, which does not repeat the secret."""
     pinned = frozenset(algorithms) & frozenset(SECRET_BYTES)
     bytes_min = max((SECRET_BYTES[algorithm] for algorithm in pinned), default=0)
     secrets = [entry.strip().encode() for entry in text.split(",") if entry.strip()]
@@ -60,7 +60,7 @@ def secret_keys(text: str, algorithms: Sequence[str]) -> list[Key]:
 
 
 def _is_public(secret: bytes) -> bool:
-    """True if PyJWT refuses these bytes as a secret: whoever knows the public key could sign with it."""
+    """True if PyJWT refuses these bytes as a secret, because everybody who knows the public key could sign with it."""
     try:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
     except PyJWTError:
@@ -93,7 +93,7 @@ def _read(path: str) -> str:
 
 
 def jwks_keys(document: bytes) -> list[Key]:
-    """The public signing keys in a JWK set; entries of no use are left out. Raises ValueError."""
+    """The public signing keys in a JWK set. Entries that cannot be used are left out. Raises ValueError."""
     try:
         json_text.check_depth(document)
         entries = json.loads(document)["keys"]

@@ -1,4 +1,4 @@
-"""From settings to the authenticator: which issuers are trusted, with which keys, for which algorithms."""
+"""Makes the authenticator from settings: which issuers are trusted, with which keys and algorithms."""
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ StartTask = Callable[[Coroutine[None, None, None]], None]
 
 
 class JwtProblem(Exception):
-    """A setting cannot be used: its variable, and why. It never repeats a secret."""
+    """A setting cannot be used: its variable, and the reason. It never repeats a secret."""
 
     def __init__(self, variable: str, reason: str) -> None:
         super().__init__(variable, reason)
@@ -28,7 +28,7 @@ class JwtProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JwtSettings:
-    """The settings that begin with `JWT_`, as they were written."""
+    """The settings that begin with `JWT_`, as the operator wrote them."""
 
     secrets: str
     public_keys: str
@@ -40,7 +40,7 @@ class JwtSettings:
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
-        """From the values of all settings; those that are missing are empty."""
+        """Takes these settings out of the values of all settings. Missing ones are empty."""
 
         def text(name: str) -> str:
             return str(values.get(name, ""))
@@ -61,7 +61,7 @@ def _entries(text: str) -> tuple[str, ...]:
 
 
 def find_problems(settings: JwtSettings) -> Iterator[JwtProblem]:
-    """Everything that is wrong with these settings, by variable."""
+    """Everything that is wrong with these settings, variable by variable."""
     if unknown := [name for name in settings.algorithms if name not in ALGORITHMS]:
         yield JwtProblem(
             "JWT_ALGORITHMS", f"must name only {', '.join(ALGORITHMS)}; {quoted(', '.join(unknown))} is not"
@@ -91,7 +91,7 @@ def _has_several(settings: JwtSettings) -> bool:
 
 
 def make_authenticator(settings: JwtSettings, start_task: StartTask, now: Callable[[], float]) -> JwtAuthenticator:
-    """The authenticator that these settings describe. Raises JwtProblem, the first of `find_problems`."""
+    """The authenticator that these settings describe. Raises JwtProblem, the first one of `find_problems`."""
     for problem in find_problems(settings):
         raise problem
     algorithms = _algorithms(settings)
@@ -106,7 +106,7 @@ def make_authenticator(settings: JwtSettings, start_task: StartTask, now: Callab
 
 
 def started(values: Mapping[str, object], start_task: StartTask, now: Callable[[], float]) -> JwtAuthenticator:
-    """The authenticator for the values of all settings, its key sets on their way. Raises JwtProblem."""
+    """The authenticator for the values of all settings. It has begun to fetch its key sets. Raises JwtProblem."""
     authenticator = make_authenticator(JwtSettings.of(values), start_task, now)
     authenticator.warm()
     return authenticator

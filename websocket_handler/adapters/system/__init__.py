@@ -1,1 +1,1 @@
-"""What the operating system gives: clocks, chance and memory."""
+"""What comes from the operating system: clocks, random numbers and memory."""

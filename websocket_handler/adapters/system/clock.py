@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """The operating system's clocks. Timestamps are made once per millisecond."""
+    """The operating system's clocks. A timestamp is formatted once per millisecond."""
 
     __slots__ = ("_millisecond", "_text")
 

@@ -1,4 +1,4 @@
-"""How much memory this process takes, and how much its container may."""
+"""How much memory this process takes, and how much its container may take."""
 
 import os
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Final
 _STATM: Final = Path("/proc/self/statm")
 _LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 UNLIMITED_BYTES: Final = 1 << 50
-"""The first version of control groups says "no limit" with a number near 2**63."""
+"""Control groups, version 1, write "no limit" as a number near 2**63."""
 
 
 def resident_bytes() -> int:
-    """The process's resident memory; 0 where the system does not tell."""
+    """The process's resident memory in bytes; 0 if the system does not tell."""
     try:
         return int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
@@ -19,16 +19,16 @@ def resident_bytes() -> int:
 
 
 def container_limit_bytes() -> int:
-    """What the container may take; 0 where there is no limit, or the system does not tell."""
+    """How many bytes the container may take; 0 if there is no limit, or if the system does not tell."""
     for path in _LIMITS:
         try:
             limit = int(path.read_text(encoding="ascii"))
-        except (OSError, ValueError):  # absent, or the word "max"
+        except (OSError, ValueError):  # there is no such file, or it says "max"
             continue
         return limit if limit < UNLIMITED_BYTES else 0
     return 0
 
 
 def memory_limit_bytes(setting: int) -> int:
-    """What `MEMORY_LIMIT_BYTES` means: -1 is nine tenths of the container's limit, 0 no limit."""
+    """The value of `MEMORY_LIMIT_BYTES` in bytes: -1 means nine tenths of the container's limit, 0 no limit."""
     return container_limit_bytes() * 9 // 10 if setting < 0 else setting
