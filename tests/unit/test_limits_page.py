@@ -40,7 +40,7 @@ IN_WORDS: Final = {
 }
 FIXED: Final = {
     "protocol pings a second; 1,000 at once": pongs.PINGS_PER_SECOND,
-    "size of a message that the gateway reads past, in bytes": frame_decoder.DISCARD_BYTES_MAX,
+    "size of a message that the gateway can skip, in bytes": frame_decoder.DISCARD_BYTES_MAX,
     "frames of one message": frame_decoder.MESSAGE_FRAMES_MAX,
     "arrays and objects within one another": json_text.NESTING_MAX,
     "objects in a batch": projects.BATCH_MAX,
