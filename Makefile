@@ -3,8 +3,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 STAMP := $(VENV)/.installed
+RUN_STAMP := $(VENV)/.run
+NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; \
+  name it: make PYTHON=python3.12 …"; exit 1; }
+COMPILE := $(BIN)/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-annotate \
+  --no-header -q
 SEEDS ?= 10000
 PROXY_TESTS := $(addprefix tests/e2e/test_,commands.py errors.py http_api.py refusals.py wire.py browser.py)
 PROCESSES ?= 2
@@ -20,19 +24,23 @@ help: ## list the targets
 install: $(STAMP) ## create the virtual environment with all packages of the project
 
 $(STAMP): requirements/dev.txt websocket_handler/requirements.txt pyproject.toml websocket_handler/net/_send.c
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing the Python packages of requirements/dev.txt"
-	@$(PIP_INSTALL) -r requirements/dev.txt
+	@$(NEW_ENOUGH) && $(PYTHON) requirements/install.py $(VENV) requirements/dev.txt
 	@echo 'int main(void){return 0;}' | cc -include Python.h -I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
 	  -fsyntax-only -x c - 2>/dev/null || { echo "installing a C compiler and Python's headers through apt"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends gcc libc6-dev python3-dev >/dev/null; } \
 	  || echo "there is no C compiler: fan-out runs without its compiled loop (docs/decisions/0013-native-send.md)"
+	@echo "building the package and its compiled loop"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $(STAMP)
+	@touch $(RUN_STAMP) $(STAMP)
 
-run: $(STAMP) ## run the whole system on this machine: AWS emulator, gateway, four demo agents, console page
+# `make run` needs half of the packages. They go into the same virtual environment: `make install` adds the others. What it
+# installed does for `make run`, too, because the lock for running is a part of the other one.
+$(RUN_STAMP): requirements/run.txt
+	@if [ $(STAMP) -nt requirements/dev.txt ] && [ $(STAMP) -nt requirements/run.txt ]; then touch $@; else \
+	  $(NEW_ENOUGH) && $(PYTHON) requirements/install.py $(VENV) requirements/run.txt && touch $@; fi
+
+run: $(RUN_STAMP) ## run the whole system on this machine: AWS emulator, gateway, four demo agents, console page
 	@exec $(BIN)/python -m demo.run $(ARGS)
 
 test: $(STAMP) browser node-modules ## run every test, in PROCESSES=2 processes
@@ -178,14 +186,11 @@ tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
 
 lock: ## compile the hash-locked requirements from requirements/*.in
 	@$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile requirements/runtime.in --python-version 3.11 --universal --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header -q -o websocket_handler/requirements.txt
-	$(BIN)/uv pip compile requirements/dev.in --python-version 3.11 --universal --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header -q -o requirements/dev.txt
-	$(BIN)/uv pip compile requirements/sbom.in --python-version 3.11 --universal --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header -q -o requirements/sbom.txt
-	$(BIN)/uv pip compile requirements/fuzz.in --python-version 3.11 --universal --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header -q -o requirements/fuzz.txt
+	$(COMPILE) requirements/runtime.in -o websocket_handler/requirements.txt
+	$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) requirements/run.in --constraint requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) requirements/sbom.in -o requirements/sbom.txt
+	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt
 
 clean: ## remove what the targets created
 	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

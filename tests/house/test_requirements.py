@@ -54,3 +54,28 @@ def test_every_requirement_is_locked() -> None:
     lock = (ROOT / "websocket_handler" / "requirements.txt").read_text()
     locked = set(re.findall(r"^([a-z0-9-]+)(?:\[[a-z]+\])?==", lock, re.MULTILINE))
     assert declared() - locked == set()
+
+
+def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """The packages of a lock below `requirements`, each with its version and its hashes."""
+    blocks = re.split(r"\n(?=[a-z0-9])", (ROOT / "requirements" / name).read_text().strip())
+    matches = [(re.match(r"([a-z0-9-]+)(?:\[[a-z]+\])?==([^ ]+)", block), block) for block in blocks]
+    return {match[1]: (match[2], frozenset(re.findall(r"--hash=(\S+)", block))) for match, block in matches if match}
+
+
+def test_what_runs_the_demo_is_a_part_of_what_develops_it() -> None:
+    """So `make run` and `make install` share a virtual environment, in either order."""
+    run, everything = locked("run.txt"), locked("dev.txt")
+
+    assert 40 < len(run) < len(everything)
+    assert {name: found for name, found in run.items() if everything.get(name) != found} == {}
+
+
+def test_the_demo_installs_nothing_for_tests() -> None:
+    """Every package that is named for it is imported by it, by the emulator or by moto."""
+    lines = (ROOT / "requirements" / "run.in").read_text().splitlines()
+    named = {name_of(line) for line in lines if line and not line.startswith(("#", "-"))}
+    used_by_moto = {"flask", "flask-cors", "py-partiql-parser", "werkzeug"}
+    imported_by_demo = {name for path in (ROOT / "demo").glob("*.py") for name in imported(path)}
+
+    assert named - used_by_moto <= imported_by_demo
