@@ -10,8 +10,8 @@ import uvloop
 
 from websocket_handler import config
 from websocket_handler.adapters.system.ids import new_id
-from websocket_handler.app import App
 from websocket_handler.cli import EXIT_USAGE
+from websocket_handler.net.compile_send import compile_send
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog, start_logging
 from websocket_handler.variables.names import tell_unknown
@@ -33,12 +33,16 @@ def serve() -> int:
     for name, near in config.unknown_settings(os.environ).items():
         EventLog().emit("setting.unknown", variable=name, nearest=near)
     try:
+        if settings.native_send == "on" and (problem := compile_send()):
+            EventLog().emit("node.without_compiled_loop", reason=problem)
         return uvloop.run(_run(settings, counters, node_id))
     finally:
         stop_logging()
 
 
 async def _run(settings: config.Settings, counters: Counters, node_id: str) -> int:
+    from websocket_handler.app import App  # noqa: PLC0415 - it loads the compiled loop, which may only now be there
+
     loop = asyncio.get_running_loop()
     asked_to_stop = asyncio.Event()
     app = App(settings, counters, node_id)

@@ -6,6 +6,7 @@ from typing import Final
 
 EVENTS: Final[dict[str, int]] = {
     "node.starting": logging.INFO,
+    "node.without_compiled_loop": logging.INFO,
     "node.listening": logging.INFO,
     "node.insecure": logging.WARNING,
     "setting.unknown": logging.WARNING,
