@@ -41,7 +41,7 @@ $(RUN_STAMP): requirements/run.txt
 	  $(NEW_ENOUGH) && $(PYTHON) requirements/install.py $(VENV) requirements/run.txt && touch $@; fi
 
 run: $(RUN_STAMP) ## run the whole system on this machine: AWS emulator, gateway, four demo agents, console page
-	@exec $(BIN)/python -m demo.run $(ARGS)
+	@exec $(BIN)/python -m demo.run --ends-with $$PPID $(ARGS)
 
 test: $(STAMP) browser node-modules ## run every test, in PROCESSES=2 processes
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)

@@ -17,17 +17,23 @@ TABLE_NAME = "agenticai-data-local"
 DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
-def create_resources(endpoint_url: str, *, fifo: bool = False, region: str = "us-east-1") -> dict[str, str]:
+def create_resources(
+    endpoint_url: str, *, fifo: bool = False, region: str = "us-east-1", updates_hidden_s: int | None = None
+) -> dict[str, str]:
     """Creates queues and table where they are missing and returns the environment for the gateway.
 
     Each of the five queues gets a dead-letter queue, to which a message moves after five receives. With
-    `fifo` all of them are FIFO queues. Raises botocore's errors.
+    `fifo` all of them are FIFO queues. `updates_hidden_s` is the visibility timeout of the updates queue; without it,
+    SQS's default. Raises botocore's errors.
     """
     sqs = _client("sqs", endpoint_url, region)
     environment = {
         f"SQS_QUEUE_URL_{name.upper()}": create_queue(sqs, f"agenticai-{name}-local{'.fifo' if fifo else ''}")
         for name in (*AGENTS, "updates")
     }
+    if updates_hidden_s is not None:
+        attributes = {"VisibilityTimeout": str(updates_hidden_s)}
+        sqs.set_queue_attributes(QueueUrl=environment["SQS_QUEUE_URL_UPDATES"], Attributes=attributes)
     create_table(_client("dynamodb", endpoint_url, region), TABLE_NAME)
     return {
         **environment,

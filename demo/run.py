@@ -1,7 +1,9 @@
 """The whole system on this machine with one command: emulator, gateway and four agents.
 
-`python -m demo.run` needs no AWS account and touches none: every part gets dummy credentials and the
-emulator's address. Ctrl-C or SIGTERM stops everything; if one part dies, the others are stopped too.
+`python -m demo.run` needs no AWS account and touches none: every part gets dummy credentials and the emulator's
+address. The gateway reads its settings from the environment as always. When it dies, it is started again, and so is an
+agent; the emulator, which holds the queues and the table, goes on meanwhile. Ctrl-C or SIGTERM stops everything, and a
+second one does so at once. When this process is killed, its parts end, too.
 """
 
 from __future__ import annotations
@@ -11,129 +13,109 @@ import http.client
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from demo.parts import DemoError, Part, stop
 from demo.resources import AGENTS, create_resources
 from demo.settings import Choice, choose
+from demo.welcome import welcome
 from websocket_handler.config import ConfigurationError
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 PROBE_INTERVAL_S = 0.02
-WATCH_INTERVAL_S = 0.2
-
-
-class DemoError(Exception):
-    """The demo cannot start or go on. The text tells the person who started it why."""
+WATCH_INTERVAL_S = 0.1
+PROBE_TIMEOUT_S = 2.0
+FLUSH_S = 7.0
+"""What the gateway needs to end after it has drained."""
+UPDATES_HIDDEN_S = 5
+"""What a gateway had received when it was killed comes again after this time. SQS's own default is 30 s."""
+EXIT_PORT = 3
 
 
 class StopRequestedError(Exception):
     """Somebody asked the demo to stop while it was starting."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """One process of the demo. After SIGTERM it has `stop_timeout_s` to stop, then the demo kills it."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    stop_timeout_s: float
-
-
 class Demo:
     """The processes, in the order in which they were started."""
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, environment: dict[str, str], choice: Choice, port: int, agents: Sequence[str]) -> None:
+        self._environment = environment
         self._choice = choice
-        self._host = choice.hosts[0]
-        self._port = choice.port
+        self._host = _reachable(choice.hosts[0])
+        self._port = port
+        self._agents = agents
         self._stopping = threading.Event()
-        self._parts: dict[str, Part] = {}
+        self._is_urgent = False
+        self._parts: list[Part] = []
 
     def stop(self) -> None:
-        """Asks `run` to return. A signal handler may call it, also twice."""
+        """Asks `run` to return, the second time at once. A signal handler may call it."""
+        self._is_urgent = self._stopping.is_set()
         self._stopping.set()
 
-    def run(self) -> None:
-        """Starts all parts, and returns when somebody calls `stop`. Raises DemoError when a part fails."""
-        self._check_port()
+    def run(self, ends_with: int | None = None) -> None:
+        """Starts all parts, and looks after them until somebody calls `stop`, or until the process `ends_with`, which
+        started this one, is gone. Raises DemoError when it is of no use to go on."""
         try:
-            started_at = time.monotonic()
+            began_at = time.monotonic()
             self._start()
-            print(self._welcome(time.monotonic() - started_at), flush=True)
-            while not self._stopping.wait(WATCH_INTERVAL_S):
-                self._check_parts()
+            address = f"{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+            say(welcome(time.monotonic() - began_at, address, self._parts, self._environment))
+            while not self._stopping.wait(WATCH_INTERVAL_S) and ends_with in (None, os.getppid()):
+                self._tend()
         except StopRequestedError:
             pass
         finally:
             self._stop_parts()
 
-    def _check_port(self) -> None:
-        family, _, _, _, address = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            if os.name == "posix":  # lingering connections of an earlier run do not make the port busy
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(address)
-                self._port = probe.getsockname()[1]  # port 0 means any
-            except OSError as error:
-                raise DemoError(
-                    f"Cannot use {self._host}:{self._port}: {error.strerror}. Nothing was started. "
-                    f"Choose another port: python -m demo.run --port {self._port + 1}"
-                ) from error
-
     def _start(self) -> None:
         """Starts the emulator, then the queues in it, then the gateway and the agents, which need the queues."""
-        environment = _clean_environment()
-        endpoint_url = self._start_emulator(environment)
-        environment.update(create_resources(endpoint_url))
-        gateway_environment = {
-            **environment,
-            **self._choice.variables,
-            "WEBSOCKET_PORT": str(self._port),
-        }
-        stop_timeout_s = self._choice.drain_s + 7.0  # what the gateway needs to flush comes on top
-        self._launch("gateway", ["websocket_handler", "serve"], gateway_environment, stop_timeout_s)
-        for agent in AGENTS:
-            self._launch(f"agent {agent}", ["demo.agent", agent], environment, stop_timeout_s=5.0)
-        self._wait_until(self._gateway_is_ready, "the gateway did not become ready")
+        say("starting the AWS emulator")
+        endpoint_url = self._start_emulator()
+        say("creating queues and table in it")
+        self._environment.update(create_resources(endpoint_url, updates_hidden_s=UPDATES_HIDDEN_S))
+        self._environment["AWS_DEFAULT_REGION"] = self._environment["AWS_REGION"]
+        say("starting the gateway and the agents")
+        settings = {**self._environment, **self._choice.variables, "WEBSOCKET_PORT": str(self._port)}
+        stop_timeout_s = self._choice.drain_s + FLUSH_S
+        gateway = Part("gateway", ["websocket_handler", "serve"], settings, stop_timeout_s, self._gateway_is_ready)
+        self._launch(gateway)
+        for agent in self._agents:
+            self._launch(Part(f"agent {agent}", ["demo.agent", agent], self._environment, 5.0, may_be_stopped=True))
+        self._wait_until(gateway.came_up, "the gateway did not become ready")
 
-    def _start_emulator(self, environment: dict[str, str]) -> str:
+    def _start_emulator(self) -> str:
         with tempfile.TemporaryDirectory() as folder:
             ready = Path(folder) / "url"
             command = ["demo.emulator", "--port", "0", "--ready-file", str(ready)]
-            self._launch("emulator", command, environment, stop_timeout_s=2.0)
+            lost = "It held the queues and the table, so the demo stops."
+            self._launch(Part("emulator", command, self._environment, 2.0, is_quiet=True, is_lost=lost))
             self._wait_until(ready.exists, "the emulator did not start")
             return ready.read_text(encoding="utf-8")
 
-    def _launch(self, name: str, command: list[str], environment: dict[str, str], stop_timeout_s: float) -> None:
-        # A session of its own: Ctrl-C reaches this process only, which then stops the parts in order.
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL if name == "emulator" else None,
-            start_new_session=True,
-        )
-        self._parts[name] = Part(name, process, stop_timeout_s)
+    def _launch(self, part: Part) -> None:
+        part.start()
+        self._parts.append(part)
 
     def _wait_until(self, condition: Callable[[], bool], failure: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not condition():
-            self._check_parts()
+            for part in self._parts:
+                if part.code is not None:
+                    part.fail_at_start()
             if time.monotonic() > deadline:
                 raise DemoError(f"{failure} within {START_TIMEOUT_S:.0f} s.")
             if self._stopping.wait(PROBE_INTERVAL_S):
                 raise StopRequestedError
 
     def _gateway_is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(_reachable(self._host), self._port, timeout=2.0)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=PROBE_TIMEOUT_S)
         try:
             connection.request("GET", "/ready")
             return connection.getresponse().status == 200
@@ -142,54 +124,32 @@ class Demo:
         finally:
             connection.close()
 
-    def _check_parts(self) -> None:
-        for part in self._parts.values():
-            code = part.process.poll()
-            if code is not None:
-                raise DemoError(f"{part.name} (pid {part.process.pid}) ended with code {code}; the demo stops.")
+    def _tend(self) -> None:
+        for part in list(self._parts):
+            if part.may_be_stopped and part.code == 0:
+                say(f"{part.name} was stopped; its queue is free for an agent of your own.")
+                self._parts.remove(part)
+            elif news := part.tend():
+                say(news)
 
     def _stop_parts(self) -> None:
         """Stops the gateway first, so that it can drain, then the agents, and last the emulator that they all need."""
-        agents = [part for name, part in self._parts.items() if name.startswith("agent ")]
-        for group in ([self._parts.get("gateway")], agents, [self._parts.get("emulator")]):
-            parts = [part for part in group if part is not None]
-            for part in parts:
-                part.process.terminate()
-            for part in parts:
-                _wait_or_kill(part)
-
-    def _welcome(self, seconds: float) -> str:
-        host = _reachable(self._host)
-        base = f"{f'[{host}]' if ':' in host else host}:{self._port}"
-        processes = "\n".join(f"  {part.name:<10} pid {part.process.pid}" for part in self._parts.values())
-        return _WELCOME.format(seconds=seconds, processes=processes, base=base)
+        for group in ("gateway", "agent", "emulator"):
+            stop([part for part in self._parts if part.name.startswith(group)], lambda: self._is_urgent)
 
 
-_WELCOME = """
-The demo runs (started in {seconds:.1f} s). Ctrl-C stops it.
-
-{processes}
-
-Open        http://{base}/
-WebSocket   ws://{base}/ws?project_id=proj_123
-
-Try in a browser console (on the page above); one request goes through PM, Dev and QA:
-
-  ws = new WebSocket("ws://{base}/ws?project_id=proj_123"); \
-ws.onmessage = e => console.log(e.data); \
-ws.onopen = () => ws.send(JSON.stringify({{action: "forward", type: "pm", project_id: "proj_123", \
-data: {{text: "Build a login page"}}}}))
-
-Or publish as an agent would:
-
-  curl -X POST http://{base}/api/v1/projects/proj_123/messages \
--H 'content-type: application/json' -d '{{"type":"hello","text":"Hello from curl"}}'
-"""
+def say(text: str) -> None:
+    """Tells the person who started the demo."""
+    print(text, flush=True)
 
 
 def _clean_environment() -> dict[str, str]:
     """This process's environment without anything that could lead to a real AWS account or past a proxy."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "SQS_QUEUE_URL_")) and name != "DYNAMODB_TABLE_NAME"
+    }
     no_proxy = ",".join(filter(None, [environment.get("NO_PROXY"), "127.0.0.1", "localhost"]))
     return {
         **environment,
@@ -201,42 +161,67 @@ def _clean_environment() -> dict[str, str]:
     }
 
 
+def _free_port(hosts: Sequence[str], port: int) -> int:
+    """The port, or a free one for port 0. Raises DemoError when something listens on it already."""
+    for host in hosts:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                if os.name == "posix":  # lingering connections of an earlier run do not make the port busy
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                port = int(probe.getsockname()[1])
+        except OSError as error:
+            raise DemoError(
+                f"Cannot use {host}:{port}: {error.strerror}. Nothing was started. "
+                f"Choose another port: WEBSOCKET_PORT={port + 1} make run",
+                EXIT_PORT,
+            ) from error
+    return port
+
+
 def _reachable(host: str) -> str:
     """The address at which this machine reaches a server that listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
-def _wait_or_kill(part: Part) -> None:
-    try:
-        part.process.wait(part.stop_timeout_s)
-    except subprocess.TimeoutExpired:
-        print(f"{part.name} (pid {part.process.pid}) did not stop within {part.stop_timeout_s:.0f} s: killed.")
-        part.process.kill()
-        part.process.wait()
+def _read_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo.run", description="Gateway, agents and AWS, locally.")
+    parser.add_argument("--host", help="where the gateway listens; without it WEBSOCKET_HOST, else 127.0.0.1")
+    parser.add_argument("--port", type=int, help="the gateway's port; without it WEBSOCKET_PORT, else 8080")
+    parser.add_argument(
+        "--without", choices=AGENTS, action="append", default=[], help="a demo agent to leave out; may be repeated"
+    )
+    parser.add_argument("--ends-with", type=int, metavar="PID", help="stop when this parent process is gone")
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the demo until somebody stops it. Returns the exit code: 1 when it could not start, or a part ended, 2 when
-    settings are wrong."""
-    parser = argparse.ArgumentParser(prog="python -m demo.run", description="Gateway, agents and AWS, locally.")
-    parser.add_argument("--host", help="where the gateway listens (default: WEBSOCKET_HOST, else 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="the gateway's port (default: WEBSOCKET_PORT, else 8080)")
-    options = parser.parse_args(arguments)
+    """Runs the demo until somebody stops it. Returns the exit code: 2 when a setting is wrong, 3 when the port is
+    taken, 1 when the demo could not start or go on for another reason."""
+    options = _read_options(arguments)
     try:
         choice = choose(os.environ, options.host, options.port)
+        port = _free_port(choice.hosts, choice.port)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2
+    except DemoError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return error.exit_code
     print("".join(f"{line}\n" for line in choice.remarks), end="", file=sys.stderr, flush=True)
-    demo = Demo(choice)
+    environment = _clean_environment()
+    os.environ.clear()  # what creates the queues here must not find an account either, nor a profile that is missing
+    os.environ.update(environment)
+    demo = Demo(environment, choice, port, [name for name in AGENTS if name not in options.without])
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop_signal, lambda *_: demo.stop())
     try:
-        demo.run()
+        demo.run(options.ends_with)
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
-        return 1
-    print("The demo has stopped.")
+        return error.exit_code
+    say("The demo has stopped.")
     return 0
 
 

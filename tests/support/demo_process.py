@@ -1,0 +1,123 @@
+"""The demo as a person starts it: its process, what it prints, and what it starts."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from tests.support.gateway import REPOSITORY, clean_environment
+from tests.support.patience import PATIENCE_S
+
+WELCOME_ENDS: str = "To let yours work as dev"
+STARTED = re.compile(r"^  (emulator|gateway|agent \w+) +pid (\d+)", re.MULTILINE)
+
+
+class DemoProcess:
+    """A demo that was started with `command`. Its errors come in one stream with everything else that it prints."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._text = ""
+        self._is_over = False
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self._text += line
+                self._changed.notify_all()
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+
+    @property
+    def text(self) -> str:
+        """What it printed so far."""
+        with self._changed:
+            return self._text
+
+    def wait_for(self, pattern: str, count: int = 1) -> re.Match[str]:
+        """The `count`th place in what it prints that matches, as soon as there is one. Raises AssertionError."""
+
+        def found() -> list[re.Match[str]]:
+            return list(re.finditer(pattern, self._text, re.MULTILINE))
+
+        with self._changed:
+            self._changed.wait_for(lambda: len(found()) >= count or self._is_over, PATIENCE_S)
+            assert len(found()) >= count, f"not {count} times {pattern!r} in: {self._text}"
+            return found()[count - 1]
+
+    def wait_until_it_runs(self) -> None:
+        """Return when it has said so."""
+        self.wait_for(WELCOME_ENDS)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that it started, by name."""
+        return {name: int(pid) for name, pid in STARTED.findall(self.text)}
+
+    @property
+    def address(self) -> str:
+        """Host and port of the gateway."""
+        return self.wait_for(r"^Open +http://(\S+)/$")[1]
+
+    @property
+    def exports(self) -> str:
+        """What it tells a person to paste into the shell of an agent."""
+        lines = [line for line in self.text.splitlines() if line.startswith(("export ", "unset "))]
+        assert len(lines) > 10
+        return "\n".join(lines)
+
+    def wait_for_exit(self) -> int:
+        """Its exit code. Everything that it printed has been read then."""
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
+        return code
+
+    def stop(self) -> int:
+        """SIGTERM; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait_for_exit()
+
+
+def all_gone(processes: Sequence[psutil.Process]) -> bool:
+    """Wait until these processes have ended. False if one has not after a long time."""
+    _, alive = psutil.wait_procs(processes, PATIENCE_S)
+    return not alive
+
+
+@contextmanager
+def started_demo(
+    *options: str, command: Sequence[str] = (), folder: Path = REPOSITORY, settings: Mapping[str, str] | None = None
+) -> Iterator[DemoProcess]:
+    """A demo on a free port, unless the settings name one; it may not run yet. Nothing of it is left at the end."""
+    process = subprocess.Popen(
+        command or [sys.executable, "-m", "demo.run", *options],
+        cwd=folder,
+        env=clean_environment({"WEBSOCKET_PORT": "0", "PYTHONUNBUFFERED": "1", **(settings or {})}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield DemoProcess(process)
+        finally:
+            if process.poll() is None:
+                started = psutil.Process(process.pid).children(recursive=True)
+                os.killpg(process.pid, signal.SIGKILL)
+                assert all_gone(started)
