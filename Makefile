@@ -16,7 +16,7 @@ CORE_TESTS := tests/unit tests/contract tests/simulation tests/security/test_jwt
   tests/integration/test_nesting.py tests/integration/test_native_send.py
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
-  audit sbom sbom-test bench costs metrics fuzz fuzz-coverage fuzz-api floods proxies proofs simulation browser node-modules lock clean
+  first-run audit sbom sbom-test bench costs metrics fuzz fuzz-coverage fuzz-api floods proxies proofs simulation browser node-modules lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -84,6 +84,9 @@ types: $(STAMP) ## check types with mypy, strict
 imports: $(STAMP) ## check the direction of imports
 	$(BIN)/lint-imports
 
+first-run: $(STAMP) browser node-modules .venv-aws-cli/.installed ## type every command of the documents into a fresh clone of HEAD
+	FIRST_RUN=1 $(BIN)/python -m pytest tests/first_run -s $(ARGS)
+
 infra-test: .venv-infra/.installed .venv-sam/.installed .venv-checkov/.installed ## test template, rights, deployment and SAM against an extended emulator, and run their linters
 	.venv-infra/bin/python -m pytest tests/infra --ignore-glob '*/test_image*.py' $(ARGS)
 
@@ -94,6 +97,10 @@ image-test: .venv-infra/.installed .venv-sbom/.installed container-tools ## buil
 	@test -x .venv-infra/bin/python || $(PYTHON) -m venv .venv-infra
 	@echo "installing the Python packages of requirements/infra.txt"
 	@.venv-infra/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/infra.txt
+	@touch $@
+
+.venv-aws-cli/.installed: requirements/aws-cli.txt
+	@$(PYTHON) requirements/install.py .venv-aws-cli requirements/aws-cli.txt
 	@touch $@
 
 .venv-sam/.installed .venv-checkov/.installed: .venv-%/.installed: requirements/infra-%.txt
@@ -189,8 +196,9 @@ lock: ## compile the hash-locked requirements from requirements/*.in
 	$(COMPILE) requirements/runtime.in -o websocket_handler/requirements.txt
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/run.in --constraint requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) requirements/aws-cli.in -o requirements/aws-cli.txt
 	$(COMPILE) requirements/sbom.in -o requirements/sbom.txt
 	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt
 
 clean: ## remove what the targets created
-	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

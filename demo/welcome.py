@@ -32,7 +32,8 @@ Or publish as an agent would:
   curl -X POST http://{address}/api/v1/projects/proj_123/messages \
 -H 'content-type: application/json' -d '{{"type":"hello","text":"Hello from curl"}}'
 
-For an agent of your own, paste this into its shell. It leads to the emulator and not to AWS:
+For an agent of your own, paste this into its shell. It leads to the emulator and not to AWS.
+SDKs since July 2023 read AWS_ENDPOINT_URL; AWS CLI 1 does not for SQS: give it --endpoint-url "$AWS_ENDPOINT_URL".
 
 {exports}
 

@@ -1,0 +1,96 @@
+"""The shell commands that the documents tell people to type, and why some of them are not run by a test."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+FENCE: Final = re.compile(r"^ *```(\S*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+SHELL: Final = "bash"
+COMMENT: Final = re.compile(r"(^|\s+)# .*$", re.MULTILINE)
+
+ACCOUNT: Final = "needs an AWS account"
+IN_DOCKER: Final = "needs an image in Docker; make image-test builds and runs the image"
+BY_CI: Final = "CI runs this target itself"
+NOT_RUN: Final = {
+    "sam build && sam deploy --guided": f"{ACCOUNT}; tests/infra/test_sam.py runs both against an emulator",
+    "sam build": f"{ACCOUNT}; tests/infra/test_sam.py runs it against an emulator",
+    "sam deploy --guided": f"{ACCOUNT}; tests/infra/test_sam.py runs it against an emulator",
+    "sam deploy --parameter-overrides HealthCheckPath=/health": ACCOUNT,
+    "cd websocket_handler && ./deploy.sh prod": f"{ACCOUNT}; tests/infra/test_deploy.py runs it against an emulator",
+    "./deploy.sh prod": f"{ACCOUNT}; tests/infra/test_deploy.py runs it against an emulator",
+    "./deploy.sh prod --image-tag TAG": f"{ACCOUNT}; tests/infra/test_deploy.py runs it against an emulator",
+    "websocket-handler doctor prod": f"{ACCOUNT}; tests/infra/test_doctor.py runs it against an emulator",
+    "aws ecr describe-images --repository-name agenticai-websocket-prod "
+    "--query 'sort_by(imageDetails,&imagePushedAt)[].imageTags'": ACCOUNT,
+    "aws ecs update-task-protection --cluster agenticai-cluster-prod --tasks TASK --no-protection-enabled": ACCOUNT,
+    "aws logs tail /ecs/agenticai-websocket-prod --follow": ACCOUNT,
+    "aws ecs describe-services --cluster agenticai-cluster-prod --services agenticai-websocket-prod": ACCOUNT,
+    'aws sns publish --topic-arn "$TOPIC" --message \'{"type": "qa_results", "passed": true}\' '
+    """--message-attributes '{"ProjectId": {"DataType": "String", "StringValue": "proj_123"}}'""": ACCOUNT,
+    """aws events put-events --entries '[{"Source": "team.qa", "DetailType": "QA results", """
+    """"Detail": "{\\"project_id\\": \\"proj_123\\", \\"passed\\": true}"}]'""": ACCOUNT,
+    "docker run --rm --entrypoint cat IMAGE /app/sbom.cdx.json": IN_DOCKER,
+    "make check": BY_CI,
+    "make test PROCESSES=0": "CI runs this target itself, in two processes",
+    "PYTHON=python3.13 make test-core": "CI runs it for each Python that the machine has",
+    "make simulation SEEDS=10000": "runs for an hour; make test runs the same schedules with fewer seeds",
+    "make sbom": "CI runs its tests: make sbom-test",
+    ".venv-sbom/bin/python -m supply_chain.check_sbom FILE websocket_handler/requirements.txt": (
+        "FILE stands for a bill of materials; tests/supply_chain/test_check_sbom.py runs the command"
+    ),
+    "make lock": "asks the package index for newer versions",
+}
+"""The commands that no test runs as they stand, each with the reason. Everything else in a document is run."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a document. Its commands are normal: one line each, without comments."""
+
+    document: str
+    language: str
+    text: str
+
+    @property
+    def commands(self) -> list[str]:
+        """What somebody types one after the other. A command may go on in the next line."""
+        found, waiting = [], ""
+        for line in self.text.splitlines():
+            waiting = f"{waiting}\n{line.strip()}" if waiting else COMMENT.sub("", line).strip()
+            if not waiting.endswith("\\") and _is_whole(waiting):
+                found.append(" ".join(re.sub(r"\\\n|\n", " ", COMMENT.sub("", waiting)).split()))
+                waiting = ""
+        assert not waiting, f"{self.document}: {waiting!r} does not end"
+        return [command for command in found if command]
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        shlex.split(text)
+    except ValueError:  # a quotation goes on
+        return False
+    return True
+
+
+def documents() -> list[str]:
+    """Every document of the repository."""
+    listed = subprocess.run(["git", "ls-files", "-z", "*.md"], cwd=ROOT, capture_output=True, check=True).stdout
+    return sorted(name for name in listed.decode().split("\0") if name and (ROOT / name).exists())
+
+
+def blocks(document: str) -> Iterator[Block]:
+    """The fenced blocks of a document, in order."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    yield from (Block(document, match[1], match[2]) for match in FENCE.finditer(text))
+
+
+def shell_commands(document: str) -> list[str]:
+    """All commands of a document, in order."""
+    return [command for block in blocks(document) if block.language == SHELL for command in block.commands]
