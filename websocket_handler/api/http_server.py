@@ -16,20 +16,19 @@ from uvicorn.server import ServerState
 
 from websocket_handler.api.access import REFUSAL
 from websocket_handler.api.answers import answer_without_chunks, dated, end_if_unread
+from websocket_handler.api.deadline import Deadline
 from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
+from websocket_handler.api.request_reading import Part, RequestReading
 from websocket_handler.api.requests import Requests
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response
-from websocket_handler.protocol.request_head import OWS, HeadTooLarge, RequestHead, not_http, request_head
+from websocket_handler.protocol.request_head import OWS, RequestHead, not_http, request_head
 from websocket_handler.telemetry.counters import Counters
 
 GiveBack = Callable[[asyncio.Transport, bytes], None]
 """Takes a socket and the bytes that it received last: a handshake, and the bytes after it."""
 EndSocket = Callable[[asyncio.Transport], None]
 """Closes a socket after its last answer."""
-FRAMING_BYTES_EACH: Final = 8
-"""How many bytes of framing each byte of a chunked body may have; a chunk of one byte has five. A client may send as
-much as a head in addition (RFC 9112 section 7.1.1: extensions are limited)."""
 KEEP_ALIVE_S: Final = 75
 """Longer than load balancers keep an idle connection (usually 60 s), so that the load balancer closes it first."""
 
@@ -49,28 +48,28 @@ EVENTS_PATH: Final = re.compile(rb"/api/v1/projects/[^/?#]+/events(?:\?|\Z)")
 DEFAULT_LIMITS: Final = HttpLimits()
 
 
+@dataclass(frozen=True, slots=True)
+class HttpShared:
+    """What the HTTP sockets of one node have in common. `date` gives the time as HTTP writes it."""
+
+    config: Config
+    state: ServerState
+    limits: HttpLimits
+    counters: Counters
+    date: Callable[[], str]
+    end_socket: EndSocket
+
+
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with the deadlines, limits and rules that uvicorn lacks. A socket that does not speak HTTP
     gets the protocol's error object."""
 
-    def __init__(
-        self,
-        config: Config,
-        state: ServerState,
-        limits: HttpLimits,
-        counters: Counters,
-        give_back: GiveBack,
-        date: Callable[[], str],
-        end_socket: EndSocket,
-    ) -> None:
-        """`date` gives the time as HTTP writes it."""
+    def __init__(self, shared: HttpShared, give_back: GiveBack) -> None:
         self._half_close = HalfClose()
-        super().__init__(config, state, {HALF_CLOSE: self._half_close})
-        self._date = date
-        self._limits = limits
+        super().__init__(shared.config, shared.state, {HALF_CLOSE: self._half_close})
+        self._shared = shared
         self._give_back = give_back
-        self._end_socket = end_socket
-        self._counters = counters
+        self._reading = RequestReading(shared.limits.head_bytes)
         self._unanswered = 0
         """How many requests are being answered or wait for their answer."""
         self._for_websocket: bytes | None = None
@@ -79,30 +78,21 @@ class HttpProtocol(HttpToolsProtocol):
         """The error that ends the connection. It waits until the answers to earlier requests have left."""
         self._is_over = False
         """True once this object reads no more HTTP."""
-        self._is_in_head = False
-        self._is_in_body = False
         self._is_body_unread = False
         """True once an answer has begun before the body of its request was read."""
         self._is_offer = False
         """True while the parser believes that a request is the last one, because it offers another protocol."""
         self._is_one_too_many = False
-        self._body_bytes = 0
-        """How many bytes of the last request's body have come."""
-        self._framing_bytes = 0
-        """How many bytes of framing have come with it: sizes and extensions of chunks, and the part after the last."""
-        self._begun = 0
-        """How many requests began in the bytes that came last."""
-        self._head_bytes = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._slow_timer: asyncio.TimerHandle | None = None
+        self._head_deadline = Deadline()
+        self._slow_client_deadline = Deadline()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if 0 < self._limits.connections < len(self.connections):
+        if 0 < self._shared.limits.connections < len(self.connections):
             self._is_one_too_many = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        self._head_deadline.call_off()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -110,9 +100,9 @@ class HttpProtocol(HttpToolsProtocol):
         """The client sends no more. Its requests are answered first (RFC 9112 section 9.6). An incomplete request gets
         an error, because its rest will never come."""
         self._half_close.happened()
-        if self._is_in_head or self._is_in_body:
-            part = "head" if self._is_in_head else "body"
-            self.refuse(CommandError(ErrorCode.INVALID_FIELD, f"the {part} of the request is cut short"))
+        part = self._reading.part
+        if part is not Part.NONE:
+            self.refuse(CommandError(ErrorCode.INVALID_FIELD, f"the {part.value} of the request is cut short"))
         return self._unanswered > 0
 
     # Requests come in
@@ -123,19 +113,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self._for_websocket is not None:
             self._for_websocket += data
             return
-        is_first_here = not (self._is_in_head or self._is_in_body)
-        self._begun = 0
-        was_in_body, body_bytes = self._is_in_body, self._body_bytes
-        self._feed(data)
-        if was_in_body and self._is_in_body and not self._begun:
-            self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
-            if self._framing_bytes > self._limits.head_bytes + FRAMING_BYTES_EACH * self._body_bytes:
-                self.refuse(CommandError(ErrorCode.MESSAGE_TOO_LARGE, "too much around the chunks of the body"))
-        is_start_known = self._begun == 0 or (self._begun == 1 and is_first_here)
-        if self._is_in_head and is_start_known:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._limits.head_bytes:
-                self.refuse(HeadTooLarge(self._limits.head_bytes))
+        try:
+            self._reading.feed(data, self._feed)
+        except CommandError as fault:
+            self.refuse(fault)
 
     def _feed(self, data: bytes) -> None:
         view = memoryview(data)
@@ -179,12 +160,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_silent:
             return
         super().on_message_begin()
-        self._begun += 1
-        self._head_bytes = 0
-        self._is_in_head = True
+        self._reading.begin()
         self._unset_keepalive_if_required()
-        self._stop_timer()
-        self._timer = self.loop.call_later(self._limits.head_timeout_s, self._too_late)
+        self._head_deadline.set(self._shared.limits.head_timeout_s, self._too_late)
 
     @property
     def _is_silent(self) -> bool:
@@ -196,7 +174,9 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._is_in_head and not self._is_silent:  # fields after a body are no headers (RFC 9110 section 6.5.1)
+        if (
+            self._reading.part is Part.HEAD and not self._is_silent
+        ):  # fields after a body are no headers (RFC 9110 section 6.5.1)
             super().on_header(name, value.strip(_OWS))  # httptools leaves white space after values
 
     def on_headers_complete(self) -> None:
@@ -207,19 +187,16 @@ class HttpProtocol(HttpToolsProtocol):
             return
         try:
             head = request_head(self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
-            if head.size > self._limits.head_bytes:
-                raise HeadTooLarge(self._limits.head_bytes)
+            self._reading.begin_body(head.size)
         except CommandError as fault:
             self.refuse(fault)
             return
-        self._is_in_head = False
-        self._body_bytes = self._framing_bytes = 0
-        self._stop_timer()
+        self._head_deadline.call_off()
         if head.wants_websocket:
+            self._reading.complete()
             self._for_websocket = self._head()
             return
         self._is_offer = self.parser.should_upgrade()
-        self._is_in_body = True
         self._name_host(head)
         if self._is_one_too_many:
             self._refuse_request()
@@ -258,13 +235,13 @@ class HttpProtocol(HttpToolsProtocol):
         end_if_unread(self.cycle, self._begins_unread)
 
     def on_body(self, body: bytes) -> None:
-        self._body_bytes += len(body)
+        self._reading.add_body(len(body))
         if not self._is_over and self._for_websocket is None:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         if not self._is_silent:
-            self._is_in_body = False
+            self._reading.complete()
             super().on_message_complete()
 
     # Answers go out
@@ -278,7 +255,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._end()
             return
         super().on_response_complete()
-        if self._unanswered or self._is_in_head:
+        if self._unanswered or self._reading.part is Part.HEAD:
             self._unset_keepalive_if_required()
         if self._unanswered or self.transport.is_closing():
             return
@@ -295,10 +272,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_over:
             return
         self._is_over = True
-        self._stop_timer()
-        self._counters.errors[fault.code.value] += 1
-        last_words = last_response(fault, status, date=self._date())
-        if self._is_in_body and self._unanswered:
+        self._head_deadline.call_off()
+        self._shared.counters.errors[fault.code.value] += 1
+        last_words = last_response(fault, status, date=self._shared.date())
+        if self._reading.part is Part.BODY and self._unanswered:
             self._give_up_request()
         if self._unanswered:
             self._last_words = last_words
@@ -321,7 +298,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def hang_up(self) -> None:
         """The node ends. An incomplete request gets an error, and a client that does not read its answer is dropped."""
-        if self._is_in_head or (self._is_in_body and not self.cycle.response_started):
+        part = self._reading.part
+        if part is Part.HEAD or (part is Part.BODY and not self.cycle.response_started):
             self.refuse(CommandError(ErrorCode.DRAINING, "this node is going away; send it again"))
         else:
             self.transport.abort()
@@ -337,12 +315,12 @@ class HttpProtocol(HttpToolsProtocol):
         if self._half_close.is_done:
             self.transport.close()
         else:
-            self._end_socket(self.transport)
+            self._shared.end_socket(self.transport)
 
     def _let_go(self) -> None:
         """Read and write no more here. Another connection may now take its place."""
         self._is_over = True
-        self._stop_timer()
+        self._head_deadline.call_off()
         self._unset_keepalive_if_required()
         self.resume_writing()
         self.flow.resume_reading()
@@ -350,23 +328,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     # Time
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _too_late(self) -> None:
         self.refuse(CommandError(ErrorCode.INVALID_FIELD, "the request head did not come in time"), status=408)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self._slow_timer is None:
-            self._slow_timer = self.loop.call_later(self._limits.slow_client_timeout_s, self.transport.abort)
+        if not self._slow_client_deadline.is_set:
+            self._slow_client_deadline.set(self._shared.limits.slow_client_timeout_s, self.transport.abort)
 
     def resume_writing(self) -> None:
-        if self._slow_timer is not None:
-            self._slow_timer.cancel()
-            self._slow_timer = None
+        self._slow_client_deadline.call_off()
         super().resume_writing()
 
 
@@ -393,6 +364,7 @@ def http_protocol_factory(
         timeout_keep_alive=KEEP_ALIVE_S,
     )
     config.load()
-    state, counted = ServerState(), counters or Counters()
+    state = ServerState()
     state.tasks, state.connections = under_way.running, cast(Any, under_way.connections)  # HttpProtocol alone is in it
-    return lambda give_back: HttpProtocol(config, state, limits, counted, give_back, date, end_socket)
+    shared = HttpShared(config, state, limits, counters or Counters(), date, end_socket)
+    return lambda give_back: HttpProtocol(shared, give_back)
