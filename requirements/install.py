@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -40,7 +42,7 @@ class Progress:
         self._packages = packages
         self._site_packages = site_packages
         self._found: set[str] = set()
-        self._name = ""
+        self._name = "none yet"
         self._there_before = self._there()
         self._is_unpacking = False
 
@@ -58,7 +60,7 @@ class Progress:
     def __str__(self) -> str:
         if self._is_unpacking:
             return f"unpacking: {self._there() - self._there_before} packages are there"
-        return f"fetching: {len(self._found)} of {self._packages}, {self.megabytes:.0f} MB; now {self._name}"
+        return f"fetching: {len(self._found)} of {self._packages}, {self.megabytes:.0f} MB; last: {self._name}"
 
     def _there(self) -> int:
         return sum(1 for _ in self._site_packages.glob("*.dist-info"))
@@ -74,22 +76,20 @@ def install(venv: Path, lock: Path) -> int:
     say(f"installing the {packages} packages of {lock.as_posix()} in {venv.as_posix()}")
     began_at = time.monotonic()
     progress = Progress(packages, _site_packages(python))
-    with subprocess.Popen(
-        [python, "-m", "pip", "install", *PIP_OPTIONS, "-r", str(lock)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as pip:
-        done = threading.Event()
-        speaking = threading.Thread(target=_say_how_far, args=(progress, done, began_at), daemon=True)
-        speaking.start()
+    with (
+        subprocess.Popen(
+            [python, "-m", "pip", "install", *PIP_OPTIONS, "-r", str(lock)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as pip,
+        telling(lambda: str(progress)),
+    ):
         assert pip.stdout is not None
         for line in pip.stdout:
             progress.read(line.rstrip())
         code = pip.wait()
-        done.set()
-        speaking.join()
     if code:
         say("pip failed. The last lines that it printed:", *progress.tail)
     else:
@@ -106,7 +106,8 @@ def _has_pip(python: Path) -> bool:
 
 def _create(venv: Path) -> bool:
     say(f"creating the virtual environment {venv.as_posix()}")
-    return subprocess.run([sys.executable, "-m", "venv", str(venv)], check=False).returncode == 0
+    with telling(lambda: "Python copies itself and pip"):
+        return subprocess.run([sys.executable, "-m", "venv", str(venv)], check=False).returncode == 0
 
 
 def _site_packages(python: Path) -> Path:
@@ -114,9 +115,22 @@ def _site_packages(python: Path) -> Path:
     return Path(subprocess.check_output([python, "-c", question], text=True).strip())
 
 
-def _say_how_far(progress: Progress, done: threading.Event, began_at: float) -> None:
-    while not done.wait(SAY_EVERY_S):
-        say(f"  {time.monotonic() - began_at:3.0f} s  {progress}")
+@contextmanager
+def telling(how_far: Callable[[], str]) -> Iterator[None]:
+    """Says every two seconds how far it is, for the length of a `with` block."""
+    began_at, done = time.monotonic(), threading.Event()
+
+    def speak() -> None:
+        while not done.wait(SAY_EVERY_S):
+            say(f"  {time.monotonic() - began_at:3.0f} s  {how_far()}")
+
+    speaking = threading.Thread(target=speak, daemon=True)
+    speaking.start()
+    try:
+        yield
+    finally:
+        done.set()
+        speaking.join()
 
 
 def say(*lines: str) -> None:

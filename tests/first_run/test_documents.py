@@ -23,7 +23,11 @@ from tests.support.documents import NOT_RUN, ROOT, SHELL, blocks, documents, she
 
 WRITTEN_FOR: Final = {"websocket_handler/README.md": "websocket_handler"}
 """In which folder a document's commands begin. All others begin at the root."""
-PRINTS: Final = {"curl -X POST": '"offset"', "aws sqs send-message": "MessageId"}
+PRINTS: Final = {
+    "curl -X POST": '"offset"',
+    "aws sqs send-message": "MessageId",
+    ".venv/bin/python -m websocket_handler token": "eyJ",
+}
 """What shows that a command did more than end with exit code 0."""
 EMULATED: Final = {"docs/updates.md"}
 """Documents for people whose gateway runs already: the queues are there."""
