@@ -60,7 +60,7 @@ class EventRoutes:
         return answered
 
     def _come_back(self, fault: CommandError) -> bytes:
-        after_ms = self._random.randint(*REFUSED_RETRY_MS)
+        after_ms = fault.retry_after_ms or self._random.randint(*REFUSED_RETRY_MS)
         return b"retry: %d\n" % after_ms + _event(replies.reconnect(fault.code.value, after_ms), None, "reconnect")
 
     async def events(self, request: Request) -> Response:
@@ -114,8 +114,8 @@ class EventRoutes:
         """The next page, as soon as there is one; None when it is time for a heartbeat."""
         try:
             return await feed.next(wait_s)
-        except CommandError:
-            await asyncio.sleep(STORE_RETRY_S)  # the store does not answer: keep the position, and ask again
+        except CommandError as fault:  # the store does not answer: keep the position, and ask again
+            await asyncio.sleep(max(STORE_RETRY_S, (fault.retry_after_ms or 0) / 1000))
             return None
 
 

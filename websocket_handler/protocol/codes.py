@@ -5,6 +5,7 @@ An *error code* answers one command and the connection stays; a *close code* end
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
@@ -126,6 +127,7 @@ class CommandError(Exception):
         action: str | None = None,
         setting: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
+        retry_after_ms: int | None = None,
     ) -> None:
         """`setting` is the name of the setting that would allow the request. It goes to the operator's log. The HTTP
         response has `headers` beside those of its status."""
@@ -136,6 +138,14 @@ class CommandError(Exception):
         self.id = command_id
         self.action = action
         self.headers = headers
+        self.retry_after_ms = retry_after_ms
+        """When the same request is welcome again, in milliseconds; None if nobody knows."""
+
+    def as_answer(self, command_id: str | None, action: str) -> "CommandError":
+        """The same error, as the answer to this command."""
+        answer = copy(self)
+        answer.id, answer.action = command_id, action
+        return answer
 
     @property
     def retryable(self) -> bool:

@@ -6,6 +6,7 @@ bytes.
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import ceil
 from typing import Final
 
 from websocket_handler.protocol import replies
@@ -44,6 +45,8 @@ def http_error(fault: CommandError, status: int | None = None) -> HttpError:
         **_BY_STATUS.get(status, {}),
         **fault.headers,
     }
+    if "Retry-After" in headers and fault.retry_after_ms is not None:
+        headers["Retry-After"] = str(ceil(fault.retry_after_ms / 1000))
     return HttpError(status, headers, replies.error(fault))
 
 

@@ -169,6 +169,8 @@ def error(fault: CommandError) -> bytes:
         "message": fault.message,
         "retryable": fault.retryable,
     }
+    if fault.retry_after_ms is not None:
+        fields["retry_after_ms"] = fault.retry_after_ms
     if fault.action is not None:
         fields["action"] = fault.action
     return _with_id(fields, fault.id)

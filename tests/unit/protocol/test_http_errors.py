@@ -1,11 +1,11 @@
 """Errors as HTTP responses: the headers that belong to a status, the error object, and the bytes of HTTP/1.1."""
 
 import json
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-from tests.support.spec_files import is_valid
+from tests.support.spec_files import is_valid, named, vectors
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import http_error, last_response
 
@@ -47,3 +47,23 @@ def test_a_response_may_have_another_status_and_gets_the_headers_of_that_one() -
     assert last_response(fault, status=431).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
     assert http_error(fault, status=503).headers == RETRY
     assert http_error(fault, status=503).status == 503
+
+
+@pytest.mark.parametrize("vector", vectors("errors"), ids=named)
+def test_errors_are_what_the_vectors_say(vector: dict[str, Any]) -> None:
+    fault = CommandError(
+        ErrorCode(vector["code"]),
+        vector["message"],
+        command_id=vector.get("id"),
+        action=vector.get("action"),
+        retry_after_ms=vector.get("retry_after_ms"),
+    )
+    error = http_error(fault)
+    assert error.body.decode() == vector["wire"]
+    assert (error.status, error.headers.get("Retry-After")) == (vector["status"], vector.get("retry_after"))
+    assert is_valid("server-message.json#/$defs/error", error.body)
+    assert json.loads(error.body).get("retry_after_ms") == vector["wait_ms"]
+
+
+def test_a_status_without_retry_after_gets_none_from_a_hint() -> None:
+    assert http_error(CommandError(ErrorCode.INTERNAL, "x", retry_after_ms=5000)).headers == ALWAYS

@@ -53,12 +53,13 @@ def test_pushes_have_the_form_of_the_schema() -> None:
 @pytest.mark.parametrize("code", ErrorCode)
 def test_errors_have_the_form_of_the_schema(code: ErrorCode) -> None:
     bare = CommandError(code, "text")
-    full = CommandError(code, "text", command_id="r1", action="ping")
+    full = CommandError(code, "text", command_id="r1", action="ping", retry_after_ms=1500)
     assert is_valid("server-message.json#/$defs/error", replies.error(bare))
     assert is_valid("server-message.json#/$defs/error", replies.error(full))
     message = json.loads(replies.error(full))
     assert (message["id"], message["action"], message["retryable"]) == ("r1", "ping", ERRORS[code].retryable)
-    assert {"id", "action"}.isdisjoint(json.loads(replies.error(bare)))
+    assert message["retry_after_ms"] == 1500
+    assert {"id", "action", "retry_after_ms"}.isdisjoint(json.loads(replies.error(bare)))
     assert full.status == ERRORS[code].status
 
 

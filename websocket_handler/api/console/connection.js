@@ -40,12 +40,16 @@ const REPLY_TYPES = new Set([
   "pong", "history", "presence", "authenticated", "error",
 ]);
 
-/** A request that got no positive answer. `code` is the gateway's error code or one of ours. */
+/**
+ * A request that got no positive answer. `code` is the gateway's error code or one of ours; `retryAfterMs` is how long
+ * the gateway wants to be left alone, null if it does not say.
+ */
 export class RequestError extends Error {
-  constructor(code, message, retryable) {
+  constructor(code, message, retryable, retryAfterMs = null) {
     super(message);
     this.code = code;
     this.retryable = retryable;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -258,8 +262,9 @@ export class Connection extends EventTarget {
     this.#cancel(message.id);
     if (message.type !== "error") waiting.resolve(message);
     else {
-      const { code = "error", message: text = "refused", retryable = false } = message;
-      waiting.reject(new RequestError(String(code), String(text), retryable === true));
+      const { code = "error", message: text = "refused", retryable = false, retry_after_ms: afterMs } = message;
+      const retryAfterMs = Number.isFinite(afterMs) ? Math.min(Math.max(afterMs, 0), LONGEST_ORDERED_PAUSE_MS) : null;
+      waiting.reject(new RequestError(String(code), String(text), retryable === true, retryAfterMs));
     }
     return true;
   }

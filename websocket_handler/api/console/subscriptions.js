@@ -169,7 +169,7 @@ export class Subscriptions extends EventTarget {
     if (!error.retryable) return;
     const ticket = sub.ticket;
     const again = () => ticket === sub.ticket && this.#connection.live && this.#join(sub);
-    setTimeout(again, JOIN_AGAIN_MS * (0.5 + Math.random()));
+    setTimeout(again, error.retryAfterMs ?? JOIN_AGAIN_MS * (0.5 + Math.random()));
   }
 
   #connectionChanged() {
