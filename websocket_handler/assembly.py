@@ -125,6 +125,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         counters=counters,
         new_id=ports.new_log_id,
         finish=finish,
+        chance=ports.random.random,
         group=ports.group,
     )
     recorder = StateRecorder(ports.state_store, node_id, clock, ports.random, log.report)

@@ -247,7 +247,9 @@ class WebSocketServer:
     def _history(self, connection: Connection, command: History) -> None:
         limits = self.node.limits
         most = PageLimits(min(command.limit, limits.history_page_messages), limits.history_page_bytes)
-        feed = self.node.feed(command.project_id, after=command.after, limits=most)
+        feed = self.node.feed(
+            command.project_id, after=command.after, limits=most, is_wanted=lambda: connection.is_open
+        )
 
         def reply(page: Page) -> bytes:
             return replies.history(

@@ -23,8 +23,8 @@ from tests.contract.ports_testing import (
 )
 from tests.contract.ports_testing import segment as made
 from tests.support.clock import BEGIN, SteeredClock
+from websocket_handler.adapters.aws.dynamodb_ends import KNOWLEDGE_S
 from websocket_handler.adapters.aws.dynamodb_log import (
-    KNOWLEDGE_S,
     RETENTION_MARGIN_S,
     DynamoDbLogOptions,
 )

@@ -1,6 +1,6 @@
 """Bugs that the simulation has to find. Each is put into the product only while a test looks for it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -38,9 +38,9 @@ def _plant(build: Callable[[], list[Patch]]) -> Callable[[], list[Patch]]:
 
 
 @contextmanager
-def planted(name: str) -> Iterator[None]:
+def planted(name: str, plants: Mapping[str, Callable[[], list[Patch]]] = PLANTS) -> Iterator[None]:
     """The product with this bug."""
-    patches = PLANTS[name]()
+    patches = plants[name]()
     kept: Sequence[Patch] = [(owner, attribute, getattr(owner, attribute)) for owner, attribute, _ in patches]
     for owner, attribute, replacement in patches:
         setattr(owner, attribute, replacement)
@@ -362,9 +362,7 @@ def an_outage_answers_nobody() -> list[Patch]:
     def changed(self: Any, fault: Any) -> None:
         self._appending = []
         self.queue.take_all()
-        callbacks, self._when_known = self._when_known, []
-        for callback in callbacks:
-            callback(fault)
+        self._when_known.tell(lambda: self._unavailable(fault))
 
     return [(Journal, "_refuse_all", changed)]
 

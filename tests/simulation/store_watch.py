@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, Tail, TooLarge, Unavailable
+from websocket_handler.ports.log_store import Behind, Committed, LogStore, Segment, Tail, TooLarge, Unavailable, always
 
 
 class WatchedStore:
@@ -16,8 +16,10 @@ class WatchedStore:
         self.is_shared = store.is_shared
         self.limits = store.limits
 
-    def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
-        self._store.open(project_id, done)
+    def open(
+        self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always
+    ) -> None:
+        self._store.open(project_id, done, is_wanted)
 
     def append(
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
@@ -35,8 +37,14 @@ class WatchedStore:
             self._committed(project_id, segment)
         done(answer)
 
-    def read(self, project_id: str, after: int, done: Callable[[Tail | Unavailable], None]) -> None:
-        self._store.read(project_id, after, done)
+    def read(
+        self,
+        project_id: str,
+        after: int,
+        done: Callable[[Tail | Unavailable], None],
+        at_turn: Callable[[], int | None] | None = None,
+    ) -> None:
+        self._store.read(project_id, after, done, at_turn)
 
     async def check(self) -> None:
         await self._store.check()

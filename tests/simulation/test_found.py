@@ -1,7 +1,7 @@
 """What the simulation found, made small: each of these failed before its repair."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
@@ -34,7 +34,6 @@ def test_a_cursor_does_not_overtake_the_commit_of_its_own_node() -> None:
     once. Seed 1: the cursor went ahead, found nothing there, and was reset without need."""
     bench = _opened(Tail("e", 9, 0, (segment(1, 9),)), SHORT)
     connection, _ = bench.follow(since=Position("e", 2))
-    bench.hand.answer_read(Tail("e", 9, 0, (segment(1, 9),)))
     bench.publish()
     bench.scheduler.settle()
     bench.hand.answer_read(Tail("e", 10, 0, (segment(1, 9), segment(10, 10))))
@@ -145,10 +144,21 @@ async def test_a_node_that_left_is_followed_to_its_last_word() -> None:
     """Seed 113: a node wrote, and left before the other one looked; who was connected there never heard of it."""
     looks: list[float] = []
     clock = SteeredClock(loop_time)
-    project: Any = SimpleNamespace(
-        is_followed=True,
-        journal=SimpleNamespace(refresh=lambda _done: looks.append(clock.monotonic())),
-    )
+
+    class Followed:
+        """A project that somebody follows. Each look at it is over at once."""
+
+        is_followed = True
+        reader = SimpleNamespace(epoch="e")
+
+        def __init__(self) -> None:
+            self.journal = self
+
+        def refresh(self, done: Callable[[None], None]) -> None:
+            looks.append(clock.monotonic())
+            done(None)
+
+    project: Any = Followed()
     follower = Follower(_Leaving(), cast("Node", SimpleNamespace(projects=[project])), "n", clock)
     begun = clock.monotonic()
     task = asyncio.get_running_loop().create_task(follower.run())

@@ -23,6 +23,7 @@ from websocket_handler.ports.log_store import (
     Tail,
     TooLarge,
     Unavailable,
+    always,
 )
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.frames import RSV1
@@ -37,6 +38,11 @@ SHORT = DeliveryLimits(log=LogLimits(messages=3, bytes=1_000_000, seconds=1e9))
 DOWN = Unavailable("down")
 WALL = 1_000_000.0
 """The wall clock at the beginning."""
+
+
+def no_chance() -> float:
+    """The lowest of the numbers that chance could give."""
+    return 0.0
 
 
 @dataclass(eq=False)
@@ -107,17 +113,23 @@ class HandStore:
         self.reads: list[tuple[int, Told]] = []
         self.asked = 0
         """How many reads there have been."""
+        self.wanted: list[Callable[[], bool]] = []
+        """Tells of each open if somebody waits for it."""
+        self.at_turns: list[Callable[[], int | None] | None] = []
+        """Gives the offset of each read at its turn."""
 
-    def open(self, project_id: str, done: Told) -> None:
+    def open(self, project_id: str, done: Told, is_wanted: Callable[[], bool] = always) -> None:
         self.opens.append(done)
+        self.wanted.append(is_wanted)
 
     def append(self, project_id: str, segment: Segment, done: Answered) -> None:
         assert not self.appends, "one append under way per project"
         self.appends.append((segment, done))
 
-    def read(self, project_id: str, after: int, done: Told) -> None:
+    def read(self, project_id: str, after: int, done: Told, at_turn: Callable[[], int | None] | None = None) -> None:
         self.asked += 1
         self.reads.append((after, done))
+        self.at_turns.append(at_turn)
 
     async def check(self) -> None:
         """It can always be used."""
@@ -259,7 +271,6 @@ class Bench:
         self.scheduler = HandScheduler(self.clock)
         self.counters = Counters()
         self.ids = count(1)
-        self.closed: list[Project] = []
         self.answers: list[Answer] = []
         self.engine = Engine(
             self.store,
@@ -269,9 +280,10 @@ class Bench:
             self.counters,
             lambda: f"id{next(self.ids)}",
             finish,
+            no_chance,
             self.are_resets_told,
         )
-        self.project = Project("p", self.engine, self.closed.append)
+        self.project = Project("p", self.engine)
 
     @property
     def hand(self) -> HandStore:

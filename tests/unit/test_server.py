@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.clock import SteeredClock, loop_time
-from tests.support.doubles import NEVER_OLD, Client, client_of
+from tests.support.doubles import NEVER_OLD, Client, client_of, no_chance
 from tests.support.memory_ports import MemoryForwarder
 from tests.support.observers import NotedConnections
 from tests.support.publications import without_time
@@ -39,7 +39,7 @@ class Desk:
         ids = iter(range(1, 1000))
         loop: Any = asyncio.get_running_loop()
         store = MemoryLogStore(clock, NEVER_OLD)
-        engine = Engine(store, clock, loop, limits, counters, lambda: f"epoch{next(ids)}", finish)
+        engine = Engine(store, clock, loop, limits, counters, lambda: f"epoch{next(ids)}", finish, no_chance)
         self.queues = MemoryForwarder()
         forwarding = Forwarding(self.queues, clock, ForwardLimits(), counters, Random(1))
         options = ServerOptions(Greeting("node", 25, 65536, 256, 100, 1000), SessionLimits())

@@ -13,6 +13,7 @@ from websocket_handler.ports.log_store import (
     Tail,
     TooLarge,
     Unavailable,
+    always,
 )
 from websocket_handler.ports.peers import PEER_LIFETIME_S
 
@@ -34,7 +35,9 @@ class MemoryLogStore:
         self._bytes = 0
         self._logs: OrderedDict[str, ProjectLog] = OrderedDict()
 
-    def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
+    def open(
+        self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always
+    ) -> None:
         log = self._logs.get(project_id)
         if log is None:
             done(Tail(None, 0, 0, ()))
@@ -71,7 +74,13 @@ class MemoryLogStore:
             del self._logs[project_id]
             self._bytes -= log.bytes
 
-    def read(self, project_id: str, after: int, done: Callable[[Tail | Unavailable], None]) -> None:
+    def read(
+        self,
+        project_id: str,
+        after: int,
+        done: Callable[[Tail | Unavailable], None],
+        at_turn: Callable[[], int | None] | None = None,
+    ) -> None:
         log = self._logs.get(project_id)
         if log is None:
             done(Tail(None, 0, 0, ()))

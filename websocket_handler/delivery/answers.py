@@ -32,7 +32,7 @@ class Answers:
     def refuse_command(self, connection: Connection, command: AnyCommand, fault: CommandError) -> None:
         """Answer a command with an error."""
         command_id = id_of(command)
-        self.refuse(connection, CommandError(fault.code, fault.message, command_id=command_id, action=command.action))
+        self.refuse(connection, fault.as_answer(command_id, command.action))
 
     def begin(self, connection: Connection, weight: int, start: Callable[[], None]) -> None:
         """Start a command that is answered later, through the function that `done` makes. Raises CommandError:

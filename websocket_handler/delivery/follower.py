@@ -6,6 +6,7 @@ the ends of the logs that its clients follow, a limited number per second.
 """
 
 import asyncio
+from functools import partial
 from itertools import cycle, islice
 from typing import Final
 
@@ -13,10 +14,13 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.logs.project import Project
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.peers import PEER_LIFETIME_S, Peers, PeersUnavailable
+from websocket_handler.protocol.codes import CommandError
 
 ANNOUNCE_INTERVAL_S: Final = 10.0
 FOLLOW_INTERVAL_S: Final = 1.0
 READS_PER_INTERVAL_MAX: Final = 200
+READS_UNDER_WAY_MAX: Final = 4
+"""However slow the store is: a node that looks around leaves it to its clients' reads."""
 
 
 class Follower:
@@ -28,6 +32,10 @@ class Follower:
         self._node_id = node_id
         self._clock = clock
         self._next = 0
+        self._to_look_at: dict[Project, None] = {}
+        """Those whose turn has come, oldest first: while the store is slow they wait, each once."""
+        self._looking: dict[Project, None] = {}
+        """Those whose read is under way."""
         self._follow_until = clock.monotonic() + PEER_LIFETIME_S
         """Until when to read on. A node that left, or whose announcement was lost, may have written shortly before."""
         self.others: tuple[str, ...] = ()
@@ -54,17 +62,29 @@ class Follower:
 
     def follow(self) -> None:
         """Read the ends of the followed logs. If there are too many, they take turns."""
-        followed = [project for project in self._node.projects if project.is_followed]
+        followed = [project for project in self._node.projects if project.is_followed and project.reader.epoch]
+        # The opening of a log reads its end, so a log that is being opened is left out.
         if not followed:
             return
         count = min(len(followed), READS_PER_INTERVAL_MAX)
         self._next %= len(followed)
         for project in islice(cycle(followed), self._next, self._next + count):
-            self._look(project)
+            if project not in self._looking:
+                self._to_look_at[project] = None
         self._next += count
+        self._look()
 
-    def _look(self, project: Project) -> None:
-        project.journal.refresh(lambda _fault: None)
+    def _look(self) -> None:
+        while self._to_look_at and len(self._looking) < READS_UNDER_WAY_MAX:
+            project = next(iter(self._to_look_at))
+            del self._to_look_at[project]
+            self._looking[project] = None
+            project.journal.refresh(partial(self._looked, project))
+
+    def _looked(self, project: Project, fault: CommandError | None) -> None:
+        del self._looking[project]
+        if fault is None:  # else the store has to answer somebody first, or the node is going away
+            self._look()
 
     async def leave(self) -> None:
         """Say that this node writes no more."""

@@ -16,7 +16,7 @@ from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.project import Project
 from websocket_handler.logs.projects import Projects
 from websocket_handler.logs.queue import Published
-from websocket_handler.ports.log_store import LogStore
+from websocket_handler.ports.log_store import LogStore, always
 from websocket_handler.protocol import publication
 from websocket_handler.protocol.codec import invalid_project_id
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -53,7 +53,7 @@ class Node:
         self._object_bytes_max = min(engine.limits.message_bytes, engine.store.limits.object_bytes)
         self.projects = Projects(engine)
         broadcasting = replace(engine, store=broadcast_store, finish=_as_it_came, are_resets_told=False)
-        self._broadcasts = Project(BROADCASTS, broadcasting, lambda _project: None)
+        self._broadcasts = Project(BROADCASTS, broadcasting)
 
     # Projects
 
@@ -216,11 +216,12 @@ class Node:
         epoch: str | None = None,
         limits: PageLimits | None = None,
         is_over: Callable[[], bool] = lambda: False,
+        is_wanted: Callable[[], bool] = always,
     ) -> Feed:
         """Make a pull cursor on a project's log. Without `limits` its pages are as large as those of `history`. Raises
         CommandError: `invalid_project_id`, `too_many_projects`."""
         most = limits or PageLimits(self.limits.history_page_messages, self.limits.history_page_bytes)
-        return self.project(project_id).feed(most, after=after, epoch=epoch, is_over=is_over)
+        return self.project(project_id).feed(most, after=after, epoch=epoch, is_over=is_over, is_wanted=is_wanted)
 
     # Publishing
 

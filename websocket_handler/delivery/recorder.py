@@ -9,21 +9,24 @@ from typing import Final
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.clock import Clock
-from websocket_handler.ports.state_store import ConnectionRecord, StateStore, StateUnavailable
+from websocket_handler.ports.state_store import ConnectionRecord, StatePostponed, StateStore, StateUnavailable
 
 WRITE_INTERVAL_S: Final = 1.0
 REFRESH_INTERVAL_S: Final = 6 * 3600.0
 """Records expire after a day. The record of a live connection is written again long before that."""
 BATCH_MAX: Final = 200
 RETRY_INTERVAL_MAX_S: Final = 30.0
-"""The longest wait between two attempts while the store fails."""
+"""The longest wait between two attempts while the store fails, or has more important things to do."""
+GONE_MAX: Final = 100_000
+"""How many ended connections may wait until their record is deleted. Beyond that, the oldest records are left to
+expire."""
 
 Report = Callable[[str, dict[str, object]], None]
 
 
 class StateRecorder:
     """Observes a node's connections, gathers what changed, and writes it in batches. A change that could not be written
-    stays gathered. There is at most one entry per connection, so that is bounded."""
+    stays gathered: one entry for each open connection, and at most `GONE_MAX` for those that ended."""
 
     def __init__(self, store: StateStore, node_id: str, clock: Clock, random: Random, report: Report) -> None:
         self._store = store
@@ -49,6 +52,8 @@ class StateRecorder:
         self._changed.pop(connection.connection_id, None)
         if self._recorded.pop(connection.connection_id, None) is not None:
             self._gone[connection.connection_id] = None
+            if len(self._gone) > GONE_MAX:
+                del self._gone[next(iter(self._gone))]
 
     async def run(self) -> None:
         """Write once a second if there is anything to write, until cancelled. While writing fails, try less often."""
@@ -86,6 +91,8 @@ class StateRecorder:
             self._recorded.update((connection.connection_id, connection) for connection in live)
             try:
                 await self._store.write(records, gone, self._clock.wall())
+            except StatePostponed:
+                return False
             except StateUnavailable as fault:
                 if self.fault is None:
                     self._report("state.unavailable", {"reason": str(fault)})

@@ -24,6 +24,8 @@ class Engine:
     """Makes a new id of the characters [A-Za-z0-9_-], for epochs and writers."""
     finish: Callable[[PreparedPublication, int, int], bytes]
     """Makes the bytes that subscribers get, from a publication's head, its offset and its time."""
+    chance: Callable[[], float]
+    """Gives random numbers from 0 to 1, so that clients that are refused together do not come back together."""
     are_resets_told: bool = True
     """False for broadcasts: they promise nothing, so a subscriber is not told that it missed some."""
     group: Group = one_by_one

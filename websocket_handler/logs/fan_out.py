@@ -135,7 +135,7 @@ class FanOut:
         cursor = Cursor(subscriber, self._engine.clock.wall())
         self._cursors[subscriber] = cursor
         self._when_started[cursor] = []
-        self._reader.place(since, rewind, partial(self._start, cursor, confirm))
+        self._reader.place(since, rewind, partial(self._start, cursor, confirm), lambda: cursor.is_live)
         return cursor
 
     def _start(self, cursor: Subscription, confirm: Confirm, start: Start | CommandError) -> None:
@@ -202,7 +202,7 @@ class FanOut:
             page = self._reader.in_memory(cursor.offset, PAGE_MESSAGES_MAX, self._engine.limits.write_bytes)
             if page is None:
                 cursor.state = CursorState.READING
-                self._reader.from_store(cursor.offset, partial(self._page_read, cursor, cursor.offset))
+                self._read(cursor)
                 return
             self._send(cursor, page.until(self.delivered))
 
@@ -211,13 +211,23 @@ class FanOut:
         self._engine.counters.deliveries += len(page.entries)
         cursor.owner.write(cursor.owner.framing.texts(page.payloads))
 
+    def _read(self, cursor: Subscription) -> None:
+        """Ask the store for a page, which is read as long as the cursor waits for it."""
+        asked = cursor.offset
+
+        def is_wanted() -> bool:
+            return cursor.state is CursorState.READING and cursor.offset == asked
+
+        self._reader.from_store(asked, partial(self._page_read, cursor, asked), is_wanted)
+
     def _page_read(self, cursor: Subscription, asked: int, answer: Page | CommandError) -> None:
         """The answer of the store to a cursor that is further back than memory."""
         if cursor.state is not CursorState.READING or cursor.offset != asked:
             return  # the cursor ended or moved while the store was read
         cursor.state = CursorState.BEHIND
         if isinstance(answer, CommandError):
-            self._engine.scheduler.call_later(STORE_RETRY_S, partial(self.resume, cursor))
+            wait_s = max(STORE_RETRY_S, (answer.retry_after_ms or 0) / 1000)
+            self._engine.scheduler.call_later(wait_s, partial(self.resume, cursor))
         elif answer.recovered:
             self._send_all(cursor, answer.until(self.delivered))
             self._catch_up(cursor)

@@ -13,6 +13,7 @@ from typing import Protocol
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Paged, Reader
+from websocket_handler.ports.log_store import always
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
 
@@ -44,15 +45,18 @@ class Feed:
         after: int = 0,
         epoch: str | None = None,
         is_over: Callable[[], bool] = lambda: False,
+        is_wanted: Callable[[], bool] = always,
     ) -> None:
         """Read after the offset `after`, in the log with this epoch; if `epoch` is None, in whatever log there is. If
-        `is_over` returns True when the feed is woken, the feed waits no longer."""
+        `is_over` returns True when the feed is woken, the feed waits no longer. The store reads nothing for the feed
+        once `is_wanted` returns False."""
         self.epoch = epoch
         self.offset = after
         """The offset of the last entry that was returned."""
         self._project = project
         self._limits = limits
         self._is_over = is_over
+        self._is_wanted = is_wanted
         self._woken: asyncio.Event | None = None
         project.feeds[self] = None
 
@@ -62,6 +66,10 @@ class Feed:
         `begin`."""
         assert self.epoch is not None, "the first answer of the log says which it is"
         return Position(self.epoch, self.offset)
+
+    def is_wanted(self) -> bool:
+        """True while somebody waits for what it reads."""
+        return self in self._project.feeds and self._is_wanted()
 
     def close(self) -> None:
         """Stop reading, so that the project may close. Closing twice changes nothing."""
@@ -78,7 +86,7 @@ class Feed:
     async def begin(self, since: Position | None) -> Start:
         """Move to the position `since`, or to the end of the log. Returns where that is. Raises CommandError with
         `store_unavailable`."""
-        start = await _answer(lambda done: self._project.reader.place(since, None, done))
+        start = await _answer(lambda done: self._project.reader.place(since, None, done, self.is_wanted))
         assert isinstance(start, Start)
         self.epoch, self.offset = self._project.reader.epoch, start.offset
         return start
@@ -93,7 +101,7 @@ class Feed:
             done(answer)
 
         limits = self._limits
-        self._project.reader.page(self.epoch, self.offset, limits.messages, limits.bytes, answered)
+        self._project.reader.page(self.epoch, self.offset, limits.messages, limits.bytes, answered, self.is_wanted)
 
     async def next(self, wait_s: float) -> Page | None:
         """Wait for the next page. Returns None if nothing came within `wait_s` seconds, or if `is_over` says so. Raises

@@ -10,10 +10,12 @@ At most one call on the store that may change the log is under way; the state sa
 =========  ============================  ==========================================  =========
 state      what is under way             event                                       next
 =========  ============================  ==========================================  =========
+UNOPENED   nothing                       somebody needs the log                      OPENING
+                                         `close`                                     CLOSED
 OPENING    `store.open`, the first one   the end of the log                          READY
-                                         the store does not answer                   CLOSED
+                                         the store does not answer                   UNOPENED (1)
 READY      nothing                       something waits in the queue                APPENDING
-                                         `refresh`                                   READING (3)
+                                         `refresh`                                   READING (4)
                                          `close`                                     CLOSED
 APPENDING  `store.append`                committed                                   READY
                                          another writer was first                    READING
@@ -31,54 +33,48 @@ CLOSED     nothing, for ever
 (1) everyone who waits gets `store_unavailable`; the next publication asks the store again.
 (2) the observer is told that the log was replaced.
 (3) its halves are written one after the other; a publication that is too large alone is refused, and no other one.
-(3) after a read, what waits in the queue goes first: whoever looks again and again holds up no publication.
+(4) after a read, what waits in the queue goes first: whoever looks again and again holds up no publication.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from websocket_handler.hub.epochs import begin_epoch
 from websocket_handler.hub.keys import KeyWindow
 from websocket_handler.hub.log import ProjectLog, Publication
 from websocket_handler.hub.producers import Producers
 from websocket_handler.logs.engine import Engine
-from websocket_handler.logs.page import Page, entries_after, page_of
+from websocket_handler.logs.known import Known, WhenKnown
+from websocket_handler.logs.observer import Observer
+from websocket_handler.logs.page import entries_after, page_of
 from websocket_handler.logs.queue import PublicationQueue, Published, Waiting, without_known
-from websocket_handler.logs.shared_reads import SharedReads
-from websocket_handler.ports.log_store import Behind, Committed, Segment, SegmentLimits, Tail, TooLarge, Unavailable
+from websocket_handler.logs.refusals import store_unavailable
+from websocket_handler.logs.shared_reads import IsWanted, SharedReads
+from websocket_handler.ports.log_store import (
+    Behind,
+    Committed,
+    Segment,
+    SegmentLimits,
+    Tail,
+    TooLarge,
+    Unavailable,
+    always,
+)
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.ordinal import MARK
 from websocket_handler.protocol.publication import PreparedPublication
 
-Known = Callable[[CommandError | None], None]
-"""Called once: when the log is known, or with why it is not."""
 RACES_MAX: Final = 100
 """Lost races in a row after which publishers are told to retry: another node writes faster than this one reads."""
-
-
-class Observer(Protocol):
-    """Whom the journal tells what happens to the log. All calls come in the order of the log."""
-
-    def appended(self, page: Page) -> None:
-        """These entries are committed, and in the log."""
-        ...
-
-    def replaced(self, end: Position, beginning: int) -> None:
-        """The log is known for the first time, or is another one now. `beginning` is the offset before the oldest
-        entry that can be read."""
-        ...
-
-    def closed(self) -> None:
-        """The log could not be opened."""
-        ...
 
 
 class State(Enum):
     """What is under way: the table at the top of this file."""
 
+    UNOPENED = auto()
     OPENING = auto()
     READY = auto()
     APPENDING = auto()
@@ -119,7 +115,7 @@ class Journal:
         """What waits for the next segment; lives as long as the journal."""
         self.reads = SharedReads(project_id, engine.store, self._saw)
         """The reads of the store that are under way, for whoever reads further back than memory."""
-        self.state = State.OPENING
+        self.state = State.UNOPENED
         self.looks_begun = 0
         """How often the journal has asked the store what follows the head."""
         self.looks_ended = 0
@@ -131,8 +127,8 @@ class Journal:
         """The idempotency keys of this epoch; another object after every opening anew."""
         self.producers = Producers(engine.limits.producers)
         """How far each producer's publications have come, whoever wrote them; it outlives an epoch."""
-        self._when_known: list[Known] = []
-        """Who waits until the log is known, or known anew; emptied at each READY."""
+        self._when_known = WhenKnown()
+        """Emptied at each READY."""
         self._appending: list[Waiting] = []
         """The publications of the segment that is being written; empty in all states but APPENDING."""
         self._appending_bytes = 0
@@ -147,15 +143,15 @@ class Journal:
         """What the next segment may hold: less than usual after one was too large for the store."""
 
     def open(self) -> None:
-        """Ask the store for the end of the log. Call once, when the observer can be told."""
-        self._engine.store.open(self.project_id, self._opened)
-
-    # What is known
+        """Ask the store for the end of the log, unless that was done. Call it when the observer can be told."""
+        if self.state is State.UNOPENED:
+            self.state = State.OPENING
+            self._engine.store.open(self.project_id, self._opened, self._is_wanted)
 
     @property
     def is_idle(self) -> bool:
         """True while nobody publishes or waits."""
-        return self.state is State.READY and not self.queue.waiting and not self._is_flush_planned
+        return self.state in (State.READY, State.UNOPENED) and not (self.queue.waiting or self._is_flush_planned)
 
     @property
     def is_settled(self) -> bool:
@@ -166,29 +162,34 @@ class Journal:
         """True if the log holds a publication with this idempotency key, as long as keys are remembered."""
         return self._keys.holds(key, self._engine.clock.wall())
 
-    def when_known(self, callback: Known) -> None:
-        """Call once the log is known, or with why it cannot be had; at once when it is known already."""
-        if self.state is State.OPENING or self.state is State.REOPENING:
-            self._when_known.append(callback)
-        elif self.state is State.CLOSED:
-            callback(unavailable())
+    def when_known(self, callback: Known, is_wanted: IsWanted = always) -> None:
+        """Call once the log is known, or with why it cannot be had; at once when it is known already. `is_wanted` says
+        no as soon as nobody waits for it any more."""
+        if self.state is State.CLOSED:
+            callback(self._unavailable(None))
+        elif self.state in (State.UNOPENED, State.OPENING, State.REOPENING):
+            self._when_known.add(callback, is_wanted)
+            self.open()
         else:
             callback(None)
+
+    def _is_wanted(self) -> bool:
+        return bool(self.queue.waiting) or self._when_known.is_wanted
 
     def close(self) -> None:
         """Let go of the project. It must be idle."""
         self.state = State.CLOSED
 
-    # Opening
-
     def _opened(self, tail: Tail | Unavailable) -> None:
-        if isinstance(tail, Unavailable):
-            self.state = State.CLOSED
-            self._observer.closed()
-            self._refuse_all(unavailable())
+        if isinstance(tail, Tail):
+            self._adopt(tail)
+            self._become_ready()
             return
-        self._adopt(tail)
-        self._become_ready()
+        self.state = State.UNOPENED
+        if tail.is_unwanted and self._is_wanted():  # somebody came at that moment
+            self.open()
+        else:
+            self._refuse_all(tail)
 
     def _adopt(self, tail: Tail) -> None:
         """Take over the log as the store has it."""
@@ -202,9 +203,7 @@ class Journal:
 
     def _become_ready(self) -> None:
         self.state = State.READY
-        callbacks, self._when_known = self._when_known, []
-        for callback in callbacks:
-            callback(None)
+        self._when_known.tell(lambda: None)
         self._plan_flush()
 
     # Publishing
@@ -220,12 +219,14 @@ class Journal:
         """Raises CommandError (`overloaded`, `store_unavailable`) unless `count` more publications of `size` bytes
         together may wait."""
         if self.state is State.CLOSED:
-            raise unavailable()
+            raise self._unavailable(None)
         if self._appending:  # they wait again when another writer is first
             count, size = count + len(self._appending), size + self._appending_bytes
         self.queue.check_room(count, size)
 
     def _plan_flush(self) -> None:
+        if self.queue.waiting:
+            self.open()
         if self.queue.waiting and not self._is_flush_planned and self.state is State.READY:
             self._is_flush_planned = True
             self._engine.scheduler.call_soon(self._flush)
@@ -272,7 +273,7 @@ class Journal:
             case TooLarge():
                 self._divide()
             case Unavailable():
-                self._give_up()
+                self._give_up(answer)
 
     def _divide(self) -> None:
         """The store takes no segment of this size, although each publication was small enough where it came in. The
@@ -317,7 +318,7 @@ class Journal:
         self.queue.put_back(batch)
         if self._races > RACES_MAX:
             self._races = 0
-            self._give_up()
+            self._give_up(None)
             return
         self._read_on(segment)
 
@@ -331,7 +332,7 @@ class Journal:
         self.looks_ended = self.looks_begun
         self._was_read = True
         if isinstance(tail, Unavailable):
-            self._give_up()
+            self._give_up(tail)
             return
         if not self._goes_on_in(tail):
             self.state = State.REOPENING
@@ -357,25 +358,27 @@ class Journal:
     def _reopened(self, tail: Tail | Unavailable) -> None:
         """The store's log is another one than ours: go on with that, and tell everyone."""
         if isinstance(tail, Unavailable):
-            self._give_up()
+            self._give_up(tail)
             return
         self._keys = KeyWindow(self._engine.limits.key_count, self._engine.limits.key_seconds)
         self._engine.counters.subscription_resets += 1
         self._adopt(tail)
         self._become_ready()
 
-    def _give_up(self) -> None:
+    def _give_up(self, answer: Unavailable | None) -> None:
         """The store does not answer: nobody waits longer than it took to find out. The next use asks again."""
         self.state = State.READY
-        self._refuse_all(unavailable())
+        self._refuse_all(answer)
 
-    def _refuse_all(self, fault: CommandError) -> None:
+    def _refuse_all(self, answer: Unavailable | None) -> None:
         refused, self._appending = [*self._appending, *self.queue.take_all()], []
-        callbacks, self._when_known = self._when_known, []
+        when_known, self._when_known = self._when_known, WhenKnown()
         for waiting in refused:
-            waiting.answer(fault)
-        for callback in callbacks:
-            callback(fault)
+            waiting.answer(self._unavailable(answer))
+        when_known.tell(lambda: self._unavailable(answer))
+
+    def _unavailable(self, answer: Unavailable | None) -> CommandError:
+        return store_unavailable(answer, self._engine.chance)
 
     # Reading
 
@@ -383,9 +386,10 @@ class Journal:
         """Read what another node may have written since, deliver it, then call `done`. A read that is under way counts
         as this one: see `looks_ended`."""
         if self.state is State.CLOSED:
-            done(unavailable())
+            done(self._unavailable(None))
             return
-        self._when_known.append(done)
+        self._when_known.add(done, always)
+        self.open()
         if self.state is State.READY and not (self._was_read and self.queue):
             self._read_on(None)
 
@@ -393,8 +397,3 @@ class Journal:
         """A reader's look at the store: the log may have lost its beginning."""
         if not isinstance(tail, Unavailable) and tail.epoch == self.log.epoch:
             self.log.floor = max(self.log.floor, tail.floor)
-
-
-def unavailable() -> CommandError:
-    """The answer while the log store does not answer."""
-    return CommandError(ErrorCode.STORE_UNAVAILABLE, "the log store does not answer; what was confirmed is safe")

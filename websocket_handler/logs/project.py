@@ -8,6 +8,7 @@ from websocket_handler.logs.feed import Feed, PageLimits
 from websocket_handler.logs.journal import Journal
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Reader
+from websocket_handler.ports.log_store import always
 from websocket_handler.protocol.messages import Position
 
 
@@ -15,17 +16,15 @@ class Project:
     """Joins the parts of one project. The journal writes. It tells the push cursors, and the project wakes the
     feeds."""
 
-    __slots__ = ("_closed", "fan_out", "feeds", "journal", "project_id", "reader", "used_at")
+    __slots__ = ("fan_out", "feeds", "journal", "project_id", "reader", "used_at")
 
-    def __init__(self, project_id: str, engine: Engine, closed: Callable[["Project"], None]) -> None:
-        """`closed` is called if the log cannot be opened, possibly before this returns."""
+    def __init__(self, project_id: str, engine: Engine) -> None:
         self.project_id = project_id
         self.used_at = engine.clock.monotonic()
         self.journal = Journal(project_id, engine, self)
         self.reader = Reader(self.journal, engine)
         self.fan_out = FanOut(project_id, self.reader, engine)
         self.feeds: dict[Feed, None] = {}
-        self._closed = closed
         self.journal.open()
 
     # journal.Observer
@@ -41,10 +40,6 @@ class Project:
         self.fan_out.replaced(end, beginning)
         self.wake()
 
-    def closed(self) -> None:
-        """See `Observer`."""
-        self._closed(self)
-
     # Feeds
 
     def feed(
@@ -54,9 +49,10 @@ class Project:
         after: int = 0,
         epoch: str | None = None,
         is_over: Callable[[], bool] = lambda: False,
+        is_wanted: Callable[[], bool] = always,
     ) -> Feed:
         """Make a pull cursor. It keeps the project open until it is closed."""
-        return Feed(self, limits, after=after, epoch=epoch, is_over=is_over)
+        return Feed(self, limits, after=after, epoch=epoch, is_over=is_over, is_wanted=is_wanted)
 
     def wake(self) -> None:
         """Wake every feed."""

@@ -4,7 +4,6 @@ for all of them together."""
 from collections.abc import Iterator
 
 from websocket_handler.logs.engine import Engine
-from websocket_handler.logs.journal import State
 from websocket_handler.logs.project import Project
 from websocket_handler.protocol.codec import invalid_project_id
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -40,14 +39,9 @@ class Projects:
                 raise invalid_project_id()
             if len(self._open) >= self._engine.limits.projects:
                 self._close_one_idle()
-            project = Project(project_id, self._engine, self._closed)
-            if project.journal.state is not State.CLOSED:  # a store may fail before `open` returns
-                self._open[project_id] = project
+            project = self._open[project_id] = Project(project_id, self._engine)
         project.used_at = self._engine.clock.monotonic()
         return project
-
-    def _closed(self, project: Project) -> None:
-        self._open.pop(project.project_id, None)
 
     def _close_one_idle(self) -> None:
         idle = [project for project in self if project.is_idle]
@@ -57,7 +51,7 @@ class Projects:
 
     def _close(self, project: Project) -> None:
         project.journal.close()
-        self._closed(project)
+        del self._open[project.project_id]
 
     def sweep(self) -> None:
         """Close idle projects, remove publications that are too old, and keep the total within its maximum. Called

@@ -7,9 +7,11 @@ from functools import partial
 from websocket_handler.hub.epochs import was_never_written
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.engine import Engine
-from websocket_handler.logs.journal import Journal, unavailable
+from websocket_handler.logs.journal import Journal
 from websocket_handler.logs.page import Page, moved_to, page_in, page_of
-from websocket_handler.ports.log_store import Tail, Unavailable
+from websocket_handler.logs.refusals import store_unavailable
+from websocket_handler.logs.shared_reads import IsWanted
+from websocket_handler.ports.log_store import Tail, Unavailable, always
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
 
@@ -33,17 +35,20 @@ class Reader:
         """The epoch of the log as it is now; empty until it is known."""
         return self._journal.log.epoch
 
-    def place(self, since: Position | None, rewind: int | None, done: Placed) -> None:
-        """Find where a new cursor starts. `done` gets what is true at that moment."""
+    def place(self, since: Position | None, rewind: int | None, done: Placed, is_wanted: IsWanted) -> None:
+        """Find where a new cursor starts. `done` gets what is true at that moment. Nothing is read once `is_wanted`
+        says no."""
 
         def known(fault: CommandError | None) -> None:
             if fault is None and since is not None and self._may_be_ahead(since.epoch, since.offset):
                 # Another node may have written what this client has seen: look before saying no.
-                self._reach(since.epoch, since.offset, lambda error: self._decide(since, rewind, done, error))
+                self._reach(
+                    since.epoch, since.offset, lambda error: self._decide(since, rewind, done, is_wanted, error)
+                )
             else:
-                self._decide(since, rewind, done, fault)
+                self._decide(since, rewind, done, is_wanted, fault)
 
-        self._journal.when_known(known)
+        self._journal.when_known(known, is_wanted)
 
     def _may_be_ahead(self, epoch: str | None, offset: int) -> bool:
         """True if this node does not know the position, and another node may know it."""
@@ -69,7 +74,14 @@ class Reader:
 
         journal.refresh(partial(looked, journal.log.position))
 
-    def _decide(self, since: Position | None, rewind: int | None, done: Placed, fault: CommandError | None) -> None:
+    def _decide(
+        self,
+        since: Position | None,
+        rewind: int | None,
+        done: Placed,
+        is_wanted: IsWanted,
+        fault: CommandError | None,
+    ) -> None:
         if fault is not None:
             done(fault)
             return
@@ -84,15 +96,15 @@ class Reader:
         def verified(tail: Tail | Unavailable) -> None:
             """Further back than memory: only what the store still has may be promised."""
             if isinstance(tail, Unavailable):
-                done(unavailable())
+                done(store_unavailable(tail, self._engine.chance))
             elif self._journal.log is not log:  # another one since, in which the offset means nothing
-                self._decide(since, rewind, done, None)
+                self._decide(since, rewind, done, is_wanted, None)
             elif page_in(tail, log.epoch, start.offset) is not None:
                 done(start)
             else:
                 done(Start(self._floor_after(start.offset, tail), recovered=since is None))
 
-        self._journal.reads.read(start.offset, verified)
+        self._journal.reads.read(start.offset, log.epoch, verified, is_wanted)
 
     def _is_beginning(self, since: Position) -> bool:
         """True if `since` is the position before the first publication of an epoch under which nothing was ever
@@ -119,14 +131,14 @@ class Reader:
         log = self._journal.log
         return page_of(log.epoch, after, log.after(after, count_max, bytes_max)) if log.covers(after) else None
 
-    def from_store(self, after: int, done: Paged) -> None:
+    def from_store(self, after: int, done: Paged, is_wanted: IsWanted) -> None:
         """What the store has after `after`, up to this node's head. `done` gets a page without entries that is not
-        recovered when nothing follows there: its `last` is where to go on."""
+        recovered when nothing follows there: its `last` is where to go on. Nothing is read once `is_wanted` says no."""
 
         def answered(tail: Tail | Unavailable) -> None:
             log = self._journal.log
             if isinstance(tail, Unavailable):
-                done(unavailable())
+                done(store_unavailable(tail, self._engine.chance))
                 return
             found = page_in(tail, log.epoch, after)
             if found is None:
@@ -134,20 +146,29 @@ class Reader:
             else:  # the store may be ahead: its newest segment is delivered when it is ours
                 done(found.until(log.head))
 
-        self._journal.reads.read(after, answered)
+        self._journal.reads.read(after, self.epoch, answered, is_wanted)
 
-    def page(self, epoch: str | None, after: int, count_max: int, bytes_max: int, done: Paged) -> None:
+    def page(
+        self,
+        epoch: str | None,
+        after: int,
+        count_max: int,
+        bytes_max: int,
+        done: Paged,
+        is_wanted: IsWanted = always,
+    ) -> None:
         """The page after a position, within both maxima, at least one entry if there is one. With `epoch` None the
-        offset counts in whatever log there is. A page that is not `recovered` begins at the oldest entry there is."""
+        offset counts in whatever log there is. A page that is not `recovered` begins at the oldest entry there is.
+        Nothing is read once `is_wanted` says no."""
 
         def known(fault: CommandError | None) -> None:
             log = self._journal.log
             if fault is not None:
                 done(fault)
             elif epoch in (None, log.epoch) and after <= log.head:
-                self._page(after, count_max, bytes_max, done, recovered=True)
+                self._page(after, count_max, bytes_max, done, is_wanted, recovered=True)
             else:  # a position that this log never had
-                self._page(self._journal.log.beginning, count_max, bytes_max, done, recovered=False)
+                self._page(log.beginning, count_max, bytes_max, done, is_wanted, recovered=False)
 
         def opened(fault: CommandError | None) -> None:
             if fault is None and self._may_be_ahead(epoch, after):
@@ -155,9 +176,11 @@ class Reader:
             else:
                 known(fault)
 
-        self._journal.when_known(opened)
+        self._journal.when_known(opened, is_wanted)
 
-    def _page(self, after: int, count_max: int, bytes_max: int, done: Paged, *, recovered: bool) -> None:
+    def _page(
+        self, after: int, count_max: int, bytes_max: int, done: Paged, is_wanted: IsWanted, *, recovered: bool
+    ) -> None:
         page = self.in_memory(after, count_max, bytes_max)
         if page is not None:
             done(page if recovered else page_of(page.epoch, after, page.entries, recovered=False))
@@ -170,6 +193,6 @@ class Reader:
                 found = answer.first_part(count_max, bytes_max)
                 done(page_of(found.epoch, found.after, found.entries, recovered=recovered))
             else:
-                self._page(answer.last, count_max, bytes_max, done, recovered=False)
+                self._page(answer.last, count_max, bytes_max, done, is_wanted, recovered=False)
 
-        self.from_store(after, answered)
+        self.from_store(after, answered, is_wanted)

@@ -1,36 +1,145 @@
-"""Reads of the log store after one offset, shared: a thousand clients that resume from one position cause one read."""
+"""Reads of one project's log from the store, shared: one is under way, whoever asks.
+
+Who waits is answered from the first page that has what follows its offset. The next read goes on where the last page
+ended, as long as somebody waits there or further on; then it begins at the lowest offset that anybody waits for. So a
+crowd at a thousand offsets causes one walk through the log, and nobody waits for longer than two of them. (Walks that
+always began at the lowest offset would never reach the others while newcomers keep coming.)
+"""
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 from websocket_handler.ports.log_store import LogStore, Tail, Unavailable
 
 Read = Callable[[Tail | Unavailable], None]
+IsWanted = Callable[[], bool]
+NOBODY_WAITS = Unavailable("nobody waits for it any more", is_unwanted=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waiter:
+    """Who waits for what follows the offset `after` of an epoch."""
+
+    after: int
+    epoch: str
+    done: Read
+    is_wanted: IsWanted
+    begun: int
+    """How many reads had begun when it came: those cannot tell it that its log was replaced."""
 
 
 class SharedReads:
-    """The reads of one project that are under way."""
+    """The read that is under way, and who waits.
 
-    __slots__ = ("_answered", "_project_id", "_store", "_waiting")
+    A cursor or a feed waits at most once, so the maxima of connections, subscriptions and commands bound how many wait.
+    """
+
+    __slots__ = (
+        "_after",
+        "_answered",
+        "_begun",
+        "_ended_at",
+        "_is_going_on",
+        "_is_reading",
+        "_project_id",
+        "_store",
+        "_told",
+        "_waiting",
+    )
 
     def __init__(self, project_id: str, store: LogStore, answered: Read) -> None:
         """`answered` sees every answer first."""
         self._project_id = project_id
         self._store = store
         self._answered = answered
-        self._waiting: dict[int, list[Read]] = {}
-        """Who waits, by the offset that is read after; an entry lives as long as its read."""
+        self._waiting: list[Waiter] = []
+        self._told: Tail | Unavailable | None = None
+        """The answer, while it is passed on: who asks from within may get it, too."""
+        self._after = 0
+        """The offset that the read under way, or the last one, began after."""
+        self._begun = 0
+        """How many reads have begun."""
+        self._ended_at = 0
+        """The last offset of the last page."""
+        self._is_reading = False
+        self._is_going_on = False
+        """True while `_go_on` runs: a store that answers at once does not call it again from within."""
 
-    def read(self, after: int, done: Read) -> None:
-        """Read the store after the offset `after`."""
-        waiting = self._waiting.get(after)
-        if waiting is not None:
-            waiting.append(done)
+    def read(self, after: int, epoch: str, done: Read, is_wanted: IsWanted) -> None:
+        """Read the store after the offset `after` of the epoch. `done` is called once. No read begins for those whose
+        `is_wanted` says no by then."""
+        if self._told is not None and has_next(self._told, after, epoch):
+            done(self._told)
             return
-        self._waiting[after] = [done]
-        self._store.read(self._project_id, after, partial(self._answer, after))
+        self._waiting.append(Waiter(after, epoch, done, is_wanted, self._begun))
+        self._go_on()
 
-    def _answer(self, after: int, tail: Tail | Unavailable) -> None:
+    def _go_on(self) -> None:
+        if self._is_going_on:
+            return
+        self._is_going_on = True
+        while not self._is_reading and (after := self._next()) is not None:
+            self._is_reading = True
+            self._store.read(self._project_id, after, self._answer, self._next)
+        self._is_going_on = False
+
+    def _next(self) -> int | None:
+        """After which offset to read now, for all who wait; None if nobody does. It is asked again when a read that had
+        to wait begins: by then many more may have come."""
+        for waiter in self._take(lambda waiter: not waiter.is_wanted()):
+            waiter.done(NOBODY_WAITS)
+        self._begun += 1
+        after = next_offset([waiter.after for waiter in self._waiting], self._ended_at)
+        if after is not None:
+            self._after = after
+        return after
+
+    def _take(self, is_meant: Callable[[Waiter], bool]) -> list[Waiter]:
+        """Take those out who are meant."""
+        taken: list[Waiter] = []
+        kept: list[Waiter] = []
+        for waiter in self._waiting:
+            (taken if is_meant(waiter) else kept).append(waiter)
+        self._waiting = kept
+        return taken
+
+    def _answer(self, tail: Tail | Unavailable) -> None:
+        if not (isinstance(tail, Unavailable) and tail.is_unwanted):  # else those who came since wait for the next one
+            self._pass_on(tail)
+        self._is_reading = False
+        self._go_on()
+
+    def _pass_on(self, tail: Tail | Unavailable) -> None:
         self._answered(tail)
-        for done in self._waiting.pop(after):
-            done(tail)
+        if isinstance(tail, Tail) and tail.segments:
+            self._ended_at = tail.segments[-1].last
+        self._told = tail
+        for waiter in self._take(lambda waiter: self._is_told(waiter, tail)):
+            waiter.done(tail)
+        self._told = None
+
+    def _is_told(self, waiter: Waiter, tail: Tail | Unavailable) -> bool:
+        """True if a read of its own would tell the waiter the same as this one."""
+        if has_next(tail, waiter.after, waiter.epoch):
+            return True
+        is_asked_for = waiter.begun < self._begun
+        return is_asked_for and (waiter.after == self._after or is_left_out(tail, waiter.after))
+
+
+def next_offset(offsets: list[int], ended_at: int) -> int | None:
+    """After which of these offsets to read next: the lowest one at or behind the end of the last page, else the lowest
+    of all; None if there is none."""
+    return min((offset for offset in offsets if offset >= ended_at), default=min(offsets, default=None))
+
+
+def has_next(tail: Tail | Unavailable, offset: int, epoch: str) -> bool:
+    """True if an answer has what follows `offset`, or says that the store does not answer."""
+    if isinstance(tail, Unavailable):
+        return True
+    segments = tail.segments
+    return tail.epoch == epoch and bool(segments) and segments[0].first <= offset + 1 <= segments[-1].last
+
+
+def is_left_out(tail: Tail | Unavailable, offset: int) -> bool:
+    """True if an answer says that nothing is left of what followed `offset`."""
+    return isinstance(tail, Tail) and not tail.segments and (tail.epoch is None or offset < tail.floor)

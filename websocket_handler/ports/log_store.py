@@ -73,10 +73,19 @@ class TooLarge:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The store did not answer in time. It may have written the segment, or may still write it. The next write tells:
-    then the answer is `Behind`."""
+    """The store did not answer in time, or was not asked because it has too much to do. It may have written the
+    segment, or may still write it. The next write tells: then the answer is `Behind`."""
 
     reason: str
+    retry_after_s: float = 0.0
+    """When the store will have had time for what waits now; 0 if nobody knows."""
+    is_unwanted: bool = False
+    """True if it was not asked because nobody waited for the answer any more."""
+
+
+def always() -> bool:
+    """True: of a request that somebody waits for, whatever happens."""
+    return True
 
 
 class LogStore(Protocol):
@@ -92,8 +101,13 @@ class LogStore(Protocol):
     limits: SegmentLimits
     """The most that one `append` takes."""
 
-    def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
-        """Read the end of the log, as much as history and idempotency keys need. The read is strongly consistent."""
+    def open(
+        self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always
+    ) -> None:
+        """Read the end of the log, as much as history and idempotency keys need. The read is strongly consistent.
+
+        If the request has to wait, and `is_wanted` says no when it could begin, the store reads nothing and answers
+        `Unavailable` with `is_unwanted`."""
         ...
 
     def append(
@@ -104,10 +118,20 @@ class LogStore(Protocol):
         retries on its own for a limited time, and then answers `Unavailable`."""
         ...
 
-    def read(self, project_id: str, after: int, done: Callable[[Tail | Unavailable], None]) -> None:
+    def read(
+        self,
+        project_id: str,
+        after: int,
+        done: Callable[[Tail | Unavailable], None],
+        at_turn: Callable[[], int | None] | None = None,
+    ) -> None:
         """Read consecutive segments that continue after the offset `after`; the first one may begin earlier. Their size
         is limited, but there is at least one if there is any. The answer has no segment if nothing follows, or if what
-        followed is no longer retained; `floor` tells which."""
+        followed is no longer retained; `floor` tells which.
+
+        If the request has to wait, the store calls `at_turn` when it could begin. It gives the offset to read after
+        instead, or None if nobody waits any more; then the store reads nothing and answers `Unavailable` with
+        `is_unwanted`."""
         ...
 
     async def check(self) -> None:

@@ -20,6 +20,10 @@ class StateUnavailable(Exception):
     """The store did not take a write. The next write repeats what is missing."""
 
 
+class StatePostponed(Exception):
+    """The store has something more important to do. The next write repeats what is missing."""
+
+
 class StateStore(Protocol):
     """Records connections and subscriptions, away from the hot path. The records of a node that died expire on their
     own."""
@@ -29,5 +33,5 @@ class StateStore(Protocol):
 
     async def write(self, changed: Sequence[ConnectionRecord], gone: Sequence[str], now: float) -> None:
         """Record these connections as they are now, and delete the records of those in `gone`. Idempotent. `now` is
-        wall-clock seconds. Raises StateUnavailable; then the caller may repeat everything."""
+        wall-clock seconds. Raises StateUnavailable or StatePostponed; then the caller may repeat everything."""
         ...

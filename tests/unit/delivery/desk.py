@@ -12,6 +12,7 @@ from tests.support.doubles import (
     WALL,
     HandScheduler,
     connect,
+    no_chance,
 )
 from tests.support.observers import NotedConnections
 from websocket_handler.adapters.memory import MemoryLogStore
@@ -42,7 +43,14 @@ class Desk:
         self.store = store or MemoryLogStore(self.clock, NEVER_OLD)
         ids = iter(range(1, 1_000_000))
         self.engine = Engine(
-            self.store, self.clock, self.scheduler, self.limits, Counters(), lambda: f"id{next(ids)}", finish
+            self.store,
+            self.clock,
+            self.scheduler,
+            self.limits,
+            Counters(),
+            lambda: f"id{next(ids)}",
+            finish,
+            no_chance,
         )
         self.noted = NotedConnections()
         self.node = Node(self.engine, MemoryLogStore(self.clock, NEVER_OLD), observer or self.noted)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from tests.support.clock import SteeredClock, loop_time
-from tests.support.doubles import NEVER_OLD
+from tests.support.doubles import NEVER_OLD, no_chance
 from tests.support.memory_ports import MemoryUpdateSource
 from tests.support.observers import NotedConnections
 from websocket_handler.adapters.memory import MemoryLogStore
@@ -69,9 +69,15 @@ class SharedStore(MemoryLogStore):
         else:
             super().append(project_id, segment, done)
 
-    def read(self, project_id: str, after: int, done: Callable[[Tail | Unavailable], None]) -> None:
+    def read(
+        self,
+        project_id: str,
+        after: int,
+        done: Callable[[Tail | Unavailable], None],
+        at_turn: Callable[[], int | None] | None = None,
+    ) -> None:
         self.reads.append(project_id)
-        super().read(project_id, after, done)
+        super().read(project_id, after, done, at_turn)
 
     def failure(self) -> str | None:
         return "down" if self.is_down else None
@@ -86,7 +92,7 @@ class Gateway:
         ids = count(1)
         loop: Any = asyncio.get_running_loop()
         most = limits or DeliveryLimits(log=NEVER_OLD)
-        engine = Engine(store, clock, loop, most, self.counters, lambda: f"{id(self)}-{next(ids)}", finish)
+        engine = Engine(store, clock, loop, most, self.counters, lambda: f"{id(self)}-{next(ids)}", finish, no_chance)
         self.node = Node(engine, MemoryLogStore(clock, NEVER_OLD), NotedConnections())
         report = lambda event, fields: self.events.append((event, fields))  # noqa: E731
         self.consumer = UpdateConsumer(source, self.node, self.counters, Random(1), report)

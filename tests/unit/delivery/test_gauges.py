@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.support.clock import SteeredClock
-from tests.support.doubles import NEVER_OLD, client_of, connect
+from tests.support.doubles import NEVER_OLD, client_of, connect, no_chance
 from tests.support.observers import NotedConnections
 from tests.support.virtual_time import in_virtual_time
 from tests.unit.delivery.agent_queues import Desk
@@ -22,7 +22,7 @@ from websocket_handler.telemetry.counters import Counters, Gauges
 async def test_everything_is_counted_when_it_is_asked_for() -> None:
     desk, clock, loop = Desk(), SteeredClock(), asyncio.get_running_loop()
     store, limits, ids = MemoryLogStore(clock, NEVER_OLD), DeliveryLimits(log=NEVER_OLD), iter(range(100))
-    engine = Engine(store, clock, loop, limits, Counters(), lambda: f"id{next(ids)}", finish)
+    engine = Engine(store, clock, loop, limits, Counters(), lambda: f"id{next(ids)}", finish, no_chance)
     node = Node(engine, MemoryLogStore(clock, NEVER_OLD), NotedConnections())
     waiting = {"pm": 0, "dev": 0, "qa": 0, "ops": 0}
     assert gauges_of(node, desk.forwarding, is_draining=False) == Gauges(forwards_waiting=waiting)

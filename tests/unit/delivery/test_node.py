@@ -18,7 +18,7 @@ from tests.unit.delivery.desk import Desk
 from websocket_handler.delivery.node import Confirmed
 from websocket_handler.hub.log import PUBLICATION_OVERHEAD_BYTES
 from websocket_handler.logs.limits import DeliveryLimits
-from websocket_handler.ports.log_store import Committed, Unavailable
+from websocket_handler.ports.log_store import Committed, Unavailable, always
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position, Subscribe
 
@@ -139,18 +139,18 @@ class _RefusesAtOnce(HandStore):
 
     is_down = True
 
-    def open(self, project_id: str, done: Any) -> None:
+    def open(self, project_id: str, done: Any, is_wanted: Any = always) -> None:
         done(Unavailable("down") if self.is_down else EMPTY)
 
 
-def test_a_store_that_refuses_before_it_returns_leaves_no_closed_project_behind() -> None:
+def test_a_store_that_refuses_before_it_returns_is_asked_again_by_the_next_use() -> None:
     store = _RefusesAtOnce()
     desk = Desk(store=store)
     connection = desk.connect()
     assert code_of(desk.publish()[0]) is ErrorCode.STORE_UNAVAILABLE
     assert code_of(desk.subscribe(connection)[0]) is ErrorCode.STORE_UNAVAILABLE
     assert connection.subscriptions == {}
-    assert list(desk.node.projects) == []
+    assert [project.is_idle for project in desk.node.projects] == [True], "it is closed when nobody comes back"
     store.is_down = False
     assert isinstance(desk.subscribe(connection)[0], Confirmed)
     desk.publish()

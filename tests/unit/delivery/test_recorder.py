@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from random import Random
 
+import pytest
+
 from tests.support.clock import SteeredClock, loop_time
 from tests.support.memory_ports import MemoryStateStore
 from tests.support.virtual_time import in_virtual_time
 from tests.unit.delivery.desk import Desk as NodeDesk
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.delivery.recorder import BATCH_MAX, REFRESH_INTERVAL_S, StateRecorder
-from websocket_handler.ports.state_store import ConnectionRecord, StateUnavailable
+from websocket_handler.delivery.recorder import BATCH_MAX, GONE_MAX, REFRESH_INTERVAL_S, StateRecorder
+from websocket_handler.ports.state_store import ConnectionRecord, StatePostponed, StateUnavailable
 
 
 class Store(MemoryStateStore):
@@ -20,6 +22,7 @@ class Store(MemoryStateStore):
     def __init__(self) -> None:
         super().__init__()
         self.is_down = False
+        self.is_busy = False
         self.tries: list[float] = []
         self.writes: list[tuple[int, int]] = []
         self.before_write: Callable[[], object] = lambda: None
@@ -29,6 +32,8 @@ class Store(MemoryStateStore):
         self.before_write()
         if self.is_down:
             raise StateUnavailable("down")
+        if self.is_busy:
+            raise StatePostponed("busy")
         self.writes.append((len(changed), len(gone)))
         await super().write(changed, gone, now)
 
@@ -192,3 +197,46 @@ async def test_the_records_of_live_connections_are_written_again_before_they_exp
     desk.arrive()
     await asyncio.sleep(REFRESH_INTERVAL_S + 10)
     assert desk.state.writes == [(1, 0), (1, 0)]
+
+
+@in_virtual_time
+async def test_what_a_busy_store_postponed_is_written_later_and_is_no_failure() -> None:
+    desk = Desk()
+    desk.run()
+    desk.state.is_busy = True
+    desk.arrive("a")
+    await asyncio.sleep(1.1)
+    desk.arrive("b")
+    await asyncio.sleep(20)
+    assert desk.recorder.fault is None
+    assert desk.events == []
+    assert desk.state.records == {}
+    tries = len(desk.state.tries)
+    assert tries < 10, "the pauses grow"
+    desk.state.is_busy = False
+    await asyncio.sleep(31)
+    assert sorted(desk.state.records) == ["a", "b"]
+
+
+@in_virtual_time
+async def test_a_node_that_stops_does_not_wait_for_a_busy_store() -> None:
+    desk = Desk()
+    desk.state.is_busy = True
+    desk.arrive()
+    assert not await desk.recorder.write()
+
+
+@in_virtual_time
+async def test_so_many_ended_connections_wait_to_be_taken_out_and_not_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert GONE_MAX >= 10_000
+    monkeypatch.setattr("websocket_handler.delivery.recorder.GONE_MAX", 2)
+    desk = Desk()
+    connections = [desk.arrive(name) for name in "abc"]
+    assert await desk.recorder.write()
+    desk.state.is_down = True
+    for connection in connections:
+        desk.node.unregister(connection)
+        desk.recorder.gone(connection)
+    desk.state.is_down = False
+    assert await desk.recorder.write()
+    assert list(desk.state.records) == ["a"], "the oldest one is left to expire"

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Final
 
 from tests.support.clock import SteeredClock
-from tests.support.doubles import EMPTY, NEVER_OLD, WALL, Client, HandStore, client_of, connect
+from tests.support.doubles import EMPTY, NEVER_OLD, WALL, Client, HandStore, client_of, connect, no_chance
 from tests.support.memory_ports import MemoryUpdateSource
 from tests.support.observers import NotedConnections
 from tests.support.publications import untimed, without_time
@@ -69,7 +69,7 @@ class Desk:
         limits = DeliveryLimits(log=NEVER_OLD)
         self.store = store or MemoryLogStore(clock, NEVER_OLD)
         loop: Any = asyncio.get_running_loop()
-        engine = Engine(self.store, clock, loop, limits, self.counters, lambda: f"id{next(ids)}", finish)
+        engine = Engine(self.store, clock, loop, limits, self.counters, lambda: f"id{next(ids)}", finish, no_chance)
         self.node = Node(engine, MemoryLogStore(clock, NEVER_OLD), NotedConnections())
         self.consumer = UpdateConsumer(
             self.source, self.node, self.counters, Random(1), lambda event, fields: self.events.append((event, fields))

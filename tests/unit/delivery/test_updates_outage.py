@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from tests.support.clock import SteeredClock, loop_time
-from tests.support.doubles import NEVER_OLD
+from tests.support.doubles import NEVER_OLD, no_chance
 from tests.support.observers import NotedConnections
 from tests.support.publications import untimed
 from tests.support.virtual_time import in_virtual_time, settle
@@ -19,7 +19,7 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.updates import HOLD_MAX_S, UNDER_WAY_BYTES_MAX, UpdateConsumer
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
-from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, TooLarge, Unavailable
+from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, TooLarge, Unavailable, always
 from websocket_handler.ports.update_source import Update
 from websocket_handler.protocol.publication import finish
 from websocket_handler.telemetry.counters import Counters
@@ -107,8 +107,10 @@ class FailingStore(MemoryLogStore):
 
         asyncio.get_running_loop().call_later(0.5, answer)
 
-    def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
-        self._ask(lambda: super(FailingStore, self).open(project_id, done), done)
+    def open(
+        self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always
+    ) -> None:
+        self._ask(lambda: super(FailingStore, self).open(project_id, done, is_wanted), done)
 
     def append(
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
@@ -133,7 +135,7 @@ class Bench:
         ids = iter(range(1, 1_000_000))
         loop: Any = asyncio.get_running_loop()
         most = DeliveryLimits(log=NEVER_OLD, **limits)
-        engine = Engine(self.store, clock, loop, most, self.counters, lambda: f"id{next(ids)}", finish)
+        engine = Engine(self.store, clock, loop, most, self.counters, lambda: f"id{next(ids)}", finish, no_chance)
         self.node = Node(engine, MemoryLogStore(clock, NEVER_OLD), NotedConnections())
         report = lambda event, fields: self.events.append((event, fields))  # noqa: E731
         self.consumer = UpdateConsumer(self.source, self.node, self.counters, Random(1), report)

@@ -128,8 +128,7 @@ def test_pages_of_the_store_are_compressed_too() -> None:
     bench, deflate = opened(at=stored, limits=limits), CountedDeflate()
     connection, places = bench.follow(since=Position("e", 0))
     connection.framing = deflate
-    for _ in range(2):  # to find the place, and for the page
-        bench.hand.answer_read(stored)
+    bench.hand.answer_read(stored)
     assert places == [Start(0, recovered=True)]
     assert client_of(connection).offsets == [1, 2, 3]
     assert len(deflate.worked) == 3

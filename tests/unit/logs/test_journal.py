@@ -55,7 +55,7 @@ def test_publications_wait_until_the_log_is_known() -> None:
     assert answers == [Position("f4240-id1", 1)]
 
 
-def test_a_store_that_does_not_answer_at_opening_closes_the_project_and_tells_everyone() -> None:
+def test_a_store_that_does_not_answer_at_opening_is_told_to_everyone_and_asked_again_by_the_next_use() -> None:
     bench = Bench()
     published = bench.publish()
     connection, places = bench.follow()
@@ -63,12 +63,25 @@ def test_a_store_that_does_not_answer_at_opening_closes_the_project_and_tells_ev
     bench.project.journal.when_known(opened_with.append)
     bench.hand.opened(DOWN)
     assert [code_of(answer) for answer in (*published, *places, *opened_with)] == [ErrorCode.STORE_UNAVAILABLE] * 3
-    assert bench.closed == [bench.project]
-    assert code_of(bench.publish()[0]) is ErrorCode.STORE_UNAVAILABLE
+    assert client_of(connection).writes == []
+    assert bench.hand.opens == [], "nobody needs the log now"
+    again = bench.publish()
     bench.project.journal.when_known(opened_with.append)
     bench.project.journal.refresh(opened_with.append)
-    assert [code_of(fault) for fault in opened_with[1:]] == [ErrorCode.STORE_UNAVAILABLE] * 2
-    assert client_of(connection).writes == []
+    bench.hand.opened(EMPTY)
+    bench.commit()
+    assert bench.hand.opens == [], "one opening for all"
+    assert again == [Position("f4240-id1", 1)]
+    assert opened_with[1:] == [None, None]
+
+
+def test_a_closed_project_refuses_who_comes_too_late() -> None:
+    bench = opened()
+    bench.project.journal.close()
+    answers: list[CommandError | None] = []
+    bench.project.journal.when_known(answers.append)
+    bench.project.journal.refresh(answers.append)
+    assert [code_of(answer) for answer in (*bench.publish(), *answers)] == [ErrorCode.STORE_UNAVAILABLE] * 3
 
 
 # Group commit

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.clock import SteeredClock
-from tests.support.doubles import WALL, HandScheduler, client_of, connect, messages_in
+from tests.support.doubles import WALL, HandScheduler, client_of, connect, messages_in, no_chance
 from tests.support.publications import prepared, untimed, wire
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
@@ -22,7 +22,7 @@ from websocket_handler.hub.log import LogLimits, Publication, Start
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.project import Project
-from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, TooLarge, Unavailable
+from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, TooLarge, Unavailable, always
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.publication import finish
@@ -57,7 +57,9 @@ class SharedStore(MemoryLogStore):
         self.truth: dict[str, list[bytes]] = {}
         self.epoch = ""
 
-    def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
+    def open(
+        self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always
+    ) -> None:
         def answer(fate: Fate) -> None:
             if fate is Fate.ANSWERED:
                 MemoryLogStore.open(self, project_id, done)
@@ -66,7 +68,13 @@ class SharedStore(MemoryLogStore):
 
         self.pending.append(answer)
 
-    def read(self, project_id: str, after: int, done: Callable[[Tail | Unavailable], None]) -> None:
+    def read(
+        self,
+        project_id: str,
+        after: int,
+        done: Callable[[Tail | Unavailable], None],
+        at_turn: Callable[[], int | None] | None = None,
+    ) -> None:
         def answer(fate: Fate) -> None:
             if fate is Fate.ANSWERED:
                 MemoryLogStore.read(self, project_id, after, done)
@@ -138,28 +146,20 @@ class ProjectMachine(RuleBasedStateMachine):
             log=MEMORY, write_bytes=WRITE_BYTES, pending_messages=20, pending_bytes=3000, key_count=8, key_seconds=30.0
         )
         self.engine = Engine(
-            self.store, self.clock, self.scheduler, self.limits, self.counters, lambda: f"id{next(self.ids)}", finish
+            self.store,
+            self.clock,
+            self.scheduler,
+            self.limits,
+            self.counters,
+            lambda: f"id{next(self.ids)}",
+            finish,
+            no_chance,
         )
-        self.project = self.open()
+        self.project = Project("p", self.engine)
         self.followers: list[Follower] = []
         self.confirmed: dict[Position, bytes] = {}
         self.keys: dict[str, tuple[bytes, Position, float]] = {}
         self.waiting = 0
-
-    def open(self) -> Project:
-        """The project, as the node opens it on first use."""
-        self.is_open = True
-
-        def closed(_project: Project) -> None:
-            self.is_open = False
-
-        return Project("p", self.engine, closed)
-
-    def use(self) -> Project:
-        """The project, opened again where it had to be closed."""
-        if not self.is_open:
-            self.project = self.open()
-        return self.project
 
     # Publishers
 
@@ -192,7 +192,7 @@ class ProjectMachine(RuleBasedStateMachine):
             self.confirmed[answer] = written
 
         try:
-            self.use().journal.publish(publication, done)
+            self.project.journal.publish(publication, done)
         except CommandError as fault:
             done(fault)
 
@@ -224,7 +224,7 @@ class ProjectMachine(RuleBasedStateMachine):
     def _follow(self, since: Position | None, rewind: int | None, high_water: int) -> None:
         if len(self.followers) >= 6:
             return
-        project = self.use()
+        project = self.project
         follower = Follower(connect(high_water))
         follower.position = since
         self.followers.append(follower)
@@ -298,7 +298,7 @@ class ProjectMachine(RuleBasedStateMachine):
 
     @rule()
     def look_what_others_wrote(self) -> None:
-        self.use().journal.refresh(lambda _fault: None)
+        self.project.journal.refresh(lambda _fault: None)
 
     @rule(seconds=st.sampled_from([1.0, 20.0, 60.0]))
     def time_passes(self, seconds: float) -> None:

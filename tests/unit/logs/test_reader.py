@@ -18,7 +18,7 @@ from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.fan_out import STORE_RETRY_S
 from websocket_handler.logs.limits import DeliveryLimits
-from websocket_handler.ports.log_store import Tail
+from websocket_handler.ports.log_store import Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 
@@ -32,7 +32,7 @@ def test_the_store_is_read_where_memory_no_longer_reaches() -> None:
     assert places == []
     assert bench.hand.answer_read(Tail("e", 9, 0, (segment(1, 4),))) == 2
     assert places == [Start(2, recovered=True)]
-    assert bench.hand.answer_read(Tail("e", 9, 0, (segment(1, 4),))) == 2
+    assert bench.hand.asked == 2, "the page that tells the place is sent, too"
     assert bench.hand.answer_read(Tail("e", 9, 0, (segment(5, 9),))) == 4
     assert client_of(connection).offsets == [3, 4, 5, 6, 7, 8, 9]
     bench.publish()
@@ -89,6 +89,46 @@ def test_a_slow_client_catches_up_from_the_store() -> None:
     assert client_of(connection).offsets == list(range(1, 11))
     states.append(cursor.state)
     assert states == [CursorState.BEHIND, CursorState.READING, CursorState.LEVEL]
+
+
+def test_a_cursor_asks_a_store_that_did_not_answer_again_when_it_was_told_to() -> None:
+    bench, (connection,) = behind_memory()
+    client_of(connection).drain()
+    object.__setattr__(bench.engine, "chance", lambda: 1.0)
+    bench.hand.answer_read(Unavailable("busy", 30.0))
+    bench.scheduler.advance(29.9)
+    assert bench.hand.asked == 1
+    bench.scheduler.advance(0.2)
+    assert bench.hand.asked == 2
+    bench.hand.answer_read(DOWN)
+    bench.scheduler.advance(STORE_RETRY_S)
+    assert bench.hand.asked == 3
+
+
+def test_clients_at_many_places_cause_one_walk_through_the_log() -> None:
+    bench = opened(at=Tail("e", 99, 0, (segment(97, 99),)), limits=SHORT)
+    places = {offset: bench.follow(since=Position("e", offset))[0] for offset in range(90)}
+    while bench.hand.reads:
+        at_turn = bench.hand.at_turns[-1]
+        assert at_turn is not None
+        after = at_turn()
+        assert after is not None
+        bench.hand.answer_read(Tail("e", 99, 0, (segment(after + 1, after + 10),)))
+    assert bench.hand.asked == 10
+    assert all(client_of(connection).offsets == list(range(since + 1, 100)) for since, connection in places.items())
+
+
+def test_a_client_that_leaves_while_its_page_waits_leaves_nothing_to_read() -> None:
+    bench = opened(at=Tail("e", 9, 0, (segment(7, 9),)), limits=SHORT)
+    first, _ = bench.follow(since=Position("e", 2))
+    second, places = bench.follow(since=Position("e", 5))
+    for connection in (first, second):
+        _, cursor = connection.subscriptions["p"]
+        bench.project.fan_out.end_cursor(cursor)
+    at_turn = bench.hand.at_turns[-1]
+    assert at_turn is not None
+    assert at_turn() is None
+    assert places == []
 
 
 def test_clients_at_one_place_share_one_read() -> None:

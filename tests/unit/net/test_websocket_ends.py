@@ -23,7 +23,7 @@ from websocket_handler.net.keepalive import KeepaliveOptions
 from websocket_handler.net.websocket import CLOSE_TIMEOUT_S, FAIL_TIMEOUT_S, WebSocket
 from websocket_handler.ports.authenticator import Authenticated
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
-from websocket_handler.ports.log_store import Segment
+from websocket_handler.ports.log_store import Segment, always
 from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.protocol.frames import PLAIN
 from websocket_handler.protocol.identity import ANYONE, RIGHTS, Identity
@@ -45,14 +45,20 @@ class LateStore(MemoryLogStore):
 
         return answer
 
-    def open(self, project_id: str, done: Callable[[Any], None]) -> None:
-        super().open(project_id, self._later(done))
+    def open(self, project_id: str, done: Callable[[Any], None], is_wanted: Callable[[], bool] = always) -> None:
+        super().open(project_id, self._later(done), is_wanted)
 
     def append(self, project_id: str, segment: Segment, done: Callable[[Any], None]) -> None:
         super().append(project_id, segment, self._later(done))
 
-    def read(self, project_id: str, after: int, done: Callable[[Any], None]) -> None:
-        super().read(project_id, after, self._later(done))
+    def read(
+        self,
+        project_id: str,
+        after: int,
+        done: Callable[[Any], None],
+        at_turn: Callable[[], int | None] | None = None,
+    ) -> None:
+        super().read(project_id, after, self._later(done), at_turn)
 
 
 class LateForwarder(MemoryForwarder):

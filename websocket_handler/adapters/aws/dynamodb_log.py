@@ -9,11 +9,11 @@
   segment would start a second log beside a new one.
 """
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from websocket_handler.adapters.aws.dynamodb_ends import LogEnd, LogEnds
 from websocket_handler.adapters.aws.dynamodb_segment import (
     HEAD_ATTRIBUTES,
     SegmentHead,
@@ -25,6 +25,8 @@ from websocket_handler.adapters.aws.dynamodb_segment import (
 )
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.table import Table, item_key, range_query
+from websocket_handler.adapters.overload.gate import NotBegun
+from websocket_handler.adapters.overload.queue import Rank
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.log_store import (
@@ -35,6 +37,7 @@ from websocket_handler.ports.log_store import (
     Tail,
     TooLarge,
     Unavailable,
+    always,
 )
 
 SEGMENT_MESSAGES_MAX: Final = 500
@@ -47,11 +50,6 @@ StartTask = Callable[[Coroutine[Any, Any, None]], object]
 
 RETENTION_MARGIN_S: Final = 86_400
 """Items outlive the history by a day, so that a client that comes back late learns the truth about the log."""
-KNOWLEDGE_S: Final = 43_200
-"""A writer that saw the end of a log this long ago, or later, may write after it without looking again. What others
-wrote meanwhile lives for more than `RETENTION_MARGIN_S`, so it is still there to conflict."""
-KNOWLEDGE_MARGIN_S: Final = 60
-"""A writer looks again when the log expires sooner than this."""
 EXPIRY_GRACE_S: Final = 10
 """A writer does not continue a log that expires sooner than this: another node, whose clock may be ahead of ours,
 could begin a new epoch at the same time."""
@@ -76,18 +74,6 @@ class DynamoDbLogOptions:
     """The most payload that one `open` reads, even if the window asks for more."""
     known_projects_max: int = 10_000
     """Logs whose end is remembered; others cost one more query before the next append."""
-
-
-@dataclass(slots=True)
-class _Known:
-    """The end of a log as it was at `seen_at` (monotonic seconds). `epoch` is None for an empty log, `floor` is None
-    if nobody looked for it."""
-
-    epoch: str | None
-    head: int
-    ttl: int
-    floor: int | None
-    seen_at: float = 0.0
 
 
 class _Window:
@@ -128,13 +114,15 @@ class DynamoDbLogStore:
         self._start = start
         self._clock = clock
         self._options = options or DynamoDbLogOptions()
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._ends = LogEnds(self._options.known_projects_max, clock)
         self._failure: str | None = None
         self._is_write_failing = False
 
-    def open(self, project_id: str, done: Callable[[Tail | Unavailable], None]) -> None:
+    def open(
+        self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always
+    ) -> None:
         """See the port. Leaves out expired publications, and everything before a gap."""
-        self._start(self._answer(lambda: self._open(project_id), done))
+        self._start(self._answer(lambda: self._open(project_id), done, is_wanted))
 
     def append(
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
@@ -142,9 +130,22 @@ class DynamoDbLogStore:
         """See the port. The answer is `Committed` too if an earlier attempt of the same writer wrote the segment."""
         self._start(self._answer(lambda: self._append(project_id, segment), done, is_write=True))
 
-    def read(self, project_id: str, after: int, done: Callable[[Tail | Unavailable], None]) -> None:
+    def read(
+        self,
+        project_id: str,
+        after: int,
+        done: Callable[[Tail | Unavailable], None],
+        at_turn: Callable[[], int | None] | None = None,
+    ) -> None:
         """See the port: at most 1 MiB. `head` is the newest offset seen, `floor` never above the truth."""
-        self._start(self._answer(lambda: self._read(project_id, after), done))
+
+        def is_wanted() -> bool:
+            nonlocal after
+            wanted = after if at_turn is None else at_turn()
+            after = after if wanted is None else wanted
+            return wanted is not None
+
+        self._start(self._answer(lambda: self._read(project_id, after), done, is_wanted))
 
     def failure(self) -> str | None:
         """See the port."""
@@ -169,16 +170,21 @@ class DynamoDbLogStore:
         self,
         work: Callable[[], Awaitable[Answer]],
         done: Callable[[Answer | Unavailable], None],
+        is_wanted: Callable[[], bool] = always,
         *,
         is_write: bool = False,
     ) -> None:
-        """Do `work` and call `done` exactly once, whatever happens to it."""
+        """Do `work` when it is its turn, and call `done` exactly once, whatever happens to it."""
         answer: Answer | Unavailable = Unavailable("the work on the log store was broken off")
         try:
-            answer = await work()
+            async with self._table.turn(Rank.LOG, is_wanted):
+                answer = await work()
             self._failure = None
+        except NotBegun as busy:  # the store did not fail: it was not asked
+            answer = Unavailable(str(busy), busy.retry_after_s, busy.is_unwanted)
         except AwsError as error:
-            answer = Unavailable(str(error))
+            may_heal = error.fault is Fault.TRANSIENT
+            answer = Unavailable(str(error), self._table.gate.retry_after_s() if may_heal else 0.0)
             if is_write or error.fault in ABOUT_THE_TABLE:
                 self._failure = str(error)
                 self._is_write_failing = is_write
@@ -192,11 +198,11 @@ class DynamoDbLogStore:
         segments: list[Segment] = []
         is_whole = await self._collect(project_id, heads, segments)
         if not segments:
-            self._remember(project_id, _Known(None, 0, 0, 0))
+            self._ends.saw(project_id, LogEnd(None, 0, 0, 0))
             return Tail(None, 0, 0, ())
         newest, oldest = heads[0], heads[-1]
         floor = oldest.first - 1 if is_whole else await self._floor(project_id, oldest)
-        self._remember(project_id, _Known(newest.epoch, newest.last, newest.ttl, floor))
+        self._ends.saw(project_id, LogEnd(newest.epoch, newest.last, newest.ttl, floor))
         return Tail(newest.epoch, newest.last, floor, segments[::-1])
 
     async def _collect(self, project_id: str, heads: list[SegmentHead], segments: list[Segment]) -> bool:
@@ -245,43 +251,34 @@ class DynamoDbLogStore:
     # Appending
 
     async def _append(self, project_id: str, segment: Segment) -> Committed | Behind | TooLarge | Unavailable:
-        known = self._known_end(project_id, segment)
+        known = self._ends.before(project_id, segment)
         if known is None:
             looked = await self._look(project_id, segment)
-            if not isinstance(looked, _Known):
+            if not isinstance(looked, LogEnd):
                 return looked
             known = looked
         lifetime = self._options.history.seconds + RETENTION_MARGIN_S
         ttl = max(int(self._clock.wall() + lifetime), known.ttl)
         answer = await self._put(project_id, segment, ttl)
         if isinstance(answer, Committed):
-            self._remember(project_id, _Known(segment.epoch, segment.last, ttl, known.floor))
+            self._ends.saw(project_id, LogEnd(segment.epoch, segment.last, ttl, known.floor))
         else:
-            self._known.pop(project_id, None)
+            self._ends.forget(project_id)
         return answer
 
-    def _known_end(self, project_id: str, segment: Segment) -> _Known | None:
-        """The log's end if this node saw it lately and `segment` continues it."""
-        known = self._known.get(project_id)
-        if known is None or known.head != segment.first - 1 or known.epoch not in (None, segment.epoch):
-            return None
-        is_fresh = self._clock.monotonic() - known.seen_at <= KNOWLEDGE_S
-        is_alive = known.epoch is None or known.ttl - self._clock.wall() >= KNOWLEDGE_MARGIN_S
-        return known if is_fresh and is_alive else None
-
-    async def _look(self, project_id: str, segment: Segment) -> _Known | Committed | Behind | Unavailable:
+    async def _look(self, project_id: str, segment: Segment) -> LogEnd | Committed | Behind | Unavailable:
         """The log's end as the table has it, or the answer if `segment` does not continue it."""
         near = await self._newest(project_id, segment.first - SEGMENT_MESSAGES_MAX, segment.first)
         if near is None:
             is_empty = segment.first == 1 and await self._newest(project_id, 1, OFFSET_LAST) is None
-            return _Known(None, 0, 0, 0) if is_empty else Behind()
+            return LogEnd(None, 0, 0, 0) if is_empty else Behind()
         if near.writer == segment.writer and near.first == segment.first:
             return Committed()
         if near.last != segment.first - 1 or near.epoch != segment.epoch:
             return Behind()
         if near.ttl - self._clock.wall() < EXPIRY_GRACE_S:
             return Unavailable("the log expires at this moment")
-        return _Known(near.epoch, near.last, near.ttl, None)
+        return LogEnd(near.epoch, near.last, near.ttl, None)
 
     async def _put(self, project_id: str, segment: Segment, ttl: int) -> Committed | Behind | TooLarge:
         parameters = {
@@ -306,13 +303,18 @@ class DynamoDbLogStore:
     # Reading
 
     async def _read(self, project_id: str, after: int) -> Tail:
+        left_off = self._ends.left_off(project_id, after)
+        if left_off is not None:
+            tail = await self._follow(project_id, left_off, after + 1)
+            if tail is not None:
+                return tail
         near = await self._newest(project_id, after + 1 - SEGMENT_MESSAGES_MAX, after + 1)
         if near is not None and near.last == after:
             floor = await self._floor_at(project_id, near)
-            self._remember(project_id, _Known(near.epoch, after, near.ttl, floor))
+            self._ends.saw(project_id, LogEnd(near.epoch, after, near.ttl, floor))
             return Tail(near.epoch, after, floor, ())
         if near is not None and near.last > after:
-            tail = await self._follow(project_id, near)
+            tail = await self._follow(project_id, near, near.first)
             if tail is not None:
                 return tail
         newest = await self._newest(project_id, 1, OFFSET_LAST)
@@ -320,32 +322,33 @@ class DynamoDbLogStore:
             return Tail(None, 0, 0, ())
         return Tail(newest.epoch, newest.last, await self._floor(project_id, newest), ())
 
-    async def _follow(self, project_id: str, near: SegmentHead) -> Tail | None:
-        """The segments from `near` on, as many as one page holds; None when it expired meanwhile."""
-        query = self._live(project_id, near.first, OFFSET_LAST, is_descending=False)
+    async def _follow(self, project_id: str, near: SegmentHead, first: int) -> Tail | None:
+        """The segments from the one that begins at `first` on, which is `near` or the next one, as many as one page
+        holds; None if there is none in this epoch."""
+        query = self._live(project_id, first, OFFSET_LAST, is_descending=False)
         answer = await self._table.call("query", **query)
         heads: list[SegmentHead] = []
         segments: list[Segment] = []
         for item in answer["Items"]:
             head = head_of(item)
-            expected = heads[-1].last + 1 if heads else near.first
+            expected = heads[-1].last + 1 if heads else first
             if head.first != expected or head.epoch != near.epoch:
                 break
             heads.append(head)
             segments.append(segment_of(item))
         if not heads:
             return None
-        newest, floor = heads[-1], await self._floor_at(project_id, near)
+        newest, floor = heads[-1], await self._floor_at(project_id, heads[0])
         if "LastEvaluatedKey" not in answer and len(heads) == len(answer["Items"]):
-            self._remember(project_id, _Known(newest.epoch, newest.last, newest.ttl, floor))
+            self._ends.saw(project_id, LogEnd(newest.epoch, newest.last, newest.ttl, floor))
+        else:
+            self._ends.leave_off(project_id, newest)
         return Tail(newest.epoch, newest.last, floor, segments)
 
     async def _floor_at(self, project_id: str, near: SegmentHead) -> int:
         """The floor as it was found last, which may have risen since, or as it is now."""
-        known = self._known.get(project_id)
-        if known is not None and known.epoch == near.epoch and known.floor is not None:
-            return min(known.floor, near.first - 1)
-        return await self._floor(project_id, near)
+        known = self._ends.floor(project_id, near.epoch)
+        return await self._floor(project_id, near) if known is None else min(known, near.first - 1)
 
     async def _newest(self, project_id: str, first: int, last: int) -> SegmentHead | None:
         """The newest segment that is not expired and begins at `first` to `last`."""
@@ -362,10 +365,3 @@ class DynamoDbLogStore:
     def _live(self, project_id: str, first: int, last: int, **how: Any) -> dict[str, Any]:
         """A query for the segments that begin at `first` to `last` and are not expired."""
         return range_query(log_key(project_id), sort_key(first), sort_key(last), now=int(self._clock.wall()), **how)
-
-    def _remember(self, project_id: str, known: _Known) -> None:
-        known.seen_at = self._clock.monotonic()
-        self._known[project_id] = known
-        self._known.move_to_end(project_id)
-        if len(self._known) > self._options.known_projects_max:
-            self._known.popitem(last=False)

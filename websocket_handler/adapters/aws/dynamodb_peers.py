@@ -5,6 +5,8 @@ from typing import Final
 
 from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.table import Table, item_key
+from websocket_handler.adapters.overload.gate import NotBegun
+from websocket_handler.adapters.overload.queue import Rank
 from websocket_handler.ports.peers import PEER_LIFETIME_S, PeersUnavailable
 
 PARTITION: Final = "WS#NODES"
@@ -26,17 +28,19 @@ class DynamoDbPeers:
     async def announce(self, node_id: str, now: float) -> Sequence[str]:
         ttl = str(int(now + PEER_LIFETIME_S))
         try:
-            await self._table.call("put_item", Item={**item_key(PARTITION, node_id), "ttl": {"N": ttl}})
-            answer = await self._table.call("query", **_QUERY)
-        except AwsError as error:
+            async with self._table.turn(Rank.LOG):
+                await self._table.call("put_item", Item={**item_key(PARTITION, node_id), "ttl": {"N": ttl}})
+                answer = await self._table.call("query", **_QUERY)
+        except (AwsError, NotBegun) as error:
             raise PeersUnavailable(str(error)) from error
         live = [item["SK"]["S"] for item in answer["Items"] if _ttl(item) > now]
         return [peer for peer in live if peer != node_id]
 
     async def leave(self, node_id: str) -> None:
         try:
-            await self._table.call("delete_item", Key=item_key(PARTITION, node_id))
-        except AwsError as error:
+            async with self._table.turn(Rank.LOG):
+                await self._table.call("delete_item", Key=item_key(PARTITION, node_id))
+        except (AwsError, NotBegun) as error:
             raise PeersUnavailable(str(error)) from error
 
 

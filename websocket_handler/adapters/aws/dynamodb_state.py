@@ -11,13 +11,18 @@ from typing import Any, Final
 
 from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.table import Table, item_key
+from websocket_handler.adapters.overload.gate import NotBegun
+from websocket_handler.adapters.overload.queue import Rank
 from websocket_handler.ports.clock import Clock
-from websocket_handler.ports.state_store import ConnectionRecord, StateUnavailable
+from websocket_handler.ports.state_store import ConnectionRecord, StatePostponed, StateUnavailable
 
 BATCH_MAX: Final = 25
 TTL_S: Final = 86_400
 REFRESH_S: Final = 3_600
 """A connection written again after this time is written whole, which moves its expiry."""
+WRITTEN_MAX: Final = 200_000
+"""Connections whose subscriptions are remembered. Beyond it the oldest ones are forgotten: what the table has of them
+and is not written again expires."""
 
 Request = dict[str, Any]
 
@@ -103,15 +108,20 @@ class DynamoDbStateStore:
     async def _carry_out(self, group: Sequence[_Plan]) -> None:
         for plan in group:
             self._written[plan.connection_id] = plan.before
+            if len(self._written) > WRITTEN_MAX:
+                del self._written[next(iter(self._written))]
         requests = [request for plan in group for request in plan.requests]
         for start in range(0, len(requests), BATCH_MAX):
             try:
-                await self._table.write_batch(requests[start : start + BATCH_MAX])
+                async with self._table.turn(Rank.RECORDS):
+                    await self._table.write_batch(requests[start : start + BATCH_MAX])
+            except NotBegun as busy:
+                raise StatePostponed(str(busy)) from busy
             except AwsError as error:
                 raise StateUnavailable(str(error)) from error
         for plan in group:
             if plan.after is None:
-                del self._written[plan.connection_id]
+                self._written.pop(plan.connection_id, None)
             else:
                 self._written[plan.connection_id] = plan.after
 

@@ -10,8 +10,13 @@ from websocket_handler.ports.backoff import Backoff
 Answer = TypeVar("Answer")
 
 
-async def retried(attempt: Callable[[], Awaitable[Answer]], timeout_s: float, backoff: Backoff) -> Answer:
-    """Repeat `attempt` while its fault is transient, for `timeout_s` seconds in total.
+async def retried(
+    attempt: Callable[[], Awaitable[Answer]],
+    timeout_s: float,
+    backoff: Backoff,
+    may_retry: Callable[[], bool] = lambda: True,
+) -> Answer:
+    """Repeat `attempt` while its fault is transient and `may_retry` permits one more, for `timeout_s` seconds in total.
 
     Raises the last attempt's AwsError. Safe to cancel where `attempt` is.
     """
@@ -23,7 +28,7 @@ async def retried(attempt: Callable[[], Awaitable[Answer]], timeout_s: float, ba
                 try:
                     return await attempt()
                 except AwsError as error:
-                    if error.fault is not Fault.TRANSIENT:
+                    if error.fault is not Fault.TRANSIENT or not may_retry():
                         raise
                     last = error
                 await asyncio.sleep(backoff.delay_s(failures))

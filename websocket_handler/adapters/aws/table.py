@@ -1,21 +1,28 @@
 """The DynamoDB table, and what a request to it looks like."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from random import random
-from typing import Any
+from typing import Any, TypeVar
 
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.retries import retried
 from websocket_handler.adapters.aws.sdk import AwsCall
+from websocket_handler.adapters.overload.budget import BudgetOptions, RetryBudget
+from websocket_handler.adapters.overload.gate import Gate, GateOptions
+from websocket_handler.adapters.overload.queue import Rank
 from websocket_handler.ports.backoff import Backoff
+from websocket_handler.ports.log_store import always
+
+Answer = TypeVar("Answer")
 
 
 class Table:
     """A DynamoDB table with the string keys `PK` and `SK` and the TTL attribute `ttl`.
 
-    `call_aws` is `Aws.call`; at most `calls_max` calls are under way. The attempts of one `call` together take
-    at most `timeout_s` seconds.
+    `call_aws` is `Aws.call`. An operation, which may be several calls, begins when it is its turn. The attempts of one
+    `call` together take at most `timeout_s` seconds, and all calls share one budget of retries.
     """
 
     def __init__(
@@ -25,15 +32,21 @@ class Table:
         *,
         timeout_s: float = 5.0,
         attempt_timeout_s: float = 2.0,
-        calls_max: int = 32,
+        gate: GateOptions | None = None,
+        budget: BudgetOptions | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self.name = name
         self._call_aws = call_aws
         self.timeout_s = timeout_s
         self.attempt_timeout_s = attempt_timeout_s
-        self._calls = asyncio.Semaphore(calls_max)
         self._backoff = backoff or Backoff(random)
+        self.gate = Gate(_now, self._backoff, gate)
+        self._budget = RetryBudget(budget)
+
+    def turn(self, rank: Rank, is_wanted: Callable[[], bool] = always) -> AbstractAsyncContextManager[None]:
+        """The turn of an operation: `async with table.turn(rank):` waits until it may begin. Raises NotBegun."""
+        return self.gate.turn(rank, is_wanted)
 
     async def attempt(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """One attempt of an operation on this table. Raises AwsError."""
@@ -41,7 +54,7 @@ class Table:
 
     async def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """An operation on this table, tried again while its fault is transient. Raises AwsError."""
-        return await retried(lambda: self.attempt(operation, **parameters), self.timeout_s, self._backoff)
+        return await self._retried(lambda: self.attempt(operation, **parameters))
 
     async def write_batch(self, requests: Sequence[Mapping[str, Any]]) -> None:
         """Puts and deletions, at most 25, until DynamoDB has taken all of them. Raises AwsError."""
@@ -54,11 +67,25 @@ class Table:
             if pending:
                 raise AwsError(Fault.TRANSIENT, "UnprocessedItems", f"{len(pending)} items were not written")
 
-        await retried(attempt, self.timeout_s, self._backoff)
+        await self._retried(attempt)
+
+    async def _retried(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        self._budget.first_try()
+        return await retried(attempt, self.timeout_s, self._backoff, lambda: self._budget.take(_now()))
 
     async def _once(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        async with self._calls:
-            return await self._call_aws("dynamodb", operation, self.attempt_timeout_s, **parameters)
+        began = _now()
+        try:
+            answer = await self._call_aws("dynamodb", operation, self.attempt_timeout_s, **parameters)
+        except AwsError as error:
+            self.gate.answered(began, is_failed=error.fault is Fault.TRANSIENT)
+            raise
+        self.gate.answered(began, is_failed=False)
+        return answer
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def item_key(partition: str, sort: str) -> dict[str, dict[str, str]]:

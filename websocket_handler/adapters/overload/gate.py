@@ -1,0 +1,161 @@
+"""The gate in front of a store: an operation begins when it is its turn, or not at all.
+
+The gate holds back what the store cannot answer in time, in a queue of bounded length and time. It does not know what
+an operation does.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from websocket_handler.adapters.overload.limit import AdaptiveLimit, LimitOptions
+from websocket_handler.adapters.overload.queue import Rank, TurnQueue
+from websocket_handler.ports.backoff import Backoff
+
+RETRY_AFTER_S_MIN: Final = 2.0
+RETRY_AFTER_S_MAX: Final = 60.0
+"""The bounds of the estimate when a store will have had time for what waits."""
+_MEMORY: Final = 0.1
+"""The weight of the newest operation in the average of how long one takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """The maxima of the gate. Who cannot begin within them gets NotBegun."""
+
+    limit: LimitOptions = field(default_factory=LimitOptions)
+    waiting_max: int = 5_000
+    """Operations that wait for their turn."""
+    wait_max_s: float = 5.0
+    """How long each of them waits."""
+
+
+class NotBegun(Exception):
+    """The store was not asked: it has too much to do, or nobody waits for the answer any more."""
+
+    def __init__(self, reason: str, retry_after_s: float = 0.0, *, is_unwanted: bool = False) -> None:
+        """`retry_after_s` is when the store will have had time for what waits now, `is_unwanted` that nobody waits."""
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+        self.is_unwanted = is_unwanted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """An operation that waits for its turn."""
+
+    is_wanted: Callable[[], bool]
+    turn: asyncio.Future[None]
+    """Done when it may begin; fails with NotBegun."""
+
+    def refuse(self, answer: NotBegun) -> None:
+        """It does not begin."""
+        if not self.turn.done():
+            self.turn.set_exception(answer)
+
+    @property
+    def has_turn(self) -> bool:
+        """True once it may begin."""
+        return self.turn.done() and not self.turn.cancelled() and self.turn.exception() is None
+
+
+class Gate:
+    """The gate of one store. `now` gives monotonic seconds.
+
+    The place of an operation that failed stays taken for a while, longer with every failure in a row. So a store that
+    fails at once is not asked as fast as it can fail.
+    """
+
+    def __init__(self, now: Callable[[], float], backoff: Backoff, options: GateOptions | None = None) -> None:
+        self._now = now
+        self._backoff = backoff
+        self._options = options or GateOptions()
+        self._limit = AdaptiveLimit(self._options.limit)
+        self._queue: TurnQueue[_Waiting] = TurnQueue(self._options.waiting_max)
+        self._turn_s = 0.0
+        """How long an operation takes, on average."""
+        self._failures = 0
+        """Operations that failed in a row."""
+        self.under_way = 0
+        """Operations that have begun and whose place is not free again."""
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait for their turn."""
+        return len(self._queue)
+
+    @asynccontextmanager
+    async def turn(self, rank: Rank, is_wanted: Callable[[], bool]) -> AsyncIterator[None]:
+        """Enter it to begin an operation, leave it when the operation ends. Raises NotBegun. `is_wanted` is asked at
+        the moment when an operation that had to wait may begin."""
+        if self.under_way < self._limit.allowed and not self._queue.count(rank):
+            self.under_way += 1
+        else:
+            await self._wait(rank, is_wanted)
+        began = self._now()
+        is_failed = False
+        try:
+            yield
+        except Exception:
+            is_failed = True
+            raise
+        finally:
+            self._turn_s += _MEMORY * (self._now() - began - self._turn_s)
+            self._ended(is_failed=is_failed)
+
+    def answered(self, began: float, *, is_failed: bool) -> None:
+        """Note that a call which began at `began` was answered now, or failed in a way that too much load may
+        explain."""
+        self._limit.answered(began, self._now(), is_failed=is_failed)
+        self._let_in()
+
+    def retry_after_s(self) -> float:
+        """In how many seconds the store will have had time for what waits now."""
+        estimate = self._queue.count(Rank.LOG) * self._turn_s / self._limit.allowed
+        return min(max(estimate, RETRY_AFTER_S_MIN), RETRY_AFTER_S_MAX)
+
+    async def _wait(self, rank: Rank, is_wanted: Callable[[], bool]) -> None:
+        """Wait until an operation may begin. Raises NotBegun. Safe to cancel."""
+        waiting = _Waiting(is_wanted, asyncio.get_running_loop().create_future())
+        dropped = self._queue.add(waiting, rank)
+        if dropped is not None:
+            dropped.refuse(self._busy())
+        try:
+            async with asyncio.timeout(self._options.wait_max_s):
+                await waiting.turn
+        except BaseException as fault:
+            if waiting.has_turn:  # it was given in the moment when the operation gave up
+                self._free()
+            else:
+                self._queue.remove(waiting)
+            if isinstance(fault, TimeoutError):
+                raise self._busy() from None
+            raise
+
+    def _let_in(self) -> None:
+        while self.under_way < self._limit.allowed:
+            waiting = self._queue.take()
+            if waiting is None:
+                return
+            if not waiting.is_wanted():
+                waiting.refuse(NotBegun("nobody waits for it any more", is_unwanted=True))
+            elif not waiting.turn.done():  # else it gave up in this moment
+                self.under_way += 1
+                waiting.turn.set_result(None)
+
+    def _ended(self, *, is_failed: bool) -> None:
+        if is_failed:
+            self._failures += 1
+            asyncio.get_running_loop().call_later(self._backoff.delay_s(self._failures), self._free)
+        else:
+            self._failures = 0
+            self._free()
+
+    def _free(self) -> None:
+        self.under_way -= 1
+        self._let_in()
+
+    def _busy(self) -> NotBegun:
+        return NotBegun("the store has too much to do", self.retry_after_s())

@@ -1,0 +1,36 @@
+"""Who waits until a log is known."""
+
+from collections.abc import Callable
+
+from websocket_handler.logs.shared_reads import IsWanted
+from websocket_handler.protocol.codes import CommandError
+
+Known = Callable[[CommandError | None], None]
+"""Called once: when the log is known, or with why it is not."""
+
+
+class WhenKnown:
+    """Who waits until the log is known, or known anew. A cursor, a feed and a look wait once each."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Known, IsWanted]] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, callback: Known, is_wanted: IsWanted) -> None:
+        """Let one more wait. `is_wanted` says no once it waits no longer."""
+        self._waiting.append((callback, is_wanted))
+
+    @property
+    def is_wanted(self) -> bool:
+        """True if anybody still waits."""
+        return any(is_wanted() for _, is_wanted in self._waiting)
+
+    def tell(self, fault: Callable[[], CommandError | None]) -> None:
+        """Answer everyone who waits now, each with its own fault, or with None."""
+        waiting, self._waiting = self._waiting, []
+        for callback, _ in waiting:
+            callback(fault())
