@@ -16,7 +16,7 @@ CORE_TESTS := tests/unit tests/contract tests/simulation tests/security/test_jwt
   tests/integration/test_nesting.py tests/integration/test_native_send.py
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics fuzz fuzz-coverage fuzz-api floods proxies proofs simulation browser node-modules lock clean
+  first-run audit sbom sbom-test bench costs metrics fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -170,6 +170,10 @@ proofs: $(STAMP) ## run the delivery proofs at full size, and print their figure
 	$(BIN)/python -m tests.proof.rolling --rounds 5
 	$(BIN)/python -m tests.proof.outages --rounds 10
 	$(BIN)/python -m tests.proof.slow --clients 1000
+
+storm: $(STAMP) ## bring 10,000 clients back to a slow store in virtual time, and 2,000 over sockets; print the figures
+	$(BIN)/python -m tests.simulation.storm --clients 10000 --projects 100 --calls-per-s 50 --records-s 1200
+	$(BIN)/python -m tests.proof.storm --clients 2000 --projects 100 --calls-per-s 50
 
 simulation: $(STAMP) ## run SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)

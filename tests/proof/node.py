@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from tests.support.gateway import REPOSITORY, clean_environment
 from tests.support.patience import PATIENCE_S
@@ -13,8 +14,10 @@ from tests.support.patience import PATIENCE_S
 class NodeProcess:
     """One node of the gateway as its own process. The port that it found at its first start stays its own."""
 
-    def __init__(self, settings: Mapping[str, str], **more: str) -> None:
+    def __init__(self, settings: Mapping[str, str], checkout: Path = REPOSITORY, **more: str) -> None:
+        """`checkout` is where the gateway's code is; another one than this has a virtual environment of its own."""
         self.port = 0
+        self._checkout = checkout
         self._settings = {
             **settings,
             "WEBSOCKET_HOST": "127.0.0.1",
@@ -33,10 +36,10 @@ class NodeProcess:
     async def start(self) -> None:
         """Start it and wait until it is ready. Raises RuntimeError with its log when it is not."""
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            sys.executable if self._checkout == REPOSITORY else str(self._checkout / ".venv/bin/python"),
             "-m",
             "websocket_handler",
-            cwd=REPOSITORY,
+            cwd=self._checkout,
             env=clean_environment({**self._settings, "WEBSOCKET_PORT": str(self.port)}),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -7,6 +7,8 @@ from tests.proof.kills import prove_kills
 from tests.proof.outages import prove_outages
 from tests.proof.rolling import prove_rolling
 from tests.proof.slow import OUTBOX_BYTES, prove_slow
+from tests.proof.storm import NECESSARY_CALLS, prove_storm
+from tests.support.patience import PATIENCE_S
 
 
 def check(delivery: Delivery) -> None:
@@ -54,3 +56,14 @@ async def test_slow_clients_cost_an_outbox_and_lose_nothing() -> None:
     assert all(offsets == everything for offsets in report.late_offsets)
     assert report.growth_per_client_bytes <= OUTBOX_BYTES
     assert report.sent_each_bytes > 10 * OUTBOX_BYTES, "each was owed far more than it may cost"
+
+
+@pytest.mark.asyncio
+async def test_a_crowd_that_comes_back_to_a_slow_store_is_level_soon_and_asks_it_little() -> None:
+    """A node is replaced under 200 clients on 20 projects, and DynamoDB takes 20 calls in a second."""
+    report = await prove_storm(clients=200, projects=20, calls_per_s=20.0, give_up_s=PATIENCE_S)
+
+    assert report.witness.faults == []
+    assert report.level == report.clients
+    reads = report.calls["Query"]
+    assert reads <= 3 * report.projects * NECESSARY_CALLS, "each log is read once or twice, not once for each client"
