@@ -269,6 +269,7 @@ class Client:
         for project in self.wanted:
             if project not in session.followed and pending.token.allows("subscribe", project):
                 self.subscribe(project, self._resume(project))
+        self.passport.arrived()
 
     def _failed(self, session: Session, pending: Pending, message: Json) -> None:
         self.world.checker.counts[f"error {message['code']}"] += 1
