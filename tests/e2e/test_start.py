@@ -8,15 +8,16 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import jwt
 import pytest
 
+from tests.support.commands import run_command
 from tests.support.gateway import REPOSITORY, Gateway, clean_environment, running_gateway
-from tests.support.patience import PATIENCE_S
 
 REQUIRED: Final = (
     "SQS_QUEUE_URL_PM",
@@ -33,26 +34,10 @@ COMMANDS: Final[dict[str, tuple[Sequence[str], Path]]] = {
 }
 
 
-def run(command: Sequence[str], folder: Path, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command that ends by itself."""
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=clean_environment(settings),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_each_documented_command_serves(settings: dict[str, str], name: str) -> None:
-    """With the five variables, the region and where AWS is; SIGINT ends it with exit code 0."""
+@contextmanager
+def served(name: str, environment: Mapping[str, str]) -> Iterator[Gateway]:
+    """The gateway that one of the commands starts. It is killed if the test has not ended it."""
     command, folder = COMMANDS[name]
-    needed = (*REQUIRED, "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    environment = clean_environment({variable: settings[variable] for variable in needed})
-    environment.update({"WEBSOCKET_PORT": "0", "WEBSOCKET_HOST": "127.0.0.1"})
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     )
@@ -60,13 +45,23 @@ def test_each_documented_command_serves(settings: dict[str, str], name: str) -> 
         try:
             gateway = Gateway(process)
             gateway.port = int(gateway.wait_for_record("node.listening")["port"])
-            gateway.wait_until_ready()
-            assert gateway.get("/health") == (200, b"OK")
-            process.send_signal(signal.SIGINT)
-            assert gateway.wait_for_exit() == 0
+            yield gateway
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_documented_command_serves(settings: dict[str, str], name: str) -> None:
+    """With the five variables, the region and where AWS is; SIGINT ends it with exit code 0."""
+    needed = (*REQUIRED, "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    environment = clean_environment({variable: settings[variable] for variable in needed})
+    environment.update({"WEBSOCKET_PORT": "0", "WEBSOCKET_HOST": "127.0.0.1"})
+    with served(name, environment) as gateway:
+        gateway.wait_until_ready()
+        assert gateway.get("/health") == (200, b"OK")
+        gateway.process.send_signal(signal.SIGINT)
+        assert gateway.wait_for_exit() == 0
     assert gateway.records("node.stopped")
 
 
@@ -75,7 +70,7 @@ def test_each_command_names_what_is_missing(name: str) -> None:
     """Exit code 2 and one line per variable."""
     command, folder = COMMANDS[name]
 
-    result = run(command, folder, {})
+    result = run_command(command, folder, {})
 
     assert result.returncode == 2
     assert result.stdout == ""
@@ -85,21 +80,11 @@ def test_each_command_names_what_is_missing(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_reads_values_as_people_write_them(settings: dict[str, str], name: str) -> None:
     """In quotes and in any case; and a name that is none is an event in the log, not the end of the start."""
-    command, folder = COMMANDS[name]
     written = {"WEBSOCKET_PORT": "' 0 '", "WEBSOCKET_HOST": '"127.0.0.1"', "LOG_LEVEL": "info", "CONSOLE": "No"}
     environment = clean_environment({**settings, **written, "MAX_CONECTIONS": "1", "NODE_ENV": "production"})
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-    )
-    with process:
-        try:
-            gateway = Gateway(process)
-            gateway.port = int(gateway.wait_for_record("node.listening")["port"])
-            assert gateway.get("/")[0] == 404
-            gateway.stop()
-        finally:
-            if process.poll() is None:
-                process.kill()
+    with served(name, environment) as gateway:
+        assert gateway.get("/")[0] == 404
+        gateway.stop()
     (unknown,) = gateway.records("setting.unknown")
     assert (unknown["variable"], unknown["nearest"], unknown["level"]) == (
         "MAX_CONECTIONS",
@@ -114,7 +99,7 @@ def test_each_command_names_the_nearest_setting_beside_what_is_wrong(settings: d
     command, folder = COMMANDS[name]
     wrong = {"WEBSOCKET_PORT": "eighty", "WEBSOCKET_PROT": "9000"}
 
-    result = run(command, folder, {**settings, **wrong})
+    result = run_command(command, folder, {**settings, **wrong})
 
     assert result.returncode == 2
     assert result.stderr.splitlines() == [
@@ -125,7 +110,7 @@ def test_each_command_names_the_nearest_setting_beside_what_is_wrong(settings: d
 
 def test_config_names_what_is_no_setting(settings: dict[str, str]) -> None:
     """That alone is no error."""
-    result = run((*COMMANDS["module"][0], "config"), REPOSITORY, {**settings, "LOG_LEVLE": "info"})
+    result = run_command((*COMMANDS["module"][0], "config"), REPOSITORY, {**settings, "LOG_LEVLE": "info"})
 
     assert result.returncode == 0
     assert result.stderr == "LOG_LEVLE: is no setting and has no effect; did you mean LOG_LEVEL?\n"
@@ -136,7 +121,9 @@ def test_a_token_is_signed_with_the_secret_that_the_gateway_reads() -> None:
     secret = "of-this-test-and-long-enough-for-a-hash"  # noqa: S105 - that of this test
     command = (*COMMANDS["module"][0], "token", "--project", "p", "--right", "subscribe")
 
-    tokens = [run(command, REPOSITORY, {"JWT_SECRETS": text}).stdout.strip() for text in (secret, f'"{secret}"')]
+    tokens = [
+        run_command(command, REPOSITORY, {"JWT_SECRETS": text}).stdout.strip() for text in (secret, f'"{secret}"')
+    ]
 
     for token in tokens:
         assert jwt.decode(token, secret, algorithms=["HS256"])["projects"] == ["p"]
@@ -147,7 +134,7 @@ def test_one_missing_variable_is_one_line(settings: dict[str, str], missing: str
     """An empty one counts as missing."""
     command, folder = COMMANDS["server.py"]
 
-    result = run(command, folder, {**settings, missing: " "})
+    result = run_command(command, folder, {**settings, missing: " "})
 
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
@@ -163,7 +150,7 @@ def test_wrong_values_are_named_all_at_once(settings: dict[str, str]) -> None:
         "FORWARD_BODY": "xml",
     }
 
-    result = run(COMMANDS["module"][0], REPOSITORY, {**settings, **wrong})
+    result = run_command(COMMANDS["module"][0], REPOSITORY, {**settings, **wrong})
 
     assert result.returncode == 2
     assert sorted(line.split(":")[0] for line in result.stderr.splitlines()) == sorted(wrong)
@@ -173,7 +160,7 @@ def test_a_port_that_is_taken_ends_the_start(settings: dict[str, str]) -> None:
     """With a reason in the log and an exit code of its own."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        result = run(
+        result = run_command(
             COMMANDS["module"][0], REPOSITORY, {**settings, "WEBSOCKET_HOST": "127.0.0.1", "WEBSOCKET_PORT": port}
         )
 
@@ -186,7 +173,9 @@ def test_config_lists_every_setting(settings: dict[str, str]) -> None:
     """With value, default, unit and limits; what a URL carries of credentials is not shown."""
     secret = {"SQS_QUEUE_URL_DEV": "https://user:hunter2@queues.example/dev"}
 
-    result = run((*COMMANDS["module"][0], "config"), REPOSITORY, {**settings, **secret, "WEBSOCKET_PORT": "9000"})
+    result = run_command(
+        (*COMMANDS["module"][0], "config"), REPOSITORY, {**settings, **secret, "WEBSOCKET_PORT": "9000"}
+    )
 
     rows = {line.split()[0]: line for line in result.stdout.splitlines()}
     assert result.returncode == 0
@@ -200,7 +189,7 @@ def test_config_lists_every_setting(settings: dict[str, str]) -> None:
 
 def test_config_says_what_is_wrong() -> None:
     """The same lines as a start, and the same exit code; the settings are listed all the same."""
-    result = run((*COMMANDS["module"][0], "config"), REPOSITORY, {})
+    result = run_command((*COMMANDS["module"][0], "config"), REPOSITORY, {})
 
     assert result.returncode == 2
     assert [line.split(":")[0] for line in result.stderr.splitlines()] == list(REQUIRED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from datetime import date
@@ -11,18 +10,15 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.scripts import load_script
+
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations"
 
 
 @pytest.fixture(scope="module")
 def costs() -> ModuleType:
     """The script that writes the sheet."""
-    spec = importlib.util.spec_from_file_location("costs", OPERATIONS / "costs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(OPERATIONS / "costs.py")
 
 
 def test_the_sheet_is_what_the_prices_give(costs: ModuleType) -> None:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import pytest
 
 from tests.support.broken_aws import refused_port, silent_port
+from tests.support.commands import aws_at, run_command
 from tests.support.gateway import clean_environment
 from tests.support.patience import PATIENCE_S
 
@@ -20,36 +21,11 @@ MODULE = (sys.executable, "-m", "websocket_handler")
 SECRET = {"JWT_SECRETS": "of-this-test-and-long-enough-for-a-hash"}
 
 
-def aws_at(port: int) -> dict[str, str]:
-    """The settings of a machine whose AWS is at this port."""
-    endpoint = f"http://127.0.0.1:{port}"
-    queues = {f"SQS_QUEUE_URL_{name}": f"{endpoint}/1/{name.lower()}" for name in ("PM", "DEV", "QA", "OPS")}
-    return clean_environment(
-        {
-            **queues,
-            "DYNAMODB_TABLE_NAME": "table",
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "NO_PROXY": "*",
-        }
-    )
-
-
 def run(
     *command: str, folder: Path = ROOT, settings: Mapping[str, str] = MappingProxyType({})
 ) -> subprocess.CompletedProcess[str]:
     """A command, and that it wrote no traceback."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=clean_environment(settings),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    done = run_command(command, folder, settings)
     assert "Traceback" not in done.stdout + done.stderr
     return done
 
@@ -81,7 +57,7 @@ def test_a_python_that_is_too_old_is_told() -> None:
 @pytest.mark.parametrize("command", ["config", "token --project p --right subscribe", "--help", "token --help"])
 def test_output_that_cannot_be_written_is_told(command: str) -> None:
     """A full disk, and a reader that went away, which is no failure."""
-    environment = clean_environment(aws_at(1) | SECRET)
+    environment = clean_environment(aws_at("http://127.0.0.1:1") | SECRET)
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [*MODULE, *command.split()],
@@ -135,7 +111,7 @@ def test_ctrl_c_ends_a_command_at_once(command: str) -> None:
         process = subprocess.Popen(
             [*MODULE, *command.split()],
             cwd=ROOT,
-            env=aws_at(port),
+            env=aws_at(f"http://127.0.0.1:{port}"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -158,6 +134,6 @@ def test_ctrl_c_ends_a_command_at_once(command: str) -> None:
 )
 def test_a_command_that_changes_aws_says_that_nobody_answers(module: str, arguments: list[str]) -> None:
     with refused_port() as port:
-        done = run(sys.executable, "-m", module, *arguments, settings=aws_at(port))
+        done = run(sys.executable, "-m", module, *arguments, settings=aws_at(f"http://127.0.0.1:{port}"))
     assert done.returncode == 1
     assert "connection refused. Start what should listen there" in done.stdout + done.stderr

@@ -14,6 +14,7 @@ import pytest
 from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.support.broken_aws import Answer, http_port, port_that_says, refusal, refused_port, silent_port
+from tests.support.commands import aws_at
 from tests.support.emulators import emulator_for_each
 from tests.support.gateway import clean_environment
 from tests.support.patience import PATIENCE_S
@@ -36,18 +37,8 @@ emulator_process = emulator_for_each("module")
 
 
 def machine(endpoint: str) -> dict[str, str]:
-    """The settings of a machine whose AWS is at `endpoint`."""
-    return clean_environment(
-        {
-            **{f"SQS_QUEUE_URL_{name}": f"{endpoint}/123456789012/{name.lower()}" for name in QUEUES},
-            "DYNAMODB_TABLE_NAME": "table",
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "NO_PROXY": "*",
-        }
-    )
+    """The environment of a machine whose AWS is at `endpoint`."""
+    return aws_at(endpoint, "UPDATES")
 
 
 def examine(environment: dict[str, str], *arguments: str) -> tuple[int, dict[str, list[str]], str]:

@@ -110,13 +110,19 @@ class Workload:
         if key:
             self._publish_over_http(uid, project, body, key)
 
-    def _publish_inside(self, uid: str, project: str, body: str, key: str) -> None:
-        """Publish as a program that embeds the server. The publication ends with the node."""
-        nodes = self.world.balancer.reachable(self.random)
+    def _nodes_for(self, uid: str, project: str, body: str, key: str) -> list[Process]:
+        """The nodes that may take a publication. If there are none, it is published later."""
         if key:
             self._http[uid] = (project, body, key)
+        nodes = self.world.balancer.reachable(self.random)
         if not nodes:
             self._publish_again(uid, project, body, key)
+        return nodes
+
+    def _publish_inside(self, uid: str, project: str, body: str, key: str) -> None:
+        """Publish as a program that embeds the server. The publication ends with the node."""
+        nodes = self._nodes_for(uid, project, body, key)
+        if not nodes:
             return
         process = self.world.balancer.one_of(self.random, nodes)
 
@@ -156,11 +162,8 @@ class Workload:
 
     def _publish_over_http(self, uid: str, project: str, body: str, key: str) -> None:
         """Publish over HTTP. There is no connection that could end, so an answer has to come, unless the node ends."""
-        nodes = self.world.balancer.reachable(self.random)
-        if key:
-            self._http[uid] = (project, body, key)
+        nodes = self._nodes_for(uid, project, body, key)
         if not nodes:
-            self._publish_again(uid, project, body, key)
             return
 
         def answered(status: int, answer: dict[str, Any]) -> None:

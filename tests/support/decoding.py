@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tests.support.frames import each_byte
 from websocket_handler.protocol.deflate import inflated
 from websocket_handler.protocol.frame_decoder import Event, FrameDecoder, ProtocolViolation
 
@@ -30,3 +31,15 @@ def outcomes(chunks: Iterable[bytes], message_bytes_max: int = 65536, *, inflate
         if end or (events and events[-1][0] is Event.CLOSE):
             return [*found, *end]
     return found
+
+
+def check_outcomes(
+    stream: bytes, expected: list[Outcome], message_bytes_max: int = 65536, *, inflates: bool = False
+) -> None:
+    """Raises AssertionError unless the stream has these events, however it is cut."""
+    middle = len(stream) // 2
+    cuts = [[stream], [stream[:middle], b"", stream[middle:]]]
+    if len(stream) < 5000:
+        cuts.append(each_byte(stream))
+    for chunks in cuts:
+        assert outcomes(chunks, message_bytes_max, inflates=inflates) == expected

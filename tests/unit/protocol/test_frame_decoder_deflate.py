@@ -1,9 +1,11 @@
 """Where a compressed frame may stand (RFC 7692 section 6), and how much of one is taken in."""
 
+from functools import partial
+
 import pytest
 
-from tests.support.decoding import Outcome, outcomes
-from tests.support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, RSV1, TEXT, client_frame, deflated, each_byte
+from tests.support.decoding import check_outcomes, outcomes
+from tests.support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, RSV1, TEXT, client_frame, deflated
 from websocket_handler.protocol.frame_decoder import (
     DEFLATE_EXTRA_BYTES,
     MESSAGE_FRAMES_MAX,
@@ -18,11 +20,7 @@ PROTOCOL_ERROR, INVALID, POLICY = 1002, 1007, 1008
 PACKED = deflated(b"hello")
 
 
-def check(stream: bytes, expected: list[Outcome], message_bytes_max: int = 65536) -> None:
-    """The stream means this, however it is cut."""
-    assert outcomes([stream], message_bytes_max, inflates=True) == expected
-    if len(stream) < 5000:
-        assert outcomes(each_byte(stream), message_bytes_max, inflates=True) == expected
+check = partial(check_outcomes, inflates=True)
 
 
 def test_compressed_and_plain_messages_may_follow_each_other() -> None:

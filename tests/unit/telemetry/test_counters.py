@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.scripts import load_script
 from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.telemetry.counters import CLOSE_CODE, SUMMARIES, Counters, Gauges
 from websocket_handler.telemetry.metrics import Kind, metrics_of
@@ -92,11 +92,7 @@ def test_every_value_that_the_code_spells_is_one_of_its_label() -> None:
 
 def test_the_page_is_what_the_table_gives() -> None:
     """Change the table, run `make metrics`: nobody edits the page."""
-    spec = importlib.util.spec_from_file_location("metrics_page", OPERATIONS / "metrics.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_script(OPERATIONS / "metrics.py")
     assert (OPERATIONS / "metrics.md").read_text(encoding="utf-8") == script.page()
 
 
