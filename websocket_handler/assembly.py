@@ -137,7 +137,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     access = _access(ports, options.access, node.projects.wake_readers)
     origins = Origins(read_origins(options.allowed_origins), has_loopback=access.has_loopback_pages)
     admission = Admission(options.admission, origins, clock.monotonic, access, ports.memory_bytes)
-    server = WebSocketServer(node, forwarding, clock, options.server, ports.new_id, access)
+    server = WebSocketServer(node, forwarding, clock, options.server, ports.new_id, access, counters)
     keepalive = Keepalive(options.keepalive, clock.monotonic, admission.is_memory_short)
     return Core(
         ports=ports,

@@ -193,15 +193,15 @@ def make_entrance(settings: Settings, core: Core, requests: Requests | None = No
     return Entrance(options, core.sockets, http, end_socket)
 
 
-def _http(
-    settings: Settings, core: Core, options: EntranceOptions, end_socket: EndSocket, requests: Requests
-) -> HttpProtocolFactory:
-    gateway = Gateway(
+def http_gateway(core: Core, body_bytes_max: int, body_timeout_s: float) -> Gateway:
+    """The node as the HTTP API sees it. A request body may have `body_bytes_max` bytes and take `body_timeout_s`."""
+    return Gateway(
         node=core.node,
         clock=core.ports.clock,
         log=core.ports.log,
-        body_bytes_max=BODY_MESSAGES_MAX * settings.max_message_bytes,
-        body_timeout_s=settings.handshake_timeout_s,
+        counters=core.ports.counters,
+        body_bytes_max=body_bytes_max,
+        body_timeout_s=body_timeout_s,
         is_draining=lambda: core.server.is_draining,
         readiness=core.readiness,
         presence=core.server.presence,
@@ -209,6 +209,12 @@ def _http(
         admission=core.admission,
         refusals=core.sockets.refusals,
     )
+
+
+def _http(
+    settings: Settings, core: Core, options: EntranceOptions, end_socket: EndSocket, requests: Requests
+) -> HttpProtocolFactory:
+    gateway = http_gateway(core, BODY_MESSAGES_MAX * settings.max_message_bytes, settings.handshake_timeout_s)
     registry = make_registry(core.ports.counters, core.gauges)
     has_console = settings.console == "on"
     application = make_application(

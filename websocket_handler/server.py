@@ -52,6 +52,7 @@ from websocket_handler.protocol.names import Agent, agent_named
 from websocket_handler.protocol.publication import read_object
 from websocket_handler.protocol.replies import Greeting
 from websocket_handler.protocol.session import Session, SessionLimits
+from websocket_handler.telemetry.counters import Counters
 
 ANONYMOUS: Final = ""
 """The sender of a message id while nobody has to say who they are."""
@@ -79,6 +80,7 @@ class WebSocketServer:
         options: ServerOptions,
         new_id: Callable[[], str],
         access: Access,
+        counters: Counters,
     ) -> None:
         self.node = node
         self.access = access
@@ -86,8 +88,9 @@ class WebSocketServer:
         self.options = options
         self.is_draining = False
         self._clock = clock
+        self._counters = counters
         self._new_id = new_id
-        self._answers = Answers(node.engine.counters, node.limits.commands_in_flight)
+        self._answers = Answers(counters, node.limits.commands_in_flight)
         self._confirmations = Confirmations(node.engine.scheduler, node.limits.write_bytes)
 
     # Connections
@@ -172,7 +175,7 @@ class WebSocketServer:
     # Commands
 
     def _perform(self, connection: Connection, command: AnyCommand) -> None:
-        self.node.engine.counters.commands[command.action] += 1
+        self._counters.commands[command.action] += 1
         self.access.check_command(connection.identity, command)
         match command:
             case Ping():

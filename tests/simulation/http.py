@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 from tests.simulation.door_plan import HOST
 from tests.simulation.identities import Token
 from websocket_handler.api.application import make_application
-from websocket_handler.api.gateway import Gateway
 from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
 from websocket_handler.assembly import Core
+from websocket_handler.composition import http_gateway
 
 if TYPE_CHECKING:
     from tests.simulation.node import Process
@@ -26,19 +26,7 @@ BODY_TIMEOUT_S = 10.0
 
 def application_over(core: Core) -> Starlette:
     """The HTTP API of a node."""
-    gateway = Gateway(
-        node=core.node,
-        clock=core.ports.clock,
-        log=core.ports.log,
-        body_bytes_max=BODY_BYTES_MAX,
-        body_timeout_s=BODY_TIMEOUT_S,
-        is_draining=lambda: core.server.is_draining,
-        readiness=core.readiness,
-        presence=core.server.presence,
-        access=core.access,
-        admission=core.admission,
-        refusals=core.sockets.refusals,
-    )
+    gateway = http_gateway(core, BODY_BYTES_MAX, BODY_TIMEOUT_S)
     random, origins = core.ports.random, core.origins
     return make_application(gateway, CollectorRegistry(), has_console=False, path="/ws", random=random, origins=origins)
 

@@ -46,7 +46,7 @@ class Desk:
         self.noted = NotedConnections()
         node = Node(engine, MemoryLogStore(clock, NEVER_OLD), self.noted)
         self.server = WebSocketServer(
-            node, forwarding, clock, options, lambda: f"id{next(ids)}", OpenAccess(lambda: "ticket")
+            node, forwarding, clock, options, lambda: f"id{next(ids)}", OpenAccess(lambda: "ticket"), counters
         )
 
     def refusal(self, subscriptions: int) -> ErrorCode | None:

@@ -2,7 +2,7 @@
 (RFC 6454; cross-site WebSocket hijacking). The same rule holds for handshakes and for the HTTP API."""
 
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.names import LOOPBACK_HOSTS
@@ -46,15 +46,22 @@ def _is_same(origin: str, host: str) -> bool:
     return authority.lower().removesuffix(default) == host.lower().removesuffix(default)
 
 
-def _is_loopback(origin: str) -> bool:
+def _exact_parts(text: str) -> SplitResult | None:
+    """The parts of a text that is a scheme, a host and perhaps a port, and nothing else; None for every other text."""
     try:
-        parts = urlsplit(origin)
-        is_exact = origin == f"{parts.scheme}://{parts.netloc}" and parts.port != 0
+        parts = urlsplit(text)
+        is_exact = text == f"{parts.scheme}://{parts.netloc}" and parts.port != 0 and "@" not in text
     except ValueError:
+        return None
+    return parts if is_exact else None
+
+
+def _is_loopback(origin: str) -> bool:
+    parts = _exact_parts(origin)
+    if parts is None or parts.scheme not in _DEFAULT_PORTS:
         return False
     host = parts.hostname or ""
-    is_loopback = host in LOOPBACK_HOSTS or host.endswith(".localhost")  # RFC 6761 section 6.3
-    return is_exact and is_loopback and parts.scheme in _DEFAULT_PORTS and "@" not in origin
+    return host in LOOPBACK_HOSTS or host.endswith(".localhost")  # RFC 6761 section 6.3
 
 
 def read_origins(text: str) -> frozenset[str]:
@@ -70,12 +77,8 @@ def read_origins(text: str) -> frozenset[str]:
 
 
 def _is_origin(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        is_exact = text == f"{parts.scheme}://{parts.netloc}" and parts.port != 0
-    except ValueError:
-        return False
-    return is_exact and bool(parts.hostname) and "@" not in text and "*" not in text and text == text.lower()
+    parts = _exact_parts(text)
+    return parts is not None and bool(parts.hostname) and "*" not in text and text == text.lower()
 
 
 ANY_ORIGIN: Final = Origins(frozenset({ANY}))

@@ -89,7 +89,7 @@ class Refusals:
 
     def count(self, fault: CommandError) -> None:
         """Count one more error answer."""
-        self._gateway.node.engine.counters.errors[fault.code.value] += 1
+        self._gateway.counters.errors[fault.code.value] += 1
 
     def page(self, fault: CommandError, address: str, origin: str) -> None:
         """Log that a page of another origin was refused."""

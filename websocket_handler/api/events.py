@@ -54,7 +54,7 @@ class EventRoutes:
             except CommandError as fault:
                 if not fault.retryable:
                     raise
-                self._gateway.node.engine.counters.errors[fault.code.value] += 1
+                self._gateway.counters.errors[fault.code.value] += 1
                 return Response(self._come_back(fault), headers=STREAM_HEADERS, media_type=EVENT_STREAM)
 
         return answered

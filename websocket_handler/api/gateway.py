@@ -16,6 +16,7 @@ from websocket_handler.ports.clock import Clock
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.encodings import check_fields
 from websocket_handler.protocol.http_errors import http_error
+from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog
 from websocket_handler.telemetry.refusals import RefusalLog
 
@@ -30,6 +31,7 @@ class Gateway:
     node: Node
     clock: Clock
     log: EventLog
+    counters: Counters
     body_bytes_max: int
     body_timeout_s: float
     is_draining: Callable[[], bool]

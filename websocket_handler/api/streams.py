@@ -22,7 +22,7 @@ STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 @contextmanager
 def place_taken(request: Request, gateway: Gateway) -> Iterator[None]:
     """Take a place for as long as the block runs. Raises CommandError: `too_many_connections`."""
-    counters = gateway.node.engine.counters
+    counters = gateway.counters
     peer = request.client.host if request.client else ""
     try:
         leave = gateway.admission.take_place(

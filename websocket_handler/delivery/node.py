@@ -49,6 +49,7 @@ class Node:
         self.engine = engine
         self.limits: DeliveryLimits = engine.limits
         self.connections: dict[str, Connection] = {}
+        self._counters = engine.counters
         self._observer = observer
         self._object_bytes_max = min(engine.limits.message_bytes, engine.store.limits.object_bytes)
         self.projects = Projects(engine)
@@ -73,7 +74,7 @@ class Node:
         """Take a connection in. Raises CommandError with `too_many_connections`."""
         self.check_room()
         self.connections[connection.connection_id] = connection
-        self.engine.counters.connections_opened += 1
+        self._counters.connections_opened += 1
         if connection.identity is not None:
             self.follow_broadcasts(connection)
 
@@ -172,7 +173,7 @@ class Node:
             done(start)
             return False
         if since is not None:
-            self.engine.counters.recoveries["recovered" if start.recovered else "lost"] += 1
+            self._counters.recoveries["recovered" if start.recovered else "lost"] += 1
         done(Confirmed(Position(project.reader.epoch, start.offset), start.recovered))
         return True
 
@@ -261,7 +262,7 @@ class Node:
         """Send a broadcast to every connection of this node. Returns how many there are. Raises CommandError:
         `overloaded`."""
         self._broadcasts.journal.publish(prepared, lambda _answer: None)
-        self.engine.counters.broadcasts += 1
+        self._counters.broadcasts += 1
         return len(self.connections)
 
 
