@@ -19,12 +19,12 @@ from bench.servers import ABSENT, BEFORE, GATEWAY, WITHOUT_HISTORY, Server, befo
 
 ROUNDS = 3
 DEADLINE_S = 34 * 60.0
-"""The rounds end before this, the small container follows. Rounds that do not fit are left out, and the report says
-how many there were."""
+"""The rounds end before this second, and the small container follows. Rounds for which there is no time are left out,
+and the report says how many there were."""
 
 
 def main() -> int:
-    """Run the benchmark; 0 when the gateway was measured."""
+    """Run the benchmark. Returns 0 if the gateway was measured."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Compare the gateway with its peers.")
     parser.add_argument("--quick", action="store_true", help="one round of the most important loads, 2 to 3 minutes")
     parser.add_argument("--rounds", type=int, default=0, help=f"rounds (default {ROUNDS}; quick 1)")
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def _command(options: argparse.Namespace) -> str:
-    """The command as it matters to a reader: what was measured, not where the results went."""
+    """The command as far as it matters to a reader: what was measured, not where the results went."""
     words = ["python -m bench"]
     words += ["--quick"] if options.quick else []
     words += [f"--rounds {options.rounds}"] if options.rounds else []
@@ -78,7 +78,7 @@ def _command(options: argparse.Namespace) -> str:
 
 
 def _prepare(servers: Sequence[Server], results: Results) -> list[Server]:
-    """Install what is missing; what cannot be had goes to the list of the absent."""
+    """Install what is missing. A server that cannot be installed goes to the list of absent ones."""
     available = []
     for server in servers:
         try:
@@ -93,7 +93,7 @@ def _prepare(servers: Sequence[Server], results: Results) -> list[Server]:
 def _measure_all(
     servers: Sequence[Server], cells: Sequence[Cell], rounds: int, results: Results, earlier: Path | None
 ) -> int:
-    """Round after round; how many were finished."""
+    """Measure round after round. Returns how many rounds were finished."""
     began = time.monotonic()
     for number in range(rounds):
         round_began = time.monotonic()
@@ -111,7 +111,7 @@ def _measure_all(
                 round_servers.append(gateway(sink.port, scenarios.WITH_HISTORY))
                 round_servers.append(gateway(sink.port, scenarios.WITHOUT_HISTORY, **WITHOUT_HISTORY))
             if number % 2:
-                round_servers.reverse()  # nobody always comes first
+                round_servers.reverse()  # so that no server always comes first
             _round(number, round_servers, cells, folder, stack, results)
         print(f"round {number + 1} of {rounds}: {time.monotonic() - round_began:.0f} s", flush=True)
     return rounds
@@ -130,7 +130,7 @@ def _round(
             print(f"{server.name}: {fault}", file=sys.stderr)
             continue
         results.base_rss_kib[server.name][number] = running[server.name].rss_kib
-    order = sorted(cells, key=lambda cell: cell.key != scenarios.IDLE)  # memory first: on fresh processes
+    order = sorted(cells, key=lambda cell: cell.key != scenarios.IDLE)  # memory first, on fresh processes
     for cell in order:
         if number >= cell.rounds_max:
             continue

@@ -1,6 +1,6 @@
-"""Makes sure that what is measured is there: compiles the C programs, installs the peers that are missing.
+"""Prepares what is measured: compiles the C programs, and installs the peers that are missing.
 
-A peer that cannot be had stays in the tables, with the reason.
+A peer that cannot be installed stays in the tables, with the reason.
 """
 
 import os
@@ -30,7 +30,7 @@ DEBIAN_PACKAGES = {
 
 
 class Unavailable(Exception):
-    """Something cannot be had here; the text is the reason."""
+    """A program or a peer cannot be installed here. The text is the reason."""
 
 
 def compile_programs() -> None:

@@ -12,13 +12,13 @@ from bench.processes import LOAD_CORE, Failed, Running
 Value = TypeVar("Value")
 
 MARGIN_S = 75.0
-"""Beyond the measured seconds and the wait until the server is quiet: joining."""
+"""How many seconds joining may take, in addition to the measured seconds and the wait until the server is quiet."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the generator does. `in_flight`: messages that not everyone has (fan-out), or commands of each caller
-    that are not answered (forward). A rate of 0 is flat out."""
+    """What the generator does. `in_flight` is the number of messages that not everyone has yet (fan-out), or of
+    commands of each caller that have no answer yet (forward). A rate of 0 means as fast as possible."""
 
     mode: str
     connections: int = 0
@@ -32,7 +32,8 @@ class Load:
 
     @property
     def quiet_s(self) -> float:
-        """How long to wait at most for what joining leaves to the server: the gateway records its connections."""
+        """How many seconds to wait at most until the server has done the work that joining left, such as recording
+        connections."""
         return 5 + (self.connections + self.callers) / 400
 
     def arguments(self) -> list[str]:
@@ -69,7 +70,7 @@ class Sample:
 
     @property
     def generator_busy(self) -> float:
-        """The part of the time in which the generator had something to do, 0 to 1. It never sleeps."""
+        """The part of the time in which the generator had work, 0 to 1. It never sleeps."""
         return self.generator_busy_s / self.seconds
 
     @property
@@ -125,7 +126,7 @@ def read(code: int, output: str, errors: str, server: Running) -> Sample:
 
 
 def while_idle(protocol: str, server: Running, connections: int, look: Callable[[], Value]) -> Value:
-    """What `look` finds while so many subscribed connections are open and do nothing. Raises Failed."""
+    """The result of `look` while this many subscribed connections are open and do nothing. Raises Failed."""
     load = Load("idle", connections=connections, seconds=60)
     with subprocess.Popen(
         command(protocol, server, load),

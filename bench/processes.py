@@ -19,7 +19,7 @@ STOP_TIMEOUT_S = 5.0
 
 
 class Failed(Exception):
-    """A process did not do what it was started for; the text says what it said."""
+    """A process did not do its work. The text is what it printed."""
 
 
 def free_port() -> int:
@@ -30,14 +30,14 @@ def free_port() -> int:
 
 
 def raise_file_limit() -> int:
-    """Allow this process and its children as many open files as the machine allows; how many."""
+    """Allow this process and its children as many open files as the machine allows. Returns how many."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
 
 
 def end_children_on_signal() -> None:
-    """Leave through the stacks that stop what was started, also when this process is told to end."""
+    """When a signal ends this process, unwind its stack, so that the processes that it started are ended, too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
@@ -77,7 +77,7 @@ class Running:
         return text[-300:] or f"exit code {self.process.poll()}"
 
     def wait_until_quiet(self, timeout_s: float = 5.0) -> None:
-        """Let it finish what the last load left behind: closed connections, records."""
+        """Wait until it has done the work that the last load left: closed connections, records."""
         deadline = time.monotonic() + timeout_s
         before = self.cpu_s
         while time.monotonic() < deadline:

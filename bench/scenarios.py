@@ -1,5 +1,5 @@
-"""What is measured, and on which servers. A cell is one load; each round measures every cell on every server in
-turn, so that a ratio compares two neighbours in time."""
+"""What is measured, and on which servers. A cell is one load. Each round measures every cell on every server in turn,
+so that a ratio compares two neighbours in time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from bench.servers import GATEWAY, LIMIT, LIMIT_COALESCED
 ALL: tuple[str, ...] = ()
 WITH_HISTORY = "gateway with history"
 WITHOUT_HISTORY = "gateway without history"
-"""Two more gateways, which meet nothing but the loads that compare them: a process that was used differs from a
-fresh one by more than history costs."""
+"""Two more gateways, which run only the loads that compare them, because a used process differs from a fresh one by
+more than history costs."""
 COMPARED = (WITH_HISTORY, WITHOUT_HISTORY)
 IDLE_CONNECTIONS = 5000
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One load. `servers`: on which of them, all when empty. `rounds_max`: how often at most."""
+    """One load. `servers` are those on which it runs; all if it is empty. `rounds_max` is how often it runs at most."""
 
     key: str
     load: Load

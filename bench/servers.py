@@ -1,4 +1,4 @@
-"""Everything that is measured: how it is started, how it is spoken to, and how a message is published to it."""
+"""Everything that is measured: how it is started, which protocol it speaks, and how a message is published to it."""
 
 import shutil
 import subprocess
@@ -66,7 +66,7 @@ WITHOUT_HISTORY: Mapping[str, str] = {"HISTORY_MESSAGES": "1", "HISTORY_BYTES": 
 
 
 def start_sink(folder: Path) -> Running:
-    """The stand-in for SQS and DynamoDB, beside the load generator."""
+    """Start the stand-in for SQS and DynamoDB, on the core of the load generator."""
     port = free_port()
     return start([str(BUILD / "sink"), str(port)], port, folder, "sink", {}, core=LOAD_CORE)
 

@@ -1,6 +1,6 @@
 """The smallest container: 0.25 of a core and 512 MB, by the kernel's own control groups.
 
-`python -m bench.small_container` runs it alone. It needs root; what it makes under /sys/fs/cgroup it removes.
+`python -m bench.small_container` runs it alone. It needs root, and removes what it makes under /sys/fs/cgroup.
 """
 
 import os
@@ -23,9 +23,9 @@ MEMORY_BYTES = 512 * 2**20
 PERIOD_US = 100_000
 P99_MAX_MS = 250.0
 KEPT_UP = 0.97
-"""A rate counts as held when at least this part of it was answered within the window."""
+"""A rate counts as held if at least this part of it was answered within the window."""
 WARM_UP_S = 3.0
-"""What a rate is about is how it is held: connections to the queues are opened before."""
+"""The measurement is about a steady rate, so the connections to the queues are opened before it begins."""
 CONNECTIONS = 5000
 PROJECTS = 50
 DELIVERIES_PER_SECOND = (15_000, 20_000, 25_000, 40_000, 60_000)
@@ -47,7 +47,7 @@ class Step:
 
 @dataclass
 class SmallContainer:
-    """What the container holds. `reason` says why it was not tried."""
+    """What the container holds. `reason` says why it was not measured."""
 
     reason: str = ""
     start_s: float = 0.0
@@ -61,7 +61,7 @@ class SmallContainer:
 
 
 class _ControlGroups:
-    """The two groups; entered by the server itself before it becomes the server."""
+    """The two control groups. The server enters them before its own program begins."""
 
     def __init__(self) -> None:
         name = f"bench-{os.getpid()}"
@@ -90,7 +90,7 @@ class _ControlGroups:
 
     @property
     def memory_mib(self) -> float:
-        """What the kernel counts against the limit, socket buffers and page tables included."""
+        """What the kernel counts against the limit, with socket buffers and page tables."""
         return int((self._folders[-1] / self._usage).read_text()) / 2**20
 
     def remove(self) -> None:
@@ -164,7 +164,7 @@ def _climb(
     server: Server,
     running: Running,
 ) -> None:
-    """Raise the rate until it is not held any more."""
+    """Raise the rate until the container no longer holds it."""
     for rate in rates:
         try:
             sample = measure(server.protocol, running, load_for(rate))

@@ -1,1 +1,1 @@
-"""What the project is made of: known vulnerabilities of every locked package."""
+"""Looks up the known vulnerabilities of every locked package, and checks the bill of materials."""

@@ -1,6 +1,6 @@
-"""`python -m supply_chain`: known vulnerabilities in the locked packages.
+"""`python -m supply_chain`: looks up known vulnerabilities of the locked packages.
 
-Exit codes: 0 nothing known, 1 something known, 2 could not run, so nothing can be said.
+Exit codes: 0 no vulnerability is known, 1 one is known, 2 the audit could not run, so it says nothing.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 def locks_of(root: Path) -> list[Path]:
-    """Every hashed lock of the repository, the image's first."""
+    """Every hashed lock of the repository; the image's lock is the first."""
     return [root / "websocket_handler" / "requirements.txt", *sorted((root / "requirements").glob("*.txt"))]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the audit; its exit code."""
+    """Run the audit. Returns its exit code."""
     parser = argparse.ArgumentParser(
         prog="supply_chain", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Locks and advisories to a verdict: clean, vulnerable, or that nothing is known."""
+"""Makes a verdict of locks and advisories: clean, vulnerable, or unknown."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TEXT_CHARACTERS_MAX: Final = 160
 
 
 class Service(Protocol):
-    """Where advisories come from."""
+    """The service that knows advisories."""
 
     def advisories(self, pins: Sequence[Pin]) -> dict[Pin, list[Advisory]]:
-        """What is known of each pin, for every one of them. Raises Unavailable."""
+        """The known advisories of every pin. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A locked version with a known vulnerability. `expired` is the entry that no longer excuses it."""
+    """A locked version with a known vulnerability. `expired` is an entry of the list that excused it until its day."""
 
     pin: Pin
     advisory: Advisory
@@ -49,7 +49,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an audit that ran came to. `excused` are findings that an entry of the list covers today."""
+    """The result of an audit that ran. `excused` are findings that an entry of the list covers today."""
 
     packages: int
     locks: int
@@ -76,14 +76,14 @@ class Report:
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere for a terminal: one line, bounded, nothing that steers it."""
+    """Foreign text for a terminal: one line of limited length, without characters that control the terminal."""
     shown = "".join(character if character.isprintable() else " " for character in text)
     shown = " ".join(shown.split())
     return shown if len(shown) <= TEXT_CHARACTERS_MAX else f"{shown[: TEXT_CHARACTERS_MAX - 1]}…"
 
 
 def audit(locks: Sequence[Path], ignored: Path, service: Service, today: datetime.date) -> Report:
-    """Look up every package of every lock. Raises LockProblem, IgnoredProblem, Unavailable: then nothing is known."""
+    """Look up every package of every lock. Raises LockProblem, IgnoredProblem, Unavailable; then nothing is known."""
     entries = read_ignored(ignored, today)
     places: dict[Pin, list[str]] = {}
     for path in locks:
@@ -106,7 +106,7 @@ def audit(locks: Sequence[Path], ignored: Path, service: Service, today: datetim
 
 
 def _findings(known: Mapping[Pin, Sequence[Advisory]], places: Mapping[Pin, Sequence[str]]) -> list[Finding]:
-    """One per vulnerability, though several databases may have it under names of their own."""
+    """One finding per vulnerability, even if several databases have it under different names."""
     findings = []
     for pin in sorted(known):
         merged: list[Advisory] = []
@@ -128,4 +128,4 @@ def _covers(entry: Ignored, finding: Finding) -> bool:
 
 
 PROBLEMS: Final = (LockProblem, IgnoredProblem, Unavailable)
-"""Why an audit could not run."""
+"""The reasons why an audit could not run."""

@@ -1,6 +1,7 @@
-"""`python -m supply_chain.check_sbom SBOM LOCK`: whether a bill of materials is valid, and is the lock.
+"""`python -m supply_chain.check_sbom SBOM LOCK`: checks that a bill of materials is valid, and lists what the lock
+lists.
 
-Needs the packages of requirements/sbom.txt. Exit codes: 0 it is, 1 it is not.
+Needs the packages of requirements/sbom.txt. Exit codes: 0 both are true, 1 one is not.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def problems(text: str, lock: Path) -> Iterator[str]:
 
 
 def _reached(document: dict[str, Any]) -> Iterator[str]:
-    """What the application depends on, directly or not."""
+    """Everything on which the application depends, directly or not."""
     edges = {edge["ref"]: edge.get("dependsOn", []) for edge in document.get("dependencies", ())}
     waiting, seen = [ROOT_REFERENCE], {ROOT_REFERENCE}
     while waiting:
@@ -59,7 +60,7 @@ def _reached(document: dict[str, Any]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check one file; the exit code."""
+    """Check one file. Returns the exit code."""
     try:
         found = list(problems(Path(arguments[0]).read_text(encoding="utf-8"), Path(arguments[1])))
     except (OSError, ValueError, LockProblem) as fault:

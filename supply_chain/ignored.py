@@ -1,4 +1,4 @@
-"""Advisories that do not concern us, each with its reason and the day on which that has to be thought over."""
+"""Advisories that do not concern us. Each has its reason, and a day on which somebody has to think about it again."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Final
 from supply_chain.lock import normalised
 
 LIFE_DAYS_MAX: Final = 180
-"""How far ahead an entry may look: "for ever" is not a decision."""
+"""How many days ahead an entry may reach, because "for ever" is not a decision."""
 REASON_CHARACTERS_MIN: Final = 20
 ADVISORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _FIELDS: Final = {"advisory", "package", "reason", "until"}
 
 
 class IgnoredProblem(Exception):
-    """The list cannot be relied on."""
+    """The list cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """An advisory, by its id or one of its aliases, for one package, up to and including a day."""
+    """An advisory, by its id or one of its aliases, for one package. It is valid up to and including a day."""
 
     advisory: str
     package: str
@@ -32,12 +32,12 @@ class Ignored:
     until: datetime.date
 
     def holds(self, today: datetime.date) -> bool:
-        """True if the entry still counts."""
+        """True if the entry is still valid."""
         return today <= self.until
 
 
 def read_ignored(path: Path, today: datetime.date) -> list[Ignored]:
-    """The entries of a list, also those that have expired. Raises IgnoredProblem."""
+    """The entries of a list, with those that have expired. Raises IgnoredProblem."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:

@@ -1,4 +1,4 @@
-"""Hashed locks: which package in which version, and by which digests a file of it is known."""
+"""Hashed locks: each names packages, their versions, and the digests of their files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _PIN: Final = re.compile(
 
 
 class LockProblem(Exception):
-    """A lock that does not pin everything by version and digest: nothing can be concluded from it."""
+    """A lock does not pin everything by version and digest, so nothing follows from it."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class Pin:
-    """One package of a lock. `name` is normalised (PEP 503), `marker` says where it is installed, empty for
-    everywhere, and `hashes` are the SHA-256 digests of the files that may be."""
+    """One package of a lock. `name` is normalised (PEP 503). `marker` says where it is installed; empty means
+    everywhere. `hashes` are the SHA-256 digests of the files that are allowed."""
 
     name: str
     version: str
@@ -52,7 +52,8 @@ def read_lock(path: Path) -> list[Pin]:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with those that a backslash continues, one space between all words; the number is the first one's."""
+    """Lines, each joined with the lines that a backslash continues, with one space between words. The number is that of
+    the first line."""
     parts: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not parts and line.lstrip().startswith("#"):

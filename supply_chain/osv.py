@@ -1,7 +1,7 @@
-"""The OSV service's answers: bounded, typed, and whole or not at all.
+"""The answers of the OSV service: of limited size, typed, and used only if they are complete.
 
-`POST /v1/querybatch` says which advisories a version has, `GET /v1/vulns/{id}` what an advisory says. Everything that
-is not such an answer to every question is `Unavailable`: no answer must ever look like "nothing known".
+`POST /v1/querybatch` says which advisories a version has, `GET /v1/vulns/{id}` what an advisory says. If there is not
+such an answer to every question, the result is `Unavailable`: no answer must ever look like "nothing known".
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from supply_chain.lock import Pin, normalised
 SERVICE: Final = "https://api.osv.dev"
 ECOSYSTEM: Final = "PyPI"
 CONTROL: Final = Pin("jinja2", "2.4.1")
-"""A version with advisories that the service's own documentation asks about: who knows none of it knows nothing."""
+"""A version with advisories, from the service's own documentation. A service that does not know them knows nothing."""
 QUERIES_MAX: Final = 500
-"""In one request; the service takes 1,000."""
+"""How many questions are in one request. The service takes 1,000."""
 PAGES_MAX: Final = 20
 ADVISORIES_MAX: Final = 500
 ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -38,7 +38,7 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 
 class Unavailable(Exception):
-    """The service did not answer every question in the way that it documents. Nothing is known then."""
+    """The service did not answer every question as it documents. Then nothing is known."""
 
 
 class _Reference(msgspec.Struct):
@@ -81,7 +81,7 @@ class _Record(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """What is known of one vulnerability. `fixed` has the versions without it by package name."""
+    """What is known of one vulnerability. `fixed` gives, by package name, the versions without it."""
 
     advisory: str
     aliases: frozenset[str]
@@ -96,7 +96,7 @@ class Advisory:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """An answer from elsewhere is not the service's."""
+    """Follows no redirect, because an answer from elsewhere is not the service's."""
 
     def redirect_request(
         self,
@@ -111,7 +111,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class Osv:
-    """A client for one audit. `monotonic` is in seconds."""
+    """A client for one audit. `monotonic` gives seconds."""
 
     def __init__(self, service: str = SERVICE, monotonic: Callable[[], float] = time.monotonic) -> None:
         parts = urllib.parse.urlsplit(service)
@@ -125,7 +125,7 @@ class Osv:
         self._ends_at = monotonic() + TOTAL_TIMEOUT_S
 
     def advisories(self, pins: Sequence[Pin]) -> dict[Pin, list[Advisory]]:
-        """What is known of each pin, for every one of them. Raises Unavailable."""
+        """The known advisories of every pin. Raises Unavailable."""
         found = self._ids([CONTROL, *pins])
         if not found[CONTROL]:
             raise Unavailable(
@@ -173,7 +173,7 @@ class Osv:
         return Advisory(advisory, frozenset(record.aliases), summary, fixed, is_withdrawn)
 
     def _ask(self, path: str, form: type[Answer], question: object = None) -> Answer:
-        """One request and its answer of this form. Raises Unavailable."""
+        """Send one request, and return its answer of this form. Raises Unavailable."""
         left_s = self._ends_at - self._monotonic()
         if left_s <= 0:
             raise Unavailable(f"no end after {TOTAL_TIMEOUT_S:g} s")

@@ -154,7 +154,8 @@ async def test_a_log_seen_just_before_its_end_is_not_continued_after_it(
 async def test_an_old_view_is_looked_at_again(
     store: Asked, make_store: MakeStore, clock: SteeredClock, dynamodb: Any
 ) -> None:
-    """What others wrote after our view expired and was deleted: nothing is there to conflict with."""
+    """It misses what others wrote after our view expired and was deleted: nothing is left that could conflict with
+    it."""
     project, other = new_project(), make_store()
     await store.append(project, made(1, [b"a"]))
     await other.opened(project)
@@ -235,7 +236,7 @@ async def test_open_reads_as_far_as_keys_are_remembered(
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ["error", "throttle", "stall"])
 async def test_an_outage_is_bounded_and_heals(store: Asked, table: Table, emulator: Emulator, mode: str) -> None:
-    """Everybody is answered, though nothing ends the outage."""
+    """Every caller gets an answer, although the outage does not end."""
     project = new_project()
     assert isinstance(await store.append(project, made(1, [b"a"])), Committed)
     emulator.add_fault("dynamodb", mode, stall_s=300)
@@ -336,7 +337,7 @@ class _Writer:
                 return
 
     async def _is_written(self, attempt: Segment) -> bool:
-        """Read what was missed; whether the attempt is in it."""
+        """Read what was missed. Returns True if the attempt is in it."""
         tail = await self.store.followed(self.project, len(self.seen))
         if tail.epoch != self.epoch:
             await self.open(self.epoch)

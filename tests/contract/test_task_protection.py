@@ -121,7 +121,7 @@ async def test_a_body_that_is_no_answer_is_a_refusal(agent: EcsAgent, body: byte
 
 @pytest.mark.asyncio
 async def test_an_agent_that_does_not_answer_is_not_waited_for(agent: EcsAgent) -> None:
-    """It took the request; after the deadline it is given up."""
+    """It takes the request and does not answer. After the deadline the caller waits no longer."""
     agent.is_silent = True
     with pytest.raises(ProtectionUnavailable, match="did not answer"):
         await EcsTaskProtection(agent.uri, timeout_s=0.01).protect(10)
@@ -129,7 +129,7 @@ async def test_an_agent_that_does_not_answer_is_not_waited_for(agent: EcsAgent) 
 
 @pytest.mark.asyncio
 async def test_a_place_without_an_agent_is_said_so() -> None:
-    """Nothing listens; or the address is none, as outside of ECS."""
+    """Nothing listens there; or the address is no address, as outside of ECS."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     for uri in (f"http://127.0.0.1:{port}/api/x", "", "https://agent", "http://", "http://host:port/"):

@@ -1,1 +1,1 @@
-"""PURE: environment variables as people write them: their text becomes a value, and their names are compared."""
+"""PURE: environment variables as people write them. It makes values of their texts, and finds misspelt names."""

@@ -6,10 +6,10 @@ from typing import Final
 from websocket_handler.variables.shown import quoted
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?")
-"""A name or an IPv4 address without a colon, or an IPv6 address, which has two of them at least."""
+"""A name or an IPv4 address has no colon; an IPv6 address has at least two of them."""
 _BRACKETS: Final = re.compile(r"^\[(.*:.*)\]$")
 LABEL_CHARACTERS_MAX: Final = 63
-"""RFC 1035 section 2.3.4; the resolver raises an error of its own at a longer part of a name."""
+"""RFC 1035 section 2.3.4. For a longer part of a name the resolver raises an error of another kind."""
 
 
 def read_hosts(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""PURE: names of environment variables that look like a setting and are none. Most of them are slips of the hand."""
+"""PURE: names of environment variables that look like a setting but are none. Most of them are typing mistakes."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Final
 from websocket_handler.variables.values import clean
 
 OURS: Final = ("WEBSOCKET_", "SQS_QUEUE_", "DYNAMODB_TABLE", "JWT_")
-"""A name that begins so is meant for the gateway, more likely than not."""
+"""A name with one of these beginnings is probably meant for the gateway."""
 _OF_OTHERS: Final = re.compile(
     r"ECS_CONTAINER_METADATA_URI"  # ECS sets it beside the one that the gateway reads
     r"|AWS_(ACCESS|CA|CONFIG|CONTAINER|DEFAULT|EC2|ENDPOINT_URL_|EXECUTION|IGNORE|MAX|PROFILE|REQUEST|RESPONSE|RETRY|ROLE"
@@ -22,8 +22,8 @@ NAMES_MAX: Final = 20
 
 
 def unknown_names(environment: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
-    """The names that look like one of `known` and are none, each with the one that is nearest to it, or an empty text.
-    At most NAMES_MAX, in order."""
+    """The names that look like one of `known` but are none, each with the nearest known name, or with an empty text.
+    There are at most NAMES_MAX, in order."""
     found: dict[str, str] = {}
     for name in sorted(environment):
         if name in known or _OF_OTHERS.fullmatch(name) or environment[name].startswith(("tcp://", "udp://")):
@@ -45,7 +45,7 @@ def tell_unknown(unknown: Mapping[str, str]) -> list[str]:
 
 
 def hidden_mode(environment: Mapping[str, str], known: Collection[str]) -> Iterator[tuple[str, str, str]]:
-    """A misspelt AUTH_MODE=jwt must not open the gateway to everybody: this unknown name alone is a problem. It yields
+    """A misspelt AUTH_MODE=jwt must not open the gateway to everybody, so this one unknown name is a problem. Yields
     the variable, what is wrong, and the value that was meant."""
     if environment.get("AUTH_MODE"):
         return
@@ -67,13 +67,14 @@ def _nearest(name: str, known: Collection[str]) -> str:
 
 
 def _words(name: str) -> frozenset[str]:
-    """The words of a name without order, plural and unit: MESSAGE_BYTES_MAX is MAX_MESSAGE_BYTES."""
+    """The words of a name without their order, plural and unit. So MESSAGE_BYTES_MAX has the words of
+    MAX_MESSAGE_BYTES."""
     return frozenset(word.removesuffix("S") for word in name.split("_") if word and word not in _UNITS)
 
 
 def _is_slip(text: str, candidate: str) -> bool:
-    """True if one slip of the hand made `text` of `candidate`, or two in a long name. In a short name, one letter for
-    another is no slip: NODE_IP is somebody else's, and not NODE_ID."""
+    """True if one typing mistake made `text` of `candidate`, or two in a long name. In a short name, one letter in
+    place of another does not count: NODE_IP belongs to somebody else, and does not mean NODE_ID."""
     slips_max = 2 if len(candidate) >= 12 else 1
     is_far = abs(len(text) - len(candidate)) > slips_max or (Counter(text) - Counter(candidate)).total() > slips_max
     if is_far or _slips(text, candidate) > slips_max:
@@ -82,7 +83,7 @@ def _is_slip(text: str, candidate: str) -> bool:
 
 
 def _slips(left: str, right: str) -> int:
-    """How many letters are missing, too many, changed, or swapped with their neighbour (optimal string alignment)."""
+    """How many letters are missing, too many, changed, or exchanged with their neighbour (optimal string alignment)."""
     before: list[int] = []
     above = list(range(len(right) + 1))
     for row, letter in enumerate(left, 1):

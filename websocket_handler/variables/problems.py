@@ -1,11 +1,12 @@
-"""PURE: what is wrong with the settings, told all at once."""
+"""PURE: what is wrong with the settings. All of it is reported at once."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one variable. `value` is what may be shown of it; `example` is a value that is allowed."""
+    """What is wrong with one variable. `value` is the part of its value that may be shown; `example` is an allowed
+    value."""
 
     variable: str
     reason: str
@@ -20,7 +21,7 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """The settings cannot be used; `problems` has one entry per variable, the text one line."""
+    """The settings cannot be used. `problems` has one entry per variable, and the text has one line for each."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))

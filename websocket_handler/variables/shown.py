@@ -1,4 +1,4 @@
-"""PURE: what of a value may be shown. A message about a setting may end in a log, a ticket or a chat."""
+"""PURE: the part of a value that may be shown. A message about a setting may end in a log, a ticket or a chat."""
 
 import re
 from typing import Final
@@ -17,13 +17,13 @@ def redacted(value: str) -> str:
 
 
 def _redacted(url: str) -> str:
-    # A password with a slash makes a URL that cannot be read; then nothing before the last @ is safe to show.
+    # If a password has a slash, the URL cannot be read. Then only the part after the last @ is safe to show.
     pattern = _USER if is_readable(url) else _ANYTHING
     return pattern.sub(rf"\1{HIDDEN}@", url, count=1)
 
 
 def is_readable(url: str) -> bool:
-    """True if `urlsplit` takes the text apart, with its port."""
+    """True if `urlsplit` can divide the text into its parts, and its port is a number."""
     try:
         _port = urlsplit(url).port
     except ValueError:
@@ -32,7 +32,7 @@ def is_readable(url: str) -> bool:
 
 
 def quoted(value: str) -> str:
-    """A value for a message on one line: ASCII, escaped, cut, without credentials."""
+    """A value for a message on one line: ASCII, escaped, cut to a maximum, without credentials."""
     text = redacted(value)
     cut = text if len(text) <= VALUE_CHARACTERS_MAX else text[:VALUE_CHARACTERS_MAX] + "..."
     return ascii(cut)

@@ -19,14 +19,15 @@ def check_url(text: str) -> None:
 
 
 def check_queue_url(text: str) -> None:
-    """Raises ValueError unless the text is the URL of a queue, and not only of a server."""
+    """Raises ValueError unless the text is the URL of a queue. The URL of a server alone is not enough."""
     check_url(text)
     if not urlsplit(text).path.strip("/"):
         raise ValueError("must be the URL of a queue, with the account and the queue's name")
 
 
 def guess_url(text: str) -> str:
-    """A URL that the writer may have meant: with its scheme, or of the queue whose ARN this is. Empty: none."""
+    """A URL that the writer may have meant: the text with a scheme, or the URL of the queue whose ARN it is. Empty if
+    there is none."""
     if arn := _QUEUE_ARN.fullmatch(text):
         partition, region, account, name = arn.groups()
         suffix = ".cn" if partition == "aws-cn" else ""

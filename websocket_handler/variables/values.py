@@ -1,4 +1,4 @@
-"""PURE: the text of one environment variable becomes one value, or the reason why it cannot."""
+"""PURE: makes one value of the text of an environment variable, or says why it cannot."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _SAME_WORD: Final = {
     **dict.fromkeys(("off", "false", "no", "0", "disabled", "n", "f"), ("off", "0")),
     "warn": ("warning",),
 }
-"""What people write for a word, with the words that it may stand for."""
+"""What people write for a word, and the words that it may stand for."""
 _SWITCHES: Final = ({"on", "off"}, {"0", "1"})
 _KINDS: Final = {
     "s": "number of seconds",
@@ -36,8 +36,8 @@ _FACTORS: Final[Mapping[str, Mapping[str, float]]] = {
 
 
 def clean(text: str) -> str:
-    """The text without the white space and the quotes around it. `docker run --env-file` leaves quotes in the value.
-    In a list each entry may have quotes of its own."""
+    """The text without the white space and the quotes around it. `docker run --env-file` leaves quotes in the value. In
+    a list, each entry may have its own quotes."""
     text = text.strip()
     entries = [entry.strip() for entry in text.split(",")]
     if len(entries) > 1 and all(_is_quoted(entry) for entry in entries if entry):
@@ -46,13 +46,14 @@ def clean(text: str) -> str:
 
 
 def _is_quoted(text: str) -> bool:
-    """True if the text stands in one pair of quotes; where more of the same quotes are inside, they are part of it."""
+    """True if one pair of quotes encloses the text. If there are more quotes of the same kind inside, they belong to
+    it."""
     return len(text) > 1 and text[0] in _QUOTES and text[-1] == text[0] and text[0] not in text[1:-1]
 
 
 def convert(text: str, hint: Any) -> object:
-    """The value of a cleaned text. `hint` is the annotated type of the setting. Raises ValueError, whose text goes on
-    after the name of the variable."""
+    """The value of a cleaned text. `hint` is the annotated type of the setting. Raises ValueError; its text continues a
+    sentence that begins with the name of the variable."""
     if choices(hint):
         return _word(text, hint)
     if hint.__origin__ is str:
@@ -71,12 +72,12 @@ def convert(text: str, hint: Any) -> object:
 
 
 def choices(hint: Any) -> tuple[str, ...]:
-    """The words between which a setting chooses; none where it takes other values, too."""
+    """The words among which a setting chooses; none if it takes other values, too."""
     return tuple(get_args(hint.__origin__)) if get_origin(hint.__origin__) is Literal else ()
 
 
 def _word(text: str, hint: Any) -> str:
-    """Case does not matter, and a switch understands every usual word for on and off."""
+    """Find the word that was meant. Case does not matter, and a switch understands every usual word for on and off."""
     words = choices(hint)
     found = {word.casefold(): word for word in words}
     meant = (text.casefold(), *_SAME_WORD.get(text.casefold(), ()))
@@ -89,7 +90,7 @@ def _word(text: str, hint: Any) -> str:
 
 
 def allowed(hint: Any) -> str:
-    """What a setting takes, as words that go on after `must be`."""
+    """What a setting accepts, in words that continue `must be`."""
     words = [word for word in choices(hint) if word]
     if words:
         return f"one of {', '.join(words)}"
@@ -104,7 +105,7 @@ def allowed(hint: Any) -> str:
 
 
 def guess(text: str, hint: Any) -> str:
-    """What the writer of a wrong text may have meant: a value that is allowed. Empty: it cannot be guessed."""
+    """A value that the writer of a wrong text may have meant, and that is allowed. Empty if nobody can guess it."""
     words = {word.casefold(): word for word in choices(hint) if word}
     if words:
         return next((words[near] for near in get_close_matches(text.casefold(), words, n=1)), "")

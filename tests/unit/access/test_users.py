@@ -1,4 +1,4 @@
-"""How many connections and places one user may have."""
+"""How many connections, event streams and waiting requests one user may have."""
 
 import pytest
 

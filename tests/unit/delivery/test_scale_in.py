@@ -73,7 +73,7 @@ class Desk:
         )
 
     async def look(self, **changed: Any) -> bool:
-        """Change this desk, let the node look, and tell whether it is protected then."""
+        """Change this desk, and let the node look. Returns True if the node is protected after that."""
         for name, value in changed.items():
             setattr(self, name, value)
         await self.scale_in.look()

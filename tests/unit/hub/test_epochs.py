@@ -33,5 +33,5 @@ def test_a_young_unknown_epoch_was_never_written() -> None:
     ],
 )
 def test_an_old_or_foreign_epoch_proves_nothing(epoch: str) -> None:
-    """Then a client is told that its place cannot be continued."""
+    """Then a client is told that its position cannot be continued."""
     assert not was_never_written(epoch, DAY_S, NOW)

@@ -41,7 +41,7 @@ class Fate(Enum):
     ANSWER_LOST = auto()
     """It is carried out and nobody says so."""
     ARRIVES_LATE = auto()
-    """It is carried out after its sender gave it up."""
+    """It is carried out after its sender has given up."""
 
 
 class SharedStore(MemoryLogStore):
@@ -99,7 +99,7 @@ class SharedStore(MemoryLogStore):
         self.pending.append(answer)
 
     def arrive(self) -> None:
-        """A write that was given up long ago reaches the store after all."""
+        """A write whose sender gave up long ago reaches the store after all."""
         self.write(self.late.pop(0))
 
     def write(self, segment: Segment) -> Committed | Behind | TooLarge | Unavailable:

@@ -68,7 +68,7 @@ def test_a_close_code_that_only_a_client_knows_makes_no_label(code: int, label: 
 
 
 def counted_literals(path: Path) -> Iterator[tuple[str, int, str]]:
-    """Where a file counts under a label that it spells: the metric, the place of the label, and the value."""
+    """Where a file counts under a label that it writes out: the metric, the label's index, and the value."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
             keys = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
