@@ -85,7 +85,7 @@ class Page:
         return str(await self.run(f"document.querySelector({json.dumps(selector)}).textContent"))
 
     async def fill(self, selector: str, value: str) -> None:
-        """Type into a field, in the place of what it holds."""
+        """Type into a field, and replace what it holds."""
         field = f"document.querySelector({json.dumps(selector)})"
         await self.run(f"{field}.focus(), {field}.select()")
         await self.call("Input.insertText", text=value)

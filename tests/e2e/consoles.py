@@ -108,7 +108,7 @@ class Console:
         )
 
     async def picture(self, name: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> None:
-        """Keep what is to be seen."""
+        """Save a picture of the page."""
         await self.page.look(width, height, scheme)
         await asyncio.to_thread((self._pictures / f"{name}.png").write_bytes, await self.page.screenshot())
 

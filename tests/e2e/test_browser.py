@@ -74,7 +74,7 @@ def screenshots(tmp_path: Path) -> Path:
 
 
 async def screenshot(page: Page, path: Path) -> None:
-    """Save what is to be seen."""
+    """Save a picture of the page."""
     await asyncio.to_thread(path.write_bytes, await page.screenshot())
 
 

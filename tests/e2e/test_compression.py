@@ -63,7 +63,7 @@ class Wiretap:
         return _extensions(self.sent), _extensions(self.received)
 
     def compressed(self) -> tuple[list[bool], list[bool]]:
-        """Of every text frame in both directions, whether it was compressed."""
+        """True for each compressed text frame, False for each plain one, in both directions."""
         return _compressed(self.sent), _compressed(self.received)
 
 

@@ -1,4 +1,4 @@
-"""Numbers that live in different places and only work together."""
+"""Numbers that stand in different files and only work together."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_retained_history_fits_into_the_memory(deployed: Deployed, settings: Set
 
 
 def test_the_image_and_the_task_agree() -> None:
-    """User, port and health check are written in two places."""
+    """User, port and health check are written in two files."""
     dockerfile = (REPOSITORY / "websocket_handler" / "Dockerfile").read_text(encoding="utf-8")
     template = (REPOSITORY / "template.yaml").read_text(encoding="utf-8")
     assert re.search(r"^USER 10001:10001$", dockerfile, re.MULTILINE)

@@ -210,7 +210,7 @@ def test_tasks_may_be_kept_through_outages_of_what_they_need(
 
 
 def protection(deployed: Deployed) -> tuple[str, bool]:
-    """From how many connections on the task protects itself, and whether it may."""
+    """The number of connections from which the task protects itself, and its right to do so."""
     (container,) = deployed.task_definition()["containerDefinitions"]
     (value,) = (item["value"] for item in container["environment"] if item["name"].startswith("SCALE_IN_"))
     return value, "ProtectFromScaleIn" in deployed.task_policy()

@@ -12,7 +12,7 @@ from tests.support.patience import PATIENCE_S
 
 
 def check(delivery: Delivery) -> None:
-    """Every confirmed publication came once, in its place, to everyone."""
+    """Everyone got every confirmed publication once, in its order."""
     assert (delivery.lost, delivery.doubled, delivery.misplaced) == (0, 0, 0)
 
 

@@ -66,7 +66,7 @@ def vectors_for(name: str) -> list[bytes]:
 
 
 def run(name: str, seconds: int, seed: int) -> bool:
-    """Search with one harness in a process of its own; whether all was well. Prints what was done."""
+    """Search with one harness in its own process, and print what was done. Returns True if it found nothing."""
     found = FOUND / name
     found.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(vectors_for(name)):

@@ -16,7 +16,7 @@ HOUR_S = 3600.0
 
 
 async def hear_two_pings(client: Client) -> None:
-    """Whoever is pinged twice was not given up in between."""
+    """A client that is pinged twice was still connected in between."""
     await client.pinged()
     await client.pinged()
     client.send(action="ping")

@@ -72,7 +72,7 @@ def opened(gateway: Gateway, path: str = "/__echo", offer: str = OFFER) -> Raw:
 
 
 def next_frame(raw: Raw) -> tuple[int, bytes, bool]:
-    """The next frame: opcode, what it says, and whether it came compressed."""
+    """The next frame: opcode, payload, and True if it came compressed."""
     first, size = raw.read(2)
     if size >= 126:
         size = int.from_bytes(raw.read(2 if size == 126 else 8))

@@ -1,4 +1,5 @@
-"""RFC 6455 on the real net layer, through `/__echo`: what is to be echoed, and what ends the connection how."""
+"""RFC 6455 on the real net layer, through `/__echo`: which messages come back, and which faults end
+the connection with which code."""
 
 from __future__ import annotations
 
