@@ -1,4 +1,4 @@
-"""An AWS that is broken in one way: nobody listens, nobody answers, or what answers is something else."""
+"""An AWS that is broken in one way: nobody listens, nobody answers, or something else answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JSON_PROTOCOL: Final = "x-amz-target"
 
 @contextmanager
 def refused_port() -> Iterator[int]:
-    """A port that is taken, and refuses every connection: nobody listens there."""
+    """A port that refuses every connection, because nobody listens. No other process can take it."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -31,7 +31,7 @@ def silent_port() -> Iterator[int]:
 
 @contextmanager
 def port_that_says(data: bytes) -> Iterator[int]:
-    """A port that says the same to everybody who says something, and ends the connection."""
+    """A port that sends the same data to every client that sends something, and then ends the connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -76,7 +76,7 @@ def http_port(answer: Callable[[str], Answer]) -> Iterator[int]:
 
 
 def refusal(code: str, status: int = 400) -> Callable[[str], Answer]:
-    """Every call is refused with this code, as each service would say it."""
+    """Every call is refused with this code, in the form of each service."""
 
     def answer(operation: str) -> Answer:
         if operation:

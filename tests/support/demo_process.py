@@ -1,4 +1,4 @@
-"""The demo as a person starts it: its process, what it prints, and what it starts."""
+"""The demo as a person starts it: its process, its output, and the processes that it starts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STARTED = re.compile(r"^  (emulator|gateway|agent \w+) +pid (\d+)", re.MULTILINE
 
 
 class DemoProcess:
-    """A demo that was started with `command`. Its errors come in one stream with everything else that it prints."""
+    """A demo that was started with `command`. Its errors come in the same stream as its other output."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -44,12 +44,12 @@ class DemoProcess:
 
     @property
     def text(self) -> str:
-        """What it printed so far."""
+        """What it has printed up to now."""
         with self._changed:
             return self._text
 
     def wait_for(self, pattern: str, count: int = 1) -> re.Match[str]:
-        """The `count`th place in what it prints that matches, as soon as there is one. Raises AssertionError."""
+        """Wait for the match number `count` of a pattern in its output. Raises AssertionError."""
 
         def found() -> list[re.Match[str]]:
             return list(re.finditer(pattern, self._text, re.MULTILINE))
@@ -60,7 +60,7 @@ class DemoProcess:
             return found()[count - 1]
 
     def wait_until_it_runs(self) -> None:
-        """Return when it has said so."""
+        """Wait until it prints that it runs."""
         self.wait_for(WELCOME_ENDS)
 
     @property
@@ -81,19 +81,19 @@ class DemoProcess:
         return "\n".join(lines)
 
     def wait_for_exit(self) -> int:
-        """Its exit code. Everything that it printed has been read then."""
+        """Wait for its end, and read its output to the end. Returns its exit code."""
         code = self.process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
         return code
 
     def stop(self) -> int:
-        """SIGTERM; its exit code."""
+        """Send SIGTERM. Returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait_for_exit()
 
 
 def all_gone(processes: Sequence[psutil.Process]) -> bool:
-    """Wait until these processes have ended. False if one has not after a long time."""
+    """Wait until these processes have ended. Returns False if one has not after a long time."""
     _, alive = psutil.wait_procs(processes, PATIENCE_S)
     return not alive
 
@@ -102,7 +102,8 @@ def all_gone(processes: Sequence[psutil.Process]) -> bool:
 def started_demo(
     *options: str, command: Sequence[str] = (), folder: Path = REPOSITORY, settings: Mapping[str, str] | None = None
 ) -> Iterator[DemoProcess]:
-    """A demo on a free port, unless the settings name one; it may not run yet. Nothing of it is left at the end."""
+    """Start a demo on a free port, unless the settings name one. It may not be ready yet. At the end nothing of it is
+    left."""
     process = subprocess.Popen(
         command or [sys.executable, "-m", "demo.run", *options],
         cwd=folder,

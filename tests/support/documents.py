@@ -52,7 +52,7 @@ NOT_RUN: Final = {
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a document. Its commands are normal: one line each, without comments."""
+    """A fenced block of a document. Its commands have one line each, without comments."""
 
     document: str
     language: str
@@ -60,7 +60,7 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """What somebody types one after the other. A command may go on in the next line."""
+        """What a person types, one command after the other. A command may continue on the next line."""
         found, waiting = [], ""
         for line in self.text.splitlines():
             waiting = f"{waiting}\n{line.strip()}" if waiting else COMMENT.sub("", line).strip()
@@ -74,7 +74,7 @@ class Block:
 def _is_whole(text: str) -> bool:
     try:
         shlex.split(text)
-    except ValueError:  # a quotation goes on
+    except ValueError:  # the quotation continues on the next line
         return False
     return True
 

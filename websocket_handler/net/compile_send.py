@@ -22,9 +22,11 @@ FLAGS: Final = ("-O2", "-Wall", "-Wextra", "-Werror", "-fPIC")
 
 
 def compile_send(folder: Path = FOLDER) -> str:
-    """Compile the loop unless it is there and no older than its source. Returns why there is none; empty if there is.
+    """Compile the loop, unless it is there and not older than its source. Returns why there is no loop; empty if there
+    is one.
 
-    Takes less than a second, and blocks for that time. Never raises: the gateway runs without the loop, too.
+    It takes less than a second, and blocks for that time. It never raises, because the gateway also runs without the
+    loop.
     """
     source = folder / "_send.c"
     built = [path for suffix in EXTENSION_SUFFIXES if (path := folder / f"_send{suffix}").exists()]
@@ -46,7 +48,7 @@ def _compile(source: Path, target: Path) -> str:
     kind = ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
     with tempfile.TemporaryDirectory(
         prefix=".compile-", dir=source.parent
-    ) as folder:  # a file of another file system cannot be moved
+    ) as folder:  # a file on another file system cannot be moved
         output = Path(folder) / target.name
         done = subprocess.run(  # noqa: S603 - the compiler of this machine, on our own source
             [compiler, *FLAGS, *kind, f"-I{sysconfig.get_path('include')}", str(source), "-o", str(output)],
@@ -65,7 +67,7 @@ def _compile(source: Path, target: Path) -> str:
 
 
 def main() -> int:
-    """Returns the exit code: 1 when the loop is not there."""
+    """Compile the loop. Returns the exit code: 1 if there is no loop."""
     problem = compile_send()
     sys.stdout.write(
         f"fan-out runs without its compiled loop: {problem}\n" if problem else "the compiled loop is there\n"
