@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from demo.resources import create_resources
 from demo.testing import Emulator
-from tests.e2e.browser import Browser, running_browser
+from tests.e2e.browser import Browser, Page, running_browser
 from tests.support.api import Http
 from tests.support.emulators import emulator_for_each
 from tests.support.gateway import Gateway, running_gateway
@@ -69,6 +69,15 @@ async def browser() -> AsyncIterator[Browser]:
     """Chromium."""
     async with running_browser() as running:
         yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A new tab that breaks no policy and throws nothing."""
+    page = await browser.new_page()
+    yield page
+    assert page.problems == []
+    await page.call("Page.close")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

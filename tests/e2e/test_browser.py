@@ -7,17 +7,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import pytest
-import pytest_asyncio
 
 from demo.resources import AGENTS, create_resources
 from demo.testing import running_emulator
-from tests.e2e.browser import Browser, Page
+from tests.e2e.browser import Page
 from tests.support.gateway import REPOSITORY, Gateway, clean_environment, off_loop, running_gateway
 from tests.support.links import new_project
 from tests.support.patience import PATIENCE_S
@@ -55,15 +54,6 @@ def own_settings() -> Iterator[dict[str, str]]:
             stack.callback(process.wait, PATIENCE_S)
             stack.callback(process.terminate)
         yield settings
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A new tab that breaks no policy and throws nothing."""
-    page = await browser.new_page()
-    yield page
-    assert page.problems == []
-    await page.call("Page.close")
 
 
 def screenshots(tmp_path: Path) -> Path:

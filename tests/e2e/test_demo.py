@@ -11,15 +11,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import boto3
 import psutil
 import pytest
-import pytest_asyncio
 
-from tests.e2e.browser import Browser, Page
+from tests.e2e.browser import Page
 from tests.support.demo_process import DemoProcess, all_gone, started_demo
 from tests.support.gateway import clean_environment
 from tests.support.links import PythonLink, new_project, open_client
@@ -47,15 +46,6 @@ def demo() -> Iterator[DemoProcess]:
         parts = psutil.Process(running.process.pid).children(recursive=True)
         assert running.stop() == 0
         assert all_gone(parts)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A new tab that breaks no policy and throws nothing."""
-    page = await browser.new_page()
-    yield page
-    assert page.problems == []
-    await page.call("Page.close")
 
 
 @pytest.mark.asyncio(loop_scope="session")
