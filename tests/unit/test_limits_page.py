@@ -45,7 +45,6 @@ FIXED: Final = {
     "arrays and objects within one another": json_text.NESTING_MAX,
     "objects in a batch": projects.BATCH_MAX,
     "tickets of one user that are not used yet": tickets.TICKETS_PER_USER_MAX,
-    "the same, of a user who may publish": tickets.TICKETS_PER_PUBLISHER_MAX,
     "tickets of a node that are not used yet": tickets.TICKETS_MAX,
     "connections that one reply to `presence` lists": DeliveryLimits().presence_listed,
     "commands of one connection that wait for a store or a queue": DeliveryLimits().commands_in_flight,

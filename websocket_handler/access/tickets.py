@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.identity import PUBLISH, Identity
+from websocket_handler.protocol.identity import Identity
 
 TICKET_SECONDS: Final = 30
 TICKETS_MAX: Final = 10_000
 TICKETS_PER_USER_MAX: Final = 16
-TICKETS_PER_PUBLISHER_MAX: Final = 160
-"""A fleet of agents that share one user connects all at once, after a deployment for example. A person does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,7 @@ class Tickets:
         `overloaded` if the node has too many."""
         self._expire(now)
         own = self._by_user.get(identity.user_id, OrderedDict())
-        most = TICKETS_PER_PUBLISHER_MAX if identity.may(PUBLISH) else TICKETS_PER_USER_MAX
-        if len(own) >= most:
+        if len(own) >= TICKETS_PER_USER_MAX:
             self._forget(next(iter(own)))
         elif len(self._tickets) >= TICKETS_MAX:
             raise CommandError(ErrorCode.OVERLOADED, "too many tickets wait for their use")

@@ -2,15 +2,9 @@
 
 import pytest
 
-from websocket_handler.access.tickets import (
-    TICKET_SECONDS,
-    TICKETS_MAX,
-    TICKETS_PER_PUBLISHER_MAX,
-    TICKETS_PER_USER_MAX,
-    Tickets,
-)
+from websocket_handler.access.tickets import TICKET_SECONDS, TICKETS_MAX, TICKETS_PER_USER_MAX, Tickets
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.identity import PUBLISH, Identity
+from websocket_handler.protocol.identity import Identity
 
 
 def user(name: str) -> Identity:
@@ -45,16 +39,3 @@ def test_one_user_cannot_take_the_others_room() -> None:
     assert len(tickets) == TICKETS_PER_USER_MAX
     assert tickets.redeem("0", 1.0) is None
     assert tickets.redeem("1", 1.0) == user("ada")
-
-
-def test_a_fleet_of_publishers_that_shares_a_user_may_ask_for_more() -> None:
-    tickets = Tickets()
-    fleet = Identity("fleet", None, ("*",), frozenset({PUBLISH}))
-    for number in range(TICKETS_PER_PUBLISHER_MAX):
-        tickets.issue(str(number), fleet, 0.0)
-    assert tickets.redeem("0", 1.0) == fleet
-    for number in range(2):
-        tickets.issue(f"more {number}", fleet, 1.0)
-    assert len(tickets) == TICKETS_PER_PUBLISHER_MAX
-    assert tickets.redeem("1", 1.0) is None
-    assert tickets.redeem("2", 1.0) == fleet
