@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,76 +14,17 @@ from botocore.stub import Stubber
 
 from tests.infra.account import REPOSITORY, Account
 from tests.infra.deployed import Deployed
+from tests.infra.deployment import Deployment, images
 from websocket_handler.cli import deploy_image
 from websocket_handler.cli.deploy import deploy
 from websocket_handler.cli.deploy_console import Console
 from websocket_handler.cli.deploy_stack import DeployError, Stack, Watch
-
-SCRIPT = REPOSITORY / "websocket_handler" / "deploy.sh"
-
-CONTAINER_TOOL = '''#!{python}
-"""Stands in for docker: writes down what it was asked, and a push arrives in the account's registry."""
-import hashlib, json, os, sys
-with open(os.environ["RECORD"], "a") as record:
-    record.write(json.dumps([sys.argv[1:], sys.stdin.read() if "login" in sys.argv else ""]) + "\\n")
-if os.environ.get("FAIL") == sys.argv[1]:
-    sys.exit(7)
-if sys.argv[1] == "push":
-    import boto3
-    repository, _, tag = sys.argv[2].partition("/")[2].rpartition(":")
-    manifest = {{"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-        "config": {{"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1,
-                    "digest": "sha256:" + hashlib.sha256(tag.encode()).hexdigest()}}, "layers": []}}
-    boto3.client("ecr").put_image(repositoryName=repository, imageTag=tag, imageManifest=json.dumps(manifest))
-'''
-
-
-class Deployment:
-    """Runs deploy.sh with a stand-in for docker, and reads what the stand-in was asked."""
-
-    def __init__(self, account: Account, folder: Path) -> None:
-        self._account = account
-        self._record = folder / "record"
-        tool = folder / "docker"
-        tool.write_text(CONTAINER_TOOL.format(python=sys.executable), encoding="utf-8")
-        tool.chmod(0o755)
-        self._path = f"{folder}{os.pathsep}{os.environ['PATH']}"
-
-    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(SCRIPT), *arguments],
-            env={
-                **self._account.environment,
-                "AWS_DEFAULT_REGION": "us-east-1",
-                "PATH": self._path,
-                "PYTHON": sys.executable,
-                "RECORD": str(self._record),
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def asked(self) -> list[tuple[list[str], str]]:
-        """The container tool's command lines and what came on its standard input."""
-        if not self._record.exists():
-            return []
-        return [tuple(json.loads(line)) for line in self._record.read_text().splitlines()]
 
 
 @pytest.fixture
 def run(account: Account, tmp_path: Path) -> Deployment:
     """deploy.sh against the account."""
     return Deployment(account, tmp_path)
-
-
-def images(account: Account, environment: str) -> dict[str, str]:
-    """The tags of an environment's repository and the image that each names."""
-    ecr = account.client("ecr")
-    found = ecr.describe_images(repositoryName=f"agenticai-websocket-{environment}")["imageDetails"]
-    return {tag: image["imageDigest"] for image in found for tag in image.get("imageTags", ())}
 
 
 def running_image(deployed: Deployed) -> str:
@@ -155,15 +92,17 @@ def test_an_unknown_environment_is_explained(run: Deployment) -> None:
     assert run.asked() == []
 
 
-def test_a_dry_run_prints_each_step_and_calls_nothing(account: Account, run: Deployment) -> None:
-    """Every command is there to read; neither AWS nor the container tool is asked."""
-    account.forget_requests()
-    done = run("prod", "--dry-run")
-    assert done.returncode == 0
-    for step in ("GetAuthorizationToken", "docker login", "docker build", "docker push", "UpdateStack", "PutImage"):
-        assert step in done.stdout
-    assert run.asked() == []
-    assert account.requests() == set()
+@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"])
+def test_a_stack_that_cannot_be_updated_is_told(status: str) -> None:
+    """Before anything is built."""
+    with pytest.raises(DeployError, match=f"the stack s is {status}"):
+        Stack("s", status, {}, (), {}).check_settled()
+
+
+def test_an_architecture_without_a_platform_is_told() -> None:
+    """A template of the future may know more of them."""
+    with pytest.raises(DeployError, match="the stack's CpuArchitecture is RISCV"):
+        deploy_image.build_command("docker", "r/x:tag", "RISCV", "abc", datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def test_a_name_that_is_no_environment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

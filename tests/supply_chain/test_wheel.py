@@ -71,6 +71,21 @@ def test_the_wheel_is_for_this_and_every_later_python(wheel: Path) -> None:
     assert [name for name in names if name.endswith(".so")] == ["websocket_handler/net/_send.abi3.so"]
 
 
+def test_an_installed_wheel_says_that_it_cannot_build_the_image(wheel: Path, tmp_path: Path) -> None:
+    """It contains only what runs. The dry run says so, and so does the deployment before it asks anybody."""
+    options = ("--no-deps", "--no-index", "--disable-pip-version-check", "--target", tmp_path)
+    run(sys.executable, "-m", "pip", "install", *options, wheel)
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    for more in ((), ("--dry-run",)):
+        command = [sys.executable, "-m", "websocket_handler", "deploy", "prod", *more]
+        done = subprocess.run(
+            command, env=environment, cwd="/", capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+        assert (done.returncode, done.stderr) == (1, "")
+        assert f"{tmp_path}/websocket_handler cannot be built: there is no Dockerfile" in done.stdout
+        assert "Deploy from the source folder" in done.stdout
+
+
 @needs_compiler
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_python_installs_the_wheel_and_loads_its_loop(wheel: Path, version: str, tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 import argparse
 import re
-import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,6 +11,8 @@ from websocket_handler.cli import EXIT_FAILED, EXIT_USAGE
 from websocket_handler.cli import deploy_image as image
 from websocket_handler.cli.aws import PATIENT, make_client
 from websocket_handler.cli.deploy_console import Console
+from websocket_handler.cli.deploy_plan import Plan
+from websocket_handler.cli.deploy_rehearsal import Where, rehearse
 from websocket_handler.cli.deploy_samconfig import remember_alias
 from websocket_handler.cli.deploy_stack import DeployError, Stack, Watch, find_stack, give_image, output_of
 from websocket_handler.cli.faults import explain
@@ -27,7 +27,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="websocket-handler deploy", description="Build the image, push it, run it, and wait until it is healthy."
     )
     parser.add_argument("environment", metavar="ENV", help="name of the environment: prod, staging, ...")
-    parser.add_argument("--dry-run", action="store_true", help="print each step; call nothing and change nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check credentials, files, tools, stack and repository, print each step, and change nothing",
+    )
     parser.add_argument("--image-tag", help="run this image of the repository, and build none (to roll back)")
     parser.add_argument("--stack-name", help="name of the stack (default: the one that has the environment)")
     parser.add_argument(
@@ -37,26 +41,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", help="AWS profile (default: that of AWS_PROFILE)")
     parser.add_argument(
         "--timeout-minutes",
-        type=float,
+        type=_minutes,
         default=30,
         help="how long the new tasks may take to become healthy (default 30)",
+    )
+    parser.epilog = (
+        "Exit codes: 0 deployed, or nothing is missing for it; 1 failed, or something is missing; 2 wrong arguments; "
+        "4 with --dry-run: nothing is missing in what could be checked, but something could not be."
     )
     return parser
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One deployment, decided but not begun. `has_build`: the image `tag` has to be built first."""
-
-    environment: str
-    tag: str
-    commit: str
-    now: datetime
-    has_build: bool
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 < minutes <= 24 * 60:
+        raise argparse.ArgumentTypeError("must be more than 0 and at most 1440 minutes")
+    return minutes
 
 
 def deploy(arguments: Sequence[str]) -> int:
-    """Run the command. Returns the exit code: 0 deployed, 1 failed with a printed reason, 2 wrong arguments."""
+    """Run the command. Returns the exit code: 0 deployed, 1 failed with a printed reason, 2 wrong arguments. With
+    --dry-run: 0 nothing is missing, 1 something is, 4 nothing is missing in what could be checked."""
     options = _parser().parse_args(arguments)
     console = Console()
     if not ENVIRONMENT.fullmatch(options.environment):
@@ -67,9 +72,9 @@ def deploy(arguments: Sequence[str]) -> int:
     plan = Plan(options.environment, options.image_tag or image.tag_of(commit, now), commit, now, not options.image_tag)
     try:
         if options.dry_run:
-            _rehearse(plan, options.tool or image.TOOLS[0], console)
-        else:
-            _carry_out(plan, options, console)
+            where = Where(options.region, options.profile, options.stack_name, options.tool)
+            return rehearse(plan, where, console)
+        _carry_out(plan, options, console)
     except DeployError as error:
         console.bad(str(error))
         return EXIT_FAILED
@@ -81,37 +86,10 @@ def deploy(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _rehearse(plan: Plan, tool: str, console: Console) -> None:
-    registry = "ACCOUNT.dkr.ecr.REGION.amazonaws.com"
-    name = f"{registry}/agenticai-websocket-{plan.environment}:{plan.tag}"
-    stack = f"the stack that has the cluster agenticai-cluster-{plan.environment}"
-    steps = [("Check credentials and the stack", ["sts GetCallerIdentity", f"cloudformation DescribeStacks: {stack}"])]
-    if plan.has_build:
-        steps += [
-            ("Log in to ECR", ["ecr GetAuthorizationToken", shlex.join(image.login_command(tool, registry))]),
-            ("Build", [shlex.join(image.build_command(tool, name, "X86_64", plan.commit, plan.now))]),
-            ("Push", [shlex.join(image.push_command(tool, name))]),
-        ]
-    else:
-        steps.append(("Check the image", [f"ecr BatchGetImage {plan.tag}"]))
-    steps += [
-        ("Run it", [f"cloudformation UpdateStack ImageTag={plan.tag}, everything else as it is"]),
-        ("Watch", ["ecs DescribeServices and cloudformation DescribeStacks until the old tasks are gone"]),
-        ("Move the alias", [f"ecr PutImage {plan.environment} -> {plan.tag}"]),
-        (
-            "Keep it",
-            [f"samconfig.toml: where `sam deploy --guided` wrote an ImageTag, write {plan.environment} instead"],
-        ),
-    ]
-    console.line("Dry run: nothing is called and nothing changes.")
-    for title, details in steps:
-        console.step(title)
-        for detail in details:
-            console.line(f"      {detail}")
-
-
 def _carry_out(plan: Plan, options: argparse.Namespace, console: Console) -> None:
     console.step("Check credentials and the stack")
+    if plan.has_build:
+        image.check_files()
     tool = image.container_tool(options.tool) if plan.has_build else ""
     client = make_client(options.region, options.profile, PATIENT)
     caller = client("sts").get_caller_identity()
@@ -142,8 +120,7 @@ def _carry_out(plan: Plan, options: argparse.Namespace, console: Console) -> Non
 
 def _settled_stack(cloudformation: Any, plan: Plan, name: str | None, console: Console) -> Stack:
     stack = find_stack(cloudformation, plan.environment, name)
-    if not stack.is_settled:
-        raise DeployError(f"the stack {stack.name} is {stack.status}; wait for it, or repair it, then deploy again")
+    stack.check_settled()
     console.good(f"stack {stack.name} is {stack.status}")
     if stack.parameters.get("DesiredCount") == "0":
         console.note("the stack's DesiredCount is 0: no task will run")

@@ -13,6 +13,8 @@ from websocket_handler.cli.deploy_stack import DeployError
 
 CONTEXT: Final = Path(__file__).resolve().parents[1]
 """The folder with the Dockerfile: the package itself."""
+BUILT_FROM: Final = ("Dockerfile", ".dockerignore", "requirements.txt", "image/sbom.py", "net/_send.c")
+"""Files that only the build needs; without one of them it fails."""
 TOOLS: Final = ("docker", "podman", "finch", "nerdctl")
 PLATFORMS: Final = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 
@@ -47,7 +49,9 @@ def tag_of(commit: str, now: datetime) -> str:
 
 
 def build_command(tool: str, image: str, architecture: str, commit: str, now: datetime) -> list[str]:
-    """The command that builds `image` for the architecture of the tasks."""
+    """The command that builds `image` for the architecture of the tasks. Raises DeployError for any other one."""
+    if architecture not in PLATFORMS:
+        raise DeployError(f"the stack's CpuArchitecture is {architecture}; images are built for {', '.join(PLATFORMS)}")
     facts = {"VERSION": image.rpartition(":")[2], "REVISION": commit, "CREATED": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
     arguments = [part for name, value in facts.items() for part in ("--build-arg", f"{name}={value}")]
     return [tool, "build", "--platform", PLATFORMS[architecture], *arguments, "--tag", image, str(CONTEXT)]
@@ -64,11 +68,26 @@ def login_command(tool: str, registry: str) -> list[str]:
     return [tool, "login", "--username", "AWS", "--password-stdin", registry]
 
 
-def log_in(ecr: Any, tool: str, registry: str) -> None:
-    """Log the tool in to ECR for the next hours. Raises DeployError, and botocore's errors."""
+def check_files() -> None:
+    """Raises DeployError unless everything that the image is built from is there. A wheel contains only what runs."""
+    absent = [name for name in BUILT_FROM if not (CONTEXT / name).is_file()]
+    if absent:
+        raise DeployError(
+            f"{CONTEXT} cannot be built: there is no {', '.join(absent)}. Deploy from the source folder, or run an "
+            "image that is in the repository: --image-tag"
+        )
+
+
+def password_of(ecr: Any) -> str:
+    """The password of the registry for the next hours. Raises botocore's errors; LookupError or ValueError for an
+    answer that has none."""
     token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-    password = base64.b64decode(token).decode().partition(":")[2]
-    run(login_command(tool, registry), text=password)
+    return base64.b64decode(token, validate=True).decode().partition(":")[2]
+
+
+def log_in(ecr: Any, tool: str, registry: str) -> None:
+    """Log the tool in to ECR for the next hours. Raises DeployError, and what `password_of` raises."""
+    run(login_command(tool, registry), text=password_of(ecr))
 
 
 def run(command: Sequence[str], text: str | None = None) -> None:

@@ -49,6 +49,16 @@ class Stack:
         """True while no update of the stack is under way."""
         return self.status.endswith("_COMPLETE") and "CLEANUP" not in self.status
 
+    def check_settled(self) -> None:
+        """Raises DeployError unless the stack can be updated now."""
+        if self.status in ("ROLLBACK_COMPLETE", "DELETE_COMPLETE"):
+            raise DeployError(
+                f"the stack {self.name} is {self.status}: it was never completed, and cannot be updated. Delete it, "
+                "and create it again: sam delete, sam deploy"
+            )
+        if not self.is_settled:
+            raise DeployError(f"the stack {self.name} is {self.status}; wait for it, or repair it, then deploy again")
+
 
 def output_of(outputs: Mapping[str, str], name: str) -> str:
     """An output of a stack. Raises DeployError when the stack does not have it: it is not of our template."""

@@ -101,16 +101,21 @@ class Examiner:
         write(finding.text)
         self._kinds.add(finding.kind)
 
-    def conclude(self) -> int:
+    def conclude(
+        self,
+        good: str = "All is well.",
+        wrong: str = "Something is wrong: see FAIL above.",
+        unchecked: str = "Nothing is wrong in what could be checked: see ?? above for the rest.",
+    ) -> int:
         """Print the conclusion. Returns the exit code: 0, EXIT_FAILED, or EXIT_UNCHECKED."""
         self._console.line()
         if "bad" in self._kinds:
-            self._console.line("Something is wrong: see FAIL above.")
+            self._console.line(wrong)
             return EXIT_FAILED
         if "unknown" in self._kinds:
-            self._console.line("Nothing is wrong in what could be checked: see ?? above for the rest.")
+            self._console.line(unchecked)
             return EXIT_UNCHECKED
-        self._console.line("All is well.")
+        self._console.line(good)
         return 0
 
 
