@@ -18,6 +18,7 @@ from websocket_handler.variables import values as texts
 from websocket_handler.variables.hosts import read_hosts
 from websocket_handler.variables.names import hidden_mode, unknown_names
 from websocket_handler.variables.problems import ConfigurationError, Problem
+from websocket_handler.variables.quotes import clean
 from websocket_handler.variables.shown import HIDDEN, quoted, redacted
 from websocket_handler.variables.urls import check_queue_url, check_url, guess_url
 
@@ -244,7 +245,7 @@ VARIABLES: Final = tuple(field.name.upper() for field in _FIELDS)
 
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment, its settings without white space and quotes around them."""
-    own = {variable: texts.clean(environment[variable]) for variable in VARIABLES if variable in environment}
+    own = {variable: clean(environment[variable]) for variable in VARIABLES if variable in environment}
     return {**environment, **own}
 
 

@@ -81,8 +81,10 @@ def test_each_command_names_what_is_missing(name: str) -> None:
 def test_each_command_reads_values_as_people_write_them(settings: dict[str, str], name: str) -> None:
     """In quotes and in any case; and a name that is none is an event in the log, not the end of the start."""
     written = {"WEBSOCKET_PORT": "' 0 '", "WEBSOCKET_HOST": '"127.0.0.1"', "LOG_LEVEL": "info", "CONSOLE": "No"}
-    environment = clean_environment({**settings, **written, "MAX_CONECTIONS": "1", "NODE_ENV": "production"})
-    with served(name, environment) as gateway:
+    quoted = {name: f'"{value}"' for name, value in settings.items()}
+    others = {"MAX_CONECTIONS": "1", "NODE_ENV": "production", "AWS_PROFILE": ""}
+    with served(name, clean_environment({**quoted, **written, **others})) as gateway:
+        gateway.wait_until_ready()
         assert gateway.get("/")[0] == 404
         gateway.stop()
     (unknown,) = gateway.records("setting.unknown")

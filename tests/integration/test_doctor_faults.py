@@ -88,8 +88,8 @@ BROKEN: dict[str, tuple[Broken, str, int, str]] = {
     "another place": (says(302, b"", location="http://127.0.0.1:1/"), "http", 1, ""),
     "not found": (says(404, b"no such page"), "http", 1, "the answer is none of AWS"),
     "out of order": (says(503, b"<html>"), "http", 4, "Try again later"),
-    "access denied": (lambda: http_port(refusal("AccessDeniedException")), "http", 4, "you may not ask"),
-    "access denied by STS": (lambda: http_port(refusal("AccessDenied", 403)), "http", 4, "you may not ask"),
+    "access denied": (lambda: http_port(refusal("AccessDeniedException")), "http", 1, "you may not ask"),
+    "access denied by STS": (lambda: http_port(refusal("AccessDenied", 403)), "http", 1, "you may not ask"),
     "expired": (lambda: http_port(refusal("ExpiredTokenException")), "http", 1, "the credentials cannot be used"),
     "unknown key": (lambda: http_port(refusal("UnrecognizedClientException")), "http", 1, "Renew them"),
     "nothing is there": (lambda: http_port(refusal("ResourceNotFoundException")), "http", 1, "does not exist"),
@@ -108,6 +108,30 @@ def test_every_check_has_a_verdict_however_the_other_side_is_broken(name: str) -
     assert exit_code == code, printed
     assert found["settings"] == ["ok"]
     assert "ok" not in [kind for check, kinds in found.items() for kind in kinds if check != "settings"]
+
+
+@pytest.mark.parametrize(
+    ("denied", "fails"),
+    [
+        ("SendMessage", {"round trip PM", "round trip DEV", "round trip QA", "round trip OPS"}),
+        ("ReceiveMessage", {"round trip UPDATES"}),
+        ("GetQueueAttributes", set()),
+        ("DescribeTable", set()),
+        ("DescribeTimeToLive", set()),
+    ],
+)
+def test_a_right_is_a_fault_where_the_gateway_needs_it_and_else_an_open_question(denied: str, fails: set[str]) -> None:
+    """It sends to agents and receives updates, and looks at neither queues nor table."""
+
+    def answer(operation: str) -> Answer:
+        if operation == "SendMessage" != denied:
+            return 200, {}, b"{}"
+        return refusal("AccessDeniedException" if operation == denied else "ThrottlingException")(operation)
+
+    with http_port(answer) as port:
+        exit_code, found, printed = examine(machine(f"http://127.0.0.1:{port}"), "--time-limit", "20")
+    assert {check for check, kinds in found.items() if "FAIL" in kinds} == fails, printed
+    assert exit_code == (1 if fails else 4), printed
 
 
 def test_a_name_that_dns_does_not_know_is_told() -> None:
@@ -139,6 +163,15 @@ def test_sts_that_does_not_answer_leaves_one_question_open(emulator_process: Emu
     assert {check for check, kinds in found.items() if "??" in kinds} == {"credentials", "clock"}
     assert {kind for check, kinds in found.items() if check not in ("credentials", "clock") for kind in kinds} == {"ok"}
     assert "Nothing is wrong in what could be checked" in printed
+
+
+def test_what_the_sdk_reads_itself_may_stand_in_quotes_too(emulator_process: Emulator) -> None:
+    """As `docker run --env-file` gives it; and an empty profile, as compose files pass it on, is none."""
+    environment = clean_environment(create_resources(emulator_process.url))
+    quoted = {name: f'"{environment[name]}"' for name in environment if name.startswith("AWS_")}
+    exit_code, found, printed = examine({**environment, **quoted, "AWS_PROFILE": "", "AWS_CA_BUNDLE": '""'})
+    assert exit_code == 0, printed
+    assert open_checks(found) == set()
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 2026 99:99:99 GMT"])

@@ -91,6 +91,16 @@ def test_the_demo_tells_all_that_is_wrong_before_it_starts_anything() -> None:
     assert [problem.variable for problem in caught.value.problems] == ["WEBSOCKET_PORT", "LOG_LEVEL"]
 
 
+def test_a_host_that_nobody_knows_ends_the_demo_with_one_line() -> None:
+    environment = clean_environment({"WEBSOCKET_HOST": "no-such-host.invalid"})
+    done = subprocess.run(
+        [sys.executable, "-m", "demo.run"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("demo: Cannot listen on no-such-host.invalid: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_demo_listens_where_the_environment_says() -> None:
     """With port 0 on a port that is free; it prints which."""
     environment = clean_environment({"WEBSOCKET_PORT": "0", "WEBSOCKET_HOST": "127.0.0.1"})

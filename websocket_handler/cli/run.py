@@ -6,10 +6,11 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Final
 
 from websocket_handler.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from websocket_handler.variables.quotes import clean
 
 PYTHON_MIN: Final = (3, 11)
 OUTPUT_IS_LOST: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -26,6 +27,7 @@ def run_command(command: Callable[[], int]) -> int:
             stream.reconfigure(errors="backslashreplace")
     if sys.version_info < PYTHON_MIN:
         return _say(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}", EXIT_USAGE)
+    tidy_aws_variables(os.environ)
     try:
         code = _code_of(command)
         sys.stdout.flush()
@@ -44,6 +46,17 @@ def run_command(command: Callable[[], int]) -> int:
         _drop_output()
         return _say(str(error), EXIT_FAILED)
     return code
+
+
+def tidy_aws_variables(environment: MutableMapping[str, str]) -> None:
+    """The SDK reads its variables itself, and takes quotes for a part of the value and an empty profile for a name.
+    Here they count as they do in our settings."""
+    for name in [name for name in environment if name.startswith("AWS_")]:
+        value = clean(environment[name])
+        if value:
+            environment[name] = value
+        else:
+            del environment[name]
 
 
 def _code_of(command: Callable[[], int]) -> int:

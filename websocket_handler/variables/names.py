@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Final
 
-from websocket_handler.variables.values import clean
+from websocket_handler.variables.quotes import clean
 
 OURS: Final = ("WEBSOCKET_", "SQS_QUEUE_", "DYNAMODB_TABLE", "JWT_")
 """A name with one of these beginnings is probably meant for the gateway."""

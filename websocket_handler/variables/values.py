@@ -11,7 +11,6 @@ from msgspec import Meta
 
 NUMBER_MAX: Final = 2**53 - 1
 """The largest whole number that every reader of JSON keeps exactly."""
-_QUOTES: Final = ("'", '"')
 _SAME_WORD: Final = {
     **dict.fromkeys(("on", "true", "yes", "1", "enabled", "y", "t"), ("on", "1")),
     **dict.fromkeys(("off", "false", "no", "0", "disabled", "n", "f"), ("off", "0")),
@@ -35,29 +34,14 @@ _FACTORS: Final[Mapping[str, Mapping[str, float]]] = {
 }
 
 
-def clean(text: str) -> str:
-    """The text without the white space and the quotes around it. `docker run --env-file` leaves quotes in the value. In
-    a list, each entry may have its own quotes."""
-    text = text.strip()
-    entries = [entry.strip() for entry in text.split(",")]
-    if len(entries) > 1 and all(_is_quoted(entry) for entry in entries if entry):
-        return ",".join(entry[1:-1].strip() for entry in entries)
-    return text[1:-1].strip() if _is_quoted(text) else text
-
-
-def _is_quoted(text: str) -> bool:
-    """True if one pair of quotes encloses the text. If there are more quotes of the same kind inside, they belong to
-    it."""
-    return len(text) > 1 and text[0] in _QUOTES and text[-1] == text[0] and text[0] not in text[1:-1]
-
-
 def convert(text: str, hint: Any) -> object:
     """The value of a cleaned text. `hint` is the annotated type of the setting. Raises ValueError; its text continues a
     sentence that begins with the name of the variable."""
     if choices(hint):
         return _word(text, hint)
     if hint.__origin__ is str:
-        if not text.isprintable() and "-----BEGIN" not in text:
+        is_any_text = "-----BEGIN" in text or (_meta(hint).extra or {}).get("is_secret")
+        if not text.isprintable() and not is_any_text:
             raise ValueError("must be printable characters on one line")
         return text
     try:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 import pytest
 from msgspec import Meta
 
-from websocket_handler.variables.values import NUMBER_MAX, allowed, clean, convert, guess
+from websocket_handler.variables.quotes import clean
+from websocket_handler.variables.values import NUMBER_MAX, allowed, convert, guess
 
 SWITCH = Annotated[Literal["on", "off"], Meta()]
 NUMERIC_SWITCH = Annotated[Literal["0", "1"], Meta()]
@@ -130,6 +131,10 @@ def test_a_number_beyond_all_numbers_is_refused() -> None:
 def test_a_text_is_one_line_that_can_be_printed(text: str) -> None:
     with pytest.raises(ValueError, match="printable"):
         convert(text, TEXT)
+
+
+def test_a_secret_may_be_any_text() -> None:
+    assert convert("a\tb\u200b", Annotated[str, Meta(extra={"is_secret": True})]) == "a\tb\u200b"
 
 
 def test_a_key_may_have_several_lines() -> None:
