@@ -12,33 +12,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-import yaml
 
-from demo.settings import STAND_INS, choose
+from demo.settings import choose
 from tests.support.gateway import clean_environment
 from tests.support.patience import PATIENCE_S
-from websocket_handler.config import VARIABLES, ConfigurationError
+from websocket_handler.config import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
-ONLY_ON_ECS = {
-    "TARGET_GROUP_ARN",
-    "TARGET_ADDRESS",
-    "ECS_CONTAINER_METADATA_URI_V4",
-    "SCALE_IN_PROTECTION_CONNECTIONS",
-    "ECS_AGENT_URI",
-}
-
-
-def test_the_compose_file_passes_every_setting_on() -> None:
-    """What leads to AWS, and the address inside the container, are its own; the rest comes from whoever starts it."""
-    document = yaml.safe_load((ROOT / "websocket_handler" / "docker-compose.yml").read_text(encoding="utf-8"))
-    gateway = document["services"]["gateway"]
-    given = gateway["environment"]
-    assert set(VARIABLES) - ONLY_ON_ECS - set(given) == set()
-    own = {*STAND_INS, "WEBSOCKET_HOST", "WEBSOCKET_PORT"}
-    for variable in set(VARIABLES) - ONLY_ON_ECS - own:
-        assert re.fullmatch(rf"\$\{{{variable}:-[^}}]*\}}", given[variable]), variable
-    assert gateway["ports"] == ["127.0.0.1:${WEBSOCKET_PORT:-8080}:8080"]
 
 
 @pytest.mark.parametrize("written", ["{}", '"{}"', "' {} '"])

@@ -140,4 +140,8 @@ def _verdict(question: _Question, fault: Exception) -> Finding:
         is_wrong = True
     if question.is_ours and cause == "denied":
         is_wrong = getattr(fault, "operation_name", "") in _calls_of_gateway(question.name)
-    return bad(f"{question.name}: {text}") if is_wrong else unknown(f"{question.name}: could not be checked: {text}")
+    if is_wrong:
+        return bad(f"{question.name}: {text}")
+    if question.name == "credentials":
+        text += ". The gateway itself does not call STS"
+    return unknown(f"{question.name}: could not be checked: {text}")
