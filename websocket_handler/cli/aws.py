@@ -33,6 +33,7 @@ def make_client(region: str | None, profile: str | None, patience: Patience) -> 
 
     try:
         session = Session(profile=profile)
+        session.get_scoped_config()  # raises where the profile is not there
         region = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
     except BotoCoreError as error:
         raise DeployError(str(error)) from error
