@@ -76,8 +76,8 @@ def test_a_host_that_nobody_knows_ends_the_demo_with_one_line() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo.run"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
-    assert done.stderr.startswith("demo: Cannot listen on no-such-host.invalid: ")
+    assert done.returncode == 3
+    assert done.stderr.startswith("demo: Cannot use no-such-host.invalid:8080: ")
     assert len(done.stderr.splitlines()) == 1
 
 
