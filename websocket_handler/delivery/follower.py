@@ -20,7 +20,7 @@ ANNOUNCE_INTERVAL_S: Final = 10.0
 FOLLOW_INTERVAL_S: Final = 1.0
 READS_PER_INTERVAL_MAX: Final = 200
 READS_UNDER_WAY_MAX: Final = 4
-"""However slow the store is: a node that looks around leaves it to its clients' reads."""
+"""How many reads may be under way, however slow the store is. So this node leaves the store to its clients' reads."""
 
 
 class Follower:
@@ -33,9 +33,9 @@ class Follower:
         self._clock = clock
         self._next = 0
         self._to_look_at: dict[Project, None] = {}
-        """Those whose turn has come, oldest first: while the store is slow they wait, each once."""
+        """The projects whose turn has come, oldest first, each of them once. They wait while the store is slow."""
         self._looking: dict[Project, None] = {}
-        """Those whose read is under way."""
+        """The projects whose read is under way."""
         self._follow_until = clock.monotonic() + PEER_LIFETIME_S
         """Until when to read on. A node that left, or whose announcement was lost, may have written shortly before."""
         self.others: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Follower:
     def follow(self) -> None:
         """Read the ends of the followed logs. If there are too many, they take turns."""
         followed = [project for project in self._node.projects if project.is_followed and project.reader.epoch]
-        # The opening of a log reads its end, so a log that is being opened is left out.
+        # opening a log reads its end, so a log that is being opened is left out
         if not followed:
             return
         count = min(len(followed), READS_PER_INTERVAL_MAX)
@@ -83,7 +83,7 @@ class Follower:
 
     def _looked(self, project: Project, fault: CommandError | None) -> None:
         del self._looking[project]
-        if fault is None:  # else the store has to answer somebody first, or the node is going away
+        if fault is None:  # otherwise the store has to answer somebody first, or the node is going away
             self._look()
 
     async def leave(self) -> None:

@@ -32,8 +32,8 @@ CLOSED     nothing, for ever
 
 (1) everyone who waits gets `store_unavailable`; the next publication asks the store again.
 (2) the observer is told that the log was replaced.
-(3) its halves are written one after the other; a publication that is too large alone is refused, and no other one.
-(4) after a read, what waits in the queue goes first: whoever looks again and again holds up no publication.
+(3) its halves are written one after the other; only a publication that is too large itself is refused.
+(4) after a read, the queue goes first, so that many reads in a row delay no publication.
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ from websocket_handler.protocol.ordinal import MARK
 from websocket_handler.protocol.publication import PreparedPublication
 
 RACES_MAX: Final = 100
-"""Lost races in a row after which publishers are told to retry: another node writes faster than this one reads."""
+"""After so many lost races in a row publishers are told to retry: another node writes faster than this one reads."""
 
 
 class State(Enum):
@@ -110,40 +110,40 @@ class Journal:
     def __init__(self, project_id: str, engine: Engine, observer: Observer) -> None:
         self.project_id = project_id
         self.log = ProjectLog("", 0, engine.limits.log)
-        """Epoch, head, floor, and the newest entries; another object after every opening."""
+        """Epoch, head, floor and the newest entries. Every opening makes a new object."""
         self.queue = PublicationQueue(engine.limits)
-        """What waits for the next segment; lives as long as the journal."""
+        """The publications that wait for the next segment. It lives as long as the journal."""
         self.reads = SharedReads(project_id, engine.store, self._saw)
-        """The reads of the store that are under way, for whoever reads further back than memory."""
+        """The reads of the store for readers that are further back than memory."""
         self.state = State.UNOPENED
         self.looks_begun = 0
         """How often the journal has asked the store what follows the head."""
         self.looks_ended = 0
-        """How often the store has answered. What another node wrote before a question is known for certain when a look
-        that began after the question has ended."""
+        """How often the store has answered. What another node wrote before a question is certainly known once a look
+        has ended that began after the question."""
         self._engine = engine
         self._observer = observer
         self._keys = KeyWindow(engine.limits.key_count, engine.limits.key_seconds)
-        """The idempotency keys of this epoch; another object after every opening anew."""
+        """The idempotency keys of this epoch. Every new epoch makes a new object."""
         self.producers = Producers(engine.limits.producers)
-        """How far each producer's publications have come, whoever wrote them; it outlives an epoch."""
+        """How far each producer's publications have come, whichever node wrote them. It outlives an epoch."""
         self._when_known = WhenKnown()
-        """Emptied at each READY."""
+        """The callers that wait until the log is known. They are answered at each READY."""
         self._appending: list[Waiting] = []
-        """The publications of the segment that is being written; empty in all states but APPENDING."""
+        """The publications of the segment that is being written; empty in all states except APPENDING."""
         self._appending_bytes = 0
-        """Their size, while there are any."""
+        """Their size in bytes, while there are any."""
         self._is_flush_planned = False
         """True from the first publication of a turn until `_flush` runs."""
         self._was_read = False
         """True from the end of a read until the next write."""
         self._races = 0
-        """Lost races since the last commit."""
+        """How many races were lost since the last commit."""
         self._segment_limits = engine.store.limits
-        """What the next segment may hold: less than usual after one was too large for the store."""
+        """The most that the next segment may hold: less than usual after one was too large for the store."""
 
     def open(self) -> None:
-        """Ask the store for the end of the log, unless that was done. Call it when the observer can be told."""
+        """Ask the store for the end of the log, unless it was asked before. The observer must be ready by now."""
         if self.state is State.UNOPENED:
             self.state = State.OPENING
             self._engine.store.open(self.project_id, self._opened, self._is_wanted)
@@ -155,16 +155,16 @@ class Journal:
 
     @property
     def is_settled(self) -> bool:
-        """True when every accepted publication was answered."""
+        """True if every accepted publication was answered."""
         return not self.queue.waiting and not self._appending
 
     def has_key(self, key: str) -> bool:
-        """True if the log holds a publication with this idempotency key, as long as keys are remembered."""
+        """True if the log holds a publication with this idempotency key and the key is still remembered."""
         return self._keys.holds(key, self._engine.clock.wall())
 
     def when_known(self, callback: Known, is_wanted: IsWanted = always) -> None:
-        """Call once the log is known, or with why it cannot be had; at once when it is known already. `is_wanted` says
-        no as soon as nobody waits for it any more."""
+        """Call `callback` once the log is known, or with the reason why it is not; at once if it is known already.
+        `is_wanted` returns False as soon as nobody waits for the answer any more."""
         if self.state is State.CLOSED:
             callback(self._unavailable(None))
         elif self.state in (State.UNOPENED, State.OPENING, State.REOPENING):
@@ -177,7 +177,7 @@ class Journal:
         return bool(self.queue.waiting) or self._when_known.is_wanted
 
     def close(self) -> None:
-        """Let go of the project. It must be idle."""
+        """Close the project's log. It must be idle."""
         self.state = State.CLOSED
 
     def _opened(self, tail: Tail | Unavailable) -> None:
@@ -186,13 +186,13 @@ class Journal:
             self._become_ready()
             return
         self.state = State.UNOPENED
-        if tail.is_unwanted and self._is_wanted():  # somebody came at that moment
+        if tail.is_unwanted and self._is_wanted():  # somebody began to wait in that moment
             self.open()
         else:
             self._refuse_all(tail)
 
     def _adopt(self, tail: Tail) -> None:
-        """Take over the log as the store has it."""
+        """Take over the log from what the store has."""
         first = tail.segments[0].first if tail.segments else tail.head + 1
         epoch = tail.epoch or begin_epoch(self._engine.clock.wall(), self._engine.new_id())
         self.log = ProjectLog(epoch, first - 1, self._engine.limits.log)
@@ -220,7 +220,7 @@ class Journal:
         together may wait."""
         if self.state is State.CLOSED:
             raise self._unavailable(None)
-        if self._appending:  # they wait again when another writer is first
+        if self._appending:  # they have to wait again if another writer is first
             count, size = count + len(self._appending), size + self._appending_bytes
         self.queue.check_room(count, size)
 
@@ -232,15 +232,15 @@ class Journal:
             self._engine.scheduler.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Write what waits, one segment at a time. With a store that answers at once the loop ends when nothing
-        waits; with a remote store it goes on when the answer comes."""
+        """Write what waits, one segment at a time. If the store answers at once, the loop ends when nothing waits any
+        more. If it answers later, the answer continues it."""
         self._is_flush_planned = False
         while self.state is State.READY and self.queue.waiting:
             batch = self.queue.take(self._segment_limits)
             new = without_known(batch, self._keys, self.log.epoch, self._engine.clock.wall())
             if new:
                 self._append(new)
-        if self.state is State.READY and self._when_known:  # nothing was new, so their read is next
+        if self.state is State.READY and self._when_known:  # nothing was new, so now comes the read for those who wait
             self._read_on(None)
 
     def _append(self, batch: list[Waiting]) -> None:
@@ -277,7 +277,7 @@ class Journal:
 
     def _divide(self) -> None:
         """The store takes no segment of this size, although each publication was small enough where it came in. The
-        halves are written one after the other, so that only the publication is refused that is to blame."""
+        halves are written one after the other, so that only a publication that is too large itself is refused."""
         batch, self._appending = self._appending, []
         if len(batch) > 1:
             self.queue.put_back(batch)
@@ -298,7 +298,7 @@ class Journal:
             waiting.answer(Position(segment.epoch, entry.offset))
 
     def _take_in(self, entries: Sequence[Publication]) -> None:
-        """These entries continue the log: note them, and tell the observer."""
+        """Note the entries that continue the log, and tell the observer."""
         before = self.log.head
         self._extend(entries)
         self._observer.appended(page_of(self.log.epoch, before, entries))
@@ -312,7 +312,7 @@ class Journal:
         self.log.extend(entries, self._engine.clock.wall())
 
     def _catch_up(self, segment: Segment) -> None:
-        """Another writer was first, or the answer to our own write was lost: read what we miss, then write after it."""
+        """Another writer was first, or the answer to our write was lost: read what is missing, then write after it."""
         self._races += 1
         batch, self._appending = self._appending, []
         self.queue.put_back(batch)
@@ -328,7 +328,7 @@ class Journal:
         self._engine.store.read(self.project_id, self.log.head, partial(self._merge, ours))
 
     def _merge(self, ours: Segment | None, tail: Tail | Unavailable) -> None:
-        """Deliver what others wrote. `ours` is the segment whose write was answered with `Behind`."""
+        """Deliver what other nodes wrote. `ours` is the segment whose write was answered with `Behind`."""
         self.looks_ended = self.looks_begun
         self._was_read = True
         if isinstance(tail, Unavailable):
@@ -351,12 +351,12 @@ class Journal:
     def _goes_on_in(self, tail: Tail) -> bool:
         """True if what was read continues this log without a hole."""
         if tail.epoch is None and not self.log.head:
-            return True  # our epoch is not in the store before our first write
+            return True  # our epoch is in the store only after our first write
         is_continued = not tail.segments or tail.segments[0].first <= self.log.head + 1
         return tail.epoch == self.log.epoch and tail.floor <= self.log.head and is_continued
 
     def _reopened(self, tail: Tail | Unavailable) -> None:
-        """The store's log is another one than ours: go on with that, and tell everyone."""
+        """The store has another log than this one: continue with that, and tell everyone."""
         if isinstance(tail, Unavailable):
             self._give_up(tail)
             return
@@ -366,7 +366,7 @@ class Journal:
         self._become_ready()
 
     def _give_up(self, answer: Unavailable | None) -> None:
-        """The store does not answer: nobody waits longer than it took to find out. The next use asks again."""
+        """The store does not answer: answer everyone who waits. The next use asks the store again."""
         self.state = State.READY
         self._refuse_all(answer)
 
@@ -383,8 +383,8 @@ class Journal:
     # Reading
 
     def refresh(self, done: Known) -> None:
-        """Read what another node may have written since, deliver it, then call `done`. A read that is under way counts
-        as this one: see `looks_ended`."""
+        """Read what another node may have written meanwhile, deliver it, and then call `done`. A read that is already
+        under way counts as this one: see `looks_ended`."""
         if self.state is State.CLOSED:
             done(self._unavailable(None))
             return
@@ -394,6 +394,6 @@ class Journal:
             self._read_on(None)
 
     def _saw(self, tail: Tail | Unavailable) -> None:
-        """A reader's look at the store: the log may have lost its beginning."""
+        """Note what a reader found out about the store: the log may have lost its beginning."""
         if not isinstance(tail, Unavailable) and tail.epoch == self.log.epoch:
             self.log.floor = max(self.log.floor, tail.floor)

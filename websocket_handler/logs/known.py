@@ -1,4 +1,4 @@
-"""Who waits until a log is known."""
+"""The callers that wait until a log is known."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,12 @@ from websocket_handler.logs.shared_reads import IsWanted
 from websocket_handler.protocol.codes import CommandError
 
 Known = Callable[[CommandError | None], None]
-"""Called once: when the log is known, or with why it is not."""
+"""Called once: with None when the log is known, or with the reason why it is not."""
 
 
 class WhenKnown:
-    """Who waits until the log is known, or known anew. A cursor, a feed and a look wait once each."""
+    """The callers that wait until the log is known, for the first time or again. A cursor, a feed and a look wait at
+    most once each."""
 
     __slots__ = ("_waiting",)
 
@@ -21,7 +22,7 @@ class WhenKnown:
         return len(self._waiting)
 
     def add(self, callback: Known, is_wanted: IsWanted) -> None:
-        """Let one more wait. `is_wanted` says no once it waits no longer."""
+        """Let one more wait. `is_wanted` returns False once it waits no longer."""
         self._waiting.append((callback, is_wanted))
 
     @property
@@ -30,7 +31,7 @@ class WhenKnown:
         return any(is_wanted() for _, is_wanted in self._waiting)
 
     def tell(self, fault: Callable[[], CommandError | None]) -> None:
-        """Answer everyone who waits now, each with its own fault, or with None."""
+        """Answer everyone who waits now, each with its own fault or with None."""
         waiting, self._waiting = self._waiting, []
         for callback, _ in waiting:
             callback(fault())

@@ -31,8 +31,8 @@ class DeliveryLimits:
     key_count: int = 10_000
     key_seconds: float = 300.0
     producers: int = 1000
-    """Producers of one project whose last sequence is remembered; beyond it the one that published longest ago is
-    forgotten, whose next update may have to wait (`delivery/update_order.py`)."""
+    """How many producers of one project are remembered with their last sequence. If there are more, the one that
+    published longest ago is forgotten, and its next update may have to wait (`delivery/update_order.py`)."""
     connections: int = 10_000
     """How many connections may be open. Further handshakes get 503 `too_many_connections`."""
     subscriptions: int = 256

@@ -1,4 +1,4 @@
-"""Whom a journal tells what happens to its log."""
+"""The part of a project to which a journal reports what happens to the log."""
 
 from typing import Protocol
 
@@ -14,6 +14,6 @@ class Observer(Protocol):
         ...
 
     def replaced(self, end: Position, beginning: int) -> None:
-        """The log is known for the first time, or is another one now. `beginning` is the offset before the oldest
-        entry that can be read."""
+        """The log is known for the first time, or another log has replaced it. `beginning` is the offset before the
+        oldest entry that can be read."""
         ...

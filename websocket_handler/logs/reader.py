@@ -1,5 +1,5 @@
-"""Finding positions in a project's log, and reading pages from there: from memory where this node retains the entries,
-else from the log store."""
+"""Finds positions in a project's log, and reads pages from there: from memory if this node retains the entries, else
+from the log store."""
 
 from collections.abc import Callable
 from functools import partial
@@ -32,16 +32,16 @@ class Reader:
 
     @property
     def epoch(self) -> str:
-        """The epoch of the log as it is now; empty until it is known."""
+        """The epoch of the present log; empty until the log is known."""
         return self._journal.log.epoch
 
     def place(self, since: Position | None, rewind: int | None, done: Placed, is_wanted: IsWanted) -> None:
-        """Find where a new cursor starts. `done` gets what is true at that moment. Nothing is read once `is_wanted`
-        says no."""
+        """Find where a new cursor starts. `done` is called with what is true in that moment. Nothing is read once
+        `is_wanted` returns False."""
 
         def known(fault: CommandError | None) -> None:
             if fault is None and since is not None and self._may_be_ahead(since.epoch, since.offset):
-                # Another node may have written what this client has seen: look before saying no.
+                # another node may have written what this client has seen, so look before refusing
                 self._reach(
                     since.epoch, since.offset, lambda error: self._decide(since, rewind, done, is_wanted, error)
                 )
@@ -51,15 +51,16 @@ class Reader:
         self._journal.when_known(known, is_wanted)
 
     def _may_be_ahead(self, epoch: str | None, offset: int) -> bool:
-        """True if this node does not know the position, and another node may know it."""
+        """True if this node does not know the position, but another node may know it."""
         log = self._journal.log
         is_known = epoch in (None, log.epoch) and offset <= log.head
         return self._engine.store.is_shared and not is_known
 
     def _reach(self, epoch: str | None, offset: int, done: Callable[[CommandError | None], None]) -> None:
-        """Read what other nodes wrote, page after page, until the position is known or nothing further comes.
+        """Read what other nodes wrote, page after page, until the position is known or nothing more comes.
 
-        A look that is under way may have found the end before the position was written, so it is not the last one.
+        A look that is already under way may have found the end before the position was written. So one more look
+        follows it.
         """
         journal = self._journal
         asked = journal.looks_begun
@@ -94,10 +95,10 @@ class Reader:
             return
 
         def verified(tail: Tail | Unavailable) -> None:
-            """Further back than memory: only what the store still has may be promised."""
+            """The start is further back than memory: promise only what the store still has."""
             if isinstance(tail, Unavailable):
                 done(store_unavailable(tail, self._engine.chance))
-            elif self._journal.log is not log:  # another one since, in which the offset means nothing
+            elif self._journal.log is not log:  # another log has replaced it, and the offset means nothing there
                 self._decide(since, rewind, done, is_wanted, None)
             elif page_in(tail, log.epoch, start.offset) is not None:
                 done(start)
@@ -108,7 +109,7 @@ class Reader:
 
     def _is_beginning(self, since: Position) -> bool:
         """True if `since` is the position before the first publication of an epoch under which nothing was ever
-        written: a quiet project, whose node was replaced. Its client missed nothing."""
+        written. The project was quiet while its node was replaced, so its client has missed nothing."""
         engine, log = self._engine, self._journal.log
         return (
             since.offset == 0
@@ -119,7 +120,7 @@ class Reader:
         )
 
     def _floor_after(self, offset: int, tail: Tail) -> int:
-        """Where a reader goes on when nothing follows `offset`: at the store's floor, or where memory begins."""
+        """Where a reader continues if nothing follows `offset`: at the store's floor, or where memory begins."""
         log = self._journal.log
         in_memory = log.first - 1
         return tail.floor if tail.epoch == log.epoch and offset < tail.floor < in_memory else in_memory
@@ -127,13 +128,14 @@ class Reader:
     # Pages
 
     def in_memory(self, after: int, count_max: int, bytes_max: int) -> Page | None:
-        """The page after `after`, within both maxima; None where memory does not reach back to it."""
+        """The page after `after`, within both maxima; None if memory does not reach back to it."""
         log = self._journal.log
         return page_of(log.epoch, after, log.after(after, count_max, bytes_max)) if log.covers(after) else None
 
     def from_store(self, after: int, done: Paged, is_wanted: IsWanted) -> None:
-        """What the store has after `after`, up to this node's head. `done` gets a page without entries that is not
-        recovered when nothing follows there: its `last` is where to go on. Nothing is read once `is_wanted` says no."""
+        """Read what the store has after `after`, up to this node's head. If nothing follows there, `done` gets a page
+        without entries that is not recovered: its `last` is where to continue. Nothing is read once `is_wanted` returns
+        False."""
 
         def answered(tail: Tail | Unavailable) -> None:
             log = self._journal.log
@@ -143,7 +145,7 @@ class Reader:
             found = page_in(tail, log.epoch, after)
             if found is None:
                 done(moved_to(log.epoch, self._floor_after(after, tail)))
-            else:  # the store may be ahead: its newest segment is delivered when it is ours
+            else:  # the store may be ahead: this node delivers its own newest segment once it is confirmed
                 done(found.until(log.head))
 
         self._journal.reads.read(after, self.epoch, answered, is_wanted)
@@ -157,9 +159,9 @@ class Reader:
         done: Paged,
         is_wanted: IsWanted = always,
     ) -> None:
-        """The page after a position, within both maxima, at least one entry if there is one. With `epoch` None the
-        offset counts in whatever log there is. A page that is not `recovered` begins at the oldest entry there is.
-        Nothing is read once `is_wanted` says no."""
+        """Read the page after a position, within both maxima, with at least one entry if there is one. If `epoch` is
+        None, the offset counts in the present log. A page that is not `recovered` begins at the oldest entry that can
+        be read. Nothing is read once `is_wanted` returns False."""
 
         def known(fault: CommandError | None) -> None:
             log = self._journal.log

@@ -1,4 +1,4 @@
-"""The answer while the log store does not answer, with the moment to come back, which differs from client to client."""
+"""The error while the log store does not answer. It says when to come back, which is another moment for each client."""
 
 from collections.abc import Callable
 from typing import Final
@@ -7,12 +7,12 @@ from websocket_handler.ports.log_store import Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 EARLIEST_S: Final = 1.0
-"""The first of those who are refused together come back after this time, the last when the store will have had time for
-all that waits: so the store is busy in between, and no moment is too busy."""
+"""Clients that are refused together come back one after the other: the first after this many seconds, the last when the
+store will have done what waits now. So the store always has work in between, and never too much at once."""
 
 
 def store_unavailable(answer: Unavailable | None, chance: Callable[[], float]) -> CommandError:
-    """The error for one client. `answer` is the answer of the store, None if it was not asked; `chance` gives numbers
+    """The error for one client. `answer` is the store's answer; None if the store was not asked. `chance` gives numbers
     from 0 to 1."""
     reason = "the log store does not answer; what was confirmed is safe"
     if answer is None or not answer.retry_after_s:

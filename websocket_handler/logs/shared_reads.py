@@ -1,9 +1,9 @@
-"""Reads of one project's log from the store, shared: one is under way, whoever asks.
+"""Reads of one project's log from the store. All readers share them: only one read is under way.
 
-Who waits is answered from the first page that has what follows its offset. The next read goes on where the last page
-ended, as long as somebody waits there or further on; then it begins at the lowest offset that anybody waits for. So a
-crowd at a thousand offsets causes one walk through the log, and nobody waits for longer than two of them. (Walks that
-always began at the lowest offset would never reach the others while newcomers keep coming.)
+A waiter is answered from the first page that has what follows its offset. The next read continues where the last page
+ended, as long as somebody waits there or further on. Then it begins at the lowest offset for which anybody waits. So a
+crowd at a thousand offsets causes one walk through the log, and nobody waits for longer than two walks. (If a walk
+always began at the lowest offset, it would never reach the others while new readers keep coming.)
 """
 
 from collections.abc import Callable
@@ -18,20 +18,21 @@ NOBODY_WAITS = Unavailable("nobody waits for it any more", is_unwanted=True)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiter:
-    """Who waits for what follows the offset `after` of an epoch."""
+    """A reader that waits for what follows the offset `after` of an epoch."""
 
     after: int
     epoch: str
     done: Read
     is_wanted: IsWanted
     begun: int
-    """How many reads had begun when it came: those cannot tell it that its log was replaced."""
+    """How many reads had begun when it came. Those reads cannot tell it that its log was replaced."""
 
 
 class SharedReads:
-    """The read that is under way, and who waits.
+    """The read that is under way, and the readers that wait.
 
-    A cursor or a feed waits at most once, so the maxima of connections, subscriptions and commands bound how many wait.
+    A cursor or a feed waits at most once, so the limits of connections, subscriptions and commands also limit how many
+    wait.
     """
 
     __slots__ = (
@@ -48,26 +49,26 @@ class SharedReads:
     )
 
     def __init__(self, project_id: str, store: LogStore, answered: Read) -> None:
-        """`answered` sees every answer first."""
+        """`answered` is called with every answer first."""
         self._project_id = project_id
         self._store = store
         self._answered = answered
         self._waiting: list[Waiter] = []
         self._told: Tail | Unavailable | None = None
-        """The answer, while it is passed on: who asks from within may get it, too."""
+        """The answer, while it is passed on. A reader that asks during that time may get it, too."""
         self._after = 0
-        """The offset that the read under way, or the last one, began after."""
+        """The offset after which the last read began."""
         self._begun = 0
         """How many reads have begun."""
         self._ended_at = 0
         """The last offset of the last page."""
         self._is_reading = False
         self._is_going_on = False
-        """True while `_go_on` runs: a store that answers at once does not call it again from within."""
+        """True while `_go_on` runs, so that a store that answers at once does not call it again from inside."""
 
     def read(self, after: int, epoch: str, done: Read, is_wanted: IsWanted) -> None:
-        """Read the store after the offset `after` of the epoch. `done` is called once. No read begins for those whose
-        `is_wanted` says no by then."""
+        """Read the store after the offset `after` of the epoch. `done` is called once. No read begins for a reader
+        whose `is_wanted` returns False by then."""
         if self._told is not None and has_next(self._told, after, epoch):
             done(self._told)
             return
@@ -84,8 +85,8 @@ class SharedReads:
         self._is_going_on = False
 
     def _next(self) -> int | None:
-        """After which offset to read now, for all who wait; None if nobody does. It is asked again when a read that had
-        to wait begins: by then many more may have come."""
+        """The offset after which to read now, for all who wait; None if nobody does. When a read that had to wait
+        begins, this is asked again, because many more readers may have come."""
         for waiter in self._take(lambda waiter: not waiter.is_wanted()):
             waiter.done(NOBODY_WAITS)
         self._begun += 1
@@ -95,7 +96,7 @@ class SharedReads:
         return after
 
     def _take(self, is_meant: Callable[[Waiter], bool]) -> list[Waiter]:
-        """Take those out who are meant."""
+        """Take out the waiters for whom `is_meant` is true."""
         taken: list[Waiter] = []
         kept: list[Waiter] = []
         for waiter in self._waiting:
@@ -104,7 +105,7 @@ class SharedReads:
         return taken
 
     def _answer(self, tail: Tail | Unavailable) -> None:
-        if not (isinstance(tail, Unavailable) and tail.is_unwanted):  # else those who came since wait for the next one
+        if not (isinstance(tail, Unavailable) and tail.is_unwanted):  # later readers wait on
             self._pass_on(tail)
         self._is_reading = False
         self._go_on()
@@ -119,7 +120,7 @@ class SharedReads:
         self._told = None
 
     def _is_told(self, waiter: Waiter, tail: Tail | Unavailable) -> bool:
-        """True if a read of its own would tell the waiter the same as this one."""
+        """True if this answer tells the waiter the same as its own read would."""
         if has_next(tail, waiter.after, waiter.epoch):
             return True
         is_asked_for = waiter.begun < self._begun
@@ -127,8 +128,8 @@ class SharedReads:
 
 
 def next_offset(offsets: list[int], ended_at: int) -> int | None:
-    """After which of these offsets to read next: the lowest one at or behind the end of the last page, else the lowest
-    of all; None if there is none."""
+    """The one of these offsets after which to read next: the lowest one that is not before the end of the last page,
+    else the lowest of all; None if there is none."""
     return min((offset for offset in offsets if offset >= ended_at), default=min(offsets, default=None))
 
 
@@ -141,5 +142,5 @@ def has_next(tail: Tail | Unavailable, offset: int, epoch: str) -> bool:
 
 
 def is_left_out(tail: Tail | Unavailable, offset: int) -> bool:
-    """True if an answer says that nothing is left of what followed `offset`."""
+    """True if an answer says that nothing of what followed `offset` is retained."""
     return isinstance(tail, Tail) and not tail.segments and (tail.epoch is None or offset < tail.floor)

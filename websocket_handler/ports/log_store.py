@@ -78,13 +78,13 @@ class Unavailable:
 
     reason: str
     retry_after_s: float = 0.0
-    """When the store will have had time for what waits now; 0 if nobody knows."""
+    """In how many seconds the store will have done what waits now; 0 if nobody knows."""
     is_unwanted: bool = False
-    """True if it was not asked because nobody waited for the answer any more."""
+    """True if the store was not asked, because nobody waited for the answer any more."""
 
 
 def always() -> bool:
-    """True: of a request that somebody waits for, whatever happens."""
+    """True: for a request that somebody waits for in any case."""
     return True
 
 
@@ -106,8 +106,9 @@ class LogStore(Protocol):
     ) -> None:
         """Read the end of the log, as much as history and idempotency keys need. The read is strongly consistent.
 
-        If the request has to wait, and `is_wanted` says no when it could begin, the store reads nothing and answers
-        `Unavailable` with `is_unwanted`."""
+        A request may have to wait for its turn. If `is_wanted` returns False when its turn comes, the store reads
+        nothing and answers `Unavailable` with `is_unwanted`.
+        """
         ...
 
     def append(
@@ -129,9 +130,10 @@ class LogStore(Protocol):
         is limited, but there is at least one if there is any. The answer has no segment if nothing follows, or if what
         followed is no longer retained; `floor` tells which.
 
-        If the request has to wait, the store calls `at_turn` when it could begin. It gives the offset to read after
-        instead, or None if nobody waits any more; then the store reads nothing and answers `Unavailable` with
-        `is_unwanted`."""
+        A request may have to wait for its turn. When its turn comes, the store calls `at_turn`, which returns the
+        offset after which to read instead; or None if nobody waits any more. Then the store reads nothing and answers
+        `Unavailable` with `is_unwanted`.
+        """
         ...
 
     async def check(self) -> None:

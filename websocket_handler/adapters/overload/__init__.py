@@ -1,1 +1,1 @@
-"""What keeps a store that is asked too much from being asked more: a limit, a queue in front of it, a retry budget."""
+"""Protects a store that has too much to do from further calls: a limit, a queue in front of it, a retry budget."""

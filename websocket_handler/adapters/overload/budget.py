@@ -1,4 +1,5 @@
-"""How many calls on a store may be tried again: a share of the first tries, so that retries never multiply the load."""
+"""Limits how many calls on a store may be tried again: to a share of the first tries, so that retries never multiply
+the load."""
 
 from dataclasses import dataclass
 
@@ -8,11 +9,11 @@ class BudgetOptions:
     """The size of the budget, in retries."""
 
     share: float = 0.1
-    """What each first try adds."""
+    """How many retries each first try adds."""
     per_second: float = 2.0
-    """What each second adds, so that a store that is asked rarely is still asked again."""
+    """How many retries each second adds, so that a store that is seldom asked is still asked again."""
     most: float = 100.0
-    """What can be saved up."""
+    """How many retries can be saved up."""
 
 
 class RetryBudget:
@@ -30,7 +31,7 @@ class RetryBudget:
         self._left = min(self._options.most, self._left + self._options.share)
 
     def take(self, now: float) -> bool:
-        """Spend one retry. Returns False if none is left: the call must not be tried again now."""
+        """Spend one retry. Returns False if none is left; then the call must not be tried again now."""
         if self._counted_at is not None:
             earned = max(0.0, now - self._counted_at) * self._options.per_second
             self._left = min(self._options.most, self._left + earned)

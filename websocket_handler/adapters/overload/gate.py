@@ -1,7 +1,7 @@
-"""The gate in front of a store: an operation begins when it is its turn, or not at all.
+"""The gate in front of a store. An operation begins when its turn comes, or not at all.
 
-The gate holds back what the store cannot answer in time, in a queue of bounded length and time. It does not know what
-an operation does.
+The gate holds back operations that the store cannot answer in time, in a queue of limited length and time. It does not
+know what an operation does.
 """
 
 import asyncio
@@ -16,27 +16,28 @@ from websocket_handler.ports.backoff import Backoff
 
 RETRY_AFTER_S_MIN: Final = 2.0
 RETRY_AFTER_S_MAX: Final = 60.0
-"""The bounds of the estimate when a store will have had time for what waits."""
+"""The longest estimate, in seconds, of when the store will have done what waits now."""
 _MEMORY: Final = 0.1
-"""The weight of the newest operation in the average of how long one takes."""
+"""How much the newest operation counts in the average time of an operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateOptions:
-    """The maxima of the gate. Who cannot begin within them gets NotBegun."""
+    """The maxima of the gate. An operation that cannot begin within them gets NotBegun."""
 
     limit: LimitOptions = field(default_factory=LimitOptions)
     waiting_max: int = 5_000
-    """Operations that wait for their turn."""
+    """How many operations may wait for their turn."""
     wait_max_s: float = 5.0
-    """How long each of them waits."""
+    """How many seconds each of them may wait."""
 
 
 class NotBegun(Exception):
-    """The store was not asked: it has too much to do, or nobody waits for the answer any more."""
+    """The store was not asked, because it has too much to do, or because nobody waits for the answer any more."""
 
     def __init__(self, reason: str, retry_after_s: float = 0.0, *, is_unwanted: bool = False) -> None:
-        """`retry_after_s` is when the store will have had time for what waits now, `is_unwanted` that nobody waits."""
+        """`retry_after_s` is in how many seconds the store will have done what waits now. `is_unwanted` is true if
+        nobody waits for the answer."""
         super().__init__(reason)
         self.retry_after_s = retry_after_s
         self.is_unwanted = is_unwanted
@@ -48,10 +49,10 @@ class _Waiting:
 
     is_wanted: Callable[[], bool]
     turn: asyncio.Future[None]
-    """Done when it may begin; fails with NotBegun."""
+    """Done when the operation may begin. Fails with NotBegun."""
 
     def refuse(self, answer: NotBegun) -> None:
-        """It does not begin."""
+        """Tell the operation that it does not begin."""
         if not self.turn.done():
             self.turn.set_exception(answer)
 
@@ -64,8 +65,8 @@ class _Waiting:
 class Gate:
     """The gate of one store. `now` gives monotonic seconds.
 
-    The place of an operation that failed stays taken for a while, longer with every failure in a row. So a store that
-    fails at once is not asked as fast as it can fail.
+    The place of an operation that failed stays taken for a while, longer with every failure in a row. So the gate does
+    not ask a store that fails at once as fast as it can fail.
     """
 
     def __init__(self, now: Callable[[], float], backoff: Backoff, options: GateOptions | None = None) -> None:
@@ -75,11 +76,11 @@ class Gate:
         self._limit = AdaptiveLimit(self._options.limit)
         self._queue: TurnQueue[_Waiting] = TurnQueue(self._options.waiting_max)
         self._turn_s = 0.0
-        """How long an operation takes, on average."""
+        """How many seconds an operation takes, on average."""
         self._failures = 0
-        """Operations that failed in a row."""
+        """How many operations failed in a row."""
         self.under_way = 0
-        """Operations that have begun and whose place is not free again."""
+        """How many operations have begun and still hold their place."""
 
     @property
     def waiting(self) -> int:
@@ -88,8 +89,8 @@ class Gate:
 
     @asynccontextmanager
     async def turn(self, rank: Rank, is_wanted: Callable[[], bool]) -> AsyncIterator[None]:
-        """Enter it to begin an operation, leave it when the operation ends. Raises NotBegun. `is_wanted` is asked at
-        the moment when an operation that had to wait may begin."""
+        """A context in which one operation runs. Raises NotBegun on entering. When an operation that had to wait may
+        begin, `is_wanted` is asked first."""
         if self.under_way < self._limit.allowed and not self._queue.count(rank):
             self.under_way += 1
         else:
@@ -106,18 +107,18 @@ class Gate:
             self._ended(is_failed=is_failed)
 
     def answered(self, began: float, *, is_failed: bool) -> None:
-        """Note that a call which began at `began` was answered now, or failed in a way that too much load may
-        explain."""
+        """Note that a call that began at `began` was answered now. `is_failed` is true if it failed in a way that too
+        much load may explain."""
         self._limit.answered(began, self._now(), is_failed=is_failed)
         self._let_in()
 
     def retry_after_s(self) -> float:
-        """In how many seconds the store will have had time for what waits now."""
+        """In how many seconds the store will have done what waits now."""
         estimate = self._queue.count(Rank.LOG) * self._turn_s / self._limit.allowed
         return min(max(estimate, RETRY_AFTER_S_MIN), RETRY_AFTER_S_MAX)
 
     async def _wait(self, rank: Rank, is_wanted: Callable[[], bool]) -> None:
-        """Wait until an operation may begin. Raises NotBegun. Safe to cancel."""
+        """Wait until an operation may begin. Raises NotBegun. Cancelling it is safe."""
         waiting = _Waiting(is_wanted, asyncio.get_running_loop().create_future())
         dropped = self._queue.add(waiting, rank)
         if dropped is not None:
@@ -126,7 +127,7 @@ class Gate:
             async with asyncio.timeout(self._options.wait_max_s):
                 await waiting.turn
         except BaseException as fault:
-            if waiting.has_turn:  # it was given in the moment when the operation gave up
+            if waiting.has_turn:  # its turn came in the moment when the operation gave up
                 self._free()
             else:
                 self._queue.remove(waiting)
@@ -141,7 +142,7 @@ class Gate:
                 return
             if not waiting.is_wanted():
                 waiting.refuse(NotBegun("nobody waits for it any more", is_unwanted=True))
-            elif not waiting.turn.done():  # else it gave up in this moment
+            elif not waiting.turn.done():  # otherwise the operation gave up in this moment
                 self.under_way += 1
                 waiting.turn.set_result(None)
 

@@ -1,8 +1,8 @@
 """How many operations on a store may be under way: as many as it answers in time, and no more.
 
-A store that is asked too much answers later and later. An answer that comes after its caller gave up was for nothing,
-and the caller's next try is one call more. So the limit follows the latency: it grows by one with every round of calls
-that were answered in time, and shrinks by a third when one was not (additive increase, multiplicative decrease).
+A store that has too much to do answers later and later. An answer that comes after its caller gave up is useless, and
+the caller's next try is one call more. So the limit follows the latency: it grows by one with every round of calls that
+were answered in time, and shrinks by a third when one was not (additive increase, multiplicative decrease).
 docs/decisions/0021-overload.md compares this rule with others.
 """
 
@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LimitOptions:
-    """The bounds of the limit, and when a call is late."""
+    """The bounds of the limit, and how long a call may take until it is late."""
 
     calls_min: int = 2
     calls_first: int = 8
-    """Where the limit begins."""
+    """The limit at the beginning."""
     calls_max: int = 32
     latency_max_s: float = 1.0
-    """A call that takes longer is late. Half of what a caller waits leaves room for a slower moment."""
+    """A call that takes longer than this is late. It is half of the time that a caller waits, which leaves room for a
+    slower moment."""
     shrink: float = 0.7
 
 
@@ -31,16 +32,16 @@ class AdaptiveLimit:
         self._options = options or LimitOptions()
         self._limit = float(self._options.calls_first)
         self._shrunk_at = float("-inf")
-        """When the limit shrank last. A call that began before says nothing about the limit as it is now."""
+        """When the limit last shrank. A call that began before that says nothing about the present limit."""
 
     @property
     def allowed(self) -> int:
-        """How many may be under way."""
+        """How many operations may be under way."""
         return int(self._limit)
 
     def answered(self, began: float, now: float, *, is_failed: bool = False) -> None:
-        """Note that a call which began at `began` was answered at `now`; `is_failed` if it failed in a way that too
-        much load may explain."""
+        """Note that a call that began at `began` was answered at `now`. `is_failed` is true if it failed in a way that
+        too much load may explain."""
         options = self._options
         if is_failed or now - began > options.latency_max_s:
             if began >= self._shrunk_at:

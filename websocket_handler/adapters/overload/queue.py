@@ -1,4 +1,4 @@
-"""Who waits for a turn on a store: the most important first, and among equals who came first."""
+"""The operations that wait for a turn on a store: the most important first, and of equal ones the oldest first."""
 
 from collections.abc import Hashable
 from enum import IntEnum
@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 
 
 class Rank(IntEnum):
-    """How important an operation is; the smaller number goes first."""
+    """How important an operation is. The smaller number goes first."""
 
     LOG = 0
     """Opens, reads and appends of project logs, and what nodes tell each other."""
@@ -19,25 +19,25 @@ _RANKS: Final = tuple(Rank)
 
 
 class TurnQueue(Generic[Item]):
-    """At most `most` items, each once."""
+    """At most `most` items, each of them once."""
 
     __slots__ = ("_most", "_waiting")
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._waiting: dict[Rank, dict[Item, None]] = {rank: {} for rank in _RANKS}
-        """By rank, oldest first."""
+        """The items by rank, oldest first."""
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
     def count(self, rank: Rank) -> int:
-        """How many wait that `rank` has to let go first: those of this rank, and more important ones."""
+        """How many items are as important as `rank` or more important, and so go first."""
         return sum(len(self._waiting[other]) for other in _RANKS if other <= rank)
 
     def add(self, item: Item, rank: Rank) -> Item | None:
-        """Let one more wait. If the queue is full, returns who has to leave instead: the newest of the least important,
-        or the new one itself if all others are as important."""
+        """Let one more item wait. If the queue is full, returns the item that has to leave: the newest of the least
+        important, or the new one if all others are as important."""
         self._waiting[rank][item] = None
         return self._drop() if len(self) > self._most else None
 
@@ -47,7 +47,7 @@ class TurnQueue(Generic[Item]):
         return item
 
     def take(self) -> Item | None:
-        """Take out who is next; None if nobody waits."""
+        """Take out the next item; None if none waits."""
         for rank in _RANKS:
             waiting = self._waiting[rank]
             if waiting:
@@ -57,6 +57,6 @@ class TurnQueue(Generic[Item]):
         return None
 
     def remove(self, item: Item) -> None:
-        """Take out one that no longer wants to wait. Doing it twice changes nothing."""
+        """Take out an item that waits no longer. Doing it twice changes nothing."""
         for waiting in self._waiting.values():
             waiting.pop(item, None)
