@@ -4,7 +4,7 @@ else."""
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal, get_type_hints
 
 import msgspec
@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from websocket_handler.access.origins import read_origins
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
+from websocket_handler.adapters.aws.region import RegionError, contradictions, find_region
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.protocol.names import Agent
 from websocket_handler.variables import values as texts
@@ -72,7 +73,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             example=_QUEUE + "agenticai-updates-prod",
         ),
     ] = ""
-    aws_region: Annotated[str, _setting("AWS region")] = "us-east-1"
+    aws_region: Annotated[
+        str, _setting("AWS region; empty: as boto3 finds it, else that of the queues' URLs, else us-east-1")
+    ] = ""
     aws_endpoint_url: Annotated[
         str,
         _setting(
@@ -267,6 +270,10 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     problems += [
         _problem(environment, *found) for found in (*_related_problems(values), *hidden_mode(environment, VARIABLES))
     ]
+    problems += [
+        Problem(name, reason, quoted(environment.get(name, ""))) for name, reason in contradictions(environment)
+    ]
+    values["aws_region"] = region_of(environment)
     if problems:
         raise ConfigurationError(problems)
     return Settings(**values)  # type: ignore[arg-type]
@@ -332,6 +339,14 @@ def _related_problems(values: Mapping[str, object]) -> Iterator[Found]:
         yield from _jwt_problems(values)
 
 
+def region_of(environment: Mapping[str, str]) -> str | None:
+    """The region of all AWS calls, also where other settings cannot be used; None if nobody can tell."""
+    try:
+        return find_region(cleaned(environment)).name
+    except RegionError:
+        return None
+
+
 def _jwt_problems(values: Mapping[str, object]) -> Iterator[Found]:
     from websocket_handler.adapters.jwt import setup  # noqa: PLC0415 - cryptography loads only where it is used
 
@@ -362,7 +377,7 @@ class Described:
 
 
 def describe(environment: Mapping[str, str]) -> list[Described]:
-    """All settings as they stand in `environment`, secrets redacted."""
+    """All settings as they stand in `environment`, secrets redacted, and the region that follows from them."""
     environment = cleaned(environment)
     rows: list[Described] = []
     for field in _FIELDS:
@@ -382,4 +397,13 @@ def describe(environment: Mapping[str, str]) -> list[Described]:
             value = HIDDEN
         unit = str(extra.get("unit", ""))
         rows.append(Described(field.name.upper(), redacted(value), default, unit, limits, meta.description or ""))
-    return rows
+    return [_with_region(row, environment) if row.variable == "AWS_REGION" else row for row in rows]
+
+
+def _with_region(row: Described, environment: Mapping[str, str]) -> Described:
+    """The row of the region with the one in use, and with who named it."""
+    try:
+        region = find_region(environment)
+    except RegionError as error:
+        return replace(row, description=f"{row.description}. Now: {error}")
+    return replace(row, value=region.name, description=f"{row.description}. Now from: {region.source}")

@@ -69,6 +69,16 @@ async def test_missing_credentials_are_the_operators(emulator: Emulator, monkeyp
         assert raised.value.fault is Fault.DENIED
 
 
+@pytest.mark.asyncio
+async def test_the_endpoint_of_one_service_comes_before_that_of_all(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
+    async with Aws("us-east-1", emulator.url) as aws:
+        assert (await aws.endpoint("sqs")).url == "http://127.0.0.1:1"
+        assert (await aws.endpoint("dynamodb")).url == emulator.url
+
+
 class Failing:
     """A call that always fails."""
 

@@ -1,5 +1,7 @@
 """Settings: every problem at once, every limit at its bound, no secret shown."""
 
+from pathlib import Path
+
 import pytest
 
 from websocket_handler import config
@@ -161,3 +163,98 @@ def test_credentials_in_a_url_are_not_shown() -> None:
 def test_secrets_are_not_shown() -> None:
     shown = {row.variable: row.value for row in describe({"JWT_SECRETS": "abc", "JWT_PUBLIC_KEYS": "-----BEGIN x"})}
     assert shown["JWT_SECRETS"] == shown["JWT_PUBLIC_KEYS"] == config.HIDDEN
+
+
+QUEUES_IN_EUROPE = {
+    variable: f"https://sqs.eu-west-1.amazonaws.com/123456789012/{variable[-3:].lower()}"
+    for variable in NEEDED
+    if variable.startswith("SQS")
+}
+
+
+@pytest.fixture
+def no_files(tmp_path: Path) -> dict[str, str]:
+    """An environment without any of AWS's files."""
+    return {"HOME": str(tmp_path)}
+
+
+def region_row(environment: dict[str, str]) -> config.Described:
+    """What `config` prints of the region."""
+    return next(row for row in describe({**NEEDED, **environment}) if row.variable == "AWS_REGION")
+
+
+@pytest.mark.parametrize(
+    ("environment", "region", "source"),
+    [
+        ({}, "us-east-1", "no setting names one"),
+        (QUEUES_IN_EUROPE, "eu-west-1", "SQS_QUEUE_URL_PM"),
+        ({**QUEUES_IN_EUROPE, "AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1", "AWS_DEFAULT_REGION"),
+        ({"AWS_DEFAULT_REGION": "eu-west-2", "AWS_REGION": "eu-west-3"}, "eu-west-3", "AWS_REGION"),
+    ],
+)
+def test_the_region_is_the_one_in_use_and_says_where_it_is_from(
+    environment: dict[str, str], region: str, source: str, no_files: dict[str, str]
+) -> None:
+    environment = {**no_files, **environment}
+    row = region_row(environment)
+    assert from_environment({**NEEDED, **environment}).aws_region == row.value == region
+    assert row.description.endswith(f"Now from: {source}")
+
+
+def test_the_region_of_the_profile_is_used(no_files: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text("[profile work]\nregion = ap-south-1\n")
+    environment = {**no_files, "AWS_PROFILE": "work"}
+    assert from_environment({**NEEDED, **environment}).aws_region == "ap-south-1"
+    assert region_row(environment).description.endswith("Now from: profile work in ~/.aws/config")
+
+
+def test_a_profile_that_is_not_there_is_told(no_files: dict[str, str]) -> None:
+    assert "'nobody'" in problems(**no_files, AWS_PROFILE="nobody")["AWS_PROFILE"]
+    assert "'nobody'" in region_row({**no_files, "AWS_PROFILE": "nobody"}).description
+
+
+@pytest.mark.parametrize(
+    ("environment", "variables"),
+    [
+        ({"AWS_REGION": "us-east-1", **QUEUES_IN_EUROPE}, set(QUEUES_IN_EUROPE)),
+        ({"AWS_DEFAULT_REGION": "us-east-1", **QUEUES_IN_EUROPE}, set(QUEUES_IN_EUROPE)),
+        (
+            {**QUEUES_IN_EUROPE, "SQS_QUEUE_URL_OPS": "https://eu-west-2.queue.amazonaws.com/1/ops.fifo"},
+            {"SQS_QUEUE_URL_OPS"},
+        ),
+        (
+            {**QUEUES_IN_EUROPE, "SQS_QUEUE_URL_UPDATES": "https://queue.amazonaws.com/1/updates"},
+            {"SQS_QUEUE_URL_UPDATES"},
+        ),
+        (
+            {**QUEUES_IN_EUROPE, "DYNAMODB_TABLE_NAME": "arn:aws:dynamodb:us-west-2:1:table/state"},
+            {"DYNAMODB_TABLE_NAME"},
+        ),
+        (
+            {"AWS_REGION": "cn-north-1", "AWS_ENDPOINT_URL_SQS": "https://sqs.cn-northwest-1.amazonaws.com.cn"},
+            {"AWS_ENDPOINT_URL_SQS"},
+        ),
+        (
+            {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://v-1.sqs.eu-west-2.vpce.amazonaws.com"},
+            {"AWS_ENDPOINT_URL"},
+        ),
+        (
+            {"AWS_REGION": "eu-west-1", "TARGET_GROUP_ARN": "arn:aws:elasticloadbalancing:eu-west-2:1:targetgroup/g/1"},
+            {"TARGET_GROUP_ARN"},
+        ),
+        ({"AWS_REGION": "EU (Ireland)"}, {"AWS_REGION"}),
+        ({"AWS_DEFAULT_REGION": "eu_west_1"}, {"AWS_DEFAULT_REGION"}),
+    ],
+)
+def test_regions_that_contradict_each_other_are_told(
+    environment: dict[str, str], variables: set[str], no_files: dict[str, str]
+) -> None:
+    assert set(problems(**no_files, **environment)) == variables
+
+
+def test_a_contradiction_names_both_sides(no_files: dict[str, str]) -> None:
+    found = problems(**no_files, AWS_DEFAULT_REGION="us-east-1", **QUEUES_IN_EUROPE)
+    assert found["SQS_QUEUE_URL_PM"] == (
+        "names the region eu-west-1, but AWS_DEFAULT_REGION names us-east-1: set AWS_REGION, or correct one"
+    )

@@ -110,8 +110,7 @@ def _examine_machine(options: argparse.Namespace, examiner: Examiner) -> int:
     for line in tell_unknown(config.unknown_settings(os.environ)):
         examiner.print(checks.note(line))
     settings = _settings(examiner, lambda: config.from_environment(os.environ))
-    region = settings.aws_region if settings else os.environ.get("AWS_REGION", "us-east-1")
-    client = _client(options, examiner, region)
+    client = _client(options, examiner, settings.aws_region if settings else config.region_of(os.environ))
     if client is not None:
         _ask_who(client, examiner)
         if settings is not None:

@@ -6,6 +6,7 @@ adapters, which know how long their callers can wait.
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -109,11 +110,11 @@ class Aws:
             parameter_validation=False,
             warm_up_loader_caches=True,
         )
+        # as with boto3, a service's own variable comes first: the SDK reads it if it is given no endpoint
+        endpoint_url = None if os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") else self._endpoint_url
         try:
             client = await self._stack.enter_async_context(
-                self._session.create_client(
-                    service, region_name=self._region, endpoint_url=self._endpoint_url, config=config
-                )
+                self._session.create_client(service, region_name=self._region, endpoint_url=endpoint_url, config=config)
             )
         except (BotoCoreError, ValueError) as error:  # no region, or no URL
             raise AwsError(Fault.DENIED, type(error).__name__, str(error)) from error
