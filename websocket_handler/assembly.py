@@ -68,6 +68,8 @@ class Ports:
     """How much memory the process takes, in bytes."""
     log: EventLog
     counters: Counters
+    resources_unusable: Callable[[], int] = lambda: 0
+    """How many queues and tables only an operator can make usable."""
     group: Group = one_by_one
     """How the same bytes are sent to many clients."""
 
@@ -110,7 +112,8 @@ class Core:
 
     def gauges(self) -> Gauges:
         """The state of the node at this moment."""
-        return gauges_of(self.node, self.forwarding, is_draining=self.server.is_draining)
+        unusable = self.ports.resources_unusable()
+        return gauges_of(self.node, self.forwarding, is_draining=self.server.is_draining, resources_unusable=unusable)
 
 
 def assemble(ports: Ports, options: CoreOptions) -> Core:
@@ -196,10 +199,11 @@ def _readiness(
 ) -> Readiness:
     failures: dict[str, Callable[[], str | None]] = {
         ports.log_store.name: ports.log_store.failure,
-        ports.forwarder.name: forwarding.failure,
+        ports.forwarder.name: lambda: forwarding.failure() or forwarding.unknown(),
     }
     if updates is not None and ports.update_source is not None:
-        failures[f"{ports.update_source.name} updates"] = lambda: updates.fault
+        failures[f"{ports.update_source.name} updates"] = updates.failure
     failures[f"{ports.state_store.name} state"] = lambda: recorder.fault
     failures["authentication"] = access.failure
-    return Readiness(lambda: server.is_draining, failures)
+    flaws = {ports.forwarder.name: forwarding.unusable}
+    return Readiness(lambda: server.is_draining, failures, flaws)

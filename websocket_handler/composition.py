@@ -18,6 +18,7 @@ from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
 from websocket_handler.adapters.aws.table import Table
+from websocket_handler.adapters.aws.watched import WatchedCalls
 from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.adapters.system.clock import SystemClock
@@ -49,6 +50,7 @@ from websocket_handler.protocol.session import SessionLimits
 from websocket_handler.server import ServerOptions
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog
+from websocket_handler.telemetry.resources import Resources
 
 BODY_MESSAGES_MAX: Final = 100
 """How many of the largest messages a request body has room for."""
@@ -61,7 +63,9 @@ ANSWER_MARGIN_S: Final = 5.0
 def aws_ports(settings: Settings, aws: Aws, log: EventLog, counters: Counters, background: Background) -> Ports:
     """The ports of a node that runs on AWS, or alone with its logs in memory."""
     clock, wire = SystemClock(), AwsWire(aws)
-    table = Table(settings.dynamodb_table_name, wire.call)
+    resources = Resources(log, clock.monotonic)
+    call_aws = WatchedCalls(wire.call, _named_resources(settings), resources).call
+    table = Table(settings.dynamodb_table_name, call_aws)
     log_store = _log_store(settings, clock, table, background)
     updates_url = settings.sqs_queue_url_updates
     return Ports(
@@ -72,8 +76,8 @@ def aws_ports(settings: Settings, aws: Aws, log: EventLog, counters: Counters, b
         broadcast_store=MemoryLogStore(clock, _log_limits(settings)),
         state_store=DynamoDbStateStore(table, clock),
         peers=DynamoDbPeers(table) if log_store.is_shared else MemoryPeers(),
-        forwarder=SqsForwarder(settings.queue_urls, settings.forward_body, wire.call),
-        update_source=SqsUpdateSource(updates_url, aws.call) if updates_url else None,
+        forwarder=SqsForwarder(settings.queue_urls, settings.forward_body, call_aws),
+        update_source=SqsUpdateSource(updates_url, call_aws) if updates_url else None,
         task_protection=EcsTaskProtection(settings.ecs_agent_uri),
         authenticator=_authenticator(settings, clock, background),
         new_id=new_hex_id,
@@ -81,8 +85,17 @@ def aws_ports(settings: Settings, aws: Aws, log: EventLog, counters: Counters, b
         memory_bytes=resident_bytes,
         log=log,
         counters=counters,
+        resources_unusable=lambda: resources.unusable,
         group=natively if is_native(settings) else one_by_one,
     )
+
+
+def _named_resources(settings: Settings) -> dict[str, str]:
+    """The queues' URLs and the table's name, by the variable that names them."""
+    named = {f"SQS_QUEUE_URL_{agent.value.upper()}": url for agent, url in settings.queue_urls.items()}
+    if settings.sqs_queue_url_updates:
+        named["SQS_QUEUE_URL_UPDATES"] = settings.sqs_queue_url_updates
+    return {**named, "DYNAMODB_TABLE_NAME": settings.dynamodb_table_name}
 
 
 def _log_store(settings: Settings, clock: Clock, table: Table, background: Background) -> LogStore:

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from websocket_handler.access.origins import read_origins
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
-from websocket_handler.adapters.aws.region import RegionError, contradictions, find_region
+from websocket_handler.adapters.aws.region import contradictions, region_of, region_told
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.protocol.names import Agent
 from websocket_handler.variables import values as texts
@@ -339,14 +339,6 @@ def _related_problems(values: Mapping[str, object]) -> Iterator[Found]:
         yield from _jwt_problems(values)
 
 
-def region_of(environment: Mapping[str, str]) -> str | None:
-    """The region of all AWS calls, also where other settings cannot be used; None if nobody can tell."""
-    try:
-        return find_region(cleaned(environment)).name
-    except RegionError:
-        return None
-
-
 def _jwt_problems(values: Mapping[str, object]) -> Iterator[Found]:
     from websocket_handler.adapters.jwt import setup  # noqa: PLC0415 - cryptography loads only where it is used
 
@@ -402,8 +394,5 @@ def describe(environment: Mapping[str, str]) -> list[Described]:
 
 def _with_region(row: Described, environment: Mapping[str, str]) -> Described:
     """The row of the region with the one in use, and with who named it."""
-    try:
-        region = find_region(environment)
-    except RegionError as error:
-        return replace(row, description=f"{row.description}. Now: {error}")
-    return replace(row, value=region.name, description=f"{row.description}. Now from: {region.source}")
+    description = f"{row.description}. Now {region_told(environment)}"
+    return replace(row, value=region_of(environment) or "", description=description)

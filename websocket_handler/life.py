@@ -81,6 +81,7 @@ class Life:
         keep("sweep", self._sweep)
         keep("recorder", core.recorder.run)
         keep("probe", self._probe)
+        keep("queues", core.forwarding.look_up)
         if core.ports.log_store.is_shared:
             keep("follower", core.follower.run)
         if core.scale_in.is_on:

@@ -11,10 +11,11 @@ import pytest
 from demo.testing import Emulator
 from tests.contract.wire_testing import EVER_S
 from tests.support.memory_ports import MemoryForwarder
+from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sdk import Aws, AwsCall
 from websocket_handler.adapters.aws.sqs_forwarder import MESSAGE_BYTES_MAX, BodyFormat, SqsForwarder
 from websocket_handler.adapters.aws.wire import AwsWire
-from websocket_handler.ports.forwarder import Accepted, Forwarder, QueueUnavailable, Refused
+from websocket_handler.ports.forwarder import Accepted, Forwarder, QueueUnavailable, QueueUnusable, Refused
 from websocket_handler.protocol.codec import decode_command
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Forward, ForwardTask
@@ -272,6 +273,100 @@ async def test_a_queue_or_a_host_that_is_not_there(
     async with Aws("us-east-1", "http://127.0.0.1:1") as nowhere:
         with pytest.raises(QueueUnavailable):
             await forwarder(queue_url, call_of(nowhere)).send(Agent.DEV, [port.prepare(task())])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["memory", "sqs"])
+async def test_a_queue_that_is_there_is_found(kind: str, call: AwsCall, queue_url: str) -> None:
+    port: Forwarder = MemoryForwarder() if kind == "memory" else forwarder(queue_url, call)
+    for agent in Agent:
+        await port.check(agent)
+
+
+@pytest.mark.asyncio
+async def test_only_an_operator_can_help_a_queue_that_is_not_there(
+    call: AwsCall, call_of: CallOf, queue_url: str
+) -> None:
+    port = forwarder(queue_url + "-gone", call)
+    for attempt in (port.check(Agent.DEV), port.send(Agent.DEV, [port.prepare(task())])):
+        with pytest.raises(QueueUnusable) as raised:
+            await attempt
+        assert raised.value.code == "AWS.SimpleQueueService.NonExistentQueue"
+    async with Aws("us-east-1", "http://127.0.0.1:1") as nowhere:
+        with pytest.raises(QueueUnavailable) as outage:
+            await forwarder(queue_url, call_of(nowhere)).check(Agent.DEV)
+        assert not isinstance(outage.value, QueueUnusable)
+
+
+class Answers:
+    """An `AwsCall` that answers as the test says, by the ids of the entries."""
+
+    def __init__(self, fault: AwsError, *, refuses: str = "") -> None:
+        self.fault = fault
+        self.refuses = refuses
+        self.batches: list[list[str]] = []
+
+    async def __call__(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
+        assert timeout_s > 0
+        if operation != "send_message_batch":
+            raise self.fault
+        bodies = [entry["MessageBody"] for entry in parameters["Entries"]]
+        self.batches.append(bodies)
+        if self.refuses in bodies:
+            raise self.fault
+        taken = [{"Id": entry["Id"], "MessageId": entry["MessageBody"]} for entry in parameters["Entries"]]
+        return {"Successful": taken}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("code", "is_usable"), [("AccessDenied", True), ("AccessDeniedException", True), ("InvalidClientTokenId", False)]
+)
+async def test_a_look_that_is_not_permitted_says_nothing_about_sending(code: str, is_usable: bool) -> None:
+    port = forwarder("https://q/1/dev", Answers(AwsError(Fault.DENIED, code, "no")))
+    if is_usable:
+        await port.check(Agent.DEV)
+    else:
+        with pytest.raises(QueueUnusable):
+            await port.check(Agent.DEV)
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_is_refused_for_one_task_takes_the_others() -> None:
+    """SQS refuses some batches as a whole: for a missing group, for example."""
+    answers = Answers(AwsError(Fault.REFUSED, "MissingParameter", "no group"), refuses="1")
+    port = forwarder("https://q/1/dev", answers, "data")
+    tasks = [port.prepare(task(b"%d" % index, message_id=f"m-{index}")) for index in range(3)]
+    assert await port.send(Agent.DEV, tasks) == [
+        Accepted("0"),
+        Refused("MissingParameter: no group", is_senders_fault=True),
+        Accepted("2"),
+    ]
+    assert answers.batches == [["0", "1", "2"], ["0"], ["1"], ["2"]]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("entry", "is_final"),
+    [
+        ({"Code": "InternalError", "SenderFault": False}, False),
+        ({"Code": "ThrottlingException", "SenderFault": True}, False),
+        ({"Code": "KmsThrottled", "SenderFault": True}, False),
+        ({"Code": "AccessDenied", "SenderFault": False}, True),
+        ({"Code": "InvalidMessageContents", "SenderFault": True}, True),
+        ({"Code": "ANewWord", "SenderFault": True}, True),
+        ({"Code": "ANewWord"}, False),
+        ({}, False),
+    ],
+)
+async def test_which_failed_entries_are_worth_another_try(entry: dict[str, Any], is_final: bool) -> None:
+    async def call(*_args: object, **_parameters: object) -> dict[str, Any]:
+        return {"Failed": [{"Id": "0", **entry}]}
+
+    port = forwarder("https://q/1/dev", call)
+    [answer] = await port.send(Agent.DEV, [port.prepare(task())])
+    assert isinstance(answer, Refused)
+    assert answer.is_senders_fault is is_final
 
 
 @pytest.mark.asyncio

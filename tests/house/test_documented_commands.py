@@ -100,7 +100,13 @@ def test_every_module_that_somebody_is_told_to_run_exists() -> None:
     assert {name: document for name, document in modules.items() if find_spec(name) is None} == {}
 
 
-READ_BY_THE_AWS_SDK: Final = {"AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_SESSION_TOKEN"}
+READ_BY_THE_AWS_SDK: Final = {
+    "AWS_CONFIG_FILE",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+}
 
 
 def test_every_variable_that_is_named_exists() -> None:

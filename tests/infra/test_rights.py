@@ -75,6 +75,7 @@ def test_rights_name_their_resources(deployed: Deployed) -> None:
     policy = deployed.task_policy()
     assert len(policy["HandTasksToAgents"]["Resource"]) == 4
     assert policy["TakeUpdates"]["Resource"].endswith(":agenticai-updates-rights")
+    assert len(policy["LookUpQueues"]["Resource"]) == 5
     assert policy["KeepLogsAndRecords"]["Resource"].endswith(":table/agenticai-data-rights")
     assert policy["KeepLogsAndRecords"]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["WS#*"]}}
     assert "*" not in json.dumps([statement["Action"] for statement in policy.values()])

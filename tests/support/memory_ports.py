@@ -30,6 +30,9 @@ class MemoryForwarder:
     def keeps_order(self, agent: Agent) -> bool:
         return False
 
+    async def check(self, agent: Agent) -> None:
+        """Memory is always there."""
+
     async def send(self, agent: Agent, tasks: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
         assert len(tasks) <= self.batch_messages_max
         assert len(tasks) == 1 or sum(task.size for task in tasks) <= self.batch_bytes_max
@@ -56,6 +59,9 @@ class MemoryUpdateSource:
         for update in updates:
             self._waiting[update.update_id] = update
         self._arrived.set()
+
+    async def check(self) -> None:
+        """Memory is always there."""
 
     async def receive(self) -> Sequence[Update]:
         while not self._waiting:

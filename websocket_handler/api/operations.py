@@ -33,11 +33,12 @@ class OperationRoutes:
 
     async def ready(self, _request: Request) -> Response:
         """Answer if the load balancer should send new clients here; if not, why."""
-        reasons = [
-            {"dependency": reason.dependency, "reason": reason.reason} for reason in self._gateway.readiness.reasons()
-        ]
-        status = "not_ready" if reasons else "ready"
-        return json_response(msgspec.json.encode({"status": status, "reasons": reasons}), 503 if reasons else 200)
+        readiness = self._gateway.readiness
+        reasons, flaws = readiness.reasons(), readiness.flaws()
+        verdict: dict[str, object] = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
+        if flaws:
+            verdict["flaws"] = flaws
+        return json_response(msgspec.json.encode(verdict), 503 if reasons else 200)
 
     async def metrics(self, _request: Request) -> Response:
         """Answer with the metrics, in the text format of Prometheus."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from websocket_handler import config
+from websocket_handler.adapters.aws.region import region_of
 from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.cli import doctor_checks as checks
 from websocket_handler.cli.aws import QUICK, make_client
@@ -110,7 +111,7 @@ def _examine_machine(options: argparse.Namespace, examiner: Examiner) -> int:
     for line in tell_unknown(config.unknown_settings(os.environ)):
         examiner.print(checks.note(line))
     settings = _settings(examiner, lambda: config.from_environment(os.environ))
-    client = _client(options, examiner, settings.aws_region if settings else config.region_of(os.environ))
+    client = _client(options, examiner, settings.aws_region if settings else region_of(os.environ))
     if client is not None:
         _ask_who(client, examiner)
         if settings is not None:

@@ -134,8 +134,9 @@ def _needs(urls: Mapping[str, str], table_arn: str, protecting: str) -> Iterator
     updates = arns.pop("UPDATES", None)
     yield Need(["sqs:SendMessage"], list(arns.values()))
     if updates:
-        actions = ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes"]
+        actions = ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility"]
         yield Need([f"sqs:{action}" for action in actions], [updates])
+    yield Need(["sqs:GetQueueAttributes"], [*arns.values(), *([updates] if updates else [])])
     keys = {"ContextKeyName": "dynamodb:LeadingKeys", "ContextKeyType": "stringList", "ContextKeyValues": ["WS#X"]}
     actions = ["Query", "PutItem", "DeleteItem", "BatchWriteItem"]
     yield Need([f"dynamodb:{action}" for action in actions], [table_arn], [keys])

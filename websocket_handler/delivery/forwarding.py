@@ -2,7 +2,9 @@
 
 Tasks of one turn of the loop leave in one batch; while a batch is under way, further tasks gather. If a queue does not
 take a task, the gateway tries again with full jitter, until the task's deadline; but not if the queue says that the
-sender is at fault. A retry carries the same message id.
+sender is at fault, nor if only an operator can end the fault. A retry carries the same message id.
+
+When the node starts, each queue is looked up once, so that a wrong setting is told before the first task needs it.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from random import Random
 
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.clock import Clock
-from websocket_handler.ports.forwarder import Accepted, Forwarder, Prepared, QueueUnavailable, Refused
+from websocket_handler.ports.forwarder import Accepted, Forwarder, Prepared, QueueUnavailable, QueueUnusable, Refused
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import ForwardTask
 from websocket_handler.protocol.names import Agent
@@ -41,6 +43,8 @@ class ForwardLimits:
     receipts: int = 50_000
     """Message ids whose receipt is remembered, so that a repeated forward is not a second task."""
     receipt_seconds: float = 300.0
+    look_again_s: float = 10.0
+    """How often a queue that cannot be used is looked up again, so that it heals without a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +124,28 @@ class Forwarding:
         return {agent: queue.count for agent, queue in self._queues.items()}
 
     def failure(self) -> str | None:
-        """Why forwards cannot be handed over at the moment, for `/ready`."""
-        faults = [f"{agent.value}: {queue.fault}" for agent, queue in self._queues.items() if queue.fault]
+        """Why forwards cannot be handed over at the moment, for `/ready`. One queue that an operator has to look at is
+        no reason: the other agents' work goes on."""
+        queues = self._queues.items()
+        faults = [f"{agent.value}: {queue.fault}" for agent, queue in queues if queue.fault and not queue.is_unusable]
+        if all(queue.is_unusable for queue in self._queues.values()):
+            faults = self.unusable()
         return "; ".join(faults) or None
+
+    def unknown(self) -> str | None:
+        """Which queues are being looked up for the first time, for `/ready`."""
+        agents = [agent.value for agent, queue in self._queues.items() if queue.is_unknown]
+        return f"not looked up yet: {', '.join(agents)}" if agents else None
+
+    def unusable(self) -> list[str]:
+        """The queues that only an operator can make usable, and why."""
+        return [f"{agent.value}: {queue.fault}" for agent, queue in self._queues.items() if queue.is_unusable]
+
+    async def look_up(self) -> None:
+        """Look up every queue until it is known, and those that cannot be used again and again, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for queue in self._queues.values():
+                tasks.create_task(queue.look_up())
 
     async def close(self) -> None:
         """Stop at once: what is still waiting is answered with `forward_failed`."""
@@ -153,6 +176,10 @@ class _AgentQueue:
         self._bytes = 0
         self.count = 0
         self.fault: str | None = None
+        self.is_unknown = False
+        """True from the first look until the queue answered, or said why only an operator can help."""
+        self.is_unusable = False
+        """True if only an operator can end the fault."""
         self._failures = 0
         self._is_start_planned = False
 
@@ -226,20 +253,55 @@ class _AgentQueue:
         await asyncio.sleep(self._backoff.delay_s(self._failures))
         self._waiting.extendleft(reversed(retries))
 
-    async def _attempt(self, batch: Sequence[_WaitingTask]) -> Sequence[Accepted | Refused]:
+    async def _attempt(self, batch: Sequence[_WaitingTask]) -> Sequence[Accepted | Refused | QueueUnusable]:
         try:
             async with asyncio.timeout(self._limits.attempt_timeout_s):
                 answers = await self._forwarder.send(self._agent, [waiting.prepared for waiting in batch])
+        except QueueUnusable as fault:
+            self._failed(fault)
+            return [fault] * len(batch)
         except (QueueUnavailable, TimeoutError) as fault:
-            self.fault = str(fault) or "no answer in time"
-            return [Refused(self.fault, is_senders_fault=False)] * len(batch)
-        self.fault = None
+            return [Refused(self._failed(fault), is_senders_fault=False)] * len(batch)
+        self._worked()
         return answers
 
-    def _is_open(self, waiting: _WaitingTask, answer: Accepted | Refused) -> bool:
+    def _failed(self, fault: Exception) -> str:
+        """Note a fault of the queue. Returns its text."""
+        self.fault = str(fault) or "no answer in time"
+        self.is_unusable = isinstance(fault, QueueUnusable)
+        self.is_unknown = self.is_unknown and not self.is_unusable
+        return self.fault
+
+    def _worked(self) -> None:
+        self.fault, self.is_unusable, self.is_unknown = None, False, False
+
+    async def look_up(self) -> None:
+        """See `Forwarding.look_up`. Never ends."""
+        self.is_unknown, failures = True, 0
+        while True:
+            has_failed = self.fault is not None and (self.is_unusable or not self.count)  # else the tasks at work tell
+            if has_failed or self.is_unknown:
+                failures = 0 if await self._has_looked() else failures + 1
+            await asyncio.sleep(self._backoff.delay_s(failures) if failures else self._limits.look_again_s)
+
+    async def _has_looked(self) -> bool:
+        """Look the queue up. Returns False if the look failed, and nothing new is known."""
+        try:
+            async with asyncio.timeout(self._limits.attempt_timeout_s):
+                await self._forwarder.check(self._agent)
+        except (QueueUnavailable, TimeoutError) as fault:
+            self._failed(fault)
+            return self.is_unusable
+        self._worked()
+        return True
+
+    def _is_open(self, waiting: _WaitingTask, answer: Accepted | Refused | QueueUnusable) -> bool:
         """Answer the task, or return True if it has to be tried again."""
         if isinstance(answer, Accepted):
             self._answer(waiting, answer.receipt, "confirmed")
+        elif isinstance(answer, QueueUnusable):
+            reason = f"the {self._agent.value} queue cannot be used ({answer.code}): an operator has to act"
+            self._answer(waiting, CommandError(ErrorCode.FORWARD_REJECTED, reason), "failed")
         elif answer.is_senders_fault:
             refusal = CommandError(ErrorCode.FORWARD_REJECTED, f"the queue refused the message: {answer.reason}")
             self._answer(waiting, refusal, "rejected")

@@ -5,7 +5,7 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.telemetry.counters import Gauges
 
 
-def gauges_of(node: Node, forwarding: Forwarding, *, is_draining: bool) -> Gauges:
+def gauges_of(node: Node, forwarding: Forwarding, *, is_draining: bool, resources_unusable: int = 0) -> Gauges:
     """The gauges of the node now."""
     projects = list(node.projects)
     return Gauges(
@@ -15,5 +15,6 @@ def gauges_of(node: Node, forwarding: Forwarding, *, is_draining: bool) -> Gauge
         retained_bytes=node.projects.retained_bytes,
         outbox_bytes=sum(connection.transport.buffered_bytes() for connection in node.connections.values()),
         forwards_waiting={agent.value: number for agent, number in forwarding.waiting.items()},
+        resources_unusable=resources_unusable,
         draining=int(is_draining),
     )

@@ -20,7 +20,7 @@ from websocket_handler.delivery.held_updates import HeldUpdates, ReadUpdate
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.update_order import UpdateOrder
 from websocket_handler.ports.backoff import Backoff
-from websocket_handler.ports.update_source import SourceUnavailable, Update, UpdateSource
+from websocket_handler.ports.update_source import SourceUnavailable, SourceUnusable, Update, UpdateSource
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.update import ForEverybody, body_bytes_max, read_update
@@ -33,6 +33,8 @@ UNDER_WAY_BYTES_MAX: Final = 16_777_216
 """The same for their bytes; the last batch may exceed it."""
 BACKOFF_BASE_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
+OPERATORS_PAUSE_S: Final = 10.0
+"""How often a queue is asked that only an operator can make usable."""
 STORE_LOOK_S: Final = 1.0
 """How often a paused consumer looks if the log store is back."""
 HOLD_MAX_S: Final = 600.0
@@ -72,6 +74,11 @@ class UpdateConsumer:
         self._receiving: asyncio.Task[None] | None = None
         self._is_stopping = False
         self.fault: str | None = None
+        self._is_looked_up = False
+
+    def failure(self) -> str | None:
+        """Why updates do not come in at the moment, for `/ready`."""
+        return self.fault or (None if self._is_looked_up else "not looked up yet")
 
     @property
     def is_settled(self) -> bool:
@@ -108,9 +115,12 @@ class UpdateConsumer:
             await self._room.wait()
             await self._store_is_up()
             try:
+                if not self._is_looked_up:
+                    await self._source.check()
+                    self._is_looked_up = True
                 updates = await self._source.receive()
             except SourceUnavailable as fault:
-                await self._back_off(str(fault))
+                await self._back_off(fault)
                 continue
             self._failures, self.fault = 0, None
             self._has_received.set()
@@ -130,12 +140,13 @@ class UpdateConsumer:
     def _can_receive(self) -> bool:
         return self.fault is None and self._room.is_set() and self._node.engine.store.failure() is None
 
-    async def _back_off(self, fault: str) -> None:
+    async def _back_off(self, fault: SourceUnavailable) -> None:
         if self.fault is None:
-            self._report("updates.unavailable", {"reason": fault})
-        self.fault = fault
+            self._report("updates.unavailable", {"reason": str(fault)})
+        self.fault = str(fault)
         self._failures += 1
-        await asyncio.sleep(self._backoff.delay_s(self._failures))
+        is_operators = isinstance(fault, SourceUnusable)
+        await asyncio.sleep(OPERATORS_PAUSE_S if is_operators else self._backoff.delay_s(self._failures))
 
     def _take(self, update: Update) -> None:
         """Read one message, and publish it unless it is malformed."""
@@ -264,7 +275,7 @@ class UpdateConsumer:
             try:
                 await self._source.delete(handles)
             except SourceUnavailable as fault:
-                await self._back_off(str(fault))
+                await self._back_off(fault)
                 continue
             del self._published[: len(handles)]
             self._measure_room()

@@ -36,6 +36,15 @@ class QueueUnavailable(Exception):
     """The whole call failed. Nobody knows if any of its messages arrived."""
 
 
+class QueueUnusable(QueueUnavailable):
+    """Only an operator can end the fault: the queue does not exist, or must not be used. Nothing arrived. `code` is the
+    queue's word for it."""
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
 class Forwarder(Protocol):
     """Hands tasks to agents' queues."""
 
@@ -61,6 +70,11 @@ class Forwarder(Protocol):
         ...
 
     async def send(self, agent: Agent, tasks: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
-        """Try once. Returns one answer per task, in their order. Raises QueueUnavailable. Cancelling it is safe: the
-        tasks may have arrived or not, and they carry the same ids when they are sent again."""
+        """Try once. Returns one answer per task, in their order. Raises QueueUnavailable and QueueUnusable. Cancelling
+        it is safe: the tasks may have arrived or not, and they carry the same ids when they are sent again."""
+        ...
+
+    async def check(self, agent: Agent) -> None:
+        """Look up if this agent's queue exists. Raises QueueUnusable if it does not, or may not be used, and
+        QueueUnavailable if nobody knows. Returns if nobody permits the look, too: then the first task tells."""
         ...

@@ -23,6 +23,10 @@ class SourceUnavailable(Exception):
     """The queue did not answer. Nothing is lost: a message that was not deleted comes again."""
 
 
+class SourceUnusable(SourceUnavailable):
+    """Only an operator can end the fault: the queue does not exist, or must not be used."""
+
+
 class UpdateSource(Protocol):
     """Delivers each message at least once. A message comes again if nobody deletes it while it is hidden."""
 
@@ -39,8 +43,13 @@ class UpdateSource(Protocol):
     hidden_s: float
     """For how many seconds a received message stays hidden from other readers."""
 
+    async def check(self) -> None:
+        """Look up if the queue exists, and how long it hides a message. Raises SourceUnavailable."""
+        ...
+
     async def receive(self) -> Sequence[Update]:
-        """Wait for messages, for some seconds at most. Raises SourceUnavailable."""
+        """Wait for messages, for some seconds at most. Raises SourceUnavailable, and SourceUnusable if only an operator
+        can end the fault. So do the others."""
         ...
 
     async def delete(self, handles: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ ERROR_CODE: Final = Label("code", tuple(map(str, ErrorCode)), is_pushed_when_see
 REFUSAL: Final = Label("code", (*map(str, ErrorCode), "dropped"))
 """`dropped`: the node was too busy even to answer."""
 FORWARD_OUTCOME: Final = Label("outcome", ("confirmed", "failed", "rejected", "overloaded"))
+"""`failed`: no queue took it, in time or until an operator acts; `rejected`: the queue refused this task."""
 RECOVERY_OUTCOME: Final = Label("outcome", ("recovered", "lost"))
 PROTECTION_OUTCOME: Final = Label("outcome", ("protected", "renewed", "released", "waived", "failed"))
 UPDATE_OUTCOME: Final = Label("outcome", ("published", "broadcast", "malformed", "failed", "held"))
@@ -97,6 +98,7 @@ class Gauges:
     retained_bytes: int = gauge("Bytes of retained publications in memory", unit=Unit.BYTES)
     outbox_bytes: int = gauge("Bytes that wait for clients", unit=Unit.BYTES, pushed_as="OutboxBytes")
     forwards_waiting: Mapping[str, int] = gauge("Forwards not yet answered", AGENT)
+    resources_unusable: int = gauge("Queues and tables that only an operator can make usable")
     draining: int = gauge("1 while the node hands its clients over, otherwise 0", pushed_as="Draining")
 
 
@@ -133,7 +135,7 @@ SUMMARIES: Final = (
     Summary(
         "ForwardsFailed",
         Unit.COUNT,
-        "Forwards that no queue could be reached for",
+        "Forwards that no queue took, in time or at all",
         lambda counted: _forwards(counted, "failed"),
     ),
     Summary("ForwardLatency", Unit.MILLISECONDS, "Mean time from command to receipt", _forward_latency_ms),

@@ -39,4 +39,6 @@ EVENTS: Final[dict[str, int]] = {
     "state.unavailable": logging.WARNING,
     "dependency.down": logging.WARNING,
     "dependency.up": logging.INFO,
+    "resource.unusable": logging.ERROR,
+    "resource.usable": logging.INFO,
 }

@@ -1,6 +1,7 @@
 """Agents' queues that answer as a test says, and forwarding in front of them, in virtual time."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -31,6 +32,9 @@ class Queue:
         self.under_way_most = 0
         self.reply: Callable[[Sequence[ForwardTask]], Reply] = self.accept
         self.refusal: CommandError | None = None
+        self.faults: dict[Agent, Exception] = {}
+        """What the look at an agent's queue raises."""
+        self.looks: Counter[Agent] = Counter()
 
     def accept(self, tasks: Sequence[ForwardTask]) -> Reply:
         """Take everything."""
@@ -43,6 +47,12 @@ class Queue:
 
     def keeps_order(self, agent: Agent) -> bool:
         return self.is_fifo
+
+    async def check(self, agent: Agent) -> None:
+        self.looks[agent] += 1
+        await asyncio.sleep(self.delay_s)
+        if agent in self.faults:
+            raise self.faults[agent]
 
     async def send(self, agent: Agent, prepared: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
         tasks: list[ForwardTask] = [one.message for one in prepared]

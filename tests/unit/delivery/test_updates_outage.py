@@ -56,6 +56,9 @@ class RedrivenSource:
         """How many messages are in the queue, hidden or not."""
         return len(self._updates)
 
+    async def check(self) -> None:
+        await asyncio.sleep(0.01)
+
     async def receive(self) -> Sequence[Update]:
         await asyncio.sleep(0.01)
         self.hidden_s = VISIBILITY_S

@@ -54,9 +54,10 @@ EXPIRY_GRACE_S: Final = 10
 """A writer does not continue a log that expires sooner than this: another node, whose clock may be ahead of ours,
 could begin a new epoch at the same time."""
 PAGE_ITEMS_MIN: Final = 100
-ABOUT_THE_TABLE: Final = frozenset({Fault.GONE, Fault.DENIED})
+ABOUT_THE_TABLE: Final = frozenset(fault for fault in Fault if fault.is_operators)
 """What is true for every request. Any other fault of a read may come from one project, whose log is long or whose
 partition is hot: `check` finds out if the node can read at all."""
+NOT_LOOKED_UP: Final = "not looked up yet"
 HEALTH_KEY: Final = "WS#HEALTH"
 OFFSET_LAST: Final = 10**20 - 1
 
@@ -115,8 +116,9 @@ class DynamoDbLogStore:
         self._clock = clock
         self._options = options or DynamoDbLogOptions()
         self._ends = LogEnds(self._options.known_projects_max, clock)
-        self._failure: str | None = None
-        self._is_write_failing = False
+        self._failure: str | None = NOT_LOOKED_UP
+        self._is_write_failing = True
+        """True while a write failed last, or none was tried: then `check` writes."""
 
     def open(
         self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always
@@ -158,13 +160,12 @@ class DynamoDbLogStore:
                 ttl = int(self._clock.wall()) + RETENTION_MARGIN_S
                 item = {**item_key(HEALTH_KEY, HEALTH_KEY), "ttl": {"N": str(ttl)}}
                 await self._table.attempt("put_item", Item=item)
-            else:
-                query = range_query(HEALTH_KEY, HEALTH_KEY, HEALTH_KEY, is_descending=False, limit=1)
-                await self._table.attempt("query", **query)
+            query = range_query(HEALTH_KEY, HEALTH_KEY, HEALTH_KEY, is_descending=False, limit=1)
+            await self._table.attempt("query", **query)
         except AwsError as error:
             self._failure = str(error)
         else:
-            self._failure = None
+            self._failure, self._is_write_failing = None, False
 
     async def _answer(
         self,
@@ -180,6 +181,7 @@ class DynamoDbLogStore:
             async with self._table.turn(Rank.LOG, is_wanted):
                 answer = await work()
             self._failure = None
+            self._is_write_failing = self._is_write_failing and not is_write
         except NotBegun as busy:  # the store did not fail: it was not asked
             answer = Unavailable(str(busy), busy.retry_after_s, busy.is_unwanted)
         except AwsError as error:

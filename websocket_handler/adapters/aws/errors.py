@@ -1,87 +1,100 @@
-"""What AWS's errors mean for the one who called: the same for every client that speaks to AWS."""
+"""What AWS's errors mean for the one who called: one table, the same for every call.
 
+The question is who can end the fault: time, an operator, or the sender. docs/decisions/0022-aws-faults.md gives the
+consequences.
+"""
+
+import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, Final
 
-REASON_CHARACTERS_MAX: Final = 300
-_TRANSIENT_CODES: Final = frozenset(
-    {
-        "EC2ThrottledException",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "KMS.ThrottlingException",
-        "KmsThrottled",
-        "LimitExceededException",
-        "OverLimit",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestExpired",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionInProgressException",
-    }
-)
-_GONE_CODES: Final = frozenset(
-    {
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "AWS.SimpleQueueService.QueueDeletedRecently",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-    }
-)
-_DENIED_CODES: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSecurity",
-        "InvalidSignatureException",
-        "KmsAccessDenied",
-        "MissingAuthenticationToken",
-        "OptInRequired",
-        "SignatureDoesNotMatch",
-        "UnauthorizedOperation",
-        "UnrecognizedClientException",
-    }
-)
+REASON_CHARACTERS_MAX: Final = 500
 
 
 class Fault(Enum):
     """What an AWS error means for the one who called."""
 
     TRANSIENT = auto()
-    """Throttled, timed out, cut off or failed inside AWS: the same call may succeed soon."""
+    """Throttled, timed out, cut off, failed inside AWS, or with credentials that are being renewed: the same call may
+    succeed soon."""
     GONE = auto()
-    """The queue or table does not exist (any more): an operator has to act."""
+    """The queue, the table or its key does not exist (any more): an operator has to act."""
     DENIED = auto()
-    """Credentials or rights are missing: an operator has to act."""
+    """Credentials or rights are missing, for the queue, the table, or the key that encrypts it: an operator has to
+    act."""
+    UNFIT = auto()
+    """The queue or table is of another form than the gateway needs: an operator has to act."""
     REFUSED = auto()
     """The sender's fault: the same call will be refused again."""
 
+    @property
+    def is_operators(self) -> bool:
+        """True if only an operator can end it."""
+        return self in _OPERATORS
+
+
+_OPERATORS: Final = frozenset({Fault.GONE, Fault.DENIED, Fault.UNFIT})
+_RIGHTS: Final = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"})
+_CODES: Final[Mapping[Fault, str]] = {
+    Fault.TRANSIENT: """
+        EC2ThrottledException InternalError InternalFailure InternalServerError InternalServiceError
+        KMS.ThrottlingException KMSThrottlingException KmsThrottled LimitExceededException OverLimit
+        AWS.SimpleQueueService.OverLimit PriorRequestNotComplete ProvisionedThroughputExceededException
+        ReplicatedWriteConflictException RequestLimitExceeded RequestThrottled RequestThrottledException
+        RequestTimeout RequestTimeoutException ResourceInUseException ServiceUnavailable ServiceUnavailableException
+        SlowDown ThrottledException Throttling ThrottlingException TooManyRequestsException
+        TransactionConflictException TransactionInProgressException
+        ExpiredToken ExpiredTokenException TokenRefreshRequired
+        RequestExpired RequestInTheFuture RequestTimeTooSkewed
+        """,
+    Fault.GONE: """
+        AWS.SimpleQueueService.NonExistentQueue AWS.SimpleQueueService.QueueDeletedRecently QueueDeletedRecently
+        QueueDoesNotExist ResourceNotFoundException TableNotFoundException InvalidAddress
+        KMS.NotFoundException KMSNotFoundException KmsNotFound
+        """,
+    Fault.DENIED: """
+        AccessDenied AccessDeniedException AuthorizationError UnauthorizedOperation OptInRequired
+        KMS.AccessDeniedException KMSAccessDeniedException KmsAccessDenied
+        KMS.DisabledException KMSDisabledException KmsDisabled
+        KMS.InvalidKeyUsageException KMSInvalidKeyUsageException KmsInvalidKeyUsage
+        KMS.InvalidStateException KMSInvalidStateException KmsInvalidState
+        KMS.OptInRequired KMSOptInRequired KmsOptInRequired
+        AuthFailure IncompleteSignature IncompleteSignatureException InvalidAccessKeyId InvalidClientTokenId
+        InvalidSecurity InvalidSignatureException MissingAuthenticationToken MissingAuthenticationTokenException
+        NotAuthorized SignatureDoesNotMatch UnrecognizedClientException
+        """,
+    Fault.UNFIT: "AWS.SimpleQueueService.UnsupportedOperation UnsupportedOperation",
+}
+_FAULTS: Final[Mapping[str, Fault]] = {code: fault for fault, codes in _CODES.items() for code in codes.split()}
+_OTHER_KEYS: Final = re.compile(
+    "key schema element|does not match the schema|missing the key|type mismatch for key", re.IGNORECASE
+)
+"""How DynamoDB says that a table has other keys; the code of these errors is the one of every wrong request."""
+
 
 class AwsError(Exception):
-    """A failed AWS call. `code` is AWS's word for it, `response` the parsed error answer if there was one."""
+    """A failed AWS call. `code` is AWS's word for it, `response` the parsed error answer if there was one; `subject`
+    says which queue or table it is about, and which setting names it."""
 
-    def __init__(self, fault: Fault, code: str, message: str, response: Mapping[str, Any] | None = None) -> None:
-        super().__init__(f"{code}: {message}"[:REASON_CHARACTERS_MAX])
+    def __init__(
+        self, fault: Fault, code: str, message: str, response: Mapping[str, Any] | None = None, subject: str = ""
+    ) -> None:
+        about = f"{subject}: " if subject else ""
+        super().__init__(f"{about}{code}: {message}"[:REASON_CHARACTERS_MAX])
         self.fault = fault
         self.code = code
+        self.message = message
         self.response: Mapping[str, Any] = response or {}
+
+    @property
+    def is_of_one_right(self) -> bool:
+        """True if AWS knows who asks, and does not permit this one operation."""
+        return self.code in _RIGHTS
+
+    def about(self, subject: str) -> "AwsError":
+        """The same error, which names what it is about."""
+        return AwsError(self.fault, self.code, self.message, self.response, subject)
 
 
 def sdk_errors() -> tuple[type[Exception], ...]:
@@ -99,11 +112,12 @@ def meaning_of_exception(error: Exception) -> AwsError:
         NoCredentialsError,
         NoRegionError,
         PartialCredentialsError,
+        ProfileNotFound,
     )
 
     if isinstance(error, ClientError):
         return meaning_of_answer(error.response)
-    is_denied = isinstance(error, NoCredentialsError | NoRegionError | PartialCredentialsError)
+    is_denied = isinstance(error, NoCredentialsError | NoRegionError | PartialCredentialsError | ProfileNotFound)
     return AwsError(Fault.DENIED if is_denied else Fault.TRANSIENT, type(error).__name__, str(error))
 
 
@@ -112,13 +126,23 @@ def meaning_of_answer(response: Mapping[str, Any]) -> AwsError:
     `ResponseMetadata.HTTPStatusCode`."""
     details = response.get("Error", {})
     code = str(details.get("Code", "Unknown"))
+    message = str(details.get("Message", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _GONE_CODES:
-        fault = Fault.GONE
-    elif code in _TRANSIENT_CODES or status >= 500 or status == 429:
-        fault = Fault.TRANSIENT
-    elif code in _DENIED_CODES or status in {401, 403}:
-        fault = Fault.DENIED
-    else:
-        fault = Fault.REFUSED
-    return AwsError(fault, code, str(details.get("Message", "")), response)
+    return AwsError(_fault_of(code, message, status), code, message, response)
+
+
+def known_fault(code: str) -> Fault | None:
+    """What an error code means; None if it is not in the table."""
+    return _FAULTS.get(code)
+
+
+def _fault_of(code: str, message: str, status: int) -> Fault:
+    if known := known_fault(code):
+        return known
+    if status >= 500 or status == 429:
+        return Fault.TRANSIENT
+    if status in {401, 403}:
+        return Fault.DENIED
+    if code == "ValidationException" and _OTHER_KEYS.search(message):
+        return Fault.UNFIT
+    return Fault.REFUSED

@@ -80,6 +80,22 @@ def find_region(environment: Mapping[str, str]) -> Region:
     return Region(DEFAULT, "no setting names one")
 
 
+def region_of(environment: Mapping[str, str]) -> str | None:
+    """The name of the region; None if nobody can tell."""
+    try:
+        return find_region(environment).name
+    except RegionError:
+        return None
+
+
+def region_told(environment: Mapping[str, str]) -> str:
+    """Where the region is from, or why there is none, to follow the word `now`."""
+    try:
+        return f"from: {find_region(environment).source}"
+    except RegionError as error:
+        return f"unknown: {error}"
+
+
 def region_in(address: str) -> str:
     """The region that a URL or an ARN of AWS names; empty if it names none."""
     if arn := _ARN.fullmatch(address):

@@ -5,9 +5,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from websocket_handler.adapters.aws.errors import AwsError
+from websocket_handler.adapters.aws.errors import AwsError, Fault, known_fault
 from websocket_handler.adapters.aws.sdk import AwsCall
-from websocket_handler.ports.forwarder import Accepted, Prepared, QueueUnavailable, Refused
+from websocket_handler.ports.forwarder import Accepted, Prepared, QueueUnavailable, QueueUnusable, Refused
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import ForwardTask
 from websocket_handler.protocol.names import MESSAGE_ID, Agent, is_project_id
@@ -102,10 +102,35 @@ class SqsForwarder:
                 Entries=entries,
             )
         except AwsError as error:
-            raise QueueUnavailable(str(error)) from error
+            if error.fault is not Fault.REFUSED:
+                raise _unavailable(error) from error
+            if len(tasks) == 1:
+                return [Refused(str(error), is_senders_fault=True)]
+            return [await self._alone(agent, task) for task in tasks]  # one of them is at fault: nobody else pays
         answers = dict(_answers(answer))
         nothing = Refused("the queue's answer leaves this message out", is_senders_fault=False)
         return [answers.get(str(index), nothing) for index in range(len(tasks))]
+
+    async def check(self, agent: Agent) -> None:
+        """See the port. Uses the right `sqs:GetQueueAttributes`."""
+        try:
+            await self._call(
+                "sqs",
+                "get_queue_attributes",
+                self._timeout_s,
+                QueueUrl=self._queue_urls[agent],
+                AttributeNames=["QueueArn"],
+            )
+        except AwsError as error:
+            if not error.is_of_one_right:
+                raise _unavailable(error) from error
+
+    async def _alone(self, agent: Agent, task: Prepared) -> Accepted | Refused:
+        try:
+            [answer] = await self.send(agent, [task])
+        except QueueUnavailable as fault:
+            return Refused(str(fault), is_senders_fault=False)
+        return answer
 
     def _body(self, task: ForwardTask) -> bytes:
         if not self._is_envelope:
@@ -164,9 +189,18 @@ def _is_allowed(text: bytes) -> bool:
     return True
 
 
+def _unavailable(error: AwsError) -> QueueUnavailable:
+    if error.fault.is_operators:
+        return QueueUnusable(str(error), error.code)
+    return QueueUnavailable(str(error))
+
+
 def _answers(answer: Mapping[str, Any]) -> Iterable[tuple[str, Accepted | Refused]]:
     for entry in answer.get("Successful", ()):
         yield entry["Id"], Accepted(entry["MessageId"])
     for entry in answer.get("Failed", ()):
-        reason = f"{entry.get('Code', 'Unknown')}: {entry.get('Message', '')}"[:300]
-        yield entry["Id"], Refused(reason, is_senders_fault=bool(entry.get("SenderFault")))
+        code, message = str(entry.get("Code", "Unknown")), str(entry.get("Message") or "")
+        # SQS calls throttling the sender's fault, too, and a missing right no fault of the sender
+        fault = known_fault(code)
+        is_final = bool(entry.get("SenderFault")) if fault is None else fault is not Fault.TRANSIENT
+        yield entry["Id"], Refused(f"{code}: {message}"[:300], is_senders_fault=is_final)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.sdk import AwsCall
-from websocket_handler.ports.update_source import SourceUnavailable, Update
+from websocket_handler.ports.update_source import SourceUnavailable, SourceUnusable, Update
 from websocket_handler.protocol.update import ATTRIBUTES
 
 LONG_POLL_S: Final = 20
@@ -38,6 +38,14 @@ class SqsUpdateSource:
         self._timeout_s = timeout_s
         self._is_visibility_known = False
 
+    async def check(self) -> None:
+        """See the port. Uses the right `sqs:GetQueueAttributes`; without it, the first `receive` tells."""
+        try:
+            if not self._is_visibility_known:
+                await self._read_visibility()
+        except AwsError as error:
+            raise _unavailable(error) from error
+
     async def receive(self) -> Sequence[Update]:
         """At most 10 messages; none if the queue stayed empty. Raises SourceUnavailable."""
         try:
@@ -54,7 +62,7 @@ class SqsUpdateSource:
                 MessageAttributeNames=list(ATTRIBUTES),
             )
         except AwsError as error:
-            raise SourceUnavailable(str(error)) from error
+            raise _unavailable(error) from error
         return [_update(message) for message in answer.get("Messages", ())]
 
     async def delete(self, handles: Sequence[str]) -> None:
@@ -78,7 +86,7 @@ class SqsUpdateSource:
         try:
             await self._call("sqs", operation, self._timeout_s, QueueUrl=self._queue_url, Entries=numbered)
         except AwsError as error:
-            raise SourceUnavailable(str(error)) from error
+            raise _unavailable(error) from error
 
     async def _read_visibility(self) -> None:
         try:
@@ -90,12 +98,16 @@ class SqsUpdateSource:
                 AttributeNames=["VisibilityTimeout"],
             )
         except AwsError as error:
-            if error.fault is not Fault.DENIED:
+            if not error.is_of_one_right:
                 raise
             answer = {}
         seconds = int(answer.get("Attributes", {}).get("VisibilityTimeout", 0))
         self.hidden_s = seconds or VISIBILITY_DEFAULT_S
         self._is_visibility_known = True
+
+
+def _unavailable(error: AwsError) -> SourceUnavailable:
+    return (SourceUnusable if error.fault.is_operators else SourceUnavailable)(str(error))
 
 
 def _update(message: Mapping[str, Any]) -> Update:

@@ -1,0 +1,87 @@
+"""The queues and tables that settings name: which of them only an operator can make usable again.
+
+The log tells it when it happens, reminds of it once a minute while it is asked for, and tells when it is over.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from websocket_handler.protocol.rate import TokenBucket
+from websocket_handler.telemetry.log import EventLog
+
+REMINDER_S: Final = 60.0
+BURST: Final = 3.0
+"""So many lines a resource that changes to and fro may have at once; then one each REMINDER_S."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One queue or table. `setting` is the variable that names it; several if they name the same one."""
+
+    setting: str
+    name: str
+
+    @property
+    def subject(self) -> str:
+        """How errors name it."""
+        return f"{self.setting}={self.name}"
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known about one resource."""
+
+    bucket: TokenBucket
+    faults: dict[str, str] = field(default_factory=dict)
+    """Why it cannot be used, by operation."""
+    told_at: float | None = None
+    """When the last line said that it cannot be used; None if no line did since it could."""
+    left_out: int = 0
+
+
+class Resources:
+    """Notes what calls say about each resource. `now` gives monotonic seconds."""
+
+    def __init__(self, log: EventLog, now: Callable[[], float]) -> None:
+        self._log = log
+        self._now = now
+        self._states: dict[Resource, _State] = {}
+
+    @property
+    def unusable(self) -> int:
+        """How many resources cannot be used until an operator acts."""
+        return sum(1 for state in self._states.values() if state.faults)
+
+    def failed(self, resource: Resource, operation: str, code: str, reason: str) -> None:
+        """An operation failed, and only an operator can change that."""
+        now = self._now()
+        state = self._states.get(resource)
+        if state is None:
+            state = self._states[resource] = _State(TokenBucket(1 / REMINDER_S, BURST, now))
+        is_due = state.told_at is None or state.faults.get(operation) != code or now - state.told_at >= REMINDER_S
+        state.faults[operation] = code
+        if not (is_due and state.bucket.allows(now)):
+            state.left_out += 1
+            return
+        state.told_at = now
+        more: dict[str, object] = {"left_out": state.left_out} if state.left_out else {}
+        state.left_out = 0
+        self._log.emit(
+            "resource.unusable",
+            setting=resource.setting,
+            resource=resource.name,
+            operation=operation,
+            code=code,
+            reason=reason,
+            **more,
+        )
+
+    def worked(self, resource: Resource, operation: str) -> None:
+        """An operation worked."""
+        state = self._states.get(resource)
+        if state is None or state.faults.pop(operation, None) is None or state.faults:
+            return
+        if state.told_at is not None:
+            state.told_at = None
+            self._log.emit("resource.usable", setting=resource.setting, resource=resource.name)
