@@ -269,7 +269,7 @@ class Process(Owner):
     def follows(self, project: str) -> bool:
         """True if it has to know what other nodes write to the project, because somebody follows it here."""
         opened = self.core.node.projects.find(project)
-        return opened is not None and opened.is_followed
+        return opened is not None and (not opened.fan_out.is_empty or bool(opened.feeds))
 
     def taken(self) -> str | None:
         """What is still taken after everybody has left; None if nothing is."""

@@ -307,23 +307,6 @@ def one_page_is_taken_for_all() -> list[Patch]:
 
 
 @_plant
-def a_read_that_began_before_the_question_decides_it() -> list[Patch]:
-    def changed(self: Any, _epoch: str | None, offset: int, done: Any) -> None:
-        before = self._journal.log.position
-
-        def refreshed(fault: Any) -> None:
-            now = self._journal.log.position
-            if fault is None and now.offset < offset and now != before:
-                changed(self, None, offset, done)
-            else:
-                done(fault)
-
-        self._journal.refresh(refreshed)
-
-    return [(Reader, "_reach", changed)]
-
-
-@_plant
 def the_last_words_of_a_node_are_missed() -> list[Patch]:
     look: Any = Follower.look_around
 

@@ -19,7 +19,6 @@ from websocket_handler.api import events
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.life import Life
-from websocket_handler.logs.project import Project
 from websocket_handler.net import drain
 from websocket_handler.net.entrance import _Entry
 from websocket_handler.protocol.codes import CloseCode
@@ -154,10 +153,6 @@ def _silent_refusal() -> list[Patch]:
     return [(_Entry, "_refuse", changed)]
 
 
-def _followers_on_sockets_only() -> list[Patch]:
-    return [(Project, "is_followed", property(lambda self: not self.fan_out.is_empty))]
-
-
 PLANTS: Final[dict[str, Callable[[], list[Patch]]]] = {
     # Access
     "a revoked user keeps the connection": lambda: [(token_access, "end", _ignore)],
@@ -189,5 +184,4 @@ PLANTS: Final[dict[str, Callable[[], list[Patch]]]] = {
     "a node goes before the last publication is answered": _flushed_too_early,
     "a draining node receives updates": lambda: [(UpdateConsumer, "stop_receiving", _ignore)],
     # Beside them
-    "readers without a socket miss what other nodes write": _followers_on_sockets_only,
 }
