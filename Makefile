@@ -12,8 +12,7 @@ COMPILE := $(BIN)/uv pip compile --python-version 3.11 --universal --generate-ha
 SEEDS ?= 10000
 PROXY_TESTS := $(addprefix tests/e2e/test_,commands.py errors.py http_api.py refusals.py wire.py browser.py)
 PROCESSES ?= 2
-CORE_TESTS := tests/unit tests/contract tests/simulation tests/security/test_jwt_attacks.py \
-  tests/integration/test_nesting.py tests/integration/test_native_send.py
+CORE_TESTS := tests/unit tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
   first-run audit sbom sbom-test bench costs metrics fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules lock clean

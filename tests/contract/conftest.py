@@ -9,9 +9,9 @@ import pytest_asyncio
 
 from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME
 from demo.testing import Emulator
-from tests.contract.ports_testing import Tasks
 from tests.support.clock import SteeredClock
 from tests.support.emulators import emulator_for_each
+from tests.support.ports_testing import Tasks
 from websocket_handler.adapters.aws.sdk import Aws
 
 emulator_process = emulator_for_each("session")

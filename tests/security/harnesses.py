@@ -19,8 +19,8 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
-from tests.security.forgeries import answer_to, make
 from tests.security.violations import Violation, check
+from tests.support.forgeries import answer_to, make
 from tests.support.frames import cut
 from tests.support.heads import HEAD_BYTES
 from tests.support.library_decoder import agree

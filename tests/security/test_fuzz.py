@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.security import fuzz
-from tests.security.forgeries import answer_to
+from tests.support.forgeries import answer_to
 from tests.support.frames import handshake_head
 from tests.support.gateway import Gateway
 from tests.support.heads import HEAD_BYTES

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.security.forgeries import ATTACKS, answer_to
+from tests.support.forgeries import ATTACKS, answer_to
 from tests.support.frames import client_frame as frame
 from tests.support.frames import handshake_head
 from tests.support.gateway import Gateway, Start

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.contract.ports_testing import Asked, Tasks, dynamodb_log, new_project, payloads_of, quick_table
-from tests.contract.ports_testing import segment as made
 from tests.support.clock import SteeredClock
+from tests.support.ports_testing import Asked, Tasks, dynamodb_log, new_project, payloads_of, quick_table
+from tests.support.ports_testing import segment as made
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.ports.log_store import Committed, TooLarge

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jwt
 import pytest
 
-from tests.security.forgeries import ATTACKS, HS, answer_to, lists, raw_claims, raw_header
+from tests.support.forgeries import ATTACKS, HS, answer_to, lists, raw_claims, raw_header
 from tests.support.tokens import (
     AUDIENCE,
     EC_KEY,

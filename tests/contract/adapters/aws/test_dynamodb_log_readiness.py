@@ -3,9 +3,9 @@
 import pytest
 
 from demo.testing import Emulator
-from tests.contract.ports_testing import Asked, Tasks, dynamodb_log, impatience, new_project, quick_table
-from tests.contract.ports_testing import segment as made
 from tests.support.clock import SteeredClock
+from tests.support.ports_testing import Asked, Tasks, dynamodb_log, impatience, new_project, quick_table
+from tests.support.ports_testing import segment as made
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.aws.wire import AwsWire

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.contract.ports_testing import (
+from tests.support.clock import BEGIN, SteeredClock
+from tests.support.ports_testing import (
     Asked,
     Tasks,
     dynamodb_log,
@@ -12,8 +13,7 @@ from tests.contract.ports_testing import (
     payloads_of,
     quick_table,
 )
-from tests.contract.ports_testing import segment as made
-from tests.support.clock import BEGIN, SteeredClock
+from tests.support.ports_testing import segment as made
 from tests.support.publications import PUBLISHED_AT_MS
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions
 from websocket_handler.adapters.aws.sdk import Aws

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.ports_testing import Tasks, dynamodb_log, new_project, quick_table
 from tests.support.clock import SteeredClock
+from tests.support.ports_testing import Tasks, dynamodb_log, new_project, quick_table
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.wire import AwsWire

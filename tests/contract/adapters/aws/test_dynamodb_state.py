@@ -10,9 +10,9 @@ import pytest
 
 from demo.resources import TABLE_NAME
 from demo.testing import Emulator
-from tests.contract.ports_testing import LossyCall, impatience, quick_table
 from tests.support.clock import BEGIN, SteeredClock
 from tests.support.memory_ports import MemoryStateStore
+from tests.support.ports_testing import LossyCall, impatience, quick_table
 from websocket_handler.adapters.aws.dynamodb_state import TTL_S, DynamoDbStateStore
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.wire import AwsWire

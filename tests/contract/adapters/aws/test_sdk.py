@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from demo.testing import Emulator
-from tests.contract.wire_testing import EVER_S
 from tests.support.virtual_time import in_virtual_time
+from tests.support.wire_testing import EVER_S
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.retries import retried
 from websocket_handler.adapters.aws.sdk import Aws

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from demo.testing import Emulator
-from tests.contract.wire_testing import EVER_S
 from tests.support.memory_ports import MemoryForwarder
+from tests.support.spec_files import SPEC
+from tests.support.wire_testing import EVER_S
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sdk import Aws, AwsCall
 from websocket_handler.adapters.aws.sqs_forwarder import MESSAGE_BYTES_MAX, BodyFormat, SqsForwarder
@@ -21,9 +21,7 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Forward, ForwardTask
 from websocket_handler.protocol.names import Agent, agent_named
 
-VECTORS = json.loads(
-    (Path(__file__).parents[2] / "spec" / "vectors" / "forward-messages.json").read_text(encoding="utf-8")
-)
+VECTORS = json.loads((SPEC / "vectors" / "forward-messages.json").read_text(encoding="utf-8"))
 NOW = "2026-11-22T20:00:00.123Z"
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME
 from demo.testing import Emulator
-from tests.contract.ports_testing import (
+from tests.support.clock import BEGIN, SteeredClock
+from tests.support.ports_testing import (
     Asked,
     LossyCall,
     Tasks,
@@ -21,8 +22,7 @@ from tests.contract.ports_testing import (
     payloads_of,
     quick_table,
 )
-from tests.contract.ports_testing import segment as made
-from tests.support.clock import BEGIN, SteeredClock
+from tests.support.ports_testing import segment as made
 from websocket_handler.adapters.aws.dynamodb_ends import KNOWLEDGE_S
 from websocket_handler.adapters.aws.dynamodb_log import (
     RETENTION_MARGIN_S,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from tests.contract.wire_testing import EVER_S, RECEIPT, PlainAws, fault_of, send, wire_to
 from tests.support.scripted_server import TAKEN, Act, Deed, ScriptedServer, http_answer, scripted_server
+from tests.support.wire_testing import EVER_S, RECEIPT, PlainAws, fault_of, send, wire_to
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.http_connections import ConnectionLimits
 from websocket_handler.adapters.aws.wire import AwsWire

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from demo.resources import DUMMY_CREDENTIALS
-from tests.contract.wire_testing import EVER_S, PATIENT, RECEIPT, PlainAws, fault_of, send, wire_to
 from tests.support.scripted_server import TAKEN, Deed, ScriptedServer, http_answer, scripted_server
+from tests.support.wire_testing import EVER_S, PATIENT, RECEIPT, PlainAws, fault_of, send, wire_to
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.http_connections import ConnectionLimits
 from websocket_handler.adapters.aws.sdk import Aws, AwsCall, Endpoint

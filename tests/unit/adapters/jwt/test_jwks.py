@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.security.forgeries import Answer, answer_to
+from tests.support.forgeries import Answer, answer_to
 from tests.support.tokens import AUDIENCE, ISSUER, OTHER_RSA_KEY, RSA_KEY, claims, jwk_text, part
 from websocket_handler.adapters.jwt.authenticator import Issuer, JwtAuthenticator, JwtOptions
 from websocket_handler.adapters.jwt.jwks import Jwks, fetch_document, is_allowed_url
