@@ -10,6 +10,7 @@ import pytest_asyncio
 from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME
 from demo.testing import Emulator
 from tests.support.clock import SteeredClock
+from tests.support.ecs_agent import EcsAgent, running_ecs_agent
 from tests.support.emulators import emulator_for_each
 from tests.support.ports_testing import Tasks
 from websocket_handler.adapters.aws.sdk import Aws
@@ -70,3 +71,10 @@ def fifo_url(sqs: Any) -> str:
     """A new FIFO queue."""
     attributes = {"FifoQueue": "true"}
     return str(sqs.create_queue(QueueName=f"queue-{uuid4().hex}.fifo", Attributes=attributes)["QueueUrl"])
+
+
+@pytest.fixture
+def agent(clock: SteeredClock) -> Iterator[EcsAgent]:
+    """The endpoint; its protections expire by the test's clock."""
+    with running_ecs_agent(clock.monotonic) as running:
+        yield running

@@ -24,6 +24,7 @@ from websocket_handler.ports.log_store import (
     TooLarge,
     Unavailable,
 )
+from websocket_handler.ports.update_source import Update, UpdateSource
 
 Answer = TypeVar("Answer")
 
@@ -131,3 +132,12 @@ def segment(first: int, payloads: Sequence[bytes], *, epoch: str = "e1", at: flo
 def payloads_of(tail: Tail) -> list[bytes]:
     """All payloads in what was read."""
     return [record.payload for part in tail.segments for record in part.records]
+
+
+async def all_of(source: UpdateSource, count: int) -> list[Update]:
+    """So many updates, or more. Raises TimeoutError when they do not come."""
+    updates: list[Update] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while len(updates) < count:
+            updates += await source.receive()
+    return updates

@@ -8,7 +8,7 @@ from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.memory import MemoryPeers
 from websocket_handler.adapters.system.ids import new_id
-from websocket_handler.ports.peers import PEER_LIFETIME_S, Peers, PeersUnavailable
+from websocket_handler.ports.peers import PEER_LIFETIME_S, Peers
 
 NOW = 1_800_000_000.0
 
@@ -44,14 +44,3 @@ async def test_a_node_that_fell_silent_is_forgotten(peers: Peers) -> None:
 
     assert two in await peers.announce(one, NOW + PEER_LIFETIME_S - 1)
     assert two not in await peers.announce(one, NOW + PEER_LIFETIME_S + 1)
-
-
-@pytest.mark.asyncio
-async def test_a_table_that_is_gone_is_said_so(aws: Aws) -> None:
-    """Nobody can be asked then."""
-    absent = DynamoDbPeers(Table("no-such-table", aws.call, timeout_s=1))
-
-    with pytest.raises(PeersUnavailable):
-        await absent.announce("one", NOW)
-    with pytest.raises(PeersUnavailable):
-        await absent.leave("one")

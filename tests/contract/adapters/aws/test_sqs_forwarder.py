@@ -1,4 +1,4 @@
-"""What every forwarder promises, and what SQS gets from ours."""
+"""What SQS gets from our forwarder, and what each of its answers means."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -8,14 +8,13 @@ import msgspec
 import pytest
 
 from demo.testing import Emulator
-from tests.support.memory_ports import MemoryForwarder
 from tests.support.spec_files import SPEC
 from tests.support.wire_testing import EVER_S
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sdk import Aws, AwsCall
 from websocket_handler.adapters.aws.sqs_forwarder import MESSAGE_BYTES_MAX, BodyFormat, SqsForwarder
 from websocket_handler.adapters.aws.wire import AwsWire
-from websocket_handler.ports.forwarder import Accepted, Forwarder, QueueUnavailable, QueueUnusable, Refused
+from websocket_handler.ports.forwarder import Accepted, QueueUnavailable, QueueUnusable, Refused
 from websocket_handler.protocol.codec import decode_command
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Forward, ForwardTask
@@ -65,35 +64,6 @@ def received(sqs: Any, url: str, count: int) -> list[dict[str, Any]]:
 
 def attributes(message: dict[str, Any]) -> dict[str, str]:
     return {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("kind", ["memory", "sqs"])
-async def test_every_task_is_answered_in_order(kind: str, call: AwsCall, queue_url: str) -> None:
-    port: Forwarder = MemoryForwarder() if kind == "memory" else forwarder(queue_url, call)
-    tasks = [task(b"%d" % index, message_id=f"m-{index}") for index in range(port.batch_messages_max)]
-    prepared = [port.prepare(one) for one in tasks]
-    assert all(ready.size >= len(one.data) for ready, one in zip(prepared, tasks, strict=True))
-    answers = await port.send(Agent.DEV, prepared)
-    assert len(answers) == len(tasks)
-    receipts = [answer.receipt for answer in answers if isinstance(answer, Accepted)]
-    assert len(set(receipts)) == len(tasks)
-    assert not port.keeps_order(Agent.DEV)
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("kind", ["memory", "sqs"])
-async def test_a_batch_is_taken_at_both_maxima(kind: str, call: AwsCall, queue_url: str) -> None:
-    port: Forwarder = MemoryForwarder() if kind == "memory" else forwarder(queue_url, call)
-    count = port.batch_messages_max
-    ids = [f"m-{index:04}" for index in range(count)]
-    besides = port.prepare(task(b'""', message_id=ids[0])).size
-    room = port.batch_bytes_max - besides * count
-    data = [b'"%b"' % (b"x" * (room // count + (room % count if index == 0 else 0))) for index in range(count)]
-    prepared = [port.prepare(task(text, message_id=name)) for text, name in zip(data, ids, strict=True)]
-    assert sum(ready.size for ready in prepared) == port.batch_bytes_max
-    answers = await port.send(Agent.DEV, prepared)
-    assert [type(answer) for answer in answers] == [Accepted] * count
 
 
 @pytest.mark.asyncio
