@@ -138,9 +138,9 @@ def test_a_module_without_tests_is_found_with_the_path_that_is_expected(tmp_path
         },
     )
     missing = list(without_tests(modules, tests, {"websocket_handler/e.py": "tests/infra/test_e.py"}))
+    expected = "tests/unit/a/test_b.py or tests/contract/a/test_b.py or tests/integration/a/test_b.py"
     assert missing == [
-        "websocket_handler/a/b.py has no tests: expected "
-        "tests/unit/a/test_b.py or tests/contract/a/test_b.py or tests/integration/a/test_b.py",
+        f"websocket_handler/a/b.py has no tests: expected {expected}",
         "websocket_handler/e.py has no tests: expected tests/infra/test_e.py",
     ]
     assert len(list(without_tests(modules, tests, {"websocket_handler/e.py": "tests/infra/test_f.py"}))) == 1

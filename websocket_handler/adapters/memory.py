@@ -45,7 +45,7 @@ class MemoryLogStore:
             self._bytes -= log.bytes
             log.trim(self._clock.wall())
             self._bytes += log.bytes
-            done(self._tail(log, log.first - 1, len(log), self._bytes_max))
+            done(self._tail(log, log.first - 1, len(log), log.bytes))
 
     def append(
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]

@@ -5,7 +5,6 @@ import logging
 from typing import Final
 
 EVENTS: Final[dict[str, int]] = {
-    "node.starting": logging.INFO,
     "node.without_compiled_loop": logging.INFO,
     "node.listening": logging.INFO,
     "node.insecure": logging.WARNING,
@@ -22,7 +21,6 @@ EVENTS: Final[dict[str, int]] = {
     "scale_in.waived": logging.WARNING,
     "handshake.refused": logging.WARNING,
     "page.refused": logging.WARNING,
-    "connection.opened": logging.DEBUG,
     "connection.closed": logging.INFO,
     "connection.failed": logging.ERROR,
     "task.failed": logging.ERROR,

@@ -134,7 +134,7 @@ def test_long_values_are_cut_and_say_so() -> None:
 
 
 def test_what_is_less_urgent_than_the_level_is_not_logged() -> None:
-    assert written("json", lambda: EventLog().emit("connection.opened"), level="INFO") == [""]
+    assert written("json", lambda: EventLog().emit("connection.closed"), level="WARNING") == [""]
 
 
 def test_an_exception_is_logged_with_the_end_of_its_trace() -> None:
