@@ -1,19 +1,15 @@
-"""The one place that opens AWS clients and reads their errors."""
+"""The one place that opens AWS clients."""
 
 import asyncio
 import subprocess
 import sys
-from random import Random
 
 import pytest
 
 from demo.testing import Emulator
-from tests.support.virtual_time import in_virtual_time
 from tests.support.wire_testing import EVER_S
 from websocket_handler.adapters.aws.errors import AwsError, Fault
-from websocket_handler.adapters.aws.retries import retried
 from websocket_handler.adapters.aws.sdk import Aws
-from websocket_handler.ports.backoff import Backoff
 
 
 def test_the_sdk_is_not_imported_before_it_is_needed() -> None:
@@ -77,35 +73,3 @@ async def test_the_endpoint_of_one_service_comes_before_that_of_all(
     async with Aws("us-east-1", emulator.url) as aws:
         assert (await aws.endpoint("sqs")).url == "http://127.0.0.1:1"
         assert (await aws.endpoint("dynamodb")).url == emulator.url
-
-
-class Failing:
-    """A call that always fails."""
-
-    def __init__(self, fault: Fault, code: str) -> None:
-        self._fault = fault
-        self._code = code
-        self.attempts = 0
-
-    async def __call__(self) -> None:
-        self.attempts += 1
-        raise AwsError(self._fault, self._code, f"attempt {self.attempts}")
-
-
-@in_virtual_time
-async def test_retries_end_at_their_deadline_with_the_last_fault() -> None:
-    call = Failing(Fault.TRANSIENT, "Throttling")
-    begin = asyncio.get_running_loop().time()
-    with pytest.raises(AwsError) as raised:
-        await retried(call, 5.0, Backoff(Random(1).random, base_s=0.05, max_s=1.0))
-    assert asyncio.get_running_loop().time() == pytest.approx(begin + 5.0)
-    assert call.attempts > 3
-    assert raised.value.args == (f"Throttling: attempt {call.attempts}",)
-
-
-@in_virtual_time
-async def test_what_cannot_get_better_is_not_repeated() -> None:
-    call = Failing(Fault.DENIED, "AccessDenied")
-    with pytest.raises(AwsError):
-        await retried(call, 5.0, Backoff(Random(1).random))
-    assert call.attempts == 1
