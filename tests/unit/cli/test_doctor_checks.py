@@ -1,0 +1,229 @@
+"""The questions of `doctor`: what each answer of AWS means, at the bound and beyond."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from websocket_handler.cli import doctor_checks as checks
+from websocket_handler.cli.doctor_checks import CLOCK_SKEW_MAX_S, FLUSH_S, Finding
+from websocket_handler.config import Settings, from_environment
+
+NEEDED = {f"SQS_QUEUE_URL_{agent}": f"https://sqs.example/1/{agent}" for agent in ("PM", "DEV", "QA", "OPS")}
+NOW = datetime(2026, 11, 22, 20, 0, 0, tzinfo=UTC)
+TABLE_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/data"
+URLS = {"PM": "https://sqs.eu-west-1.amazonaws.com/123456789012/pm"}
+
+
+def settings(**environment: str) -> Settings:
+    return from_environment({**NEEDED, "DYNAMODB_TABLE_NAME": "table", **environment})
+
+
+def client(**operations: Any) -> Callable[[str], Any]:
+    """Makes the one client that is asked for; each operation gives its answer, or calls a function."""
+
+    def answering(value: Any) -> Callable[..., Any]:
+        return value if callable(value) else lambda **_parameters: value
+
+    return lambda _service: SimpleNamespace(**{name: answering(value) for name, value in operations.items()})
+
+
+def kinds(findings: Iterable[Finding]) -> list[str]:
+    return [finding.kind for finding in findings]
+
+
+# Clock
+
+
+@pytest.mark.parametrize(
+    ("skew_s", "kind", "text"),
+    [
+        (0, "good", "clock: 0 s behind AWS"),
+        (CLOCK_SKEW_MAX_S, "good", "clock: 60 s ahead of AWS"),
+        (-CLOCK_SKEW_MAX_S, "good", "clock: 60 s behind AWS"),
+        (CLOCK_SKEW_MAX_S + 1, "bad", "clock: 61 s ahead of AWS; set it, or AWS refuses the requests"),
+        (-CLOCK_SKEW_MAX_S - 1, "bad", "clock: 61 s behind AWS; set it, or AWS refuses the requests"),
+    ],
+)
+def test_a_clock_is_right_within_a_minute(skew_s: float, kind: str, text: str) -> None:
+    date = "Sun, 22 Nov 2026 20:00:00 GMT"
+    answer = {"Arn": "arn:me", "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+    now = NOW + timedelta(seconds=skew_s)
+    who, clock = checks.credentials_and_clock(client(get_caller_identity=lambda: answer), lambda: now)
+    assert who == Finding("good", "credentials: arn:me")
+    assert clock == Finding(kind, text)  # type: ignore[arg-type]
+
+
+def test_an_endpoint_that_tells_no_time_is_noted() -> None:
+    answer = {"Arn": "arn:me", "ResponseMetadata": {"HTTPHeaders": {}}}
+    assert kinds(checks.credentials_and_clock(client(get_caller_identity=lambda: answer), lambda: NOW)) == [
+        "good",
+        "note",
+    ]
+
+
+# Queues and table
+
+
+@pytest.mark.parametrize(
+    ("attributes", "notes"),
+    [
+        ({"RedrivePolicy": "{}", "SqsManagedSseEnabled": "true"}, []),
+        ({"RedrivePolicy": "{}", "KmsMasterKeyId": "alias/x", "SqsManagedSseEnabled": "false"}, []),
+        ({"SqsManagedSseEnabled": "true"}, ["dead-letter"]),
+        ({"RedrivePolicy": "{}"}, ["not encrypted"]),
+        ({"SqsManagedSseEnabled": "false"}, ["dead-letter", "not encrypted"]),
+    ],
+    ids=range(5),
+)
+def test_a_queue_is_found_and_what_it_lacks_is_noted(attributes: dict[str, str], notes: list[str]) -> None:
+    answer = {"Attributes": {"ApproximateNumberOfMessages": "7", **attributes}}
+    first, *others = checks.queues(client(get_queue_attributes=answer), URLS)
+    assert first == Finding("good", "queue PM: pm, 7 waiting")
+    assert kinds(others) == ["note"] * len(notes)
+    assert all(part in finding.text for part, finding in zip(notes, others, strict=True))
+
+
+def described(partition: str = "PK", sort: str = "SK", kind: str = "S", status: str = "ACTIVE") -> dict[str, Any]:
+    return {
+        "Table": {
+            "TableStatus": status,
+            "AttributeDefinitions": [
+                {"AttributeName": partition, "AttributeType": kind},
+                {"AttributeName": sort, "AttributeType": "S"},
+            ],
+            "KeySchema": [
+                {"AttributeName": partition, "KeyType": "HASH"},
+                {"AttributeName": sort, "KeyType": "RANGE"},
+            ],
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("description", "kind"),
+    [
+        (described(), "good"),
+        (described(partition="id"), "bad"),
+        (described(sort="PK2"), "bad"),
+        (described(kind="N"), "bad"),
+        (described(status="CREATING"), "bad"),
+    ],
+    ids=range(5),
+)
+def test_a_table_has_two_keys_of_text(description: dict[str, Any], kind: str) -> None:
+    on = {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}}
+    found = list(checks.table(client(describe_table=description, describe_time_to_live=on), "table"))
+    assert kinds(found) == [kind, "good"]
+
+
+@pytest.mark.parametrize(
+    ("description", "kind"),
+    [
+        ({"TimeToLiveStatus": "ENABLING", "AttributeName": "ttl"}, "good"),
+        ({"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}, "bad"),
+        ({"TimeToLiveStatus": "DISABLED"}, "bad"),
+        ({"TimeToLiveStatus": "DISABLING", "AttributeName": "ttl"}, "bad"),
+        ({}, "bad"),
+    ],
+    ids=range(5),
+)
+def test_items_expire_or_they_would_cost(description: dict[str, str], kind: str) -> None:
+    answers = {"describe_table": described(), "describe_time_to_live": {"TimeToLiveDescription": description}}
+    assert kinds(checks.table(client(**answers), "table")) == ["good", kind]
+
+
+# Rights
+
+
+class Iam:
+    """Simulates policies: everything is allowed but `denied`."""
+
+    def __init__(self, *denied: str) -> None:
+        self._denied = denied
+        self.asked: dict[str, set[str]] = {}
+
+    def make(self, _service: str) -> "Iam":
+        return self
+
+    def simulate_principal_policy(self, **parameters: Any) -> dict[str, Any]:
+        results: list[dict[str, str]] = []
+        for action in parameters["ActionNames"]:
+            self.asked.setdefault(action, set()).update(parameters["ResourceArns"])
+            decision = "implicitDeny" if action in self._denied else "allowed"
+            results.append({"EvalActionName": action, "EvalDecision": decision, "EvalResourceName": "r"})
+        return {"EvaluationResults": results}
+
+    def findings(self, protecting: str = "", **urls: str) -> list[Finding]:
+        return list(checks.rights(self.make, "arn:role", {**URLS, **urls}, TABLE_ARN, protecting))
+
+
+def test_a_task_with_all_rights_is_in_order_and_is_asked_for_its_own_resources_only() -> None:
+    iam = Iam()
+    assert kinds(iam.findings()) == ["good"]
+    assert iam.asked["sqs:SendMessage"] == {"arn:aws:sqs:eu-west-1:123456789012:pm"}
+    assert iam.asked["dynamodb:PutItem"] == {TABLE_ARN}
+    assert "sqs:DeleteMessage" not in iam.asked
+    assert not [action for action in iam.asked if action.startswith("ecs:")]
+
+
+def test_each_right_that_is_missing_is_named_in_one_finding() -> None:
+    (finding,) = Iam("sqs:SendMessage", "dynamodb:Query").findings()
+    assert finding == Finding("bad", "rights: the task may not sqs:SendMessage on r; dynamodb:Query on r")
+
+
+def test_reading_updates_and_protecting_itself_need_rights_where_they_are_used() -> None:
+    iam = Iam()
+    iam.findings("cluster", UPDATES="https://sqs.cn-north-1.amazonaws.com.cn/123456789012/updates")
+    updates = "arn:aws-cn:sqs:cn-north-1:123456789012:updates"
+    assert iam.asked["sqs:DeleteMessage"] == iam.asked["sqs:ReceiveMessage"] == {updates}
+    assert updates not in iam.asked["sqs:SendMessage"]
+    assert iam.asked["ecs:UpdateTaskProtection"] == {"arn:aws:ecs:eu-west-1:123456789012:task/cluster/*"}
+
+
+# Load balancer and task
+
+
+def balancer(idle_s: int = 60, delay_s: int = 60, *states: str, **environment: str) -> Iterator[Finding]:
+    def attributes(name: str, value: int) -> dict[str, Any]:
+        return {"Attributes": [{"Key": name, "Value": str(value)}, {"Key": "other", "Value": "x"}]}
+
+    health = {"TargetHealthDescriptions": [{"TargetHealth": {"State": state}} for state in states]}
+    elb = client(
+        describe_load_balancer_attributes=attributes("idle_timeout.timeout_seconds", idle_s),
+        describe_target_group_attributes=attributes("deregistration_delay.timeout_seconds", delay_s),
+        describe_target_health=health,
+    )
+    return checks.balancer(elb, {"LoadBalancerArn": "lb", "TargetGroupArn": "tg"}, settings(**environment))
+
+
+@pytest.mark.parametrize(("idle_s", "kind"), [(51, "good"), (50, "bad"), (49, "bad")])
+def test_two_pings_fit_into_the_idle_timeout(idle_s: int, kind: str) -> None:
+    assert next(balancer(idle_s, PING_INTERVAL_S="25")).kind == kind
+
+
+@pytest.mark.parametrize(("delay_s", "kind"), [(31, "good"), (30, "bad")])
+def test_the_drain_ends_before_the_load_balancer_cuts_off(delay_s: int, kind: str) -> None:
+    _, drain, _ = balancer(60, delay_s, DRAIN_SECONDS="30")
+    assert drain.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("states", "kind"),
+    [(("healthy",), "good"), (("draining", "healthy"), "good"), (("initial", "unhealthy"), "bad"), ((), "bad")],
+)
+def test_somebody_has_to_be_healthy(states: tuple[str, ...], kind: str) -> None:
+    *_, targets = balancer(60, 60, *states)
+    assert targets.kind == kind
+    assert (", ".join(states) or "none") in targets.text
+
+
+@pytest.mark.parametrize(
+    ("container", "kind"),
+    [({"stopTimeout": 20 + FLUSH_S + 1}, "good"), ({"stopTimeout": 20 + FLUSH_S}, "bad"), ({}, "bad")],
+    ids=["longer", "as long", "the default of ECS"],
+)
+def test_ecs_waits_for_the_drain_and_the_flush(container: dict[str, int], kind: str) -> None:
+    assert kinds(checks.task(container, settings(DRAIN_SECONDS="20"))) == [kind]
