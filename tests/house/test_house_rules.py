@@ -140,15 +140,6 @@ def test_no_test_fails_because_something_took_long(path: Path) -> None:
     assert [line.strip() for line in path.read_text().splitlines() if TOO_LATE.search(line)] == []
 
 
-def test_unit_tests_mirror_the_package() -> None:
-    unit = ROOT / "tests" / "unit"
-    package = ROOT / "websocket_handler"
-    folders = {path.name for path in package.iterdir() if path.is_dir()} | {"spec"}
-    for path in unit.rglob("test_*.py"):
-        folder = path.parent.relative_to(unit)
-        assert folder == Path() or folder.parts[0] in folders, relative(path)
-
-
 def modules_in(path: Path) -> Iterator[str]:
     """What a test imports, with its full name."""
     for node in ast.walk(ast.parse(path.read_text())):

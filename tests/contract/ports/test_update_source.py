@@ -93,3 +93,7 @@ async def test_nothing_and_garbage_are_harmless(source: UpdateSource, put: Put) 
                 await operation(handles)
     put(b"b", None)
     assert [update.body for update in await all_of(source, 1)] == [b"b"], "the others are left alone"
+
+
+async def test_a_standard_queue_has_no_order(source: UpdateSource) -> None:
+    assert not source.is_ordered

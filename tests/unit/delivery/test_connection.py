@@ -25,7 +25,7 @@ def test_a_new_connection_is_open_level_and_everybodys_until_it_says_who_it_is()
     assert (connection.connection_id, connection.identity, connection.framing) == ("c-1", ANYONE, PLAIN)
     assert (connection.is_open, connection.is_paused, connection.is_authenticating) == (True, False, False)
     assert (connection.subscriptions, connection.broadcasts, connection.timer) == ({}, None, None)
-    assert (connection.in_flight, connection.received, list(connection.waiting)) == (0, 0, [])
+    assert (connection.in_flight.is_empty, connection.received, list(connection.waiting)) == (True, 0, [])
 
 
 def test_payloads_are_framed_and_several_leave_in_one_write() -> None:

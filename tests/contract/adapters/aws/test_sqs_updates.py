@@ -151,7 +151,3 @@ async def test_a_group_of_a_fifo_queue_comes_in_order_and_only_once_the_last_wer
     await source.extend([update.handle for update in first])
     await source.delete([update.handle for update in first])
     assert [update.body for update in await source.receive()] == [b"%d" % index for index in range(10, 15)]
-
-
-async def test_a_standard_queue_has_no_order(source: UpdateSource) -> None:
-    assert not source.is_ordered
