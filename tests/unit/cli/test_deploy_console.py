@@ -35,19 +35,21 @@ def printed(stream: Terminal) -> list[str]:
     console.step("next")
     console.good("fine")
     console.bad("broken")
+    console.unknown("open")
     console.note("known")
     return stream.getvalue().split("\n")
 
 
-PLAIN = ["", "plain", "==> next", "  ok    fine", "  FAIL  broken", "  note  known", ""]
+PLAIN = ["", "plain", "==> next", "  ok    fine", "  FAIL  broken", "  ??    open", "  note  known", ""]
 
 
 def test_a_terminal_gets_colours_around_the_same_words() -> None:
     lines = printed(Terminal())
-    assert lines[2:6] == [
+    assert lines[2:7] == [
         "\x1b[34m==> next\x1b[0m",
         "  \x1b[32mok\x1b[0m    fine",
         "  \x1b[31mFAIL\x1b[0m  broken",
+        "  \x1b[33m??\x1b[0m    open",
         "  \x1b[33mnote\x1b[0m  known",
     ]
 

@@ -19,7 +19,7 @@ from tests.support.emulators import emulator_for_each
 from tests.support.gateway import clean_environment
 from tests.support.patience import PATIENCE_S
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 QUEUES = ("PM", "DEV", "QA", "OPS", "UPDATES")
 CHECKS = (
     "settings",

@@ -16,7 +16,7 @@ from tests.support.commands import aws_at, run_command
 from tests.support.gateway import clean_environment
 from tests.support.patience import PATIENCE_S
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MODULE = (sys.executable, "-m", "websocket_handler")
 SECRET = {"JWT_SECRETS": "of-this-test-and-long-enough-for-a-hash"}
 
