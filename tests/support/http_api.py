@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Message
 from tests.support.doubles import Client
 from tests.support.nodes import core_options, memory_ports
 from websocket_handler.api.application import make_application
-from websocket_handler.api.gateway import Gateway
 from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
 from websocket_handler.assembly import Core, assemble
+from websocket_handler.composition import http_gateway
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.ports.authenticator import Authenticated
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -146,19 +146,7 @@ class Api:
         others = {} if tokens is None else {"authenticator": tokens}
         self.core: Core = assemble(memory_ports(**others, **(ports or {})), core_options(**options))
         core = self.core
-        self.gateway = Gateway(
-            node=core.node,
-            clock=core.ports.clock,
-            log=core.ports.log,
-            body_bytes_max=BODY_BYTES_MAX,
-            body_timeout_s=BODY_TIMEOUT_S,
-            is_draining=lambda: core.server.is_draining,
-            readiness=core.readiness,
-            presence=core.server.presence,
-            access=core.access,
-            admission=core.admission,
-            refusals=core.sockets.refusals,
-        )
+        self.gateway = http_gateway(core, BODY_BYTES_MAX, BODY_TIMEOUT_S)
         self.application = make_application(
             self.gateway,
             CollectorRegistry(),

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from tests.support.clock import SteeredClock
-from tests.support.doubles import NEVER_OLD, WALL, HandScheduler
+from tests.support.doubles import NEVER_OLD, WALL, HandScheduler, no_chance
 from tests.support.publications import prepared
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.hub.log import LogLimits
@@ -29,7 +29,9 @@ class Shelf:
         ids = iter(range(1, 1_000_000))
         self.limits = limits or DeliveryLimits(log=NEVER_OLD)
         store = MemoryLogStore(self.clock, self.limits.log)
-        engine = Engine(store, self.clock, self.scheduler, self.limits, Counters(), lambda: f"id{next(ids)}", finish)
+        engine = Engine(
+            store, self.clock, self.scheduler, self.limits, Counters(), lambda: f"id{next(ids)}", finish, no_chance
+        )
         self.projects = Projects(engine)
 
     def publish(self, project_id: str, body: bytes = b"{}") -> None:
