@@ -74,7 +74,7 @@ def test_an_image_is_built_for_the_processor_of_the_tasks_and_knows_what_it_is(
 
 
 def test_an_unknown_processor_builds_nothing() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(DeployError, match="CpuArchitecture is M68K; images are built for X86_64, ARM64"):
         image.build_command("docker", NAME, "M68K", "abc", NOW)
 
 
