@@ -48,3 +48,8 @@ async def test_a_batch_is_taken_at_both_maxima(port: Forwarder) -> None:
     assert sum(ready.size for ready in prepared) == port.batch_bytes_max
     answers = await port.send(Agent.DEV, prepared)
     assert [type(answer) for answer in answers] == [Accepted] * count
+
+
+async def test_a_queue_that_is_there_is_found(port: Forwarder) -> None:
+    for agent in Agent:
+        await port.check(agent)

@@ -244,14 +244,6 @@ async def test_a_queue_or_a_host_that_is_not_there(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("kind", ["memory", "sqs"])
-async def test_a_queue_that_is_there_is_found(kind: str, call: AwsCall, queue_url: str) -> None:
-    port: Forwarder = MemoryForwarder() if kind == "memory" else forwarder(queue_url, call)
-    for agent in Agent:
-        await port.check(agent)
-
-
-@pytest.mark.asyncio
 async def test_only_an_operator_can_help_a_queue_that_is_not_there(
     call: AwsCall, call_of: CallOf, queue_url: str
 ) -> None:
