@@ -1,10 +1,11 @@
-"""Work on its way to the agents' queues: bounded, batched, retried, and confirmed only once a queue has it.
+"""Tasks on their way to the agents' queues: limited in number, sent in batches, retried, and confirmed only once a
+queue has them.
 
 Tasks of one turn of the loop leave in one batch; while a batch is under way, further tasks gather. If a queue does not
-take a task, the gateway tries again with full jitter, until the task's deadline; but not if the queue says that the
-sender is at fault, nor if only an operator can end the fault. A retry carries the same message id.
+take a task, the gateway tries again with full jitter, until the task's deadline. It does not try again if the queue
+says that the sender is at fault, or if only an operator can end the fault. A retry carries the same message id.
 
-When the node starts, each queue is looked up once, so that a wrong setting is told before the first task needs it.
+When the node starts, it looks up each queue once, so that a wrong setting is reported before the first task needs it.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from websocket_handler.protocol.names import Agent
 from websocket_handler.telemetry.counters import Counters
 
 Forwarded = Callable[[str | CommandError], None]
-"""Called once: with the queue's receipt, or with why the work was not handed over."""
+"""Called once: with the queue's receipt, or with the reason why no queue took the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +33,24 @@ class ForwardLimits:
     """How much work may wait, and for how long."""
 
     waiting_messages: int = 10_000
-    """Tasks of one agent that wait or are under way; beyond it: `overloaded`."""
+    """How many tasks of one agent may wait or be under way. The answer to more of them is `overloaded`."""
     waiting_bytes: int = 16_777_216
     batches_under_way: int = 8
     timeout_s: float = 30.0
-    """How long a task is tried before its client gets `forward_failed`."""
+    """For how many seconds a task is tried before its client gets `forward_failed`."""
     attempt_timeout_s: float = 10.0
     backoff_base_s: float = 0.05
     backoff_max_s: float = 2.0
     receipts: int = 50_000
-    """Message ids whose receipt is remembered, so that a repeated forward is not a second task."""
+    """How many message ids keep their receipt, so that a repeated forward does not become a second task."""
     receipt_seconds: float = 300.0
     look_again_s: float = 10.0
-    """How often a queue that cannot be used is looked up again, so that it heals without a task."""
+    """How many seconds pass between two look-ups of a queue that cannot be used. So it heals without a task."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Receipt:
-    """What a message id stands for."""
+    """The answer to a message id that was forwarded before."""
 
     receipt: str
     data_digest: bytes
@@ -57,7 +58,7 @@ class _Receipt:
 
 
 class _WaitingTask:
-    """A task before its confirmation."""
+    """A task that waits for its confirmation."""
 
     __slots__ = ("data_digest", "deadline", "dones", "prepared", "started_at")
 
@@ -72,7 +73,7 @@ class _WaitingTask:
 
 
 class Forwarding:
-    """Takes tasks from clients and answers each exactly once."""
+    """Takes tasks from clients, and answers each of them exactly once."""
 
     def __init__(
         self, forwarder: Forwarder, clock: Clock, limits: ForwardLimits, counters: Counters, random: Random
@@ -85,8 +86,9 @@ class Forwarding:
         self._under_way: dict[tuple[str, str], _WaitingTask] = {}
 
     def forward(self, sender: str, task: ForwardTask, done: Forwarded) -> None:
-        """Hand a task over. `sender` is whose message ids these are: the same id of the same sender within the
-        window is the same task, and gets the first one's receipt. Raises CommandError when it is refused."""
+        """Hand a task over. `sender` is the user to whom the message id belongs. The same id of the same sender, within
+        the time that receipts are kept, is the same task and gets the same receipt. Raises CommandError if the task is
+        refused."""
         identity = (sender, f"{task.agent.value} {task.message_id}")
         digest = blake2b(task.data, digest_size=8).digest()
         known = self._receipts.get(identity)
@@ -115,17 +117,17 @@ class Forwarding:
 
     @property
     def is_settled(self) -> bool:
-        """True when every task was answered."""
+        """True if every task was answered."""
         return not self._under_way
 
     @property
     def waiting(self) -> dict[Agent, int]:
-        """Tasks that wait or are under way, by agent."""
+        """How many tasks wait or are under way, by agent."""
         return {agent: queue.count for agent, queue in self._queues.items()}
 
     def failure(self) -> str | None:
-        """Why forwards cannot be handed over at the moment, for `/ready`. One queue that an operator has to look at is
-        no reason: the other agents' work goes on."""
+        """Why no task can be handed over at the moment, for `/ready`; None if tasks can. If an operator has to mend a
+        single queue, that is no reason, because the tasks of the other agents go on."""
         queues = self._queues.items()
         faults = [f"{agent.value}: {queue.fault}" for agent, queue in queues if queue.fault and not queue.is_unusable]
         if all(queue.is_unusable for queue in self._queues.values()):
@@ -133,22 +135,23 @@ class Forwarding:
         return "; ".join(faults) or None
 
     def unknown(self) -> str | None:
-        """Which queues are being looked up for the first time, for `/ready`."""
+        """The queues that are being looked up for the first time, for `/ready`; None if there are none."""
         agents = [agent.value for agent, queue in self._queues.items() if queue.is_unknown]
         return f"not looked up yet: {', '.join(agents)}" if agents else None
 
     def unusable(self) -> list[str]:
-        """The queues that only an operator can make usable, and why."""
+        """The queues that only an operator can make usable, each with the reason."""
         return [f"{agent.value}: {queue.fault}" for agent, queue in self._queues.items() if queue.is_unusable]
 
     async def look_up(self) -> None:
-        """Look up every queue until it is known, and those that cannot be used again and again, until cancelled."""
+        """Look up every queue until it is known. Look up the queues that cannot be used again and again, until
+        cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for queue in self._queues.values():
                 tasks.create_task(queue.look_up())
 
     async def close(self) -> None:
-        """Stop at once: what is still waiting is answered with `forward_failed`."""
+        """Stop at once. Tasks that still wait are answered with `forward_failed`."""
         for queue in self._queues.values():
             await queue.close()
 
@@ -177,7 +180,7 @@ class _AgentQueue:
         self.count = 0
         self.fault: str | None = None
         self.is_unknown = False
-        """True from the first look until the queue answered, or said why only an operator can help."""
+        """True from the first look-up until the queue answered, or until it is known that only an operator can help."""
         self.is_unusable = False
         """True if only an operator can end the fault."""
         self._failures = 0
@@ -201,7 +204,8 @@ class _AgentQueue:
         return waiting
 
     def _start(self) -> None:
-        """Put what waits under way, as far as batches are free. While the queue fails, one batch probes it."""
+        """Start as many batches of waiting tasks as may be under way. While the queue fails, one batch at a time tries
+        it."""
         self._is_start_planned = False
         self._expire()
         keeps_order = self._forwarder.keeps_order(self._agent)
@@ -213,13 +217,13 @@ class _AgentQueue:
             task.add_done_callback(partial(self._ended, batch))
 
     def _expire(self) -> None:
-        """Answer those whose deadline passed while they waited."""
+        """Answer the tasks whose deadline passed while they waited."""
         now = self._clock.monotonic()
         while self._failures and self._waiting and self._waiting[0].deadline <= now:
             self._answer(self._waiting.popleft(), _failed("the queue does not answer"), "failed")
 
     def _ended(self, batch: Sequence[_WaitingTask], task: asyncio.Task[None]) -> None:
-        """Whatever ended the batch, even before it began: each of its tasks is answered, or waits again."""
+        """A batch has ended, for whatever reason. Each of its tasks is answered, or waits again."""
         self._batches.discard(task)
         fault = None if task.cancelled() else task.exception()
         if fault is not None:
@@ -241,11 +245,11 @@ class _AgentQueue:
         return batch
 
     async def _run(self, batch: list[_WaitingTask]) -> None:
-        """One attempt at a batch: each of its tasks is answered, or goes back to wait after a while."""
+        """Try a batch once. Each of its tasks is answered, or waits again after a while."""
         answers = await self._attempt(batch)
         retries = [waiting for waiting, answer in zip(batch, answers, strict=True) if self._is_open(waiting, answer)]
         if not retries:
-            if self.fault is None:  # a task whose time ran out says nothing good about the queue
+            if self.fault is None:  # a task whose time ran out does not prove that the queue works
                 self._failures = 0
             return
         self._counters.forward_retries += len(retries)
@@ -279,13 +283,13 @@ class _AgentQueue:
         """See `Forwarding.look_up`. Never ends."""
         self.is_unknown, failures = True, 0
         while True:
-            has_failed = self.fault is not None and (self.is_unusable or not self.count)  # else the tasks at work tell
+            has_failed = self.fault is not None and (self.is_unusable or not self.count)  # else the tasks tell
             if has_failed or self.is_unknown:
                 failures = 0 if await self._has_looked() else failures + 1
             await asyncio.sleep(self._backoff.delay_s(failures) if failures else self._limits.look_again_s)
 
     async def _has_looked(self) -> bool:
-        """Look the queue up. Returns False if the look failed, and nothing new is known."""
+        """Look the queue up. Returns False if the look-up failed and nothing new is known."""
         try:
             async with asyncio.timeout(self._limits.attempt_timeout_s):
                 await self._forwarder.check(self._agent)
@@ -296,7 +300,7 @@ class _AgentQueue:
         return True
 
     def _is_open(self, waiting: _WaitingTask, answer: Accepted | Refused | QueueUnusable) -> bool:
-        """Answer the task, or return True if it has to be tried again."""
+        """Answer the task. Returns True if it was not answered, and has to be tried again."""
         if isinstance(answer, Accepted):
             self._answer(waiting, answer.receipt, "confirmed")
         elif isinstance(answer, QueueUnusable):
@@ -321,7 +325,7 @@ class _AgentQueue:
             done(answer)
 
     def _answer_all(self, batch: Sequence[_WaitingTask], fault: CommandError) -> None:
-        """Answer those that were not answered yet."""
+        """Answer the tasks of a batch that were not answered yet."""
         for waiting in batch:
             if waiting.dones:
                 self._answer(waiting, fault, "failed")

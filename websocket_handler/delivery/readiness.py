@@ -37,5 +37,5 @@ class Readiness:
         return reasons
 
     def flaws(self) -> list[Reason]:
-        """What an operator should mend, and what is no reason to send clients elsewhere."""
+        """What an operator should mend, but what is no reason to send clients elsewhere."""
         return [Reason(name, text) for name, texts in self._flaws.items() for text in texts()]

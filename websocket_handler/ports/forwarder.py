@@ -37,8 +37,8 @@ class QueueUnavailable(Exception):
 
 
 class QueueUnusable(QueueUnavailable):
-    """Only an operator can end the fault: the queue does not exist, or must not be used. Nothing arrived. `code` is the
-    queue's word for it."""
+    """Only an operator can end the fault: the queue does not exist, or the gateway may not use it. Nothing arrived.
+    `code` is the queue's name for the fault."""
 
     def __init__(self, reason: str, code: str) -> None:
         super().__init__(reason)
@@ -75,6 +75,7 @@ class Forwarder(Protocol):
         ...
 
     async def check(self, agent: Agent) -> None:
-        """Look up if this agent's queue exists. Raises QueueUnusable if it does not, or may not be used, and
-        QueueUnavailable if nobody knows. Returns if nobody permits the look, too: then the first task tells."""
+        """Look up if this agent's queue exists. Raises QueueUnusable if it does not exist or may not be used, and
+        QueueUnavailable if nobody knows. If the look-up itself is not permitted, it returns, and the first task finds
+        out."""
         ...

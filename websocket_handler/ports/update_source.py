@@ -24,7 +24,7 @@ class SourceUnavailable(Exception):
 
 
 class SourceUnusable(SourceUnavailable):
-    """Only an operator can end the fault: the queue does not exist, or must not be used."""
+    """Only an operator can end the fault: the queue does not exist, or the gateway may not use it."""
 
 
 class UpdateSource(Protocol):
@@ -34,8 +34,8 @@ class UpdateSource(Protocol):
     """Its name in the answer of `/ready`."""
 
     is_ordered: bool
-    """True if messages that belong together come in the order in which they were sent, each only after the one before
-    it was deleted; otherwise they come in any order."""
+    """True if messages that belong together come in the order in which they were sent, each one only after the one
+    before it was deleted. Otherwise they come in any order."""
 
     batch_messages_max: int
     """How many messages one `delete` or `extend` may name."""
@@ -49,7 +49,7 @@ class UpdateSource(Protocol):
 
     async def receive(self) -> Sequence[Update]:
         """Wait for messages, for some seconds at most. Raises SourceUnavailable, and SourceUnusable if only an operator
-        can end the fault. So do the others."""
+        can end the fault. `delete` and `extend` raise the same errors."""
         ...
 
     async def delete(self, handles: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
-"""The queues and tables that settings name: which of them only an operator can make usable again.
+"""The queues and tables that settings name, and which of them only an operator can make usable again.
 
-The log tells it when it happens, reminds of it once a minute while it is asked for, and tells when it is over.
+The log reports it when it happens, repeats it once a minute while the resource is in use, and reports when it is over.
 """
 
 from collections.abc import Callable
@@ -12,19 +12,20 @@ from websocket_handler.telemetry.log import EventLog
 
 REMINDER_S: Final = 60.0
 BURST: Final = 3.0
-"""So many lines a resource that changes to and fro may have at once; then one each REMINDER_S."""
+"""How many lines a resource whose state changes again and again may write at once. After that it may write one each
+REMINDER_S."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One queue or table. `setting` is the variable that names it; several if they name the same one."""
+    """One queue or table. `setting` is the variable that names it, or the variables if several do."""
 
     setting: str
     name: str
 
     @property
     def subject(self) -> str:
-        """How errors name it."""
+        """Its name in error texts."""
         return f"{self.setting}={self.name}"
 
 
@@ -36,12 +37,12 @@ class _State:
     faults: dict[str, str] = field(default_factory=dict)
     """Why it cannot be used, by operation."""
     told_at: float | None = None
-    """When the last line said that it cannot be used; None if no line did since it could."""
+    """When a line last said that it cannot be used; None if no line has said so since it last worked."""
     left_out: int = 0
 
 
 class Resources:
-    """Notes what calls say about each resource. `now` gives monotonic seconds."""
+    """Notes what calls find out about each resource. `now` gives monotonic seconds."""
 
     def __init__(self, log: EventLog, now: Callable[[], float]) -> None:
         self._log = log
@@ -54,7 +55,7 @@ class Resources:
         return sum(1 for state in self._states.values() if state.faults)
 
     def failed(self, resource: Resource, operation: str, code: str, reason: str) -> None:
-        """An operation failed, and only an operator can change that."""
+        """Note that an operation failed, and that only an operator can change that."""
         now = self._now()
         state = self._states.get(resource)
         if state is None:
@@ -78,7 +79,7 @@ class Resources:
         )
 
     def worked(self, resource: Resource, operation: str) -> None:
-        """An operation worked."""
+        """Note that an operation worked."""
         state = self._states.get(resource)
         if state is None or state.faults.pop(operation, None) is None or state.faults:
             return
