@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
-from tests.first_run.shell import Shell
+from tests.first_run.shell import TIMEOUT_S, Shell
 from tests.support.demo_process import started_demo
 from tests.support.gateway import Gateway
 from tests.support.links import PythonLink, open_client
@@ -29,7 +29,7 @@ def demo(command: str, shell: Shell) -> Iterator[None]:
     with started_demo(
         command=["bash", "-c", f"exec {command}"], folder=shell.folder, settings=shell.environment
     ) as made:
-        made.wait_until_it_runs()
+        made.wait_until_it_runs(TIMEOUT_S)  # it installs packages first
         print(f"\n{command}: runs after {time.monotonic() - began_at:.0f} s")  # noqa: T201 - for people
         expect_compiled_loop(made.wait_for(r"node\.listening.*$")[0])
         shell.paste(made.exports)

@@ -31,6 +31,8 @@ PRINTS: Final = {
 """What shows that a command did more than end with exit code 0."""
 EMULATED: Final = {"docs/updates.md"}
 """Documents for people whose gateway runs already: the queues are there."""
+FOR_FIFO: Final = "--message-deduplication-id"
+"""A command with this option is for people whose updates queue is a FIFO queue."""
 AWS_CLI: Final = ROOT / ".venv-aws-cli" / "bin" / "aws"
 
 
@@ -97,6 +99,9 @@ def test_every_command_works_as_written(
                     running.close()
                 if command == "python server.py":
                     shell.environment.update({name: value for name, value in settings.items() if name[:4] == "AWS_"})
+                if FOR_FIFO in command:
+                    fifo = create_resources(emulator.url, fifo=True)
+                    shell.environment["SQS_QUEUE_URL_UPDATES"] = fifo["SQS_QUEUE_URL_UPDATES"]
                 if command in SERVERS:
                     running.enter_context(SERVERS[command](typed, shell))
                 else:

@@ -48,20 +48,20 @@ class DemoProcess:
         with self._changed:
             return self._text
 
-    def wait_for(self, pattern: str, count: int = 1) -> re.Match[str]:
+    def wait_for(self, pattern: str, count: int = 1, timeout_s: float = PATIENCE_S) -> re.Match[str]:
         """Wait for the match number `count` of a pattern in its output. Raises AssertionError."""
 
         def found() -> list[re.Match[str]]:
             return list(re.finditer(pattern, self._text, re.MULTILINE))
 
         with self._changed:
-            self._changed.wait_for(lambda: len(found()) >= count or self._is_over, PATIENCE_S)
+            self._changed.wait_for(lambda: len(found()) >= count or self._is_over, timeout_s)
             assert len(found()) >= count, f"not {count} times {pattern!r} in: {self._text}"
             return found()[count - 1]
 
-    def wait_until_it_runs(self) -> None:
+    def wait_until_it_runs(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until it prints that it runs."""
-        self.wait_for(WELCOME_ENDS)
+        self.wait_for(WELCOME_ENDS, timeout_s=timeout_s)
 
     @property
     def pids(self) -> dict[str, int]:
