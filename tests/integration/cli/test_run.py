@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -104,6 +104,16 @@ def test_a_token_that_cannot_be_made_is_told(arguments: list[str]) -> None:
     assert done.stderr
 
 
+@pytest.fixture
+def heeded_sigint() -> Iterator[None]:
+    """Processes that a test starts heed SIGINT. A shell without job control lets what it starts with `&` ignore it, and
+    every process passes that on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_sigint")
 @pytest.mark.parametrize("command", ["doctor", "deploy prod --image-tag x"])
 def test_ctrl_c_ends_a_command_at_once(command: str) -> None:
     """While it waits for an AWS that does not answer."""
