@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
+from math import inf
 from typing import Any
 
 from tests.simulation import planted_doors, planted_order, planted_updates
@@ -17,10 +18,12 @@ from websocket_handler.delivery.node import Confirmed, Node
 from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.keys import KeyWindow
 from websocket_handler.hub.log import ProjectLog, Start
+from websocket_handler.logs.batch import Batch
 from websocket_handler.logs.fan_out import FanOut
-from websocket_handler.logs.journal import Journal
+from websocket_handler.logs.local_log import LocalLog
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Reader
+from websocket_handler.logs.store_call import StoreCall
 from websocket_handler.ports.forwarder import Accepted, QueueUnavailable
 from websocket_handler.ports.log_store import Behind, Committed
 from websocket_handler.protocol.messages import Position
@@ -53,12 +56,12 @@ def planted(name: str, plants: Mapping[str, Callable[[], list[Patch]]] = PLANTS)
 
 @_plant
 def a_lost_race_counts_as_won() -> list[Patch]:
-    answered: Any = Journal._answered
+    appended: Any = StoreCall._appended
 
     def changed(self: Any, segment: Any, answer: Any) -> None:
-        answered(self, segment, Committed() if isinstance(answer, Behind) else answer)
+        appended(self, segment, Committed() if isinstance(answer, Behind) else answer)
 
-    return [(Journal, "_answered", changed)]
+    return [(StoreCall, "_appended", changed)]
 
 
 @_plant
@@ -75,15 +78,16 @@ def a_write_without_its_condition() -> list[Patch]:
 
 @_plant
 def confirmed_before_the_commit() -> list[Patch]:
-    append: Any = Journal._append
+    append: Any = StoreCall.append
 
     def changed(self: Any, batch: Any) -> None:
-        for offset, waiting in enumerate(batch, self.log.head + 1):
-            waiting.answer(Position(self.log.epoch, offset))
+        log = self._local.log
+        for offset, waiting in enumerate(batch, log.head + 1):
+            waiting.answer(Position(log.epoch, offset))
             waiting._done = _ignore
         append(self, batch)
 
-    return [(Journal, "_append", changed)]
+    return [(StoreCall, "append", changed)]
 
 
 @_plant
@@ -199,41 +203,40 @@ def the_ring_is_never_trimmed() -> list[Patch]:
 
 @_plant
 def keys_are_forgotten_by_a_restart() -> list[Patch]:
-    adopt: Any = Journal._adopt
+    adopt: Any = LocalLog.adopt
 
     def changed(self: Any, tail: Any) -> None:
-        keys, self._keys = self._keys, KeyWindow(0, 0.0)
         adopt(self, tail)
-        self._keys = keys
+        self._keys.expire(inf)
 
-    return [(Journal, "_adopt", changed)]
+    return [(LocalLog, "adopt", changed)]
 
 
 @_plant
 def keys_of_other_nodes_are_not_noted() -> list[Patch]:
-    merge: Any = Journal._merge
+    read: Any = StoreCall._read
 
     def changed(self: Any, ours: Any, tail: Any) -> None:
-        keys, self._keys = self._keys, KeyWindow(0, 0.0)
-        merge(self, ours, tail)
-        self._keys = keys
+        keys, self._local._keys = self._local._keys, KeyWindow(0, 0.0)
+        read(self, ours, tail)
+        self._local._keys = keys
 
-    return [(Journal, "_merge", changed)]
+    return [(StoreCall, "_read", changed)]
 
 
 @_plant
 def an_ambiguous_write_is_appended_again() -> list[Patch]:
-    merge: Any = Journal._merge
+    read: Any = StoreCall._read
 
-    def changed(self: Any, ours: Any, tail: Any) -> None:
-        merge(self, None, tail)
+    def changed(self: Any, _ours: Any, tail: Any) -> None:
+        read(self, None, tail)
 
     put: Any = DynamoDbLogStore._put
 
     async def put_changed(self: Any, project_id: str, segment: Any, ttl: int) -> Any:
         return await put(self, project_id, _Nameless(segment), ttl)
 
-    return [(Journal, "_merge", changed), (DynamoDbLogStore, "_put", put_changed)]
+    return [(StoreCall, "_read", changed), (DynamoDbLogStore, "_put", put_changed)]
 
 
 class _Nameless:
@@ -250,7 +253,7 @@ class _Nameless:
 
 @_plant
 def an_epoch_is_used_again_after_a_loss() -> list[Patch]:
-    adopt: Any = Journal._adopt
+    adopt: Any = LocalLog.adopt
 
     def changed(self: Any, tail: Any) -> None:
         adopt(self, tail)
@@ -258,7 +261,7 @@ def an_epoch_is_used_again_after_a_loss() -> list[Patch]:
             self.log.epoch = "epoch"
             self._observer.replaced(self.log.position, self.log.beginning)
 
-    return [(Journal, "_adopt", changed)]
+    return [(LocalLog, "adopt", changed)]
 
 
 @_plant
@@ -342,12 +345,11 @@ def unsubscribing_leaves_the_cursor() -> list[Patch]:
 
 @_plant
 def an_outage_answers_nobody() -> list[Patch]:
-    def changed(self: Any, fault: Any) -> None:
-        self._appending = []
-        self.queue.take_all()
-        self._when_known.tell(lambda: self._unavailable(fault))
+    def changed(self: Any, _fault: Any) -> None:
+        self._take()
+        self._queue.take_all()
 
-    return [(Journal, "_refuse_all", changed)]
+    return [(Batch, "refuse_all", changed)]
 
 
 def _ignore(*_: Any) -> None:

@@ -10,11 +10,12 @@ from websocket_handler.adapters.overload.gate import Gate
 from websocket_handler.adapters.overload.limit import AdaptiveLimit
 from websocket_handler.adapters.overload.queue import Rank
 from websocket_handler.delivery import follower
-from websocket_handler.logs import journal, reader
-from websocket_handler.logs.journal import Journal, State
+from websocket_handler.logs import reader, store_call
+from websocket_handler.logs.journal import Journal
 from websocket_handler.logs.known import WhenKnown
 from websocket_handler.logs.refusals import store_unavailable
 from websocket_handler.logs.shared_reads import SharedReads, Waiter
+from websocket_handler.logs.store_call import State
 from websocket_handler.ports.log_store import always
 
 Build = Callable[[], list[Patch]]
@@ -136,7 +137,7 @@ def everybody_is_told_the_same_moment() -> list[Patch]:
     def changed(answer: Any, _chance: Any) -> Any:
         return store_unavailable(answer, lambda: 0.5)
 
-    return [(journal, "store_unavailable", changed), (reader, "store_unavailable", changed)]
+    return [(store_call, "store_unavailable", changed), (reader, "store_unavailable", changed)]
 
 
 @_plant("many")
@@ -149,8 +150,8 @@ def every_client_opens_the_log() -> list[Patch]:
     when_known: Any = Journal.when_known
 
     def changed(self: Any, callback: Any, is_wanted: Any = always) -> None:
-        if self.state is State.OPENING:
-            self._engine.store.open(self.project_id, lambda _tail: None)
+        if self.call.state is State.OPENING:
+            self._engine.store.open(self.call._project_id, lambda _tail: None)
         when_known(self, callback, is_wanted)
 
     return [(Journal, "when_known", changed)]

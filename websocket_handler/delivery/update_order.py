@@ -159,7 +159,7 @@ class UpdateOrder:
 
     def _logged(self, project_id: str, producer: str) -> int:
         journal = self._journal(project_id)
-        return NONE_YET if journal is None else journal.producers.last(producer)
+        return NONE_YET if journal is None else journal.local.producers.last(producer)
 
     def _read_on(self) -> None:
         """Read what other nodes may have written: it may include the missing updates."""
@@ -171,7 +171,7 @@ class UpdateOrder:
         due = [(read.due_at, project_id) for project_id, read in self._reads.items() if read.due_at <= now]
         for _, project_id in sorted(due)[:READS_PER_LOOK_MAX]:
             journal, read = self._journal(project_id), self._reads.get(project_id)
-            if journal is not None and read is not None and journal.looks_begun == journal.looks_ended:
+            if journal is not None and read is not None and journal.call.looks_begun == journal.call.looks_ended:
                 read.pause_s = min(2 * read.pause_s, READ_INTERVAL_MAX_S)
                 read.due_at = now + read.pause_s
                 journal.refresh(lambda _fault: self._advance())
@@ -203,7 +203,7 @@ class UpdateOrder:
     def _count_behind(self, update: ReadUpdate) -> None:
         publication = update.publication
         journal = self._journal(publication.project_id)
-        is_known = journal is not None and journal.has_key(publication.key)
+        is_known = journal is not None and journal.local.has_key(publication.key)
         if is_known or (publication.project_id, publication.key) in self._under_way:
             self._counters.numbered_updates["double"] += 1
             return

@@ -30,8 +30,9 @@ class WhenKnown:
         """True if anybody still waits."""
         return any(is_wanted() for _, is_wanted in self._waiting)
 
-    def tell(self, fault: Callable[[], CommandError | None]) -> None:
-        """Answer everyone who waits now, each with its own fault or with None."""
+    def take(self) -> list[Known]:
+        """Those who wait now. They wait no longer, and have to be told."""
+        if not self._waiting:
+            return []
         waiting, self._waiting = self._waiting, []
-        for callback, _ in waiting:
-            callback(fault())
+        return [callback for callback, _ in waiting]

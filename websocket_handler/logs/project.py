@@ -22,7 +22,7 @@ class Project:
         self.project_id = project_id
         self.used_at = engine.clock.monotonic()
         self.journal = Journal(project_id, engine, self)
-        self.reader = Reader(self.journal, engine)
+        self.reader = Reader(project_id, self.journal, engine)
         self.fan_out = FanOut(project_id, self.reader, engine)
         self.feeds: dict[Feed, None] = {}
         self.journal.open()

@@ -10,7 +10,7 @@ from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.journal import Journal
 from websocket_handler.logs.page import Page, moved_to, page_in, page_of
 from websocket_handler.logs.refusals import store_unavailable
-from websocket_handler.logs.shared_reads import IsWanted
+from websocket_handler.logs.shared_reads import IsWanted, SharedReads
 from websocket_handler.ports.log_store import Tail, Unavailable, always
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
@@ -22,11 +22,13 @@ Paged = Callable[[Page | CommandError], None]
 class Reader:
     """Reads one project's log. It writes nothing."""
 
-    __slots__ = ("_engine", "_journal")
+    __slots__ = ("_engine", "_journal", "_reads")
 
-    def __init__(self, journal: Journal, engine: Engine) -> None:
+    def __init__(self, project_id: str, journal: Journal, engine: Engine) -> None:
         self._journal = journal
         self._engine = engine
+        self._reads = SharedReads(project_id, engine.store, journal.local.saw)
+        """What is read for those who are further back than memory; lives as long as the reader."""
 
     # Positions
 
@@ -63,11 +65,11 @@ class Reader:
         follows it.
         """
         journal = self._journal
-        asked = journal.looks_begun
+        asked = journal.call.looks_begun
 
         def looked(before: Position, fault: CommandError | None) -> None:
             now = journal.log.position
-            may_go_on = journal.looks_ended <= asked or (now != before and now.offset < offset)
+            may_go_on = journal.call.looks_ended <= asked or (now != before and now.offset < offset)
             if fault is None and may_go_on and self._may_be_ahead(epoch, offset):
                 journal.refresh(partial(looked, now))
             else:
@@ -105,7 +107,7 @@ class Reader:
             else:
                 done(Start(self._floor_after(start.offset, tail), recovered=since is None))
 
-        self._journal.reads.read(start.offset, log.epoch, verified, is_wanted)
+        self._reads.read(start.offset, log.epoch, verified, is_wanted)
 
     def _is_beginning(self, since: Position) -> bool:
         """True if `since` is the position before the first publication of an epoch under which nothing was ever
@@ -148,7 +150,7 @@ class Reader:
             else:  # the store may be ahead: this node delivers its own newest segment once it is confirmed
                 done(found.until(log.head))
 
-        self._journal.reads.read(after, self.epoch, answered, is_wanted)
+        self._reads.read(after, self.epoch, answered, is_wanted)
 
     def page(
         self,

@@ -67,6 +67,6 @@ def test_more_logs_than_an_interval_has_room_for_take_turns() -> None:
         follower.follow()
         while store.reads:
             store.answer_read(tail(4, 3))
-    looks = [project.journal.looks_begun for project in desk.node.projects]
+    looks = [project.journal.call.looks_begun for project in desk.node.projects]
     assert sum(looks) == 2 * READS_PER_INTERVAL_MAX
     assert min(looks) == 1

@@ -10,7 +10,7 @@ from tests.support.doubles import (
     segment,
     tail,
 )
-from websocket_handler.logs.journal import RACES_MAX
+from websocket_handler.logs.batch import RACES_MAX
 from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, TooLarge
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.support.doubles import DOWN, Bench, client_of, code_of, opened, tail
 from websocket_handler.hub.log import Start
-from websocket_handler.logs.journal import State
+from websocket_handler.logs.store_call import State
 from websocket_handler.ports.log_store import Behind, Committed, Tail
 from websocket_handler.protocol.codes import ErrorCode
 from websocket_handler.protocol.messages import Position
@@ -143,7 +143,7 @@ def test_who_gave_way_to_publications_that_were_nothing_new_is_answered() -> Non
     again = bench.publish(key="k")
     _, places = bench.follow(since=Position("e", 5))
     bench.hand.answer_read(Tail("e", 4, 0, ()))
-    assert bench.project.journal.state is State.READY
+    assert bench.project.journal.call.state is State.READY
     assert bench.hand.reads == [], "what waits to be written is first"
     bench.scheduler.settle()
     assert again == [Position("e", 4)]

@@ -1,0 +1,92 @@
+"""A project's log as this node knows it. Nothing else on the node changes its epoch, its head and its floor."""
+
+from collections.abc import Sequence
+
+from websocket_handler.hub.epochs import begin_epoch
+from websocket_handler.hub.keys import KeyWindow
+from websocket_handler.hub.log import ProjectLog, Publication
+from websocket_handler.hub.producers import Producers
+from websocket_handler.logs.engine import Engine
+from websocket_handler.logs.observer import Observer
+from websocket_handler.logs.page import entries_after, page_of
+from websocket_handler.logs.queue import Waiting, without_known
+from websocket_handler.ports.log_store import Segment, Tail, Unavailable
+from websocket_handler.protocol.ordinal import MARK
+
+
+class LocalLog:
+    """The newest entries of a log, its idempotency keys, and whom to tell what happens to it."""
+
+    __slots__ = ("_engine", "_keys", "_observer", "log", "producers")
+
+    def __init__(self, engine: Engine, observer: Observer) -> None:
+        self.log = ProjectLog("", 0, engine.limits.log)
+        """Epoch, head, floor, and the newest entries; another object after every opening."""
+        self._keys = KeyWindow(engine.limits.key_count, engine.limits.key_seconds)
+        """The idempotency keys of this epoch; another object after every opening."""
+        self.producers = Producers(engine.limits.producers)
+        """How far each producer's publications have come, whoever wrote them; it outlives an epoch."""
+        self._engine = engine
+        self._observer = observer
+
+    def adopt(self, tail: Tail) -> None:
+        """Take over the log as the store has it: for the first time, or in place of another one."""
+        engine, limits = self._engine, self._engine.limits
+        if self.log.epoch:
+            engine.counters.subscription_resets += 1
+        first = tail.segments[0].first if tail.segments else tail.head + 1
+        epoch = tail.epoch or begin_epoch(engine.clock.wall(), engine.new_id())
+        self.log = ProjectLog(epoch, first - 1, limits.log)
+        self.log.floor = tail.floor
+        self._keys = KeyWindow(limits.key_count, limits.key_seconds)
+        for segment in tail.segments:
+            self._extend(entries_after(segment, self.log.head))
+        self._observer.replaced(self.log.position, self.log.beginning)
+
+    def take_in(self, entries: Sequence[Publication]) -> None:
+        """These entries continue the log: note them, and tell the observer."""
+        before = self.log.head
+        self._extend(entries)
+        self._observer.appended(page_of(self.log.epoch, before, entries))
+
+    def _extend(self, entries: Sequence[Publication]) -> None:
+        for entry in entries:
+            if entry.key:
+                self._keys.remember(entry.key, entry.digest, entry.offset, entry.published_at)
+                if MARK in entry.key:
+                    self.producers.note(entry.key)
+        self.log.extend(entries, self._engine.clock.wall())
+
+    def saw(self, tail: Tail | Unavailable) -> None:
+        """Somebody looked at the store: the log may have lost its beginning."""
+        if isinstance(tail, Tail) and tail.epoch == self.log.epoch:
+            self.log.floor = max(self.log.floor, tail.floor)
+
+    def goes_on_in(self, tail: Tail) -> bool:
+        """True if what was read continues this log without a hole."""
+        if tail.epoch is None and not self.log.head:
+            return True  # our epoch is in the store only after our first write
+        is_continued = not tail.segments or tail.segments[0].first <= self.log.head + 1
+        return tail.epoch == self.log.epoch and tail.floor <= self.log.head and is_continued
+
+    # What will be written
+
+    def has_key(self, key: str) -> bool:
+        """True if the log holds a publication with this idempotency key, as long as keys are remembered."""
+        return self._keys.holds(key, self._engine.clock.wall())
+
+    def without_known(self, batch: Sequence[Waiting]) -> list[Waiting]:
+        """Those of a batch that have to be written. The others are answered: they are in the log already."""
+        return without_known(batch, self._keys, self.log.epoch, self._engine.clock.wall())
+
+    def next_segment(self, batch: Sequence[Waiting]) -> Segment:
+        """The segment that continues the log with a batch."""
+        now, finish = self._engine.clock.wall(), self._engine.finish
+        now_ms = round(now * 1000)
+        first = self.log.head + 1
+        records: list[Publication] = []
+        for offset, waiting in enumerate(batch, first):
+            publication = waiting.publication
+            payload = finish(publication, offset, now_ms)
+            records.append(Publication(payload, now, publication.key, publication.digest, offset))
+        return Segment(self.log.epoch, first, self._engine.new_id(), records)
