@@ -38,6 +38,8 @@ def ordinal_in(fields: Mapping[str, object]) -> Ordinal | None:
         raise CommandError(
             ErrorCode.INVALID_FIELD, "producer, beside sequence, has 1 to 100 characters of A-Z a-z 0-9 . _ : -"
         )
+    if isinstance(sequence, float) and sequence.is_integer():  # 7.0 is an integer in JSON Schema, and some languages
+        sequence = int(sequence)  # have no other numbers
     if not isinstance(sequence, int) or isinstance(sequence, bool) or not 0 <= sequence <= SEQUENCE_MAX:
         raise CommandError(
             ErrorCode.INVALID_FIELD, f"sequence, beside producer, is an integer from 0 to {SEQUENCE_MAX}"

@@ -29,12 +29,19 @@ def test_a_producer_has_the_form_of_a_name(producer: object) -> None:
     assert "producer" in caught.value.message
 
 
-@pytest.mark.parametrize("sequence", [-1, SEQUENCE_MAX + 1, 1.0, 1e300, "1", None, True, ()])
+@pytest.mark.parametrize(
+    "sequence", [-1, SEQUENCE_MAX + 1, 1.5, 1e300, float("inf"), float("nan"), "1", None, True, ()]
+)
 def test_a_sequence_is_an_integer_that_every_client_can_tell_apart(sequence: object) -> None:
     with pytest.raises(CommandError) as caught:
         ordinal_in({"producer": "a", "sequence": sequence})
     assert caught.value.code is ErrorCode.INVALID_FIELD
     assert "sequence" in caught.value.message
+
+
+def test_a_sequence_may_be_written_as_languages_write_it_that_have_floats_only() -> None:
+    assert ordinal_in({"producer": "a", "sequence": 7.0}) == Ordinal("a", 7)
+    assert ordinal_in({"producer": "a", "sequence": float(SEQUENCE_MAX)}) == Ordinal("a", SEQUENCE_MAX)
 
 
 def test_the_key_of_an_ordinal_is_read_back_and_is_nobodys_own_key() -> None:

@@ -149,6 +149,7 @@ async def test_a_log_that_does_not_get_its_turn_is_unavailable_with_a_hint_and_t
     table = store.table(gate=gate(wait_max_s=2.0))
     log = DynamoDbLogStore(table, asyncio.get_running_loop().create_task, SteeredClock(loop_time))
     answers: list[Tail | Unavailable] = []
+    known = log.failure()
     holding = asyncio.create_task(hold(table, 3.0))
     await settle()
     log.open("p", answers.append)
@@ -156,12 +157,13 @@ async def test_a_log_that_does_not_get_its_turn_is_unavailable_with_a_hint_and_t
     (answer,) = answers
     assert isinstance(answer, Unavailable)
     assert (answer.retry_after_s, answer.is_unwanted) == (RETRY_AFTER_S_MIN, False)
-    assert log.failure() is None
+    assert log.failure() == known
     assert store.calls == []
     await holding
     log.open("p", answers.append)
     await asyncio.sleep(1.0)
     assert answers[1:] == [Tail(None, 0, 0, ())]
+    assert log.failure() is None
 
 
 @in_virtual_time
