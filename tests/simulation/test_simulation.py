@@ -29,7 +29,7 @@ RARE = {
     "a node that goes away publishes what waits": 31,
     "a number is no key": 1,
     "a cursor overtakes the commit": 4,
-    "the last words of a node are missed": 113,
+    "the last words of a node are missed": 849,
     "a second subscription is confirmed too early": 52,
     "a ticket survives its user's revocation": 124,
 }
