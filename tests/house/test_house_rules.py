@@ -83,6 +83,13 @@ def test_the_rule_about_whether_finds_definitions_only() -> None:
         assert not EXPLAINED_BY_WHETHER.search(text), text
 
 
+def test_each_decision_has_a_number_of_its_own() -> None:
+    decisions = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    titles = [decision.read_text(encoding="utf-8").split(".", 1)[0] for decision in decisions]
+    assert titles == [f"# {number}" for number in range(1, len(decisions) + 1)]
+    assert [decision.name[:5] for decision in decisions] == [f"{number:04}-" for number in range(1, len(decisions) + 1)]
+
+
 def test_links_of_the_documents_lead_somewhere() -> None:
     links = [(path, target) for path in kept(".md") for target in LINK.findall(path.read_text())]
     inner = [(path, target) for path, target in links if "://" not in target and not target.startswith("mailto:")]

@@ -3,7 +3,7 @@
 A store that has too much to do answers later and later. An answer that comes after its caller gave up is useless, and
 the caller's next try is one call more. So the limit follows the latency: it grows by one with every round of calls that
 were answered in time, and shrinks by a third when one was not (additive increase, multiplicative decrease).
-docs/decisions/0021-overload.md compares this rule with others.
+docs/decisions/0023-overload.md compares this rule with others.
 """
 
 from dataclasses import dataclass
