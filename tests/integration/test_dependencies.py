@@ -33,11 +33,12 @@ async def test_a_table_that_is_missing_at_the_start_is_reported_and_heals(
     with closing(emulator.client("dynamodb")) as dynamodb:
         dynamodb.delete_table(TableName=TABLE_NAME)
     async with off_loop(started_gateway(settings)) as gateway:
-        reasons = await wait_until_not_ready(gateway)
+        await wait_until_not_ready(gateway)
         assert gateway.get("/health") == (200, b"OK")
         client, project_id = await open_on(gateway), new_project()
         refused = await client.request("publish", project_id=project_id, message={})
         pong = await client.request("ping")
+        reasons = await wait_until_not_ready(gateway)  # the refused publication has looked the table up
         create_resources(emulator.url)
         await asyncio.to_thread(gateway.wait_until_ready)
         confirmed = await client.publish(project_id, {})

@@ -32,6 +32,7 @@ RARE = {
     "the last words of a node are missed": 849,
     "a second subscription is confirmed too early": 52,
     "a ticket survives its user's revocation": 124,
+    "a draining node hands nobody over": 435,
 }
 """For bugs that the first schedule does not show: the first seed that shows it. The search begins there."""
 
