@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +56,7 @@ def modules_of(paths: list[Path], root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in paths if path.name != "__init__.py" or has_code(path)]
 
 
+@cache
 def mirrored(module: str, level: str) -> str:
     """Where a module's tests stand: `websocket_handler/a/b.py` has `tests/unit/a/test_b.py`. Underscores around a name
     are left out."""
@@ -64,7 +66,7 @@ def mirrored(module: str, level: str) -> str:
 
 def is_test_of(test: str, module: str) -> bool:
     """True if a file of tests is a module's own (`test_b.py`), or one more of them (`test_b_size.py`)."""
-    own = mirrored(module, Path(test).parts[1]).removesuffix(".py")
+    own = mirrored(module, test.split("/")[1]).removesuffix(".py")
     return test == f"{own}.py" or (test.startswith(f"{own}_") and "/" not in test.removeprefix(own))
 
 
