@@ -4,14 +4,13 @@ another server of this machine serves."""
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 import pytest
-import pytest_asyncio
 
-from tests.e2e.browser import Browser, Page
+from tests.e2e.browser import Page
 from tests.support.documents import blocks
 from tests.support.gateway import Gateway
 
@@ -53,15 +52,6 @@ def own_page() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_address[1]}/"
         server.shutdown()
         thread.join()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A new tab that breaks no policy and throws nothing."""
-    page = await browser.new_page()
-    yield page
-    assert page.problems == []
-    await page.call("Page.close")
 
 
 @pytest.mark.parametrize("where", ["http://127.0.0.1:{port}/", "http://localhost:{port}/", "{own_page}"])

@@ -145,9 +145,9 @@ def test_the_image_and_the_task_agree() -> None:
     assert re.search(r"^USER 10001:10001$", dockerfile, re.MULTILINE)
     assert 'User: "10001:10001"' in template
     assert re.search(r"^EXPOSE 8080$", dockerfile, re.MULTILINE)
-    check = "import socket; socket.create_connection(('127.0.0.1', 8080), 3).close()"
-    assert check in dockerfile
-    assert check in template
+    check = "socket.create_connection(('127.0.0.1', {}), 3).close()"
+    assert "or 8080; " + check.format("int(port)") in dockerfile
+    assert "import socket; " + check.format(8080) in template
     assert "--interval=30s --timeout=5s" in dockerfile
 
 

@@ -14,6 +14,7 @@ from websocket_handler.hub.log import LogLimits, Publication, Start
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.project import Project
+from websocket_handler.ports.clock import Clock, Scheduler
 from websocket_handler.ports.log_store import (
     Behind,
     Committed,
@@ -258,6 +259,22 @@ def client_of(connection: Connection) -> Client:
 Answer = Position | CommandError
 
 
+def engine_over(
+    store: LogStore,
+    clock: Clock,
+    scheduler: Scheduler,
+    limits: DeliveryLimits,
+    counters: Counters,
+    *,
+    are_resets_told: bool = True,
+) -> Engine:
+    """An engine whose ids are `id1`, `id2` and so on, and that leaves nothing to chance."""
+    ids = count(1)
+    return Engine(
+        store, clock, scheduler, limits, counters, lambda: f"id{next(ids)}", finish, no_chance, are_resets_told
+    )
+
+
 @dataclass
 class Bench:
     """One project, and the parts that it needs."""
@@ -270,18 +287,9 @@ class Bench:
         self.clock = SteeredClock(wall=WALL)
         self.scheduler = HandScheduler(self.clock)
         self.counters = Counters()
-        self.ids = count(1)
         self.answers: list[Answer] = []
-        self.engine = Engine(
-            self.store,
-            self.clock,
-            self.scheduler,
-            self.limits,
-            self.counters,
-            lambda: f"id{next(self.ids)}",
-            finish,
-            no_chance,
-            self.are_resets_told,
+        self.engine = engine_over(
+            self.store, self.clock, self.scheduler, self.limits, self.counters, are_resets_told=self.are_resets_told
         )
         self.project = Project("p", self.engine)
 

@@ -12,19 +12,18 @@ from tests.support.doubles import (
     WALL,
     HandScheduler,
     connect,
-    no_chance,
+    engine_over,
 )
 from tests.support.observers import NotedConnections
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.observer import ConnectionObserver
-from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position, Subscribe
-from websocket_handler.protocol.publication import finish, read_object
+from websocket_handler.protocol.publication import read_object
 from websocket_handler.telemetry.counters import Counters
 
 
@@ -41,17 +40,7 @@ class Desk:
         self.scheduler = HandScheduler(self.clock)
         self.limits = limits or DeliveryLimits(log=NEVER_OLD)
         self.store = store or MemoryLogStore(self.clock, NEVER_OLD)
-        ids = iter(range(1, 1_000_000))
-        self.engine = Engine(
-            self.store,
-            self.clock,
-            self.scheduler,
-            self.limits,
-            Counters(),
-            lambda: f"id{next(ids)}",
-            finish,
-            no_chance,
-        )
+        self.engine = engine_over(self.store, self.clock, self.scheduler, self.limits, Counters())
         self.noted = NotedConnections()
         self.node = Node(self.engine, MemoryLogStore(self.clock, NEVER_OLD), observer or self.noted)
 

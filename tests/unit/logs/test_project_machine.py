@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.clock import SteeredClock
-from tests.support.doubles import WALL, HandScheduler, client_of, connect, messages_in, no_chance
+from tests.support.doubles import WALL, HandScheduler, client_of, connect, engine_over, messages_in
 from tests.support.publications import prepared, untimed, wire
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.hub.log import LogLimits, Publication, Start
-from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.project import Project
 from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, TooLarge, Unavailable, always
@@ -145,16 +144,7 @@ class ProjectMachine(RuleBasedStateMachine):
         self.limits = DeliveryLimits(
             log=MEMORY, write_bytes=WRITE_BYTES, pending_messages=20, pending_bytes=3000, key_count=8, key_seconds=30.0
         )
-        self.engine = Engine(
-            self.store,
-            self.clock,
-            self.scheduler,
-            self.limits,
-            self.counters,
-            lambda: f"id{next(self.ids)}",
-            finish,
-            no_chance,
-        )
+        self.engine = engine_over(self.store, self.clock, self.scheduler, self.limits, self.counters)
         self.project = Project("p", self.engine)
         self.followers: list[Follower] = []
         self.confirmed: dict[Position, bytes] = {}
@@ -288,13 +278,13 @@ class ProjectMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 7))
     def another_node_writes(self, count: int) -> None:
-        epoch = self.store.epoch or f"id{next(self.ids)}"
+        epoch = self.store.epoch or f"other{next(self.ids)}"
         head = len(self.store.truth.get(epoch, ()))
         records = [
             Publication(wire(b'{"other":%d}' % next(self.ids), offset), self.clock.wall(), offset=offset)
             for offset in range(head + 1, head + 1 + count)
         ]
-        assert isinstance(self.store.write(Segment(epoch, head + 1, f"id{next(self.ids)}", records)), Committed)
+        assert isinstance(self.store.write(Segment(epoch, head + 1, f"other{next(self.ids)}", records)), Committed)
 
     @rule()
     def look_what_others_wrote(self) -> None:

@@ -5,16 +5,14 @@ from functools import partial
 import pytest
 
 from tests.support.clock import SteeredClock
-from tests.support.doubles import NEVER_OLD, WALL, HandScheduler, no_chance
+from tests.support.doubles import NEVER_OLD, WALL, HandScheduler, engine_over
 from tests.support.publications import prepared
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.hub.log import LogLimits
-from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.feed import Feed, PageLimits
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.projects import Projects
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.publication import finish
 from websocket_handler.telemetry.counters import Counters
 
 PAGE = PageLimits(messages=100, bytes=1_000_000)
@@ -26,12 +24,9 @@ class Shelf:
     def __init__(self, limits: DeliveryLimits | None = None) -> None:
         self.clock = SteeredClock(wall=WALL)
         self.scheduler = HandScheduler(self.clock)
-        ids = iter(range(1, 1_000_000))
         self.limits = limits or DeliveryLimits(log=NEVER_OLD)
         store = MemoryLogStore(self.clock, self.limits.log)
-        engine = Engine(
-            store, self.clock, self.scheduler, self.limits, Counters(), lambda: f"id{next(ids)}", finish, no_chance
-        )
+        engine = engine_over(store, self.clock, self.scheduler, self.limits, Counters())
         self.projects = Projects(engine)
 
     def publish(self, project_id: str, body: bytes = b"{}") -> None:
