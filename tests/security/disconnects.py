@@ -29,6 +29,9 @@ from tests.support.peers import Message
 from websocket_handler import config
 from websocket_handler.adapters.aws import wire
 from websocket_handler.adapters.aws.http_connections import ConnectionLimits
+from websocket_handler.adapters.overload import gate
+from websocket_handler.adapters.overload.gate import GateOptions
+from websocket_handler.adapters.overload.limit import LimitOptions
 from websocket_handler.app import App
 from websocket_handler.telemetry.counters import Counters
 
@@ -246,7 +249,10 @@ async def scene(**settings: str) -> AsyncIterator[Scene]:
             **settings,
         }
         brief = patch.object(wire, "ConnectionLimits", lambda: ConnectionLimits(idle_s=1.0))
-        with patch.dict(os.environ, DUMMY_CREDENTIALS), brief:  # what the rounds opened is soon closed behind them
+        all_at_once = patch.object(gate, "GateOptions", lambda: GateOptions(LimitOptions(calls_min=32, calls_first=32)))
+        with patch.dict(os.environ, DUMMY_CREDENTIALS), brief, all_at_once:
+            # What the rounds opened is soon closed behind them. All calls of a round are held together, so the limit
+            # must let all of them begin, however long a busy machine holds them.
             app = App(config.from_environment({**aws.settings, **more}), Counters(), "node")
             await app.start()
         survivors = [await Client.open(app.port, is_websocket=kind != "post") for kind in KINDS]

@@ -100,8 +100,8 @@ class HeldAws:
 
     def _take(self, entry: dict[str, Any]) -> dict[str, str]:
         message_id = entry["MessageAttributes"]["MessageId"]["StringValue"]
-        assert message_id not in self.tasks, "a task came twice"
-        self.tasks[message_id] = json.loads(entry["MessageBody"])
+        task = json.loads(entry["MessageBody"])
+        assert self.tasks.setdefault(message_id, task) == task, "another task under the same message id"
         return {"Id": entry["Id"], "MessageId": f"receipt-{message_id}"}
 
 

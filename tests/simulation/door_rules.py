@@ -113,7 +113,7 @@ class DoorRules:
 
     def _typed(self, arrival: Arrival, head: bytes, body: bytes) -> str:
         """The error code of an answer. It is a violation if the answer has not the form of the protocol."""
-        status, headers = head.split(b" ")[1], head.lower()
+        status, headers = head.removeprefix(b"HTTP/1.1 ")[:3], head.lower()
         try:
             answer = json.loads(body)
         except ValueError:

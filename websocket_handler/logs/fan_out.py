@@ -190,7 +190,8 @@ class FanOut:
             self._catch_up(cursor)
 
     def _catch_up(self, cursor: Subscription) -> None:
-        """Send the entries that the cursor lacks, until it is level or its subscriber can take no more."""
+        """Send the entries that the cursor lacks, until it is level or its subscriber can take no more. Raises
+        AssertionError if the cursor is ahead of what was delivered: it would never become level."""
         subscriber = cursor.owner
         cursor.state = CursorState.BEHIND
         while not subscriber.is_paused:
@@ -204,7 +205,9 @@ class FanOut:
                 cursor.state = CursorState.READING
                 self._read(cursor)
                 return
-            self._send(cursor, page.until(self.delivered))
+            lacking = page.until(self.delivered)
+            assert lacking.entries, f"{self._project_id}: at {cursor.offset}, ahead of {self.delivered}"
+            self._send(cursor, lacking)
 
     def _send(self, cursor: Subscription, page: Page) -> None:
         cursor.offset = page.last

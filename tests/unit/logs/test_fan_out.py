@@ -89,6 +89,18 @@ def test_a_paused_client_is_written_nothing_and_costs_nothing() -> None:
     assert client_of(connection).offsets == [1, 2, 3, 4]
 
 
+def test_a_cursor_ahead_of_what_was_delivered_is_a_fault_and_no_endless_loop() -> None:
+    bench = opened()
+    connection, _ = bench.follow()
+    _, cursor = connection.subscriptions["p"]
+    bench.publish()
+    bench.commit()
+    bench.project.fan_out.pause(cursor)
+    cursor.offset += 1
+    with pytest.raises(AssertionError, match="at 2, ahead of 1"):
+        bench.project.fan_out.resume(cursor)
+
+
 def test_a_client_that_left_gets_nothing_more() -> None:
     bench = opened()
     connection, _ = bench.follow()
