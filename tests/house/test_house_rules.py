@@ -13,7 +13,7 @@ LINES_MAX = 400
 BANNED_WORDS = re.compile(r"(?<![a-z])(rooms?|topics?|managers?|helpers?|utils?|handlers?)(?![a-z])", re.IGNORECASE)
 ALLOWED_NAMES = {"websocket_handler"}
 UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b")
-EXPLAINED_BY_WHETHER = re.compile(r'(?:\|[ ]*|[Dd]escription"?:\s*"?|_setting\(\s*")[Ww]hether\b.*')
+EXPLAINED_BY_WHETHER = re.compile(r'(?:\|[ ]*|[Dd]escription"?:\s*"?|setting\(\s*")[Ww]hether\b.*')
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 

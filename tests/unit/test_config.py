@@ -6,6 +6,7 @@ import pytest
 
 from websocket_handler import config
 from websocket_handler.config import ConfigurationError, Settings, describe, from_environment, redacted
+from websocket_handler.config_rules import WRITE_MARGIN_BYTES
 from websocket_handler.protocol.names import Agent
 
 NEEDED = {
@@ -108,7 +109,7 @@ def test_an_endpoint_and_an_updates_queue_are_urls_too() -> None:
 
 def test_an_outbox_has_room_for_two_messages() -> None:
     message = 65_536
-    least = 2 * (message + config.WRITE_MARGIN_BYTES)
+    least = 2 * (message + WRITE_MARGIN_BYTES)
     assert from_environment({**NEEDED, "OUTBOX_BYTES": str(least)}).outbox_bytes == least
     assert set(problems(OUTBOX_BYTES=str(least - 1))) == {"OUTBOX_BYTES"}
     assert set(problems(MAX_MESSAGE_BYTES="200000")) == {"OUTBOX_BYTES"}

@@ -1,1 +1,2 @@
-"""PURE: environment variables as people write them. It makes values of their texts, and finds misspelt names."""
+"""PURE: environment variables as people write them: how settings are declared, what their texts mean, and which names
+are misspelt."""
