@@ -18,7 +18,14 @@ NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 INSTALL_TIMEOUT_S = 300.0
 
 SOURCES = {
-    "load": ("load/main.c", "load/wire.c", "load/protocols.c", "load/connections.c", "load/scenarios.c"),
+    "load": (
+        "load/main.c",
+        "load/wire.c",
+        "load/protocols.c",
+        "load/connections.c",
+        "load/scenarios.c",
+        "load/publishing.c",
+    ),
     "limit": ("limit/limit.c", "limit/sha1.c"),
     "sink": ("sink/sink.c",),
 }

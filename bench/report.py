@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench import scenarios, targets
+from bench import many_projects, scenarios, targets
 from bench.chart import write_chart
 from bench.machine import Machine
+from bench.many_projects import Pairs
 from bench.results import (
     Figure,
     Results,
@@ -31,6 +32,7 @@ def write_report(
     servers: Sequence[Server],
     rounds: int,
     container: SmallContainer | None,
+    many: Sequence[Pairs],
     note: str,
 ) -> None:
     """Write RESULTS.md and RESULTS.svg into `folder`."""
@@ -43,6 +45,7 @@ def write_report(
         _fan_out(results, servers),
         _generator(results),
         _forwards(results),
+        _many_projects(many),
         _growth(results),
         _container(container),
         _servers(results, servers),
@@ -186,6 +189,19 @@ Confirmed forwards of 32 clients with 32 in flight each, envelopes of about 400 
 (it keeps nothing, and is not SQS): **{rate:,.0f} per second**, {_shown(cpu)} µs CPU each, p50 {_shown(p50, ".0f")} ms,
 p99 {_shown(p99, ".0f")} ms.
 """
+
+
+def _many_projects(many: Sequence[Pairs]) -> str:
+    if not many:
+        return ""
+    size, in_flight, publishers = many_projects.PAYLOAD_BYTES, many_projects.IN_FLIGHT, many_projects.PUBLISHERS
+    text = f"""CPU µs per confirmed publication of {size} bytes, its deliveries included. {publishers} publishers on
+WebSockets, each with projects of its own and {in_flight} publications unconfirmed; memory store. Medians of the
+pairs, with the lowest and the highest value.
+"""
+    return (
+        f"## Many projects, few subscribers\n\n{text}\n{table(many_projects.HEADER, [pairs.row() for pairs in many])}"
+    )
 
 
 def _growth(results: Results) -> str:

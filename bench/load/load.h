@@ -114,6 +114,20 @@ extern int is_polling;
 extern void (*on_meaning)(struct connection *, enum meaning, const char *data, size_t length);
 
 /* scenarios.c */
+struct mark {
+    uint64_t at_ns;
+    struct counts counts;
+    double server_s;
+};
+
 int scenario(void);
+struct mark mark(void);
+double seconds_since(uint64_t at_ns);
+int report(const struct mark *from, const struct mark *to);
+int join_all(int count, enum role role, int first);
+void wait_until_quiet(void);
+
+/* publishing.c */
+int publishing(void);
 
 #endif

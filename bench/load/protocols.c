@@ -40,6 +40,7 @@ static enum meaning gateway_frame(struct connection *connection, int opcode, con
         return starts_with(data, length, last) ? JOINED : OTHER;
     }
     if (starts_with(data, length, "{\"type\":\"pong\"")) return ANSWER;
+    if (starts_with(data, length, "{\"type\":\"publish_confirmed\"")) return ANSWER;
     if (starts_with(data, length, "{\"type\":\"forward_confirmed\"")) return ANSWER;
     return starts_with(data, length, "{\"type\":\"error\"") ? REFUSAL : OTHER;
 }

@@ -1,4 +1,5 @@
-/* What is measured: fan-out, pings, forwards, handshakes, idle connections. Each prints one JSON line. */
+/* What is measured: fan-out, pings, forwards, handshakes, idle connections. Each prints one JSON line. Publishing to
+ * many projects is in publishing.c. */
 #define _GNU_SOURCE
 #include "load.h"
 
@@ -19,26 +20,20 @@ static uint64_t tags;
 static int is_paced;
 static int is_measuring;
 
-struct mark {
-    uint64_t at_ns;
-    struct counts counts;
-    double server_s;
-};
-
 static double server_cpu_s(void) {
     double total = 0;
     for (int index = 0; index < options.server_pid_count; index++) total += cpu_of_pid_s(options.server_pids[index]);
     return total;
 }
 
-static struct mark mark(void) {
+struct mark mark(void) {
     struct mark here = {.at_ns = now_ns(), .counts = counts, .server_s = server_cpu_s()};
     return here;
 }
 
-static double seconds_since(uint64_t at_ns) { return (double)(now_ns() - at_ns) / 1e9; }
+double seconds_since(uint64_t at_ns) { return (double)(now_ns() - at_ns) / 1e9; }
 
-static int report(const struct mark *from, const struct mark *to) {
+int report(const struct mark *from, const struct mark *to) {
     double seconds = (double)(to->at_ns - from->at_ns) / 1e9;
     printf("{\"seconds\":%.4f,\"sent\":%llu,\"deliveries\":%llu,\"answers\":%llu,\"joined\":%llu,\"refusals\":%llu,"
            "\"out_of_order\":%llu,\"broken\":%llu,\"bytes\":%llu,\"server_cpu_s\":%.3f,\"generator_busy_s\":%.4f,"
@@ -57,7 +52,7 @@ static int report(const struct mark *from, const struct mark *to) {
 }
 
 /* Opens all connections, at most JOINING_MAX at a time, and waits until each has joined. */
-static int join_all(int count, enum role role, int first) {
+int join_all(int count, enum role role, int first) {
     uint64_t began = now_ns(), wanted = counts.joined + (uint64_t)count, before = counts.joined;
     int opened = 0;
     while (counts.joined < wanted) {
@@ -77,7 +72,7 @@ static int join_all(int count, enum role role, int first) {
 
 /* Until the server has done what joining left to it. With many connections it has to be quiet for longer than a
  * second: the gateway records its connections once a second. */
-static void wait_until_quiet(void) {
+void wait_until_quiet(void) {
     uint64_t began = now_ns();
     double before = server_cpu_s();
     int windows = 0, wanted = options.connections + options.callers >= 2000 ? 4 : 1;
@@ -284,6 +279,7 @@ int scenario(void) {
     for (int project = 0; project < options.projects; project++)
         snprintf(project_names[project], PROJECT_LENGTH_MAX, "bench-%05d", project);
     if (strcmp(options.mode, "fan-out") == 0) return fan_out();
+    if (strcmp(options.mode, "publish") == 0) return publishing();
     if (strcmp(options.mode, "ping") == 0) return commands(0);
     if (strcmp(options.mode, "forward") == 0) return commands(1);
     if (strcmp(options.mode, "handshake") == 0) return handshakes();
