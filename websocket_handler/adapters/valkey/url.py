@@ -1,0 +1,94 @@
+"""Reads `VALKEY_URL`: where the server is, and who this node is there.
+
+redis://[user[:password]@]host[:port]      one server; rediss:// with TLS; valkey:// and valkeys:// mean the same
+…://host[:port],host[:port]?sentinel=NAME  Sentinels, which know the primary called NAME
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+PORT: Final = 6379
+SENTINEL_PORT: Final = 26_379
+HOSTS_MAX: Final = 16
+_IS_ENCRYPTED: Final = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}
+
+
+class UnusableUrl(ValueError):
+    """The URL names no server. The text says what is wrong, and never repeats the password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ValkeyUrl:
+    """What the URL says."""
+
+    addresses: tuple[Address, ...]
+    """The server, or the Sentinels."""
+    is_encrypted: bool = False
+    user: str = ""
+    """Empty: the server's default user."""
+    password: str = ""
+    sentinel: str = ""
+    """What the Sentinels call the primary; empty without Sentinels."""
+
+    def __str__(self) -> str:
+        scheme = "rediss" if self.is_encrypted else "redis"
+        query = f"?sentinel={self.sentinel}" if self.sentinel else ""
+        return f"{scheme}://{','.join(map(str, self.addresses))}{query}"
+
+
+def read_url(text: str) -> ValkeyUrl:
+    """The parts of a URL. Raises UnusableUrl."""
+    scheme, separator, _ = text.partition("://")
+    if not separator or scheme.lower() not in _IS_ENCRYPTED:
+        raise UnusableUrl("begins with redis://, rediss://, valkey:// or valkeys://")
+    parts = urlsplit(text)
+    if parts.fragment:
+        raise UnusableUrl("has a '#': write %23 in a password")
+    if parts.path not in ("", "/", "/0"):
+        raise UnusableUrl("names a database: only database 0 has what a cluster has, so write none")
+    sentinel = _sentinel(parts.query)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    addresses = tuple(_address(host, SENTINEL_PORT if sentinel else PORT) for host in hosts.split(","))
+    if len(addresses) > HOSTS_MAX:
+        raise UnusableUrl(f"names more than {HOSTS_MAX} hosts")
+    if len(addresses) > 1 and not sentinel:
+        raise UnusableUrl("names several hosts: that needs ?sentinel=NAME")
+    return ValkeyUrl(addresses, _IS_ENCRYPTED[scheme.lower()], unquote(user), unquote(password), sentinel)
+
+
+def _sentinel(query: str) -> str:
+    fields = parse_qs(query, keep_blank_values=True)
+    unknown = sorted(set(fields) - {"sentinel"})
+    if unknown:
+        raise UnusableUrl(f"has an unknown parameter, {unknown[0]!r}: only ?sentinel=NAME is known")
+    names = fields.get("sentinel", [""])
+    if "sentinel" in fields and (len(names) > 1 or not names[0]):
+        raise UnusableUrl("must name one primary: ?sentinel=NAME")
+    return names[0]
+
+
+def _address(text: str, default_port: int) -> Address:
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise UnusableUrl("has a port that is no number from 1 to 65535") from None
+    if not host:
+        raise UnusableUrl("has no host")
+    if port == 0:
+        raise UnusableUrl("has a port that is no number from 1 to 65535")
+    return Address(host, port or default_port)
