@@ -202,7 +202,7 @@ def _readiness(
         ports.forwarder.name: lambda: forwarding.failure() or forwarding.unknown(),
     }
     if updates is not None and ports.update_source is not None:
-        failures[f"{ports.update_source.name} updates"] = updates.failure
+        failures[f"{ports.update_source.name} updates"] = updates.queue.failure
     failures[f"{ports.state_store.name} state"] = lambda: recorder.fault
     failures["authentication"] = access.failure
     flaws = {ports.forwarder.name: forwarding.unusable}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulation.planted_updates import Patch
+from tests.simulation.planted_updates import Patch, delete_too_early
 from websocket_handler.delivery.update_order import UpdateOrder
 from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.hub.order_window import OrderWindow, Released
@@ -30,9 +30,8 @@ def an_update_that_waits_is_deleted() -> list[Patch]:
     offer: Any = UpdateOrder.offer
 
     def changed(self: Any, update: Any, hidden_s: float) -> None:
-        consumer = self._publish.__self__
-        consumer._published.append(update.handle)
-        consumer._has_published.set()
+        consumer = self._publish.__self__._published.__self__
+        delete_too_early(consumer._under_way, update)
         offer(self, update, hidden_s)
 
     return [(UpdateOrder, "offer", changed)]
@@ -43,7 +42,7 @@ def a_node_that_goes_away_publishes_what_waits() -> list[Patch]:
 
     def changed(self: Any) -> None:
         for update in self._order.take_all():
-            self._publish(update)
+            self._publisher._publish(update)
         stop(self)
 
     return [(UpdateConsumer, "stop_receiving", changed)]

@@ -1,5 +1,6 @@
 """A thousand schedules break no promise, the same seed gives the same schedule, and planted bugs are found."""
 
+import re
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
@@ -105,7 +106,7 @@ def test_a_planted_bug_is_found(name: str) -> None:
 
 def _noticed(result: Result) -> bool:
     """The checker sees what the bug does to the promises. An exception in the bug's own lines is no discovery."""
-    return any("planted.py:" not in violation for violation in result.violations)
+    return any(re.search(r"planted\w*\.py:", violation) is None for violation in result.violations)
 
 
 def _told(result: Result) -> str:

@@ -50,7 +50,7 @@ async def test_origins_that_the_operator_names_count_in_both_modes() -> None:
 async def test_readiness_asks_everything_that_requests_need() -> None:
     core = assemble(memory_ports(authenticator=NoKeys(), update_source=MemoryUpdateSource()), core_options())
     assert core.updates is not None
-    core.recorder.fault, core.updates.fault = "no table", "no queue"
+    core.recorder.fault, core.updates.queue.fault = "no table", "no queue"
     core.server.refuse_newcomers()
     assert core.readiness.reasons() == [
         Reason("node", "draining"),

@@ -11,7 +11,7 @@ import pytest
 from websocket_handler.access import tickets
 from websocket_handler.api import projects
 from websocket_handler.config import Settings, describe
-from websocket_handler.delivery import updates
+from websocket_handler.delivery import updates_under_way
 from websocket_handler.delivery.forwarding import ForwardLimits
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.net import pongs
@@ -52,7 +52,7 @@ FIXED: Final = {
     "bytes of these publications": DeliveryLimits().pending_bytes,
     "tasks for one agent that wait for its queue": ForwardLimits().waiting_messages,
     "bytes of these tasks": ForwardLimits().waiting_bytes,
-    "updates from the queue that wait for the log store": updates.UNDER_WAY_MAX,
+    "updates from the queue that wait for the log store": updates_under_way.UNDER_WAY_MAX,
     "a poll that waits, in seconds": projects.WAIT_MAX_S,
     "a ticket, in seconds": tickets.TICKET_SECONDS,
     "idempotency keys of a project": DeliveryLimits().key_count,

@@ -2,7 +2,6 @@
 the hot path."""
 
 import asyncio
-from collections.abc import Callable
 from random import Random
 from typing import Final
 
@@ -10,6 +9,7 @@ from websocket_handler.delivery.connection import Connection
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.state_store import ConnectionRecord, StatePostponed, StateStore, StateUnavailable
+from websocket_handler.telemetry.events import Report
 
 WRITE_INTERVAL_S: Final = 1.0
 REFRESH_INTERVAL_S: Final = 6 * 3600.0
@@ -20,8 +20,6 @@ RETRY_INTERVAL_MAX_S: Final = 30.0
 GONE_MAX: Final = 100_000
 """How many ended connections may wait until their record is deleted. Beyond that, the oldest records are left to
 expire."""
-
-Report = Callable[[str, dict[str, object]], None]
 
 
 class StateRecorder:

@@ -17,6 +17,7 @@ from websocket_handler.hub.producers import NONE_YET
 from websocket_handler.logs.journal import Journal
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.telemetry.counters import Counters
+from websocket_handler.telemetry.events import Report
 
 WAIT_MARGIN_S: Final = 10.0
 """How many seconds longer an update waits than the queue hides a message. A message that a killed node had received
@@ -29,8 +30,6 @@ READS_PER_LOOK_MAX: Final = 10
 STOPPED_MAX_S: Final = 600.0
 """While nothing can be received, the wait does not end. After this many seconds it goes on, because another node may be
 able to receive."""
-
-Report = Callable[[str, dict[str, object]], None]
 
 
 @dataclass(slots=True)

@@ -2,7 +2,11 @@
 them."""
 
 import logging
+from collections.abc import Callable
 from typing import Final
+
+Report = Callable[[str, dict[str, object]], None]
+"""Told of what an operator should read: an event name and its fields."""
 
 EVENTS: Final[dict[str, int]] = {
     "node.without_compiled_loop": logging.INFO,

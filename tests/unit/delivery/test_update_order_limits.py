@@ -14,7 +14,8 @@ from websocket_handler.delivery.update_order import (
     WAIT_MARGIN_S,
     WAIT_MAX_S,
 )
-from websocket_handler.delivery.updates import HOLD_MAX_S, UNDER_WAY_MAX
+from websocket_handler.delivery.update_publishing import HOLD_MAX_S
+from websocket_handler.delivery.updates_under_way import UNDER_WAY_MAX
 from websocket_handler.hub.order_window import OrderLimits
 from websocket_handler.logs.limits import DeliveryLimits
 

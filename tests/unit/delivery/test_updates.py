@@ -15,7 +15,8 @@ from tests.support.publications import untimed, without_time
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.node import Node
-from websocket_handler.delivery.updates import BACKOFF_MAX_S, UNDER_WAY_MAX, UpdateConsumer
+from websocket_handler.delivery.updates import BACKOFF_MAX_S, UpdateConsumer
+from websocket_handler.delivery.updates_under_way import UNDER_WAY_MAX
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import Committed, LogStore, Unavailable
@@ -274,7 +275,7 @@ async def test_a_source_that_fails_is_asked_again_with_growing_pauses_and_report
     desk = Desk()
     desk.source.fails = {"receive"}
     await asyncio.sleep(120)
-    assert desk.consumer.fault == "receive failed"
+    assert desk.consumer.queue.fault == "receive failed"
     assert desk.names == ["updates.unavailable"]
     pauses = [later - earlier for earlier, later in pairwise(desk.source.receives)]
     assert max(pauses) <= 5
@@ -282,7 +283,7 @@ async def test_a_source_that_fails_is_asked_again_with_growing_pauses_and_report
     desk.source.fails = set()
     desk.put(b"{}", project_id="p")
     await asyncio.sleep(10)
-    assert desk.consumer.fault is None
+    assert desk.consumer.queue.fault is None
     assert desk.node.project("p").journal.log.head == 1
 
 

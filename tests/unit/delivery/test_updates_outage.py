@@ -16,7 +16,9 @@ from tests.support.publications import untimed
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.node import Node
-from websocket_handler.delivery.updates import HOLD_MAX_S, UNDER_WAY_BYTES_MAX, UpdateConsumer
+from websocket_handler.delivery.update_publishing import HOLD_MAX_S
+from websocket_handler.delivery.updates import UpdateConsumer
+from websocket_handler.delivery.updates_under_way import UNDER_WAY_BYTES_MAX
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail, TooLarge, Unavailable, always
