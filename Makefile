@@ -10,9 +10,11 @@ NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-annotate \
   --no-header -q
 SEEDS ?= 10000
+# The Python SDK is used where it stands: a line in the virtual environment names its folder.
+LINK_SDK = echo "$(CURDIR)/clients/python" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/websocket_handler_client.pth"
 PROXY_TESTS := $(addprefix tests/e2e/test_,commands.py errors.py http_api.py refusals.py wire.py browser.py)
 PROCESSES ?= 2
-CORE_TESTS := tests/unit tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
+CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
   first-run audit sbom sbom-test bench costs metrics fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules lock clean
@@ -31,13 +33,14 @@ $(STAMP): requirements/dev.txt websocket_handler/requirements.txt pyproject.toml
 	  || echo "there is no C compiler: fan-out runs without its compiled loop (docs/decisions/0013-native-send.md)"
 	@echo "building the package and its compiled loop"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(call LINK_SDK,$(VENV))
 	@touch $(RUN_STAMP) $(STAMP)
 
 # `make run` needs half of the packages. They go into the same virtual environment: `make install` adds the others. What it
 # installed does for `make run`, too, because the lock for running is a part of the other one.
 $(RUN_STAMP): requirements/run.txt
 	@if [ $(STAMP) -nt requirements/dev.txt ] && [ $(STAMP) -nt requirements/run.txt ]; then touch $@; else \
-	  $(NEW_ENOUGH) && $(PYTHON) requirements/install.py $(VENV) requirements/run.txt && touch $@; fi
+	  $(NEW_ENOUGH) && $(PYTHON) requirements/install.py $(VENV) requirements/run.txt && $(call LINK_SDK,$(VENV)) && touch $@; fi
 
 run: $(RUN_STAMP) ## run the whole system on this machine: AWS emulator, gateway, four demo agents, console page
 	@exec $(BIN)/python -m demo.run --ends-with $$PPID $(ARGS)
@@ -63,6 +66,7 @@ test-core: ## PYTHON=python3.13: run the unit, contract and simulation tests on 
 	@cp $(@D)/built/websocket_handler/net/_send.abi3.so \
 	  "websocket_handler/net/_send$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')" \
 	  2>/dev/null || echo "the compiled loop could not be built for $(PYTHON): fan-out runs without it there"
+	@$(call LINK_SDK,$(@D))
 	@touch $@
 
 check: format-check lint types imports test ## run all checks and every test

@@ -1,0 +1,1 @@
+"""PURE: the rules of a client. Texts and the time go in, effects come out. Nothing here knows sockets or clocks."""

@@ -1,0 +1,107 @@
+"""Which projects the client follows, and where it stands in each: no publication is missed, none is taken twice.
+
+Two links may bring the same project for a while, when one takes the place of the other. Each brings its publications in
+order, and whichever has the next one first is taken.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from websocket_handler_client.core.effects import Deliver, Effect, Reset
+from websocket_handler_client.core.link import Link
+from websocket_handler_client.core.messages import Message
+from websocket_handler_client.core.position import Position
+from websocket_handler_client.core.update import Update
+
+
+class BrokenOrderError(Exception):
+    """The gateway skipped a publication. It never does; what stands between has lost something."""
+
+
+@dataclass(slots=True)
+class Follow:
+    """One project."""
+
+    project_id: str
+    start: dict[str, Any]
+    """What the first `subscribe` asks for: `since`, `rewind` or nothing."""
+    epoch: str | None = None
+    """None before the first confirmation."""
+    offset: int = 0
+    """That of the last update that the readers got."""
+    is_paused: bool = False
+    """True while a reader is too slow: then the gateway is asked for nothing."""
+    retry_at_s: float | None = None
+    attempt: int = 0
+
+    @property
+    def position(self) -> Position | None:
+        """Behind the last update; None before the first confirmation."""
+        return None if self.epoch is None else Position(self.epoch, self.offset)
+
+    @property
+    def asked(self) -> Position | None:
+        """The position, or else the one to begin at."""
+        begin = self.start.get("since")
+        return self.position or (None if begin is None else Position(**begin))
+
+    def move_to(self, place: Position) -> None:
+        """Stand at a position."""
+        self.epoch, self.offset = place.epoch, place.offset
+
+    def fields(self) -> dict[str, Any]:
+        """What a `subscribe` asks for now."""
+        return self.start if self.position is None else {"since": self.position.as_field()}
+
+
+class Following:
+    """All projects of a client."""
+
+    def __init__(self) -> None:
+        self.projects: dict[str, Follow] = {}
+
+    def confirmed(self, link: Link, message: Message, others: list[Link]) -> list[Effect]:
+        """Take a `subscription_confirmed` that answers a `subscribe` on this link."""
+        follow = self.projects[message["project_id"]]
+        follow.attempt, follow.retry_at_s = 0, None
+        place = Position(message["epoch"], message["offset"])
+        if not message["recovered"]:
+            return self._begin_anew(link, follow, place, others)
+        link.confirmed[follow.project_id] = place.epoch
+        if follow.epoch != place.epoch:
+            follow.move_to(place)  # the first one; or a log in which there was nothing to miss
+        elif place.offset > follow.offset:
+            raise BrokenOrderError(f"{follow.project_id} goes on at {place}, but the client is at {follow.position}")
+        return []
+
+    def reset(self, link: Link, message: Message, others: list[Link]) -> list[Effect]:
+        """Take a `subscription_reset`."""
+        follow = self.projects.get(message["project_id"])
+        if follow is None or follow.project_id not in link.confirmed:
+            return []
+        return self._begin_anew(link, follow, Position(message["epoch"], message["offset"]), others)
+
+    def publication(self, link: Link, message: Message) -> Deliver | None:
+        """Take a publication. Returns None if the readers have it already, or if nobody wants it. Raises
+        BrokenOrderError if one is missing before it."""
+        project_id = message["project_id"]
+        epoch = link.confirmed.get(project_id)
+        follow = self.projects.get(project_id)
+        if epoch is None or follow is None or follow.epoch != epoch:
+            return None
+        offset = message["offset"]
+        if offset <= follow.offset:
+            return None
+        if offset != follow.offset + 1:
+            raise BrokenOrderError(f"{project_id}: publication {offset} came after {follow.offset}")
+        follow.offset = offset
+        return Deliver(Update(project_id, epoch, offset, message))
+
+    def _begin_anew(self, link: Link, follow: Follow, place: Position, others: list[Link]) -> list[Effect]:
+        """From here on only this link counts: what the others bring belongs to the log that was left."""
+        for other in others:
+            other.confirmed.pop(follow.project_id, None)
+        link.confirmed[follow.project_id] = place.epoch
+        asked = follow.asked
+        follow.move_to(place)
+        return [Reset(follow.project_id, place, asked)]

@@ -1,0 +1,47 @@
+"""Several readers of one project: each has its own place, and the client subscribes once, at the oldest of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from websocket_handler_client.core.position import Position
+from websocket_handler_client.core.update import Update
+
+
+@dataclass(slots=True)
+class Place:
+    """Where one reader stands."""
+
+    position: Position | None = None
+    """Behind the last update that it got. None: it takes what comes."""
+    rewind: int | None = None
+    """How many publications before the head it wishes to begin. A position of another reader counts more."""
+
+    def takes(self, update: Update) -> bool:
+        """Move behind an update. Returns False if the reader has it already."""
+        place = self.position
+        if place is not None and place.epoch == update.epoch and update.offset <= place.offset:
+            return False
+        self.position = update.position
+        return True
+
+    def is_void(self, begins: Position, asked: Position | None) -> bool:
+        """Take a reset: the log goes on at `begins` although the client was at `asked`. Returns True unless it is only
+        another reader who lost something, because this one stands further on in the same log."""
+        place = self.position
+        is_further = place is not None and place.epoch == begins.epoch and begins.offset <= place.offset
+        if is_further and asked is not None and asked.epoch == begins.epoch and asked.offset < begins.offset:
+            return False
+        self.position = begins
+        return True
+
+
+def start_for(places: Sequence[Place]) -> dict[str, Any]:
+    """What to ask the gateway for: `since` the oldest position, else the longest `rewind`, else nothing. Positions of
+    different epochs cannot be compared; then those of the first one's epoch count."""
+    positions = [place.position for place in places if place.position is not None]
+    if positions:
+        alike = [position for position in positions if position.epoch == positions[0].epoch]
+        return {"since": min(alike, key=lambda position: position.offset).as_field()}
+    rewinds = [place.rewind for place in places if place.rewind is not None]
+    return {"rewind": max(rewinds)} if rewinds else {}

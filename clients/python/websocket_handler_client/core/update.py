@@ -1,0 +1,32 @@
+"""One publication, as a reader gets it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from websocket_handler_client.core.position import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A publication of a project."""
+
+    project_id: str
+    epoch: str
+    offset: int
+    data: dict[str, Any]
+    """The publisher's object, with `project_id`, `offset` and `published_at` as the gateway added them."""
+
+    @property
+    def position(self) -> Position:
+        """The position behind this update: give it to `updates(since=…)` to go on from here."""
+        return Position(self.epoch, self.offset)
+
+    @property
+    def type(self) -> str:
+        """The publisher's `type`; empty if there is none."""
+        found = self.data.get("type", "")
+        return found if isinstance(found, str) else ""
+
+    def __getitem__(self, name: str) -> Any:
+        """A field of the publisher's object. Raises KeyError if there is none."""
+        return self.data[name]
