@@ -17,7 +17,7 @@ PROCESSES ?= 2
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules lock clean
+  first-run audit sbom sbom-test bench costs metrics sdk-python-cuts fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -180,6 +180,9 @@ storm: $(STAMP) ## bring 10,000 clients back to a slow store in virtual time, an
 
 simulation: $(STAMP) ## run SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+sdk-python-cuts: $(STAMP) ## cut a client of the Python SDK CUTS=1000 times, at moments of every kind, and print what it lost
+	$(BIN)/python -m tests.clients.python.cuts --cuts $(or $(CUTS),1000)
 
 proxies: $(STAMP) browser node-modules ## run the end-to-end tests through nginx and HAProxy, whose connections are used again and again
 	@command -v haproxy >/dev/null && test -x /usr/sbin/nginx || { echo "installing nginx and haproxy through apt"; \

@@ -1,1 +1,35 @@
 """Follow projects of a WebSocket gateway, send work to its agents, or be one of them."""
+
+from websocket_handler_client.client import Client
+from websocket_handler_client.core.options import Options
+from websocket_handler_client.core.position import Position
+from websocket_handler_client.core.state import State
+from websocket_handler_client.core.update import Update
+from websocket_handler_client.errors import (
+    AwayError,
+    ClientError,
+    ClosedError,
+    RefusedError,
+    UnansweredError,
+    UnauthorizedError,
+)
+from websocket_handler_client.project import Project, Updates
+from websocket_handler_client.results import Forwarded, History
+
+__all__ = [
+    "AwayError",
+    "Client",
+    "ClientError",
+    "ClosedError",
+    "Forwarded",
+    "History",
+    "Options",
+    "Position",
+    "Project",
+    "RefusedError",
+    "State",
+    "UnansweredError",
+    "UnauthorizedError",
+    "Update",
+    "Updates",
+]
