@@ -74,11 +74,11 @@ class AiohttpConnections:
         )
         self._closing: asyncio.Task[None] | None = None
 
-    async def ask(self, request: tuple[dict[str, str], bytes]) -> Answer:
+    async def ask(self, request: tuple[dict[str, str], bytes], answer_bytes_max: int | None = None) -> Answer:
         """One request, one answer."""
         headers, body = request
         async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-            if (response.content_length or 0) > self._answer_bytes_max:
+            if (response.content_length or 0) > (answer_bytes_max or self._answer_bytes_max):
                 raise OSError("the answer is too long")
             found = {name.lower(): value for name, value in response.raw_headers}
             return Answer(response.status, found, await response.read())

@@ -5,6 +5,7 @@ import gc
 
 from websocket_handler import composition
 from websocket_handler.adapters.aws.sdk import Aws
+from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.api.requests import Requests
 from websocket_handler.assembly import assemble
 from websocket_handler.background import Background
@@ -23,7 +24,7 @@ class App:
     def __init__(self, settings: Settings, counters: Counters, node_id: str) -> None:
         log = EventLog()
         background = Background(log)
-        aws = Aws(settings.aws_region, settings.aws_endpoint_url or None)
+        aws = AwsWire(Aws(settings.aws_region, settings.aws_endpoint_url or None))
         ports = composition.aws_ports(settings, aws, log, counters, background)
         self.core = assemble(ports, composition.core_options(settings, node_id))
         requests = Requests()

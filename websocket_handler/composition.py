@@ -14,7 +14,6 @@ from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
 from websocket_handler.adapters.aws.ecs_protection import EcsTaskProtection
 from websocket_handler.adapters.aws.emf import EmbeddedMetrics
-from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
 from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
 from websocket_handler.adapters.aws.table import Table
@@ -60,11 +59,11 @@ ANSWER_MARGIN_S: Final = 5.0
 # The ports
 
 
-def aws_ports(settings: Settings, aws: Aws, log: EventLog, counters: Counters, background: Background) -> Ports:
+def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counters, background: Background) -> Ports:
     """The ports of a node that runs on AWS, or alone with its logs in memory."""
-    clock, wire = SystemClock(), AwsWire(aws)
+    clock = SystemClock()
     resources = Resources(log, clock.monotonic)
-    call_aws = WatchedCalls(wire.call, _named_resources(settings), resources).call
+    call_aws = WatchedCalls(aws.call, _named_resources(settings), resources).call
     table = Table(settings.dynamodb_table_name, call_aws)
     log_store = _log_store(settings, clock, table, background)
     updates_url = settings.sqs_queue_url_updates
@@ -247,7 +246,7 @@ def metrics_output(settings: Settings, core: Core, background: Background) -> li
     return [MetricsOutput(metrics, settings.metrics_interval_s, background)]
 
 
-def drain_signs(settings: Settings, aws: Aws, log: EventLog) -> Mapping[str, Callable[[], Awaitable[None]]]:
+def drain_signs(settings: Settings, aws: AwsWire, log: EventLog) -> Mapping[str, Callable[[], Awaitable[None]]]:
     """What tells that the node is about to go away, earlier than SIGTERM does."""
     if not settings.target_group_arn:
         return {}

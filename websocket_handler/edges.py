@@ -11,7 +11,7 @@ from websocket_handler.adapters.aws.alb_target import AlbTarget, TargetUnknown
 from websocket_handler.adapters.aws.ecs_metadata import own_address
 from websocket_handler.adapters.aws.emf import EmbeddedMetrics
 from websocket_handler.adapters.aws.errors import AwsError
-from websocket_handler.adapters.aws.sdk import Aws
+from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.background import Background
 from websocket_handler.telemetry.log import EventLog
 
@@ -19,9 +19,9 @@ TARGET_INTERVAL_S: Final = 5.0
 
 
 class AwsSessions:
-    """The SDK's clients for the services that requests need."""
+    """The ways to the services that requests need."""
 
-    def __init__(self, aws: Aws, log: EventLog) -> None:
+    def __init__(self, aws: AwsWire, log: EventLog) -> None:
         self._aws = aws
         self._log = log
 
@@ -57,7 +57,9 @@ class TargetWatch:
     """Watches the state of this node at its load balancer. ECS takes a task out of the load balancer before it sends
     SIGTERM; the node uses that time for the hand-over."""
 
-    def __init__(self, aws: Aws, log: EventLog, target_group_arn: str, address: str, port: int, metadata: str) -> None:
+    def __init__(
+        self, aws: AwsWire, log: EventLog, target_group_arn: str, address: str, port: int, metadata: str
+    ) -> None:
         """`address` is this task's address in the target group. If it is empty, the ECS metadata endpoint at `metadata`
         is asked for it."""
         self._aws = aws

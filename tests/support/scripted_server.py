@@ -78,7 +78,7 @@ class ScriptedServer:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = int(message_from_bytes(head.split(b"\r\n", 1)[1])["Content-Length"])
+                length = int(message_from_bytes(head.split(b"\r\n", 1)[1])["Content-Length"] or 0)
                 self.requests.append(Request(number, head, await reader.readexactly(length)))
                 self.arrived.release()
                 for act in self.script[min(len(self.requests), len(self.script)) - 1]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.patience import PATIENCE_S
+from websocket_handler.adapters.aws.clock import AwsClock
 from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.http_connections import ConnectionLimits
 from websocket_handler.adapters.aws.sdk import Aws, Endpoint
@@ -22,8 +23,10 @@ RECEIPT = {"Successful": [{"Id": "0", "MessageId": "receipt"}]}
 class PlainAws(Aws):
     """What the light client asks of the SDK, without the SDK."""
 
-    def __init__(self, url: str, certificates: str | None = None, *, has_proxy: bool = False) -> None:
-        super().__init__()
+    def __init__(
+        self, url: str, certificates: str | None = None, *, has_proxy: bool = False, clock: AwsClock | None = None
+    ) -> None:
+        super().__init__(clock=clock)
         self.where = Endpoint(url, "us-east-1", certificates, has_proxy)
         self.tokens = ["token-1"]
         self.passed_on: list[str] = []

@@ -14,6 +14,7 @@ from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
+from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.adapters.jwt.authenticator import JwtAuthenticator
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.assembly import CoreOptions, Ports, assemble
@@ -36,7 +37,7 @@ def settings(**environment: str) -> Settings:
 def ports(**environment: str) -> Ports:
     """The ports of a node with these settings. A loop has to run."""
     log = NotedEvents()
-    return composition.aws_ports(settings(**environment), Aws("us-east-1"), log, Counters(), Background(log))
+    return composition.aws_ports(settings(**environment), AwsWire(Aws("us-east-1")), log, Counters(), Background(log))
 
 
 def options(**environment: str) -> CoreOptions:
@@ -155,5 +156,6 @@ async def test_metrics_are_written_where_the_operator_wants_them() -> None:
 @in_virtual_time
 async def test_a_load_balancer_is_watched_where_there_is_one() -> None:
     arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/gateway/0123456789abcdef"
-    assert composition.drain_signs(settings(), Aws("us-east-1"), NotedEvents()) == {}
-    assert list(composition.drain_signs(settings(TARGET_GROUP_ARN=arn), Aws("us-east-1"), NotedEvents())) == ["target"]
+    aws, log = AwsWire(Aws("us-east-1")), NotedEvents()
+    assert composition.drain_signs(settings(), aws, log) == {}
+    assert list(composition.drain_signs(settings(TARGET_GROUP_ARN=arn), aws, log)) == ["target"]

@@ -9,7 +9,7 @@ from tests.support.nodes import NotedEvents
 from tests.support.virtual_time import in_virtual_time
 from websocket_handler.adapters.aws.emf import EmbeddedMetrics
 from websocket_handler.adapters.aws.errors import AwsError, Fault
-from websocket_handler.adapters.aws.sdk import Aws
+from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.background import Background
 from websocket_handler.edges import TARGET_INTERVAL_S, AwsSessions, MetricsOutput, TargetWatch
 
@@ -58,7 +58,7 @@ class FakeMetrics:
 @in_virtual_time
 async def test_a_service_that_cannot_be_opened_is_told_and_keeps_nobody_from_starting() -> None:
     aws, log = FakeAws(broken=("sqs",)), NotedEvents()
-    sessions = AwsSessions(cast("Aws", aws), log)
+    sessions = AwsSessions(cast("AwsWire", aws), log)
     await sessions.start()
     assert aws.opened == ["dynamodb"]
     ((event, fields),) = log.events
@@ -84,7 +84,7 @@ async def test_metrics_are_written_at_their_interval_and_once_at_the_end() -> No
 @in_virtual_time
 async def test_the_watch_ends_when_the_target_drains(states: tuple[str, ...]) -> None:
     aws, log = FakeAws(states=states), NotedEvents()
-    watch = TargetWatch(cast("Aws", aws), log, "group", "10.0.0.7", 8080, "")
+    watch = TargetWatch(cast("AwsWire", aws), log, "group", "10.0.0.7", 8080, "")
     begun = asyncio.get_running_loop().time()
     await watch.until_draining()
     assert asyncio.get_running_loop().time() - begun == len(states) * TARGET_INTERVAL_S

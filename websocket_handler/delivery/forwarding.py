@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
+from itertools import takewhile
 from random import Random
 
 from websocket_handler.ports.backoff import Backoff
@@ -185,6 +186,9 @@ class _AgentQueue:
         """True if only an operator can end the fault."""
         self._failures = 0
         self._is_start_planned = False
+        self._unanswered: dict[_WaitingTask, None] = {}
+        """The oldest deadline is the first, because every task has the same time."""
+        self._deadline: asyncio.TimerHandle | None = None
 
     def add(self, prepared: Prepared, data_digest: bytes, dones: list[Forwarded]) -> _WaitingTask:
         """Let a task wait for its batch. Raises CommandError: `overloaded`."""
@@ -196,6 +200,9 @@ class _AgentQueue:
         now = self._clock.monotonic()
         waiting = _WaitingTask(prepared, data_digest, now, now + limits.timeout_s, dones)
         self._waiting.append(waiting)
+        self._unanswered[waiting] = None
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(limits.timeout_s, self._expire)
         self.count += 1
         self._bytes += size
         if not self._is_start_planned:
@@ -207,20 +214,22 @@ class _AgentQueue:
         """Start as many batches of waiting tasks as may be under way. While the queue fails, one batch at a time tries
         it."""
         self._is_start_planned = False
-        self._expire()
         keeps_order = self._forwarder.keeps_order(self._agent)
         batches_max = 1 if keeps_order or self._failures else self._limits.batches_under_way
-        while self._waiting and len(self._batches) < batches_max:
-            batch = self._take()
+        while len(self._batches) < batches_max and (batch := self._take()):
             task = asyncio.get_running_loop().create_task(self._run(batch))
             self._batches.add(task)
             task.add_done_callback(partial(self._ended, batch))
 
     def _expire(self) -> None:
-        """Answer the tasks whose deadline passed while they waited."""
-        now = self._clock.monotonic()
-        while self._failures and self._waiting and self._waiting[0].deadline <= now:
-            self._answer(self._waiting.popleft(), _failed("the queue does not answer"), "failed")
+        """Answer the tasks whose deadline has come, also those under way: a queue may still take these."""
+        now, self._deadline = self._clock.monotonic(), None
+        for waiting in list(takewhile(lambda task: task.deadline <= now, self._unanswered)):
+            self._answer(waiting, _failed("the queue did not take it in time"), "failed")
+        self._oldest()
+        if self._unanswered:
+            delay_s = next(iter(self._unanswered)).deadline - now
+            self._deadline = asyncio.get_running_loop().call_later(delay_s, self._expire)
 
     def _ended(self, batch: Sequence[_WaitingTask], task: asyncio.Task[None]) -> None:
         """A batch has ended, for whatever reason. Each of its tasks is answered, or waits again."""
@@ -235,14 +244,21 @@ class _AgentQueue:
             raise fault
 
     def _take(self) -> list[_WaitingTask]:
+        """The next batch; empty if nothing waits."""
         batch: list[_WaitingTask] = []
         size = 0
-        while self._waiting and len(batch) < self._forwarder.batch_messages_max:
-            size += self._waiting[0].prepared.size
+        while len(batch) < self._forwarder.batch_messages_max and (waiting := self._oldest()):
+            size += waiting.prepared.size
             if batch and size > self._forwarder.batch_bytes_max:
                 break
             batch.append(self._waiting.popleft())
         return batch
+
+    def _oldest(self) -> _WaitingTask | None:
+        """The task that waits for the next batch; None if none waits. Drops those that were answered meanwhile."""
+        while self._waiting and not self._waiting[0].dones:
+            self._waiting.popleft()
+        return self._waiting[0] if self._waiting else None
 
     async def _run(self, batch: list[_WaitingTask]) -> None:
         """Try a batch once. Each of its tasks is answered, or waits again after a while."""
@@ -258,8 +274,9 @@ class _AgentQueue:
         self._waiting.extendleft(reversed(retries))
 
     async def _attempt(self, batch: Sequence[_WaitingTask]) -> Sequence[Accepted | Refused | QueueUnusable]:
+        left_s = max(waiting.deadline for waiting in batch) - self._clock.monotonic()
         try:
-            async with asyncio.timeout(self._limits.attempt_timeout_s):
+            async with asyncio.timeout(max(0.0, min(self._limits.attempt_timeout_s, left_s))):
                 answers = await self._forwarder.send(self._agent, [waiting.prepared for waiting in batch])
         except QueueUnusable as fault:
             self._failed(fault)
@@ -301,6 +318,8 @@ class _AgentQueue:
 
     def _is_open(self, waiting: _WaitingTask, answer: Accepted | Refused | QueueUnusable) -> bool:
         """Answer the task. Returns True if it was not answered, and has to be tried again."""
+        if not waiting.dones:
+            return False  # it was answered at its deadline
         if isinstance(answer, Accepted):
             self._answer(waiting, answer.receipt, "confirmed")
         elif isinstance(answer, QueueUnusable):
@@ -309,13 +328,12 @@ class _AgentQueue:
         elif answer.is_senders_fault:
             refusal = CommandError(ErrorCode.FORWARD_REJECTED, f"the queue refused the message: {answer.reason}")
             self._answer(waiting, refusal, "rejected")
-        elif self._clock.monotonic() >= waiting.deadline:
-            self._answer(waiting, _failed("the queue did not take it in time"), "failed")
         else:
             return True
         return False
 
     def _answer(self, waiting: _WaitingTask, answer: str | CommandError, outcome: str) -> None:
+        del self._unanswered[waiting]
         self.count -= 1
         self._bytes -= waiting.prepared.size
         self._counters.forwards[self._agent.value, outcome] += 1
@@ -331,6 +349,8 @@ class _AgentQueue:
                 self._answer(waiting, fault, "failed")
 
     async def close(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
         waiting, self._waiting = self._waiting, deque()
         self._answer_all(list(waiting), _failed("the gateway is stopping"))
         batches = list(self._batches)

@@ -4,11 +4,11 @@ Before the SDK gives out credentials that expire within ten minutes, it tries to
 than `AGE_S_MAX` ago is still valid, whatever the source of credentials does meanwhile.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.shared_work import SharedWork
 from websocket_handler.adapters.aws.sigv4 import Credentials
 
 FRESH_S: Final = 30.0
@@ -17,18 +17,35 @@ RETRY_S: Final = 5.0
 """So long after a failure the SDK is not asked again beside the calls."""
 AGE_S_MAX: Final = 300.0
 """So long they are used while the SDK is being asked."""
+ANEW_S: Final = 5.0
+"""The SDK looks for other credentials at most this often."""
+_CODES: Final = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+    }
+)
+"""How AWS says that credentials have expired, or that it does not know them."""
 
 
 class CredentialsAtHand:
-    """The SDK's credentials. `ask` gets them and raises AwsError; `now` is monotonic seconds."""
+    """The SDK's credentials. `ask` gets them and raises AwsError; after `begin_anew` it gives others, if there are
+    any. `now` is monotonic seconds."""
 
-    def __init__(self, ask: Callable[[], Awaitable[Credentials]], now: Callable[[], float]) -> None:
+    def __init__(
+        self, ask: Callable[[], Awaitable[Credentials]], begin_anew: Callable[[], None], now: Callable[[], float]
+    ) -> None:
         self._ask = ask
+        self._begin_anew = begin_anew
         self._now = now
+        self._began_anew_at = float("-inf")
         self._found: Credentials | None = None
         self._found_at = 0.0
         self._asked_at = 0.0
-        self._asking: asyncio.Task[Credentials] | None = None
+        self._renewal = SharedWork(self._renew)
 
     def at_hand(self) -> Credentials | None:
         """What a call can use at once. If it is None, await `get`."""
@@ -37,41 +54,27 @@ class CredentialsAtHand:
         if self._found is None or age_s >= AGE_S_MAX:
             return None
         if age_s >= FRESH_S and now - self._asked_at >= RETRY_S:
-            self._start()
+            self._renewal.start()
         return self._found
 
     async def get(self) -> Credentials:
         """What the SDK has now. Raises AwsError. Safe to cancel: others who wait get their answer."""
-        self._start()
-        asking = self._asking
-        assert asking is not None
-        try:
-            return await asyncio.shield(asking)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if asking.cancelled() and task is not None and not task.cancelling():
-                raise AwsError(Fault.TRANSIENT, "Closed", "the gateway is stopping") from None
-            raise
+        return await self._renewal.done()
 
-    def forget(self) -> None:
-        """AWS no longer takes them: the next call asks the SDK and waits for it."""
+    def refused(self, code: str) -> None:
+        """AWS refused a call with this error code. If it does not take these credentials (any more), the next call asks
+        the SDK for others and waits for it: they may have been replaced where the SDK finds them."""
+        if code not in _CODES:
+            return
         self._found = None
+        now = self._now()
+        if now - self._began_anew_at >= ANEW_S:
+            self._began_anew_at = now
+            self._begin_anew()
 
     async def close(self) -> None:
         """Stop asking."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
-
-    def _start(self) -> None:
-        if self._asking is None:
-            self._asking = asyncio.get_running_loop().create_task(self._renew())
-            self._asking.add_done_callback(self._asked)
-
-    def _asked(self, task: "asyncio.Task[Credentials]") -> None:
-        self._asking = None
-        if not task.cancelled():
-            task.exception()  # whoever waits gets it; if nobody waits, the next call asks again
+        await self._renewal.close()
 
     async def _renew(self) -> Credentials:
         asked_at = self._asked_at = self._now()

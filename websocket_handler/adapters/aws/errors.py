@@ -109,6 +109,9 @@ def meaning_of_exception(error: Exception) -> AwsError:
     """What one of `sdk_errors` means."""
     from botocore.exceptions import (  # noqa: PLC0415 - as above
         ClientError,
+        ConfigNotFound,
+        ConfigParseError,
+        InvalidRegionError,
         NoCredentialsError,
         NoRegionError,
         PartialCredentialsError,
@@ -117,7 +120,8 @@ def meaning_of_exception(error: Exception) -> AwsError:
 
     if isinstance(error, ClientError):
         return meaning_of_answer(error.response)
-    is_denied = isinstance(error, NoCredentialsError | NoRegionError | PartialCredentialsError | ProfileNotFound)
+    of_settings = (ConfigNotFound, ConfigParseError, InvalidRegionError, NoRegionError, ProfileNotFound)
+    is_denied = isinstance(error, (NoCredentialsError, PartialCredentialsError, *of_settings))
     return AwsError(Fault.DENIED if is_denied else Fault.TRANSIENT, type(error).__name__, str(error))
 
 

@@ -51,7 +51,7 @@ class HttpConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self.answer_bytes = 0
         """How much came since the last request."""
-        self._answer_bytes_max = answer_bytes_max
+        self._answer_bytes_usual = self._answer_bytes_max = answer_bytes_max
         self._ended = ended
         self._transport: asyncio.Transport
         self._quiet = select.poll()
@@ -62,12 +62,13 @@ class HttpConnection(asyncio.Protocol):
 
     # Its user's side
 
-    def ask(self, request: bytes) -> "asyncio.Future[Answer]":
+    def ask(self, request: bytes, answer_bytes_max: int | None = None) -> "asyncio.Future[Answer]":
         """Write a request to an open connection. The future raises ConnectionFault. Abort the connection when it
         fails or is cancelled."""
         self._answer = asyncio.get_running_loop().create_future()
         self._parser = httptools.HttpResponseParser(self)
         self._headers, self._body, self.answer_bytes = {}, [], 0
+        self._answer_bytes_max = answer_bytes_max or self._answer_bytes_usual
         self._transport.write(request)
         return self._answer
 
@@ -166,20 +167,20 @@ class HttpConnections:
         """How many connections are open."""
         return len(self._all)
 
-    async def ask(self, request: bytes) -> Answer:
+    async def ask(self, request: bytes, answer_bytes_max: int | None = None) -> Answer:
         """One request, one answer. Raises OSError. Safe to cancel: the connection is closed, not used again."""
         async with self._free:
             connection = self._take()
             if connection is None:
-                return await self._ask_on(await self._connect(), request)
+                return await self._ask_on(await self._connect(), request, answer_bytes_max)
             loop = asyncio.get_running_loop()
             asked_at = loop.time()
             try:
-                return await self._ask_on(connection, request)
+                return await self._ask_on(connection, request, answer_bytes_max)
             except ConnectionFault:
                 if self._is_closed or connection.answer_bytes or loop.time() - asked_at > self._limits.at_once_s:
                     raise
-            return await self._ask_on(await self._connect(), request)
+            return await self._ask_on(await self._connect(), request, answer_bytes_max)
 
     def close(self) -> None:
         """End every connection. Requests that are under way fail, and later ones too."""
@@ -191,9 +192,9 @@ class HttpConnections:
             connection.abort()
         self._idle.clear()
 
-    async def _ask_on(self, connection: HttpConnection, request: bytes) -> Answer:
+    async def _ask_on(self, connection: HttpConnection, request: bytes, answer_bytes_max: int | None) -> Answer:
         try:
-            answer = await connection.ask(request)
+            answer = await connection.ask(request, answer_bytes_max)
         except BaseException:
             connection.abort()
             raise

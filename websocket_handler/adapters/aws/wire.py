@@ -1,74 +1,50 @@
-"""The light client: it writes what the gateway writes all the time, which is tasks to SQS, and segments of logs and
-records of connections to DynamoDB. The SDK's layers would cost ten times what such a request costs.
+"""The one client of SQS and DynamoDB: forwards, updates, segments, reads and records of connections all go this way.
 
-The SDK still says where a service is, for which region to sign, with which credentials, and whom to trust. The SDK
-carries out every other operation, and these too behind a proxy or at an endpoint with a path.
+So one set of rules holds for all of them: the clock, the credentials, the deadlines, and what an error means. The SDK's
+layers would cost ten times what such a request costs. The SDK still says where a service is, for which region to sign,
+with which credentials, and whom to trust. It carries out the operations of other services, and all of them behind a
+proxy or at an endpoint with a path: by the same clock, with the same credentials.
 """
 
 import asyncio
 import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from http.client import responses
-from typing import Any, Final, NotRequired, TypedDict
+from functools import partial
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from websocket_handler.adapters.aws.credentials import CredentialsAtHand
+from websocket_handler.adapters.aws.answers import error_of, result_of
 from websocket_handler.adapters.aws.errors import AwsError, Fault, meaning_of_answer
 from websocket_handler.adapters.aws.http_connections import Answer, ConnectionLimits, HttpConnections
 from websocket_handler.adapters.aws.sdk import Aws, Endpoint
+from websocket_handler.adapters.aws.shared_work import SharedWork
 from websocket_handler.adapters.aws.sigv4 import Signer
 
 TARGETS: Final[Mapping[str, Mapping[str, str]]] = {
-    "sqs": {"send_message_batch": "AmazonSQS.SendMessageBatch"},
+    "sqs": {
+        "send_message_batch": "AmazonSQS.SendMessageBatch",
+        "receive_message": "AmazonSQS.ReceiveMessage",
+        "delete_message_batch": "AmazonSQS.DeleteMessageBatch",
+        "change_message_visibility_batch": "AmazonSQS.ChangeMessageVisibilityBatch",
+        "get_queue_attributes": "AmazonSQS.GetQueueAttributes",
+    },
     "dynamodb": {
         "put_item": "DynamoDB_20120810.PutItem",
         "batch_write_item": "DynamoDB_20120810.BatchWriteItem",
+        "query": "DynamoDB_20120810.Query",
+        "delete_item": "DynamoDB_20120810.DeleteItem",
     },
 }
-"""AWS's names for what the light client sends, by service and operation. Each of them may be carried out twice: a
-segment is written only where there is none, records describe the present state, and a task carries its message id."""
-SKEW_S_MIN: Final = 60.0
-"""AWS accepts minutes of difference. If the clocks differ by less than this, the time was not the fault."""
-_CLOCK_CODES: Final = frozenset(
-    {
-        "InvalidSignatureException",
-        "RequestExpired",
-        "RequestInTheFuture",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-    }
-)
-_STALE_CODES: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
+"""AWS's names for what this client sends, by service and operation. Each of them may be carried out twice: a segment is
+written only where there is none, records describe the present state, a task carries its message id, a message that was
+received twice is published once, and the others change nothing the second time."""
+ANSWER_BYTES_MAX: Final[Mapping[str, int]] = {"receive_message": 41_943_040, "query": 8_388_608}
+"""Ten messages of 1 MiB, whose JSON may have three times as many bytes, and more; a page of 1 MiB in base64."""
 _PORTS: Final = {"http": 80, "https": 443}
-
-
-class _Taken(TypedDict):
-    Id: str
-    MessageId: str
-
-
-class _Failed(TypedDict):
-    Id: str
-    Code: NotRequired[str]
-    Message: NotRequired[str | None]
-    SenderFault: NotRequired[bool]
-
-
-class _Result(TypedDict):
-    Successful: NotRequired[list[_Taken] | None]
-    Failed: NotRequired[list[_Failed] | None]
-
-
 _encode: Final = msgspec.json.Encoder().encode  # bytes in base64, as the protocol has them
-_DECODERS: Final[Mapping[str, Callable[[bytes], Mapping[str, Any]]]] = {
-    "sqs": msgspec.json.Decoder(_Result).decode,
-    "dynamodb": msgspec.json.Decoder(dict[str, Any]).decode,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,64 +54,67 @@ class _Way:
     signers: Mapping[str, Signer]
     """By operation."""
     connections: HttpConnections
-    decode: Callable[[bytes], Mapping[str, Any]]
 
 
 class AwsWire:
-    """An `AwsCall` beside `Aws.call`. It is closed with `aws`. `now` gives seconds since the epoch."""
+    """An `AwsCall` over `Aws`, with its clock and its credentials. It is closed with `aws`."""
 
-    def __init__(self, aws: Aws, limits: ConnectionLimits | None = None, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, aws: Aws, limits: ConnectionLimits | None = None) -> None:
         self._aws = aws
         self._limits = limits or ConnectionLimits()
-        self._now = now
-        self._skew_s = 0.0
-        """By how many seconds AWS's clock is ahead of ours."""
-        self._credentials = CredentialsAtHand(aws.credentials, time.monotonic)
         self._ways: dict[str, _Way | None] = {}
         """By service; None if the SDK has to be used."""
-        self._opening = asyncio.Lock()
+        self._openings = {service: SharedWork(partial(self._open, service)) for service in TARGETS}
         self._is_closed = False
+        aws.at_close(self._end)
+
+    async def open(self, service: str) -> None:
+        """Find the way to a service and get credentials, so that the first call finds both. Raises AwsError."""
+        if await self._way(service) is None:
+            await self._aws.open(service)
+        await self._aws.at_hand.get()
+
+    async def close(self) -> None:
+        """End every connection, and close the SDK's clients."""
+        await self._aws.close()
 
     async def call(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
         """One attempt of one operation, answered within `timeout_s` seconds. Raises AwsError. Safe to cancel:
         the connection of a cancelled call is not used again."""
-        way = None
-        if operation in TARGETS.get(service, ()):
-            way = self._ways.get(service) or await self._open(service)
-        if way is None:
+        if operation not in TARGETS.get(service, ()):
             return await self._aws.call(service, operation, timeout_s, **parameters)
-        body = _encode(parameters)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._send(way, operation, body)
+                way = self._ways.get(service) or await self._way(service)
+                if way is None:
+                    return await self._aws.call(service, operation, timeout_s, **parameters)
+                return await self._send(way, operation, _encode(parameters))
         except TimeoutError:
             raise AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s") from None
         except OSError as error:
             raise AwsError(Fault.TRANSIENT, type(error).__name__, str(error)) from None
-        except msgspec.DecodeError as error:
-            raise AwsError(Fault.TRANSIENT, "ResponseParserError", str(error)) from None
 
-    async def close(self) -> None:
-        """End every connection. `Aws.close` does it."""
+    async def _end(self) -> None:
         self._is_closed = True
         for way in self._ways.values():
             if way is not None:
                 way.connections.close()
         self._ways.clear()
-        await self._credentials.close()
+        for opening in self._openings.values():
+            await opening.close()
+
+    async def _way(self, service: str) -> _Way | None:
+        """The way to a service, or None if the SDK has to be used. Raises AwsError."""
+        if self._is_closed:
+            raise AwsError(Fault.TRANSIENT, "Closed", "the gateway is stopping")
+        if service not in self._ways:
+            return await self._openings[service].done()
+        return self._ways[service]
 
     async def _open(self, service: str) -> _Way | None:
-        """The way to a service, or None if the SDK has to be used. Raises AwsError."""
-        async with self._opening:
-            if self._is_closed:
-                raise AwsError(Fault.TRANSIENT, "Closed", "the gateway is stopping")
-            if service not in self._ways:
-                endpoint = await self._aws.endpoint(service)
-                way = await self._way_to(service, endpoint) if _is_plain(endpoint) else None
-                if not any(self._ways.values()):
-                    self._aws.at_close(self.close)
-                self._ways[service] = way
-            return self._ways[service]
+        endpoint = await self._aws.endpoint(service)
+        self._ways[service] = await self._way_to(service, endpoint) if _is_plain(endpoint) else None
+        return self._ways[service]
 
     async def _way_to(self, service: str, endpoint: Endpoint) -> _Way:
         parts = urlsplit(endpoint.url)
@@ -150,70 +129,32 @@ class AwsWire:
         signers = {
             operation: Signer(name, endpoint.region, service, target) for operation, target in TARGETS[service].items()
         }
-        return _Way(signers, HttpConnections(host, port, tls, self._limits), _DECODERS[service])
+        return _Way(signers, HttpConnections(host, port, tls, self._limits))
 
     async def _send(self, way: _Way, operation: str, body: bytes) -> dict[str, Any]:
-        skew_s = self._skew_s
-        answer = await self._ask(way, operation, body, skew_s)
+        skew_s = self._aws.clock.skew_s
+        answer = await self._ask(way, operation, body)
         if answer.status >= 300:
-            fault = meaning_of_answer(_error(answer))
-            if fault.code in _STALE_CODES:
-                self._credentials.forget()
-            if fault.code not in _CLOCK_CODES or not self._has_set_clock(answer, skew_s):
+            fault = meaning_of_answer(error_of(answer))
+            self._aws.at_hand.refused(fault.code)
+            date = answer.headers.get(b"date", b"").decode("latin-1")
+            if not self._aws.clock.was_wrong(fault.code, date, skew_s):
                 raise fault
-            answer = await self._ask(way, operation, body, self._skew_s)  # AWS did not carry it out
+            answer = await self._ask(way, operation, body)  # AWS did not carry it out
             if answer.status >= 300:
-                raise meaning_of_answer(_error(answer))
-        result = way.decode(answer.body)
-        return {name: entries for name, entries in result.items() if entries}
-
-    async def _ask(self, way: _Way, operation: str, body: bytes, skew_s: float) -> Answer:
-        credentials = self._credentials.at_hand() or await self._credentials.get()
-        return await way.connections.ask(way.signers[operation].request(body, credentials, self._now() + skew_s))
-
-    def _has_set_clock(self, answer: Answer, skew_s: float) -> bool:
-        """True if a request that was signed `skew_s` ahead had the wrong time. Then this sets the right one."""
+                raise meaning_of_answer(error_of(answer))
         try:
-            date = parsedate_to_datetime(answer.headers.get(b"date", b"").decode("ascii")).timestamp()
-        except ValueError:
-            return False
-        found_s = date - self._now()
-        if abs(found_s - skew_s) < SKEW_S_MIN:
-            return False
-        self._skew_s = found_s
-        return True
+            return result_of(operation, answer.body)
+        except ValueError as error:
+            raise AwsError(Fault.TRANSIENT, "ResponseParserError", str(error)) from None
+
+    async def _ask(self, way: _Way, operation: str, body: bytes) -> Answer:
+        credentials = self._aws.at_hand.at_hand() or await self._aws.at_hand.get()
+        request = way.signers[operation].request(body, credentials, self._aws.clock.now())
+        return await way.connections.ask(request, ANSWER_BYTES_MAX.get(operation))
 
 
 def _is_plain(endpoint: Endpoint) -> bool:
     parts = urlsplit(endpoint.url)
     is_direct = not endpoint.has_proxy and parts.scheme in _PORTS and bool(parts.hostname)
     return is_direct and parts.path in {"", "/"} and not parts.query
-
-
-def _error(answer: Answer) -> dict[str, Any]:
-    """An error answer as the SDK gives it."""
-    metadata: dict[str, Any] = {"HTTPStatusCode": answer.status}
-    if request_id := answer.headers.get(b"x-amzn-requestid"):
-        metadata["RequestId"] = request_id.decode("latin-1")
-    text = answer.body.strip()
-    if answer.status >= 500 and (not text or text.startswith(b"<html>")):
-        error = {"Code": str(answer.status), "Message": responses.get(answer.status, "")}
-        return {"Error": error, "ResponseMetadata": metadata}
-    details = _details(text)
-    code = str(details.get("__type", answer.status)).split(":", 1)[0].rsplit("#", 1)[-1]
-    error = {"Code": code, "Message": str(details.get("message", details.get("Message", "")))}
-    query_code, separator, kind = answer.headers.get(b"x-amzn-query-error", b"").decode("latin-1").partition(";")
-    if query_code and separator and ";" not in kind:
-        error |= {"Code": query_code, "QueryErrorCode": code, "Type": kind}
-    told = {name: value for name, value in details.items() if name == "Item"}
-    return {**told, "Error": error, "ResponseMetadata": metadata}
-
-
-def _details(text: bytes) -> Mapping[str, Any]:
-    if not text:
-        return {}
-    try:
-        details = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {"message": text.decode("utf-8", "replace")}
-    return details if isinstance(details, dict) else {}

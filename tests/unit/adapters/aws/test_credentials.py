@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from websocket_handler.adapters.aws.credentials import AGE_S_MAX, FRESH_S, RETRY_S, CredentialsAtHand
+from websocket_handler.adapters.aws.credentials import AGE_S_MAX, ANEW_S, FRESH_S, RETRY_S, CredentialsAtHand
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sigv4 import Credentials
 
@@ -18,7 +18,11 @@ class Source:
         self.answer: Credentials | AwsError = Credentials("key-1", "secret", "token")
         self.may_answer = asyncio.Event()
         self.may_answer.set()
-        self.at_hand = CredentialsAtHand(self.ask, lambda: self.now)
+        self.at_hand = CredentialsAtHand(self.ask, self.begin_anew, lambda: self.now)
+        self.began_anew = 0
+
+    def begin_anew(self) -> None:
+        self.began_anew += 1
 
     async def ask(self) -> Credentials:
         self.asked += 1
@@ -102,9 +106,22 @@ async def test_the_same_ones_stay_the_same_object_and_forgotten_ones_are_asked_f
     source.at_hand.at_hand()
     await settled()
     assert source.at_hand.at_hand() is first
-    source.at_hand.forget()
+    source.at_hand.refused("ExpiredToken")
     assert source.at_hand.at_hand() is None
     assert await source.at_hand.get() == first
+
+
+@pytest.mark.asyncio
+async def test_refused_ones_are_looked_for_anew_but_not_all_the_time() -> None:
+    source = Source()
+    for code, is_refused in {"ExpiredTokenException": True, "InvalidClientTokenId": True, "Throttling": False}.items():
+        await source.at_hand.get()
+        source.at_hand.refused(code)
+        assert (source.at_hand.at_hand() is None) is is_refused
+    assert source.began_anew == 1
+    source.now += ANEW_S
+    source.at_hand.refused("UnrecognizedClientException")
+    assert source.began_anew == 2
 
 
 @pytest.mark.asyncio
