@@ -17,13 +17,14 @@ def check(delivery: Delivery) -> None:
 
 
 @pytest.mark.asyncio
-async def test_twenty_kills_lose_and_double_nothing() -> None:
-    """`kill -9` under full load: 50 resuming clients have every confirmed publication once, in order."""
-    report = await prove_kills(rounds=20, watchers=50, seed=1, retry_max_s=0.2)
+async def test_kills_lose_and_double_nothing() -> None:
+    """`kill -9` under full load: 50 resuming clients have every confirmed publication once, in order. `make proofs`
+    kills twenty times."""
+    report = await prove_kills(rounds=6, watchers=50, seed=1, retry_max_s=0.2)
 
     check(report.delivery)
-    assert report.delivery.confirmed > 20 * 50
-    assert report.reconnects == 20 * 50, "every kill cuts everybody off once, and nothing else does"
+    assert report.delivery.confirmed > 6 * 50
+    assert report.reconnects == 6 * 50, "every kill cuts everybody off once, and nothing else does"
 
 
 @pytest.mark.asyncio

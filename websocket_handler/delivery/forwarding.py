@@ -45,7 +45,7 @@ class ForwardLimits:
     receipts: int = 50_000
     """How many message ids keep their receipt, so that a repeated forward does not become a second task."""
     receipt_seconds: float = 300.0
-    look_again_s: float = 10.0
+    look_again_s: float = 3.0
     """How many seconds pass between two look-ups of a queue that cannot be used. So it heals without a task."""
 
 

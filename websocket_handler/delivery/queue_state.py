@@ -7,7 +7,7 @@ from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.update_source import SourceUnavailable, SourceUnusable
 from websocket_handler.telemetry.events import Report
 
-OPERATORS_PAUSE_S: Final = 10.0
+OPERATORS_PAUSE_S: Final = 3.0
 """How often a queue is asked that only an operator can make usable."""
 
 

@@ -37,6 +37,9 @@ class SqsUpdateSource:
         self._long_poll_s = long_poll_s
         self._timeout_s = timeout_s
         self._is_visibility_known = False
+        self._has_failed = False
+        """True if the last request failed. Then the next one does not wait for messages, so that it is
+        known at once that the queue answers again."""
 
     async def check(self) -> None:
         """See the port. Uses the right `sqs:GetQueueAttributes`; without it, the first `receive` tells."""
@@ -44,6 +47,7 @@ class SqsUpdateSource:
             if not self._is_visibility_known:
                 await self._read_visibility()
         except AwsError as error:
+            self._has_failed = True
             raise _unavailable(error) from error
 
     async def receive(self) -> Sequence[Update]:
@@ -51,18 +55,21 @@ class SqsUpdateSource:
         try:
             if not self._is_visibility_known:
                 await self._read_visibility()
+            wait_s = 0 if self._has_failed else self._long_poll_s
             answer = await self._call(
                 "sqs",
                 "receive_message",
-                self._long_poll_s + LONG_POLL_MARGIN_S,
+                wait_s + LONG_POLL_MARGIN_S,
                 QueueUrl=self._queue_url,
                 MaxNumberOfMessages=self.batch_messages_max,
-                WaitTimeSeconds=self._long_poll_s,
+                WaitTimeSeconds=wait_s,
                 VisibilityTimeout=int(self.hidden_s),
                 MessageAttributeNames=list(ATTRIBUTES),
             )
         except AwsError as error:
+            self._has_failed = True
             raise _unavailable(error) from error
+        self._has_failed = False
         return [_update(message) for message in answer.get("Messages", ())]
 
     async def delete(self, handles: Sequence[str]) -> None:

@@ -101,6 +101,25 @@ async def test_an_outage_is_told_and_heals(aws: Aws, sqs: Any, queue_url: str, e
     assert [update.body for update in await all_of(source, 1)] == [b"a"]
 
 
+async def test_a_queue_that_failed_is_next_asked_without_waiting_for_messages(aws: Aws, queue_url: str) -> None:
+    """So that it is known at once that it answers again, and not only after a long poll."""
+    waits: list[int] = []
+
+    async def call(service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
+        if operation == "receive_message":
+            waits.append(parameters["WaitTimeSeconds"])
+            if len(waits) == 1:
+                raise AwsError(Fault.TRANSIENT, "ServiceUnavailable", "later")
+        return await aws.call(service, operation, timeout_s, **parameters)
+
+    source = SqsUpdateSource(queue_url, call, long_poll_s=1)
+    with pytest.raises(SourceUnavailable):
+        await source.receive()
+    await source.receive()
+    await source.receive()
+    assert waits == [1, 0, 1]
+
+
 async def test_a_missing_queue_is_told(aws: Aws, queue_url: str) -> None:
     with pytest.raises(SourceUnavailable, match="NonExistentQueue"):
         await SqsUpdateSource(queue_url + "-gone", aws.call).receive()
