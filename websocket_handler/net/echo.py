@@ -3,24 +3,25 @@ commands are replaced. It is off unless `DIAG_ECHO=1`."""
 
 from typing import Final
 
+from websocket_handler.net.closing import Closing
+from websocket_handler.net.incoming import Incoming, Write
+from websocket_handler.net.shared import Shared
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.protocol.frame_decoder import Event, ProtocolViolation
+from websocket_handler.protocol.frames import PLAIN, Framing
 
 ECHO_PATH: Final = "/__echo"
 
 
-class EchoWebSocket(WebSocket):
-    """Sends every message back. The node does not know it as a connection, so it can follow nothing and do nothing
-    else."""
+class EchoedMessages(Incoming):
+    """Sends every message back, in place of carrying it out."""
 
-    __slots__ = ()
+    __slots__ = ("_framing",)
 
-    def begin(self, answer: bytes) -> None:
-        """Answer the handshake and watch the socket. There is no greeting."""
-        self.pause_when_behind()
-        self._socket.write(answer)
-        self._shared.keepalive.add(self)
+    def __init__(self, shared: Shared, write: Write, closing: Closing, framing: Framing = PLAIN) -> None:
+        super().__init__(shared, write, closing, framing)
+        self._framing = framing
 
     def _handle_one(self, event: Event, payload: bytes) -> None:
         if self.is_closing or event not in (Event.TEXT, Event.BINARY, Event.OVERSIZE):
@@ -29,6 +30,20 @@ class EchoWebSocket(WebSocket):
             self._fail(ProtocolViolation(CloseCode.TOO_BIG, "message too big"))
         else:
             self.write(self._framing.text(payload) if event is Event.TEXT else self._framing.binary(payload))
+
+
+class EchoWebSocket(WebSocket):
+    """The node does not know it as a connection, so it can follow nothing and do nothing else."""
+
+    __slots__ = ()
+
+    reads_with = EchoedMessages
+
+    def begin(self, answer: bytes) -> None:
+        """Answer the handshake and watch the socket. There is no greeting."""
+        self.pause_when_behind()
+        self._socket.write(answer)
+        self._shared.keepalive.add(self)
 
     def pause_writing(self) -> None:
         self._shared.keepalive.add_slow(self)

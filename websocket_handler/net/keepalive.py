@@ -33,7 +33,11 @@ class Watched(Protocol):
 
     heard: bool
     """True if anything has arrived since the last ping."""
-    is_closing: bool
+
+    @property
+    def is_closing(self) -> bool:
+        """True once it ends."""
+        ...
 
     def ping(self) -> None:
         """Ask if the client is still there, and set `heard` to False."""

@@ -16,8 +16,12 @@ LATE_S: Final = 1.0
 class Pinging(Protocol):
     """A socket whose client pings."""
 
-    is_closing: bool
     write: Callable[[bytes], None]
+
+    @property
+    def is_closing(self) -> bool:
+        """True once it ends."""
+        ...
 
 
 class Pongs:

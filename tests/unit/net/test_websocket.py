@@ -13,7 +13,8 @@ from tests.support.wires import Door, Wire
 from websocket_handler.access.admission import AdmissionOptions
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.logs.limits import DeliveryLimits
-from websocket_handler.net.websocket import CLOSE_TIMEOUT_S, FAIL_TIMEOUT_S, GREETING_BYTES_MAX, WebSocket
+from websocket_handler.net.closing import CLOSE_TIMEOUT_S, FAIL_TIMEOUT_S
+from websocket_handler.net.websocket import GREETING_BYTES_MAX, WebSocket
 from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.protocol.frames import close_frame
 

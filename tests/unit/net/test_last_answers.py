@@ -19,8 +19,9 @@ from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.assembly import assemble
 from websocket_handler.hub.log import LogLimits
+from websocket_handler.net.closing import CLOSE_TIMEOUT_S, FAIL_TIMEOUT_S
 from websocket_handler.net.keepalive import KeepaliveOptions
-from websocket_handler.net.websocket import CLOSE_TIMEOUT_S, FAIL_TIMEOUT_S, WebSocket
+from websocket_handler.net.websocket import WebSocket
 from websocket_handler.ports.authenticator import Authenticated
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.ports.log_store import Segment, always

@@ -13,7 +13,7 @@ from websocket_handler.access.admission import Admission, AdmissionOptions
 from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.access.origins import ANY_ORIGIN
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.net import websocket as module
+from websocket_handler.net import incoming as module
 from websocket_handler.net.echo import EchoWebSocket
 from websocket_handler.net.keepalive import Keepalive, KeepaliveOptions
 from websocket_handler.net.shared import Shared
@@ -48,6 +48,9 @@ class Wire:
 
     def resume_reading(self) -> None:
         """Nothing ever stopped."""
+
+    def abort(self) -> None:
+        """No test waits that long."""
 
 
 class Desk:
