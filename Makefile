@@ -17,7 +17,8 @@ PROCESSES ?= 2
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics sdk-python-cuts fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules lock clean
+  first-run audit sbom sbom-test bench costs metrics sdk-python-cuts fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules sdk-modules sdk-test \
+  sdk-cuts lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,7 +46,7 @@ $(RUN_STAMP): requirements/run.txt
 run: $(RUN_STAMP) ## run the whole system on this machine: AWS emulator, gateway, four demo agents, console page
 	@exec $(BIN)/python -m demo.run --ends-with $$PPID $(ARGS)
 
-test: $(STAMP) browser node-modules ## run every test, in PROCESSES=2 processes
+test: $(STAMP) browser node-modules sdk-modules ## run every test, in PROCESSES=2 processes
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 
 # Each version of Python has an environment of its own. It builds the compiled loop, too, and puts it beside the other one
@@ -201,6 +202,18 @@ tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is needed for the ws client of the end-to-end tests"; exit 1; }
 	@cd tests/e2e && npm ci --silent --no-audit --no-fund
 
+sdk-modules: clients/typescript/node_modules/.package-lock.json
+
+clients/typescript/node_modules/.package-lock.json: clients/typescript/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed for the TypeScript client"; exit 1; }
+	@cd clients/typescript && npm ci --silent --no-audit --no-fund
+
+sdk-test: sdk-modules ## check the types of the TypeScript client, and run its quick tests
+	@cd clients/typescript && npm run --silent types && npm test --silent
+
+sdk-cuts: $(STAMP) sdk-modules ## cut the TypeScript client from real gateways CUTS=1000 times, and count what is lost or doubled
+	@cd clients/typescript && node build.js --quick && node .build/tests/real/cuts.js --cuts $(or $(CUTS),1000) $(or $(SEED),15)
+
 lock: ## compile the hash-locked requirements from requirements/*.in
 	@$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) requirements/runtime.in -o websocket_handler/requirements.txt
@@ -211,4 +224,4 @@ lock: ## compile the hash-locked requirements from requirements/*.in
 	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt
 
 clean: ## remove what the targets created
-	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -26,6 +26,6 @@ def relative(path: Path) -> str:
 
 
 PYTHON = kept(".py")
-SOURCES = kept(".py", ".js", ".css", ".html")
+SOURCES = kept(".py", ".js", ".ts", ".tsx", ".css", ".html")
 PACKAGE = [path for path in PYTHON if path.is_relative_to(ROOT / "websocket_handler")]
 TESTS = [path for path in PYTHON if path.is_relative_to(ROOT / "tests")]

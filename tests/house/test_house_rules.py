@@ -58,7 +58,7 @@ def test_the_word_list_finds_what_it_should() -> None:
 
 
 def test_nothing_is_left_unfinished() -> None:
-    texts = kept(".py", ".js", ".css", ".html", ".md", ".yaml", ".yml", ".toml", ".sh", ".json", ".in")
+    texts = kept(".py", ".js", ".ts", ".tsx", ".css", ".html", ".md", ".yaml", ".yml", ".toml", ".sh", ".json", ".in")
     found = {
         relative(path) for path in texts if "node_modules" not in path.parts and UNFINISHED.search(path.read_text())
     }
@@ -167,7 +167,7 @@ BEGINS_WITH_WHETHER = re.compile(r'(?:"""|# |/\*\*? |// |@returns \{\w+\} )[Ww]h
 
 def test_docstrings_and_comments_say_what_is_true_or_raised() -> None:
     """ "True if X", or "Raises Y unless X": a sentence that begins with "Whether" says neither."""
-    texts = [path for path in kept(".py", ".js", ".c") if path != Path(__file__)]
+    texts = [path for path in kept(".py", ".js", ".ts", ".tsx", ".c") if path != Path(__file__)]
     begun = {relative(path): BEGINS_WITH_WHETHER.findall(path.read_text()) for path in texts}
     assert {name: lines for name, lines in begun.items() if lines} == {}
 

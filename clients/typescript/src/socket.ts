@@ -1,0 +1,37 @@
+/** One WebSocket of the platform. Its events may lie: see `error` below. */
+
+/** The part of the standard `WebSocket` that is used; a runtime without one brings its own class of this form. */
+export interface WebSocketLike {
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: string, listener: (event: never) => void): void;
+}
+
+export type WebSocketClass = new (url: string) => WebSocketLike;
+
+export interface SocketEvents {
+  text(text: string): void;
+  closed(code: number, reason: string): void;
+}
+
+/** Opens a socket. Raises nothing: what goes wrong is `closed`. */
+export function openSocket(make: () => WebSocketLike, events: SocketEvents): WebSocketLike | null {
+  let socket: WebSocketLike;
+  try {
+    socket = make();
+  } catch (error) {
+    queueMicrotask(() => events.closed(1006, String(error)));
+    return null;
+  }
+  let isOpen = false;
+  socket.addEventListener("open", () => (isOpen = true));
+  socket.addEventListener("message", ({ data }: { data: unknown }) => {
+    if (typeof data === "string") events.text(data);
+  });
+  socket.addEventListener("close", ({ code, reason }: { code: number; reason: string }) => events.closed(code, reason));
+  // Node 22 fires no `close` for a handshake that was refused, and readyState stays 0.
+  socket.addEventListener("error", () => {
+    if (!isOpen) events.closed(1006, "the handshake failed");
+  });
+  return socket;
+}

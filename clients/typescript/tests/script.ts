@@ -1,0 +1,132 @@
+/** Plays a script of spec/vectors/client-connections.json: what comes in, when, and what the core does about it. */
+import { Engine } from "../src/core/engine.js";
+import { parsePosition, type Message, type Position } from "../src/core/frames.js";
+import type { Refusal } from "../src/core/returning.js";
+import type { Reader } from "../src/core/subscription.js";
+
+export type Action = [string, ...unknown[]];
+
+export interface Step {
+  readonly at: number;
+  readonly in: Action;
+  readonly out: Action[];
+}
+
+export interface Script {
+  readonly name: string;
+  readonly token: boolean;
+  readonly fallback: boolean;
+  readonly random: number;
+  readonly steps: Step[];
+}
+
+/** The outputs of each step, in order. */
+export function play({ token, fallback, random, steps }: Script): Action[][] {
+  let out: Action[] = [];
+  const readers = new Map<string, Reader>();
+  const engine = new Engine({ hasToken: token, hasFallback: fallback, random: () => random }, {
+    open: (link, kind) => out.push(["open", link, kind]),
+    send: (link, text) => out.push(["send", link, JSON.parse(text)]),
+    close: (link) => out.push(["close", link]),
+    fetchToken: (turn, reason) => out.push(["fetch_token", turn, reason]),
+    probe: () => out.push(["probe"]),
+    status: ({ state, code, retryAt }) => out.push(["state", state, code, retryAt]),
+    project: (projectId, { state, error }) => out.push(["project", projectId, state, error?.code ?? null]),
+    pushed: ({ type }) => out.push(["pushed", type]),
+    expiring: (expiresAt) => out.push(["expiring", expiresAt]),
+  });
+
+  function reader(projectId: string, { since, rewind = 0 }: { since?: string; rewind?: number }): Reader {
+    const position = since === undefined ? null : parsePosition(since)!;
+    return {
+      epoch: position?.epoch ?? null, offset: position?.offset ?? 0, rewind, lagging: false,
+      update: ({ offset }) => out.push(["update", projectId, offset]),
+      reset: () => out.push(["reset", projectId]),
+    };
+  }
+
+  const actions: Record<string, (now: number, ...given: never[]) => unknown> = {
+    read: (now, projectId: string, start: object) => {
+      readers.set(projectId, reader(projectId, start));
+      engine.projects(now).read(projectId, readers.get(projectId)!);
+    },
+    leave: (now, projectId: string) => {
+      engine.projects(now).leave(projectId, readers.get(projectId)!);
+      engine.projects(now).release(projectId);
+    },
+    receive: (now, link: number, message: Message) => engine.received(link, JSON.stringify(message), now),
+    closed: (now, link: number, code: number) => engine.closed(link, code, "", now),
+    token: (now, turn: number, text: string | null) => engine.token(turn, text, now),
+    token_failed: (now, turn: number, code: string) => engine.tokenFailed(turn, code, "", now),
+    probed: (now, refusal: Refusal) => engine.probed(refusal, "", now),
+    command: (now, fields: Message) => engine.command(fields, now, (reply, error) => out.push(["answer", reply?.["type"] ?? null, error?.code ?? null])),
+    connect: (now) => engine.connect(now),
+    check: (now) => engine.check(now),
+    replace: (now) => engine.replace(now),
+    close: (now) => engine.close(now),
+    wake: (now) => engine.tick(now),
+    wait: () => undefined,
+  };
+
+  return steps.map(({ at, in: [name, ...given] }) => {
+    out = [];
+    // `wake` comes after a time in which nothing ran: the machine slept.
+    while (name !== "wake" && engine.wakeAt !== null && engine.wakeAt <= at) engine.tick(engine.wakeAt);
+    actions[name]!(at, ...(given as never[]));
+    return out;
+  });
+}
+
+/** A vector of spec/vectors/client-following.json. */
+export interface Following {
+  readonly name: string;
+  readonly start: { readonly since?: Position; readonly rewind?: number };
+  readonly steps: { readonly link: number; readonly is?: "opened" | "cut"; readonly gets?: Message; readonly gives?: object[]; readonly asks?: object }[];
+  readonly position: Position;
+}
+
+/** Plays it: what each step gave, or what the client asked there; and where it stands at the end. */
+export function follow({ start, steps }: Following): { gave: unknown[]; position: Position } {
+  let gave: object[] = [];
+  let now = 0;
+  let wanted = 0;
+  let last = 0;
+  const subscribes = new Map<number, Message>();
+  const engine = new Engine({ hasToken: false, hasFallback: false, random: () => 0 }, {
+    open: (link) => (wanted = link),
+    send: (link, text) => {
+      const command = JSON.parse(text) as Message;
+      if (command["action"] === "subscribe") subscribes.set(link, command);
+    },
+    // A link that another one has replaced ends, too: that is no answer to what came.
+    close: (link) => (link === last ? gave.push({ ends: link }) : 0),
+    fetchToken: () => undefined, probe: () => undefined, status: () => undefined, project: () => undefined, pushed: () => undefined,
+    expiring: () => undefined,
+  });
+  const reader: Reader = {
+    epoch: start.since?.epoch ?? null, offset: start.since?.offset ?? 0, rewind: start.rewind ?? 0, lagging: false,
+    update: ({ offset }) => gave.push({ update: offset }),
+    reset: () => gave.push({ reset: { epoch: reader.epoch, offset: reader.offset } }),
+  };
+
+  function opened(link: number): object {
+    if (link > 1 && wanted < link && engine.status.state === "live") engine.received(last, JSON.stringify({ type: "reconnect", after_ms: 0 }), now);
+    for (now += 1; wanted < link && engine.wakeAt !== null; ) engine.tick((now = Math.max(now, engine.wakeAt)));
+    engine.received(link, JSON.stringify({ type: "connected" }), now);
+    last = link;
+    const { action: _action, project_id: _project, id: _id, ...asks } = subscribes.get(link)!;
+    return asks;
+  }
+
+  engine.projects(now).read("p", reader);
+  const all = steps.map(({ link, is, gets }) => {
+    gave = [];
+    now += 1;
+    if (is === "opened") return opened(link);
+    if (is === "cut") engine.closed(link, 1006, "", now);
+    else if (gets?.["type"] !== "subscription_confirmed") engine.received(link, JSON.stringify(gets), now);
+    else engine.received(link, JSON.stringify({ ...gets, id: subscribes.get(link)!["id"] }), now);
+    return gave;
+  });
+  return { gave: all, position: { epoch: reader.epoch!, offset: reader.offset } };
+}
