@@ -35,13 +35,15 @@ MESSAGE_ATTRIBUTES_MAX = 10
 BATCH_ENTRIES_MAX = 10
 BATCH_BYTES_MAX = 1_048_576
 DEDUPLICATION_WINDOW_S = 300.0
+LOOK_S = 1.0
+"""How often a long poll looks for messages that became visible again: nothing tells of those."""
 
 INVALID_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 BATCH_ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 FIFO_ID = re.compile(r"[!-~]{1,128}")
 RESERVED_ATTRIBUTE_NAME = re.compile(r"(aws|amazon)\.", re.IGNORECASE)
 
-# The thread that serves a long poll asks this before it takes messages (see `_wait_for_messages`).
+# The thread that serves a long poll asks this before it takes messages (see `_polling`).
 current_request = threading.local()
 
 
@@ -63,14 +65,14 @@ def install() -> None:
         (queue, "approximate_number_of_messages", property(lambda self: sum(1 for _ in self.messages))),
         (queue, "add_message", _add_message),
         (queue, "delete_message", _delete_message),
-        (queue, "wait_for_messages", _wait_for_messages),
+        (backend, "receive_message", _under_queue_lock(_polling(backend.receive_message))),
         (backend, "send_message", _send_message),
         (backend, "send_message_batch", _send_message_batch),
         (models, "generate_receipt_handle", lambda: secrets.token_urlsafe(48)),
         # moto inspects the class for its operations on every request.
         (responses, "method_names_from_class", functools.cache(vars(responses)["method_names_from_class"])),
     ]
-    locked = ("receive_message", "delete_message", "change_message_visibility", "purge_queue")
+    locked = ("delete_message", "change_message_visibility", "purge_queue")
     corrections += [(backend, name, _under_queue_lock(getattr(backend, name))) for name in locked]
     for owner, name, correction in corrections:
         setattr(owner, name, correction)
@@ -122,21 +124,35 @@ def _delete_message(queue: Any, receipt_handle: str) -> None:
             queue.pending_messages.discard(message)
             queue.deleted_messages.update(message.all_receipt_handles)
             del queue._messages[index]
+            if queue.fifo_queue:
+                queue._messages_lock.notify_all()  # the next message of the group may be received now
             return
     raise ReceiptHandleIsInvalid()
 
 
-def _wait_for_messages(queue: Any, timeout: int) -> None:
-    """Waits for a visible message, at most `timeout` seconds.
+def _polling(receive: Callable[..., Any]) -> Callable[..., Any]:
+    """Receives until there are messages or the long poll ends, and waits in between for something to change.
 
-    Raises ClientGoneError when the client went away. It must not take messages with it: they would stay
-    invisible for the whole visibility timeout, and a restarted worker would see an empty queue.
+    moto looks once at the start of a long poll which groups of a FIFO queue are held back, and spins while messages of
+    such a group are visible. Raises ClientGoneError when the client went away. It must not take messages with it: they
+    would stay invisible for the whole visibility timeout, and a restarted worker would see an empty queue.
     """
-    with queue._messages_lock:
-        queue._messages_lock.wait_for(lambda: any(True for _ in _visible_messages(queue)), timeout)
-    client_gone: Callable[[], bool] | None = getattr(current_request, "client_gone", None)
-    if client_gone is not None and client_gone():
-        raise ClientGoneError
+
+    @functools.wraps(receive)
+    def polling(self: Any, queue_name: str, count: int, wait_s: int, *args: Any, **kwargs: Any) -> Any:
+        queue = self.get_queue(queue_name)
+        ends_at = time.monotonic() + wait_s
+        while True:
+            messages = receive(self, queue_name, count, 0, *args, **kwargs)
+            left_s = ends_at - time.monotonic()
+            if messages or left_s <= 0:
+                return messages
+            queue._messages_lock.wait(min(left_s, LOOK_S))
+            client_gone: Callable[[], bool] | None = getattr(current_request, "client_gone", None)
+            if client_gone is not None and client_gone():
+                raise ClientGoneError
+
+    return polling
 
 
 # --- Calls at the same time ---

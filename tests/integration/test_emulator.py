@@ -173,6 +173,16 @@ class TestFifo:
         assert len({entry["MessageId"] for entry in answer["Successful"]}) == 1
         assert _drain(sqs, fifo_url) == ["x"]
 
+    def test_a_long_poll_gets_the_next_of_a_group_once_the_one_before_is_deleted(self, sqs: Any, fifo_url: str) -> None:
+        """It began while the group was held back."""
+        for body in ("first", "second"):
+            sqs.send_message(QueueUrl=fifo_url, MessageBody=body, MessageGroupId="g", MessageDeduplicationId=body)
+        [first] = sqs.receive_message(QueueUrl=fifo_url, MaxNumberOfMessages=1)["Messages"]
+        with ThreadPoolExecutor(1) as pool:
+            poll = pool.submit(sqs.receive_message, QueueUrl=fifo_url, WaitTimeSeconds=20)
+            sqs.delete_message(QueueUrl=fifo_url, ReceiptHandle=first["ReceiptHandle"])
+            assert [message["Body"] for message in poll.result(60)["Messages"]] == ["second"]
+
 
 class TestManyCallers:
     def test_no_message_is_lost_or_doubled(self, sqs: Any, queue_url: str) -> None:
