@@ -14,6 +14,7 @@ from websocket_handler_client.errors import (
     UnauthorizedError,
 )
 from websocket_handler_client.project import Project, Updates
+from websocket_handler_client.publisher import Publisher
 from websocket_handler_client.results import Forwarded, History
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Options",
     "Position",
     "Project",
+    "Publisher",
     "RefusedError",
     "State",
     "UnansweredError",

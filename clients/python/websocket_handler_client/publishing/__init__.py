@@ -1,0 +1,1 @@
+"""Two ways to publish without a WebSocket: the gateway's HTTP API, and its updates queue. Both block."""
