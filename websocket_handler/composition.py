@@ -12,6 +12,7 @@ from websocket_handler.access.admission import AdmissionOptions
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
+from websocket_handler.adapters.aws.ecs_metadata import own_address
 from websocket_handler.adapters.aws.ecs_protection import EcsTaskProtection
 from websocket_handler.adapters.aws.emf import EmbeddedMetrics
 from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
@@ -250,12 +251,9 @@ def drain_signs(settings: Settings, aws: AwsWire, log: EventLog) -> Mapping[str,
     """What tells that the node is about to go away, earlier than SIGTERM does."""
     if not settings.target_group_arn:
         return {}
-    watch = TargetWatch(
-        aws,
-        log,
-        settings.target_group_arn,
-        settings.target_address,
-        settings.websocket_port,
-        settings.ecs_container_metadata_uri_v4,
-    )
+
+    async def find_address() -> str:
+        return settings.target_address or await own_address(settings.ecs_container_metadata_uri_v4)
+
+    watch = TargetWatch(aws, log, settings.target_group_arn, find_address, settings.websocket_port)
     return {"target": watch.until_draining}

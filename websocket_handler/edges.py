@@ -5,10 +5,10 @@ Each is an `Edge` of `life.py`, or a sign there. The edge that lets clients in i
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from websocket_handler.adapters.aws.alb_target import AlbTarget, TargetUnknown
-from websocket_handler.adapters.aws.ecs_metadata import own_address
 from websocket_handler.adapters.aws.emf import EmbeddedMetrics
 from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.wire import AwsWire
@@ -58,25 +58,30 @@ class TargetWatch:
     SIGTERM; the node uses that time for the hand-over."""
 
     def __init__(
-        self, aws: AwsWire, log: EventLog, target_group_arn: str, address: str, port: int, metadata: str
+        self, aws: AwsWire, log: EventLog, target_group_arn: str, find_address: Callable[[], Awaitable[str]], port: int
     ) -> None:
-        """`address` is this task's address in the target group. If it is empty, the ECS metadata endpoint at `metadata`
-        is asked for it."""
+        """`find_address` gives this task's address in the target group; while that is empty, it is asked again."""
         self._aws = aws
         self._log = log
         self._target_group_arn = target_group_arn
-        self._address = address
+        self._find_address = find_address
         self._port = port
-        self._metadata = metadata
 
     async def until_draining(self) -> None:
         """Return once the load balancer sends no more clients here, because the node is to go away."""
-        address = self._address or await own_address(self._metadata)
-        target = AlbTarget(self._aws.call, self._target_group_arn, address, self._port)
+        target: AlbTarget | None = None
         while True:
             await asyncio.sleep(TARGET_INTERVAL_S)
             try:
+                target = target or await self._target()
                 if await target.is_draining():
                     return
             except TargetUnknown as fault:
                 self._log.emit("target.unknown", reason=str(fault))
+
+    async def _target(self) -> AlbTarget:
+        """This node at its load balancer. Raises TargetUnknown."""
+        address = await self._find_address()
+        if not address:
+            raise TargetUnknown("the ECS metadata endpoint does not tell this task's address")
+        return AlbTarget(self._aws.call, self._target_group_arn, address, self._port)

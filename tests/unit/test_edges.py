@@ -1,6 +1,7 @@
 """What stands around the core, in virtual time and without AWS."""
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -80,13 +81,27 @@ async def test_metrics_are_written_at_their_interval_and_once_at_the_end() -> No
     assert [at - begun for at in metrics.lines] == [0, 60, 90]
 
 
+async def found(addresses: list[str]) -> str:
+    return addresses.pop(0)
+
+
 @pytest.mark.parametrize("states", [("draining",), ("healthy", "unhealthy", "unknown", "draining")])
 @in_virtual_time
 async def test_the_watch_ends_when_the_target_drains(states: tuple[str, ...]) -> None:
     aws, log = FakeAws(states=states), NotedEvents()
-    watch = TargetWatch(cast("AwsWire", aws), log, "group", "10.0.0.7", 8080, "")
+    watch = TargetWatch(cast("AwsWire", aws), log, "group", partial(found, ["10.0.0.7"]), 8080)
     begun = asyncio.get_running_loop().time()
     await watch.until_draining()
     assert asyncio.get_running_loop().time() - begun == len(states) * TARGET_INTERVAL_S
     assert aws.asked == [{"TargetGroupArn": "group", "Targets": [{"Id": "10.0.0.7", "Port": 8080}]}] * len(states)
     assert log.names == ["target.unknown"] * states.count("unknown")
+
+
+@in_virtual_time
+async def test_an_address_that_comes_late_is_asked_for_again() -> None:
+    """With an empty one, the load balancer knew no such target, and the watch never ended."""
+    aws, log = FakeAws(states=("draining",)), NotedEvents()
+    watch = TargetWatch(cast("AwsWire", aws), log, "group", partial(found, ["", "", "10.0.0.7"]), 8080)
+    await watch.until_draining()
+    assert [asked["Targets"][0]["Id"] for asked in aws.asked] == ["10.0.0.7"]
+    assert log.names == ["target.unknown"] * 2

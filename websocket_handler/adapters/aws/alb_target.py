@@ -9,7 +9,7 @@ TIMEOUT_S: Final = 3.0
 
 
 class TargetUnknown(Exception):
-    """The load balancer did not answer. The node goes on as before."""
+    """The load balancer did not answer, or this node does not know its own address. The node goes on as before."""
 
 
 class AlbTarget:

@@ -4,18 +4,17 @@ protection endpoint").
 The agent calls `ecs:UpdateTaskProtection` for a PUT and `ecs:GetTaskProtection` for a GET, with the task role's rights.
 """
 
-import asyncio
 import json
 from typing import Final
 from urllib.parse import urlsplit
 
-from websocket_handler.adapters.aws.http_connections import Answer, ConnectionLimits, HttpConnections
+from websocket_handler.adapters.aws.ecs_agent import ask_agent
+from websocket_handler.adapters.aws.http_connections import Answer
 from websocket_handler.ports.task_protection import ProtectionUnavailable
 
 TIMEOUT_S: Final = 5.0
 """The agent waits four seconds for ECS, and then answers with an error."""
 PATH: Final = "/task-protection/v1/state"
-LIMITS: Final = ConnectionLimits(connections=1, connect_timeout_s=2.0, answer_bytes=65_536)
 
 
 class EcsTaskProtection:
@@ -39,22 +38,11 @@ class EcsTaskProtection:
         return await self._ask("GET", None)
 
     async def _ask(self, method: str, wanted: dict[str, object] | None) -> bool:
-        """One request, on a new connection each time, because the requests are minutes apart."""
+        if urlsplit(self._agent_uri).scheme != "http":
+            raise ProtectionUnavailable("ECS_AGENT_URI is no http address: this is no task of ECS")
+        body = b"" if wanted is None else json.dumps(wanted).encode()
         try:
-            parts = urlsplit(self._agent_uri)
-            if parts.scheme != "http" or not parts.hostname:
-                raise ProtectionUnavailable("ECS_AGENT_URI is no http address: this is no task of ECS")
-            connections = HttpConnections(parts.hostname, parts.port or 80, None, LIMITS)
-            body = b"" if wanted is None else json.dumps(wanted).encode()
-            head = (
-                f"{method} {parts.path.rstrip('/')}{PATH} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-            )
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    return _is_enabled(await connections.ask(head.encode("ascii") + body))
-            finally:
-                connections.close()
+            return _is_enabled(await ask_agent(method, self._agent_uri.rstrip("/") + PATH, self._timeout_s, body))
         except TimeoutError:
             raise ProtectionUnavailable(f"the ECS agent did not answer within {self._timeout_s:g} s") from None
         except (OSError, ValueError, KeyError, TypeError) as fault:

@@ -5,7 +5,10 @@ import socket
 
 import pytest
 
+from tests.support.patience import PATIENCE_S
+from tests.support.scripted_server import Deed, scripted_server
 from tests.support.web_server import Answer, Request, running_web_server
+from websocket_handler.adapters.aws import ecs_metadata
 from websocket_handler.adapters.aws.ecs_metadata import own_address
 
 pytestmark = pytest.mark.asyncio
@@ -60,3 +63,16 @@ async def test_a_place_without_an_endpoint_gives_no_address() -> None:
         port = probe.getsockname()[1]
     for uri in (f"http://127.0.0.1:{port}/v4/x", "", "no URL", "http://"):
         assert await own_address(uri) == ""
+
+
+async def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setattr(ecs_metadata, "TIMEOUT_S", PATIENCE_S)
+    with running_web_server(lambda _request: Answer(200, json.dumps(TASK).encode())) as url:
+        assert await own_address(url) == "10.0.2.61"
+
+
+async def test_a_slow_endpoint_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ecs_metadata, "TIMEOUT_S", 0.1)
+    async with scripted_server([Deed.STALL]) as server:
+        assert await own_address(server.url) == ""
