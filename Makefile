@@ -175,9 +175,9 @@ proofs: $(STAMP) ## run the delivery proofs at full size, and print their figure
 	$(BIN)/python -m tests.proof.outages --rounds 10
 	$(BIN)/python -m tests.proof.slow --clients 1000
 
-storm: $(STAMP) ## bring 10,000 clients back to a slow store in virtual time, and 2,000 over sockets; print the figures
+storm: $(STAMP) ## bring 10,000 clients back to a slow store in virtual time and over sockets; print the figures
 	$(BIN)/python -m tests.simulation.storm --clients 10000 --projects 100 --calls-per-s 50 --records-s 1200
-	$(BIN)/python -m tests.proof.storm --clients 2000 --projects 100 --calls-per-s 50
+	$(BIN)/python -m tests.proof.storm --clients 10000 --projects 100 --calls-per-s 50 --pin
 
 simulation: $(STAMP) ## run SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)

@@ -1,10 +1,13 @@
-"""A client that resumes until it is level, of which thousands fit into one process."""
+"""A client that resumes until it is level, of which ten thousand fit into one process.
+
+All clients of a project get the same frames. The first one that gets a frame reads it, and the others compare bytes,
+which costs a tenth. So the clients take less processor time than the gateway that they watch.
+"""
 
 import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -24,6 +27,8 @@ class Witness:
     refusals: Counter[str] = field(default_factory=Counter)
     """By code."""
     reconnects: int = 0
+    open_at: float = 0.0
+    """When the last client's first handshake was answered, in the loop's seconds."""
     faults: list[str] = field(default_factory=list)
 
     def fault(self, what: str) -> None:
@@ -32,22 +37,34 @@ class Witness:
             self.faults.append(what)
 
 
-class Resuming:
-    """One client. `heeds_hints` if it knows the field `retry_after_ms`."""
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What the clients of one project know together."""
 
-    def __init__(self, witness: Witness, random: Random, place: tuple[str, str, int], *, heeds_hints: bool) -> None:
+    project_id: str
+    epoch: str
+    head: int
+    """The last offset: a client that has it is level."""
+    frames: dict[int, bytes] = field(default_factory=dict)
+    """The frame of each publication that any of them has read, by its offset."""
+
+
+class Resuming:
+    """One client, which has everything up to `offset`. `heeds_hints` if it knows the field `retry_after_ms`."""
+
+    def __init__(self, witness: Witness, random: Random, log: Log, offset: int, *, heeds_hints: bool) -> None:
         self.witness = witness
-        self.project_id, self.epoch, self.offset = place
+        self.offset = offset
+        self._log = log
         self.is_confirmed = asyncio.Event()
         self._random = random
         self._heeds_hints = heeds_hints
-        self._head = 0
+        self._was_open = False
         self._is_level = asyncio.Event()
         self._link: _Link | None = None
 
-    async def run(self, port: int, head: int) -> None:
-        """Come, and come back, until it has everything up to `head`. It stays connected."""
-        self._head = head
+    async def run(self, port: int) -> None:
+        """Come, and come back, until it has everything. It stays connected."""
         while not await self._resume(port):
             self.witness.reconnects += 1
             await asyncio.sleep(self._random.uniform(1, 2))
@@ -60,28 +77,48 @@ class Resuming:
 
     async def _resume(self, port: int) -> bool:
         """Connect. Returns True once it was told where it stands, False if that takes too long."""
-        path = f"/ws?project_id={self.project_id}&since={self.epoch}:{self.offset}"
+        path = f"/ws?project_id={self._log.project_id}&since={self._log.epoch}:{self.offset}"
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                _, self._link = await loop.create_connection(lambda: _Link(self.take, path), "127.0.0.1", port)
+                _, self._link = await loop.create_connection(lambda: _Link(self, path), "127.0.0.1", port)
                 await self.is_confirmed.wait()
         except (OSError, TimeoutError):
             self.leave()
             return False
         return True
 
-    def take(self, payload: bytes) -> None:
-        """One message of the gateway."""
+    def opened(self) -> None:
+        """The gateway answered the handshake."""
+        if not self._was_open:
+            self._was_open = True
+            self.witness.open_at = asyncio.get_running_loop().time()
+
+    def follow(self, data: bytes, start: int) -> int:
+        """Take the publications with which the data goes on, as far as their frames are known. Returns where the rest
+        begins."""
+        frames, offset = self._log.frames, self.offset
+        while (frame := frames.get(offset + 1)) is not None and data.startswith(frame, start):
+            offset += 1
+            start += len(frame)
+        self.offset = offset
+        self._look()
+        return start
+
+    def take(self, frame: bytes, payload: bytes) -> None:
+        """One message of the gateway, and the frame around it."""
         found = OFFSET.search(payload)
         if found is not None and b'"epoch":' not in payload:
             offset = int(found[1])
-            if offset != self.offset + 1:
-                self.witness.fault(f"{self.project_id}: {offset} after {self.offset}")
+            if offset != self.offset + 1 or self._log.frames.setdefault(offset, frame) != frame:
+                self.witness.fault(f"{self._log.project_id}: {payload!r} after {self.offset}")
             self.offset = offset
         else:
             self._told(json.loads(payload))
-        if self.is_confirmed.is_set() and self.offset >= self._head:
+        self._look()
+
+    def _look(self) -> None:
+        if self.offset >= self._log.head and self.is_confirmed.is_set():
             self._is_level.set()
 
     def _told(self, message: dict[str, Any]) -> None:
@@ -98,18 +135,18 @@ class Resuming:
     def _ask_again(self) -> None:
         if self._link is None or self._link.transport.is_closing():
             return
-        since = {"epoch": self.epoch, "offset": self.offset}
-        command = {"action": "subscribe", "project_id": self.project_id, "since": since}
+        since = {"epoch": self._log.epoch, "offset": self.offset}
+        command = {"action": "subscribe", "project_id": self._log.project_id, "since": since}
         self._link.transport.write(text_frame(json.dumps(command)))
 
 
 class _Link(asyncio.Protocol):
-    """A WebSocket that hands over the texts it gets."""
+    """A WebSocket that hands over what it gets."""
 
     transport: asyncio.Transport
 
-    def __init__(self, take: Callable[[bytes], None], path: str) -> None:
-        self._take = take
+    def __init__(self, client: Resuming, path: str) -> None:
+        self._client = client
         self._path = path
         self._data = b""
         self._is_open = False
@@ -127,10 +164,11 @@ class _Link(asyncio.Protocol):
                 self._data = data
                 return
             self._is_open, start = True, end + 4
-        while (ends := _frame(data, start)) is not None:
+            self._client.opened()
+        while (ends := _frame(data, start := self._client.follow(data, start))) is not None:
             begin, end = ends
             if data[start] == 0x81:
-                self._take(data[begin:end])
+                self._client.take(data[start:end], data[begin:end])
             start = end
         self._data = data[start:]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.support.fake_dynamodb import FakeDynamoDb, Item
 from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.overload.lag import patient_timeout
 
 Future = asyncio.Future[dict[str, Any]]
 ANSWER_S = 0.005
@@ -54,7 +55,7 @@ class BoundedDynamoDb:
         self._under_way += 1
         self.under_way_most = max(self.under_way_most, self._under_way)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with patient_timeout(timeout_s):
                 return await future
         except TimeoutError:
             raise AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s") from None

@@ -1,8 +1,10 @@
 """The protections against overload, each taken out of the product while a test looks for it."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from tests.simulation import bounded_store
 from tests.simulation.planted_updates import Patch
 from websocket_handler.adapters.aws import dynamodb_state
 from websocket_handler.adapters.overload.budget import RetryBudget
@@ -96,6 +98,21 @@ def logs_and_pages_are_read_for_those_who_left() -> list[Patch]:
 @_plant("slow")
 def the_limit_does_not_follow_the_latency() -> list[Patch]:
     return [(AdaptiveLimit, "allowed", property(lambda _self: 32))]
+
+
+@_plant("busy")
+def the_limit_takes_the_lag_of_the_event_loop_for_latency_of_the_store() -> list[Patch]:
+    answered: Any = AdaptiveLimit.answered
+
+    def changed(self: Any, began: float, now: float, *, is_failed: bool = False, **_lag: float) -> None:
+        answered(self, began, now, is_failed=is_failed)
+
+    return [(AdaptiveLimit, "answered", changed)]
+
+
+@_plant("busy")
+def a_deadline_runs_while_the_event_loop_is_busy() -> list[Patch]:
+    return [(bounded_store, "patient_timeout", asyncio.timeout)]
 
 
 @_plant("slow")

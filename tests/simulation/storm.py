@@ -21,7 +21,7 @@ from tests.simulation.bounded_store import BoundedDynamoDb
 from tests.simulation.storm_client import StormClient
 from tests.support.clock import SteeredClock, loop_time
 from tests.support.nodes import core_options, memory_ports
-from tests.support.virtual_time import run
+from tests.support.virtual_time import be_busy, run
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.dynamodb_segment import item_of
@@ -54,6 +54,8 @@ PAGES: Final = ceil((SEGMENTS - IN_MEMORY / SEGMENT) / PAGE_SEGMENTS)
 NECESSARY_CALLS: Final = 1 + 1 + 1 + PAGES
 """What one project needs: its log's end, its beginning, the segment with which the first page begins, and the pages."""
 SLACK_S: Final = 10.0
+PAUSE_S: Final = 0.1
+"""How long a busy event loop has time for other things."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class StormPlan:
     """The clients of so many projects leave for good before the store had time for them."""
     refuses: bool = False
     """True if the store throttles what it has no time for."""
+    busy_s: float = 0.0
+    """How long the node's event loop is busy at a stretch, again and again until all are level."""
     budget: BudgetOptions = field(default_factory=BudgetOptions)
     records_s: float = 0.0
     """How long to go on afterwards, for the records of connections."""
@@ -204,7 +208,7 @@ class Storm:
         await Life(self._core, self._background, Edges(), 0.0).start()
         for number in range(plan.clients):
             loop.call_later(self._random.uniform(0, ARRIVAL_S), self._client(number).connect)
-        watching = loop.create_task(self._watch())
+        others = [loop.create_task(self._watch()), loop.create_task(self._compute())]
         try:
             async with asyncio.timeout(plan.level_max_s):
                 await self._all_level.wait()
@@ -212,7 +216,8 @@ class Storm:
             self.fault(f"only {self.figures.level} clients are level after {plan.level_max_s:g} s")
         self.figures.calls = Counter(self._store.calls)
         await asyncio.sleep(plan.records_s)
-        watching.cancel()
+        for other in others:
+            other.cancel()
         self._sum_up()
         self._is_over = True
         await self._background.end()
@@ -233,6 +238,11 @@ class Storm:
             heeds_hints=turn % 2 == 0,
             stays_s=stays_s,
         )
+
+    async def _compute(self) -> None:
+        while not self._all_level.is_set():
+            be_busy(self._plan.busy_s)
+            await asyncio.sleep(PAUSE_S)
 
     async def _watch(self) -> None:
         while True:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation import planted_storm
 from tests.simulation.planted import planted
-from tests.simulation.storm import Figures, StormPlan, storm
+from tests.simulation.storm import ARRIVAL_S, PAUSE_S, Figures, StormPlan, storm
 from websocket_handler.adapters.overload.budget import BudgetOptions
 from websocket_handler.adapters.overload.limit import LimitOptions
 
@@ -17,6 +17,7 @@ MANY: Final = StormPlan(clients=240, projects=120, calls_per_s=12.0, level_max_s
 LEAVING: Final = StormPlan(clients=400, projects=40, calls_per_s=10.0, leaving=30, level_max_s=60.0)
 BUDGET: Final = BudgetOptions(share=0.1, per_second=0.5, most=5.0)
 REFUSING: Final = StormPlan(clients=200, projects=20, calls_per_s=10.0, refuses=True, budget=BUDGET, level_max_s=100.0)
+BUSY: Final = StormPlan(clients=120, projects=20, calls_per_s=50.0, busy_s=2.1, level_max_s=60.0)
 NEEDED_CALLS: Final = ("openings", "looks", "pages")
 
 
@@ -76,11 +77,27 @@ def check_refusing(figures: Figures) -> None:
     assert len(hints) > together / 2 > 4, "who was refused together does not come back together"
 
 
+def check_busy(figures: Figures) -> None:
+    """The node's event loop is busy for 2.1 s at a stretch, longer than the deadline of a call, and the store is quick:
+    it carries out 100 calls meanwhile. So one call after the other costs a stretch, and 120 calls, of which 8 are under
+    way at a time, take 15 stretches."""
+    plan = figures.plan
+    assert figures.level == plan.clients
+    stretches = plan.necessary_calls / LimitOptions().calls_first
+    assert figures.level_s <= ARRIVAL_S + stretches * (plan.busy_s + PAUSE_S), (
+        "the limit is never below its first value"
+    )
+    assert figures.refusals == {}
+    assert figures.calls["openings"] == plan.projects
+    assert (figures.retries, figures.unanswered) == (0, 0), "an answer that is there is taken"
+
+
 STORMS: Final[dict[str, tuple[StormPlan, Callable[[Figures], None]]]] = {
     "slow": (SLOW, check_slow),
     "many": (MANY, check_many),
     "leaving": (LEAVING, check_leaving),
     "refusing": (REFUSING, check_refusing),
+    "busy": (BUSY, check_busy),
 }
 
 

@@ -49,6 +49,11 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         """Virtual seconds."""
         return self._selector.now
 
+    def be_busy(self, seconds: float) -> None:
+        """Let so much time pass before the next callback runs, as a callback does that computes for so long. Timers
+        that become due meanwhile run late."""
+        self._selector.now += seconds
+
     def _process_events(self, events: list[object]) -> None:
         assert not events
 
@@ -70,6 +75,13 @@ def in_virtual_time(test: Callable[Parameters, Coroutine[Any, Any, Result]]) -> 
         return run(test(*args, **kwargs))
 
     return plain
+
+
+def be_busy(seconds: float) -> None:
+    """See `VirtualTimeLoop.be_busy`."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    loop.be_busy(seconds)
 
 
 async def settle(turns: int = 50) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.support.virtual_time import START_S, DeadlockError, in_virtual_time, run, settle
+from tests.support.virtual_time import START_S, DeadlockError, be_busy, in_virtual_time, run, settle
 
 
 @in_virtual_time
@@ -33,6 +33,18 @@ async def test_settling_runs_what_is_ready_and_does_not_move_the_clock() -> None
     await settle()
     assert seen == [1]
     assert loop.time() == START_S
+
+
+@in_virtual_time
+async def test_timers_that_become_due_while_the_loop_is_busy_run_late_and_in_their_order() -> None:
+    loop = asyncio.get_running_loop()
+    fired: list[tuple[str, float]] = []
+    loop.call_later(2, lambda: fired.append(("second", loop.time())))
+    loop.call_later(1, lambda: fired.append(("first", loop.time())))
+    loop.call_later(4, lambda: fired.append(("third", loop.time())))
+    loop.call_later(0.5, be_busy, 2.5)
+    await asyncio.sleep(5)
+    assert fired == [("first", START_S + 3), ("second", START_S + 3), ("third", START_S + 4)]
 
 
 @in_virtual_time

@@ -21,6 +21,7 @@ from websocket_handler.adapters.aws.credentials import CredentialsAtHand
 from websocket_handler.adapters.aws.errors import AwsError, Fault, meaning_of_exception, sdk_errors
 from websocket_handler.adapters.aws.shared_work import SharedWork
 from websocket_handler.adapters.aws.sigv4 import Credentials
+from websocket_handler.adapters.overload.lag import patient_timeout
 
 Answer = TypeVar("Answer")
 
@@ -181,10 +182,10 @@ class Aws:
         self._source = None
 
     async def call(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
-        """One attempt of one operation, answered within `timeout_s` seconds. Raises AwsError. Safe to cancel:
-        the connection of a cancelled call is not used again."""
+        """One attempt of one operation, answered within `timeout_s` seconds; time for which the event loop was late
+        does not count. Raises AwsError. Safe to cancel: the connection of a cancelled call is not used again."""
         try:
-            async with asyncio.timeout(timeout_s):
+            async with patient_timeout(timeout_s):
                 client = await self.open(service)
                 return await self._healed(lambda: getattr(client, operation)(**parameters))
         except TimeoutError:

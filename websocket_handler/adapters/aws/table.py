@@ -11,6 +11,7 @@ from websocket_handler.adapters.aws.retries import retried
 from websocket_handler.adapters.aws.sdk import AwsCall
 from websocket_handler.adapters.overload.budget import BudgetOptions, RetryBudget
 from websocket_handler.adapters.overload.gate import Gate, GateOptions
+from websocket_handler.adapters.overload.lag import LoopLag
 from websocket_handler.adapters.overload.queue import Rank
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.log_store import always
@@ -41,6 +42,7 @@ class Table:
         self.timeout_s = timeout_s
         self.attempt_timeout_s = attempt_timeout_s
         self._backoff = backoff or Backoff(random)
+        self._lag = LoopLag()
         self.gate = Gate(_now, self._backoff, gate)
         self._budget = RetryBudget(budget)
 
@@ -75,13 +77,14 @@ class Table:
 
     async def _once(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         began = _now()
-        try:
-            answer = await self._call_aws("dynamodb", operation, self.attempt_timeout_s, **parameters)
-        except AwsError as error:
-            self.gate.answered(began, is_failed=error.fault is Fault.TRANSIENT)
-            raise
-        self.gate.answered(began, is_failed=False)
-        return answer
+        with self._lag.measured() as late_s:
+            try:
+                answer = await self._call_aws("dynamodb", operation, self.attempt_timeout_s, **parameters)
+            except AwsError as error:
+                self.gate.answered(began, lag_s=late_s(), is_failed=error.fault is Fault.TRANSIENT)
+                raise
+            self.gate.answered(began, lag_s=late_s(), is_failed=False)
+            return answer
 
 
 def _now() -> float:

@@ -22,6 +22,7 @@ from websocket_handler.adapters.aws.http_connections import Answer, ConnectionLi
 from websocket_handler.adapters.aws.sdk import Aws, Endpoint
 from websocket_handler.adapters.aws.shared_work import SharedWork
 from websocket_handler.adapters.aws.sigv4 import Signer
+from websocket_handler.adapters.overload.lag import patient_timeout
 
 TARGETS: Final[Mapping[str, Mapping[str, str]]] = {
     "sqs": {
@@ -79,12 +80,11 @@ class AwsWire:
         await self._aws.close()
 
     async def call(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
-        """One attempt of one operation, answered within `timeout_s` seconds. Raises AwsError. Safe to cancel:
-        the connection of a cancelled call is not used again."""
+        """See `Aws.call`."""
         if operation not in TARGETS.get(service, ()):
             return await self._aws.call(service, operation, timeout_s, **parameters)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with patient_timeout(timeout_s):
                 way = self._ways.get(service) or await self._way(service)
                 if way is None:
                     return await self._aws.call(service, operation, timeout_s, **parameters)

@@ -106,10 +106,9 @@ class Gate:
             self._turn_s += _MEMORY * (self._now() - began - self._turn_s)
             self._ended(is_failed=is_failed)
 
-    def answered(self, began: float, *, is_failed: bool) -> None:
-        """Note that a call that began at `began` was answered now. `is_failed` is true if it failed in a way that too
-        much load may explain."""
-        self._limit.answered(began, self._now(), is_failed=is_failed)
+    def answered(self, began: float, *, lag_s: float = 0.0, is_failed: bool) -> None:
+        """Note that a call that began at `began` was answered now: see `AdaptiveLimit.answered`."""
+        self._limit.answered(began, self._now(), lag_s=lag_s, is_failed=is_failed)
         self._let_in()
 
     def retry_after_s(self) -> float:

@@ -2,7 +2,8 @@
 
 A store that has too much to do answers later and later. An answer that comes after its caller gave up is useless, and
 the caller's next try is one call more. So the limit follows the latency: it grows by one with every round of calls that
-were answered in time, and shrinks by a third when one was not (additive increase, multiplicative decrease).
+were answered in time, and shrinks by a third when one was not (additive increase, multiplicative decrease). An answer
+that was late only because our own event loop was busy says nothing about the store, and changes nothing.
 docs/decisions/0023-overload.md compares this rule with others.
 """
 
@@ -39,13 +40,22 @@ class AdaptiveLimit:
         """How many operations may be under way."""
         return int(self._limit)
 
-    def answered(self, began: float, now: float, *, is_failed: bool = False) -> None:
-        """Note that a call that began at `began` was answered at `now`. `is_failed` is true if it failed in a way that
-        too much load may explain."""
-        options = self._options
-        if is_failed or now - began > options.latency_max_s:
-            if began >= self._shrunk_at:
-                self._shrunk_at = now
-                self._limit = max(float(options.calls_min), self._limit * options.shrink)
-        elif self._limit < options.calls_max:
-            self._limit = min(float(options.calls_max), self._limit + 1.0 / self._limit)
+    def answered(self, began: float, now: float, *, lag_s: float = 0.0, is_failed: bool = False) -> None:
+        """Note that a call that began at `began` was answered at `now`. For `lag_s` of these seconds our own event loop
+        was late. `is_failed` is true if the call failed in a way that too much load may explain."""
+        latency_s, latency_max_s = now - began, self._options.latency_max_s
+        is_late = latency_s > latency_max_s
+        if is_late and latency_s - lag_s <= latency_max_s:
+            return
+        if is_late or is_failed:
+            self._shrink(began, now)
+        else:
+            self._grow()
+
+    def _grow(self) -> None:
+        self._limit = min(float(self._options.calls_max), self._limit + 1.0 / self._limit)
+
+    def _shrink(self, began: float, now: float) -> None:
+        if began >= self._shrunk_at:
+            self._shrunk_at = now
+            self._limit = max(float(self._options.calls_min), self._limit * self._options.shrink)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.clock import SteeredClock, loop_time
-from tests.support.virtual_time import in_virtual_time, settle
+from tests.support.virtual_time import be_busy, in_virtual_time, settle
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.dynamodb_state import WRITTEN_MAX, DynamoDbStateStore
@@ -131,6 +131,14 @@ async def test_late_answers_failures_and_timeouts_shrink_the_limit_and_quick_one
     for _ in range(20):
         await table.attempt("query")
     assert await places(table) > failed
+
+
+@in_virtual_time
+async def test_an_answer_that_is_late_because_the_event_loop_was_busy_leaves_the_limit_as_it_is() -> None:
+    table = Store(latency_s=0.5).table(gate=gate(LimitOptions(calls_first=16)))
+    asyncio.get_running_loop().call_later(0.1, be_busy, 1.5)
+    await table.attempt("query")
+    assert await places(table) == 16
 
 
 @in_virtual_time

@@ -54,6 +54,36 @@ def test_a_round_of_late_answers_shrinks_it_once() -> None:
     assert limit.allowed == 4
 
 
+def test_an_answer_that_was_late_because_our_own_loop_was_late_changes_nothing() -> None:
+    limit = AdaptiveLimit(OPTIONS)
+    limit.answered(10.0, 13.0, lag_s=2.0)
+    assert limit.allowed == 4
+    for _ in range(100):
+        limit.answered(10.0, 13.0, lag_s=2.5)
+    assert limit.allowed == 4, "nor does it let the limit grow"
+
+
+def test_an_answer_that_was_late_without_our_lag_too_shrinks_it() -> None:
+    limit = AdaptiveLimit(OPTIONS)
+    limit.answered(10.0, 13.0, lag_s=1.999)
+    assert limit.allowed == 2
+
+
+def test_lag_is_no_matter_when_the_answer_is_in_time() -> None:
+    limit = AdaptiveLimit(OPTIONS)
+    for _ in range(5):
+        limit.answered(10.0, 10.9, lag_s=0.8)
+    assert limit.allowed == 5
+
+
+def test_a_failure_that_took_long_because_of_our_lag_changes_nothing_and_any_other_shrinks_it() -> None:
+    limit = AdaptiveLimit(OPTIONS)
+    limit.answered(10.0, 12.1, lag_s=1.1, is_failed=True)
+    assert limit.allowed == 4
+    limit.answered(10.0, 10.9, lag_s=0.9, is_failed=True)
+    assert limit.allowed == 2
+
+
 def test_a_call_that_failed_counts_as_late_however_quickly_it_failed() -> None:
     limit = AdaptiveLimit(OPTIONS)
     answered(limit, 1, 0.001, is_failed=True)
