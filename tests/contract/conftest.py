@@ -1,6 +1,7 @@
 """One emulator process for all contract tests, and the clients that talk to it."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -11,11 +12,19 @@ from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME
 from demo.testing import Emulator
 from tests.support.clock import SteeredClock
 from tests.support.ecs_agent import EcsAgent, running_ecs_agent
-from tests.support.emulators import emulator_for_each
+from tests.support.emulators import NewAws, emulator_for_each
 from tests.support.ports_testing import Tasks
+from tests.support.valkeys import Valkeys, running_valkeys
 from websocket_handler.adapters.aws.sdk import Aws
 
 emulator_process = emulator_for_each("session")
+
+
+@pytest.fixture(scope="session")
+def valkeys() -> Iterator[Valkeys]:
+    """One server of each kind, started by the first test that needs it."""
+    with running_valkeys() as servers:
+        yield servers
 
 
 @pytest.fixture
@@ -33,14 +42,26 @@ def tasks() -> Tasks:
     return Tasks()
 
 
-@pytest_asyncio.fixture
-async def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aws]:
-    """The clients under test, open before the first deadline runs, and closed with the test."""
+@pytest.fixture
+def new_aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> NewAws:
+    """Makes the clients under test, open before the first deadline runs."""
     for name, value in DUMMY_CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    async with Aws("us-east-1", emulator.url) as clients:
-        await clients.open("sqs")
-        await clients.open("dynamodb")
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[Aws]:
+        async with Aws("us-east-1", emulator.url) as clients:
+            await clients.open("sqs")
+            await clients.open("dynamodb")
+            yield clients
+
+    return running
+
+
+@pytest_asyncio.fixture
+async def aws(new_aws: NewAws) -> AsyncIterator[Aws]:
+    """The clients under test, closed with the test."""
+    async with new_aws() as clients:
         yield clients
 
 

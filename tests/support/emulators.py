@@ -1,12 +1,17 @@
 """AWS for tests: an emulator process that has the queues and the table."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
 import pytest
 
 from demo.resources import create_resources
 from demo.testing import Emulator, running_emulator
+from websocket_handler.adapters.aws.sdk import Aws
+
+NewAws = Callable[[], AbstractAsyncContextManager[Aws]]
+"""Makes clients of the emulator, which close at the end of the block."""
 
 
 def emulator_for_each(scope: Literal["session", "module"]) -> Callable[..., Any]:

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -98,3 +98,23 @@ def running_valkey(kind: str = NEWEST, *options: str) -> Iterator[Valkey]:
         finally:
             if server.process is not None:
                 server.stop()
+
+
+class Valkeys:
+    """Servers that tests share. Each begins when it is needed first."""
+
+    def __init__(self, ends: ExitStack) -> None:
+        self._ends = ends
+        self._running: dict[str, Valkey] = {}
+
+    def __getitem__(self, kind: str) -> Valkey:
+        if kind not in self._running:
+            self._running[kind] = self._ends.enter_context(running_valkey(kind))
+        return self._running[kind]
+
+
+@contextmanager
+def running_valkeys() -> Iterator[Valkeys]:
+    """Servers that end together."""
+    with ExitStack() as ends:
+        yield Valkeys(ends)

@@ -89,4 +89,5 @@ class LocalLog:
             publication = waiting.publication
             payload = finish(publication, offset, now_ms)
             records.append(Publication(payload, now, publication.key, publication.digest, offset))
-        return Segment(self.log.epoch, first, self._engine.new_id(), records)
+        may_move = not any(MARK in record.key for record in records)  # a producer's numbers have an order of their own
+        return Segment(self.log.epoch, first, self._engine.new_id(), records, may_move)

@@ -149,7 +149,9 @@ class StoreCall:
     def _appended(self, segment: Segment, answer: Committed | Behind | TooLarge | Unavailable) -> None:
         match answer:
             case Committed():
-                self._commit(segment)
+                for missed in answer.missed:
+                    self._local.take_in(entries_after(missed, self._local.log.head))
+                self._commit(answer.moved or segment)
                 self._become_ready()
             case Behind():  # or the answer to our own write was lost: read what we miss, then write after it
                 if self._batch.lose():

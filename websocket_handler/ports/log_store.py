@@ -34,6 +34,8 @@ class Segment(Struct, frozen=True):
     first: int
     writer: str
     records: Sequence[Record]
+    may_move: bool = False
+    """True if the store may write it with later offsets, behind what other writers wrote first."""
 
     @property
     def last(self) -> int:
@@ -58,6 +60,11 @@ class Tail:
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The segment is durable: it survives a crash of the node."""
+
+    missed: Sequence[Segment] = ()
+    """What other writers wrote between the head that the caller knew and its segment, oldest first."""
+    moved: Segment | None = None
+    """The segment as it stands in the log, if the store gave it later offsets, behind what the caller missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,11 @@ class LogStore(Protocol):
     ) -> None:
         """Write `segment` if and only if no segment starts at its first offset and its epoch continues the log. The
         caller has at most one append under way per project, and appends right after the head that it knows. The store
-        retries on its own for a limited time, and then answers `Unavailable`."""
+        retries on its own for a limited time, and then answers `Unavailable`.
+
+        Where another writer was first, and the segment `may_move`, a store may write it right behind what the caller
+        missed instead, with the offsets that come next; never if what was missed has one of its idempotency keys.
+        """
         ...
 
     def read(

@@ -2,6 +2,7 @@
 offset and the time inserted. Nothing in the object is encoded again, so numbers, escapes and key order stay as they
 were."""
 
+import re
 from hashlib import blake2b
 from typing import Final
 
@@ -31,6 +32,7 @@ MESSAGE_TYPES: Final = (
 )
 """The values of `type` that the gateway itself uses. A publication may use them too; its offset tells it apart."""
 _WHITESPACE: Final = b" \t\r\n"
+_BEHIND_OFFSET: Final = re.compile(rb'(,"published_at":[0-9]+)?\}')
 
 
 _check_with_second_reader: Final = msgspec.json.Decoder(msgspec.Raw).decode
@@ -98,6 +100,15 @@ def finish(publication: PreparedPublication, offset: int, published_at_ms: int) 
     if publication.has_own_time:
         return b"%b%d}" % (publication.head, offset)
     return b'%b%d,"published_at":%d}' % (publication.head, offset, published_at_ms)
+
+
+def around_offset(payload: bytes, offset: int) -> tuple[bytes, bytes] | None:
+    """What `finish` put before and behind this offset, so that the same publication can stand at another one. Returns
+    None if the bytes are no publication at this offset."""
+    behind = payload.rpartition(b'"offset":%d' % offset)
+    if not behind[1] or _BEHIND_OFFSET.fullmatch(behind[2]) is None:
+        return None
+    return behind[0] + b'"offset":', behind[2]
 
 
 def prepare_broadcast(message: JsonObject) -> PreparedPublication:

@@ -1,10 +1,12 @@
-"""What every log store promises: the same tests for memory and for DynamoDB."""
+"""What every log store promises: the same tests for memory, DynamoDB, and every server that speaks RESP."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import pytest_asyncio
 
 from tests.support.clock import BEGIN, SteeredClock
+from tests.support.emulators import NewAws
 from tests.support.ports_testing import (
     Asked,
     Tasks,
@@ -15,10 +17,12 @@ from tests.support.ports_testing import (
 )
 from tests.support.ports_testing import segment as made
 from tests.support.publications import PUBLISHED_AT_MS
+from tests.support.valkey_logs import running_logs
+from tests.support.valkeys import KINDS, Valkeys
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions
-from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.adapters.memory import MemoryLogStore
+from websocket_handler.adapters.valkey.log_store import ValkeyLogOptions
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.queue import PublicationQueue, Waiting
@@ -30,16 +34,24 @@ MakeStore = Callable[[LogLimits], Asked]
 pytestmark = pytest.mark.asyncio
 
 
-@pytest.fixture(params=["memory", "dynamodb"])
-def make_store(
-    request: pytest.FixtureRequest, aws: Aws, table_name: str, clock: SteeredClock, tasks: Tasks
-) -> MakeStore:
-    def make(limits: LogLimits) -> Asked:
-        if request.param == "memory":
-            return Asked(MemoryLogStore(clock, limits))
-        return dynamodb_log(quick_table(table_name, AwsWire(aws).call), clock, tasks, DynamoDbLogOptions(limits))
-
-    return make
+@pytest_asyncio.fixture(params=["memory", "dynamodb", *KINDS])
+async def make_store(
+    request: pytest.FixtureRequest,
+    new_aws: NewAws,
+    table_name: str,
+    clock: SteeredClock,
+    tasks: Tasks,
+    valkeys: Valkeys,
+) -> AsyncIterator[MakeStore]:
+    if request.param == "memory":
+        yield lambda limits: Asked(MemoryLogStore(clock, limits))
+    elif request.param == "dynamodb":
+        async with new_aws() as aws:
+            table = quick_table(table_name, AwsWire(aws).call)
+            yield lambda limits: dynamodb_log(table, clock, tasks, DynamoDbLogOptions(limits))
+    else:
+        async with running_logs(clock, tasks) as nodes:
+            yield lambda limits: Asked(nodes.log(valkeys[request.param], ValkeyLogOptions(limits)))
 
 
 @pytest.fixture

@@ -32,6 +32,29 @@ def test_a_lost_race_is_read_delivered_and_written_again_after_it() -> None:
     assert client_of(connection).offsets == [4, 5, 6, 7]
 
 
+def test_a_segment_that_the_store_moved_is_delivered_behind_what_was_missed() -> None:
+    bench = opened(at=tail(1, 3))
+    connection, _ = bench.follow()
+    answers = bench.publish(b'{"mine":1}')
+    bench.scheduler.settle()
+    moved = segment(6, 6)
+    bench.hand.appended(Committed((segment(4, 5),), moved))
+    assert client_of(connection).offsets == [4, 5, 6]
+    assert answers == [Position("e", 6)]
+    bench.publish()
+    assert bench.commit().first == 7
+
+
+def test_a_producers_number_keeps_its_place_and_everything_else_may_move() -> None:
+    bench = opened(at=tail(1, 3))
+    bench.publish(b'{"n":1}', key="key")
+    bench.scheduler.settle()
+    assert bench.hand.appended(Committed()).may_move
+    bench.publish(b'{"producer":"p","sequence":1}')
+    bench.scheduler.settle()
+    assert not bench.hand.appended(Committed()).may_move
+
+
 def test_what_waits_keeps_its_order_over_a_lost_race() -> None:
     bench = opened(at=tail(1, 1))
     answers = [bench.publish(b'{"n":%d}' % number) for number in range(3)]

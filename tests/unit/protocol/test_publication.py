@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.publications import (
@@ -188,3 +188,34 @@ def test_the_typed_reader_refuses_what_it_alone_finds(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(publication, "_check_with_second_reader", refuse)
     assert refusal(b"{}") is ErrorCode.INVALID_JSON
+
+
+@settings(max_examples=20)
+@given(OBJECTS, st.integers(1, OFFSET_MAX), st.integers(1, OFFSET_MAX), st.booleans())
+def test_a_publication_can_stand_at_another_offset(
+    fields: dict[str, Any], offset: int, other: int, has_own_time: bool
+) -> None:
+    for name in ("offset", "epoch", "project_id", "published_at"):
+        fields.pop(name, None)
+    if has_own_time:
+        fields["published_at"] = offset
+    body = json.dumps(fields).encode()
+    parts = publication.around_offset(wire(body, offset), offset)
+    assert parts is not None
+    assert b"%b%d%b" % (parts[0], other, parts[1]) == wire(body, other)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"{}",
+        b'{"t":{"offset":7}}',
+        b'{"t":"\\"offset\\":7}"}',
+        b'{"offset":77}',
+        b'{"offset":7,"published_at":1,"x":2}',
+        b'{"offset":7 }',
+    ],
+)
+def test_what_has_no_offset_at_its_end_has_nothing_around_it(payload: bytes) -> None:
+    assert publication.around_offset(payload, 7) is None

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import hiredis
 
 from websocket_handler.adapters.valkey.connection import Connection, Part, Pushed, Reply, packed
-from websocket_handler.adapters.valkey.server import ServerFacts, Unreachable
+from websocket_handler.adapters.valkey.server import ServerFacts, Unreachable, read_facts
 from websocket_handler.ports.backoff import Backoff
 
 LOOK_INTERVAL_S: Final = 0.25
@@ -128,6 +128,15 @@ class Link:
         if isinstance(replies[0], hiredis.ReplyError):
             raise Unreachable(str(replies[0]))
         return replies[0]
+
+    async def refresh_facts(self) -> None:
+        """Ask the server what it is now, and leave it if it is no primary any more. Raises Unreachable."""
+        info = await self.ask("INFO")
+        try:
+            self.facts = read_facts("the server", None, info)
+        except Unreachable as error:
+            self.drop(str(error))
+            raise
 
     def _send(self, connection: Connection, call: _Call) -> None:
         connection.send(call.commands, call.count, lambda replies: self._replied(connection, call, replies))

@@ -117,7 +117,7 @@ class Server:
             if password:
                 hello = (*hello, "AUTH", user or "default", password)
             welcome, info = await _asked(connection, packed(*hello) + packed("INFO"), 2, broken)
-            facts = read_facts(address, welcome, info)
+            facts = read_facts(str(address), welcome, info)
         except BaseException:
             connection.abort("the greeting failed")
             raise
@@ -136,7 +136,7 @@ async def _asked(connection: Connection, commands: bytes, count: int, broken: as
     return answer.result()
 
 
-def read_facts(address: Address, welcome: Reply, info: Reply) -> ServerFacts:
+def read_facts(address: str, welcome: Reply, info: Reply) -> ServerFacts:
     """What a server answered to HELLO and INFO. Raises Unreachable unless it is a primary that can be used."""
     for reply in (welcome, info):
         if isinstance(reply, hiredis.ReplyError):

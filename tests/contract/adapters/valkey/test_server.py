@@ -98,9 +98,9 @@ async def test_sentinels_are_asked_for_the_primary_one_after_the_other(valkey: V
 
 async def test_a_server_that_loads_its_data_is_not_used_yet() -> None:
     with pytest.raises(Unreachable, match="is loading its data"):
-        read_facts(Address("cache", 6379), {}, b"# Persistence\r\nloading:1\r\n")
+        read_facts("cache:6379", {}, b"# Persistence\r\nloading:1\r\n")
 
 
 async def test_a_server_that_tells_nothing_is_taken_as_it_is() -> None:
-    facts = read_facts(Address("cache", 6379), {}, b"")
+    facts = read_facts("cache:6379", {}, b"")
     assert facts == ServerFacts("unknown", "", 0, "unknown")
