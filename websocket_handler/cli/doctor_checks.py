@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
 from websocket_handler.cli.deploy_stack import output_of
+from websocket_handler.cli.faults import explain, skew_s_of
 from websocket_handler.config import Settings
 from websocket_handler.variables.shown import quoted
 
@@ -49,7 +50,14 @@ def note(text: str) -> Finding:
 
 def credentials_and_clock(client: MakeClient, now: Callable[[], datetime]) -> Iterator[Finding]:
     """Whose credentials are these? Does the clock of this machine agree with AWS?"""
-    answer = client("sts").get_caller_identity()
+    try:
+        answer = client("sts").get_caller_identity()
+    except Exception as fault:
+        if not (skew_s := -skew_s_of(fault, lambda: now().timestamp())):
+            raise
+        yield _clock(skew_s)
+        yield unknown(f"credentials: could not be checked: {explain(fault)}")
+        return
     yield good(f"credentials: {answer['Arn']}")
     date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
     if date is None:
@@ -60,8 +68,12 @@ def credentials_and_clock(client: MakeClient, now: Callable[[], datetime]) -> It
     except (ValueError, OverflowError):
         yield unknown(f"clock: could not be checked: the endpoint tells the time as {quoted(date)}")
         return
+    yield _clock(skew_s)
+
+
+def _clock(skew_s: float) -> Finding:
     text = f"clock: {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} AWS"
-    yield good(text) if abs(skew_s) <= CLOCK_SKEW_MAX_S else bad(f"{text}; set it, or AWS refuses the requests")
+    return good(text) if abs(skew_s) <= CLOCK_SKEW_MAX_S else bad(f"{text}; set it, or AWS refuses the requests")
 
 
 def queues(client: MakeClient, urls: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,16 +1,18 @@
 """What a fault of AWS, of its SDK or of the way there means: what is wrong, and what to do about it."""
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
+from websocket_handler.adapters.aws.clock import AwsClock
 from websocket_handler.cli.deploy_stack import DeployError
 from websocket_handler.variables.shown import redacted
 
-Cause = Literal["denied", "missing", "credentials", "unreachable", "nonsense", "busy", "setup"]
-"""denied: the person has no right to ask. missing: what was asked for does not exist. credentials: there are none, or
-AWS refuses them. unreachable: nobody answers. nonsense: who answers is no AWS. busy: AWS asks to come back later.
-setup: the rest."""
+Cause = Literal["denied", "missing", "clock", "credentials", "unreachable", "nonsense", "busy", "setup"]
+"""denied: the person has no right to ask. missing: what was asked for does not exist. clock: this machine's is wrong,
+and AWS refuses its signatures. credentials: there are none, or AWS refuses them. unreachable: nobody answers. nonsense:
+who answers is no AWS. busy: AWS asks to come back later. setup: the rest."""
 
 TEXT_CHARACTERS_MAX: Final = 300
 _URL: Final = re.compile(r"""https?://[^\s"']+""")
@@ -35,13 +37,22 @@ def cause_of(fault: BaseException) -> Cause:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - loads only where it is used
 
     if isinstance(fault, ClientError):
-        return _cause_of_refusal(fault.response)
+        return "clock" if skew_s_of(fault) else _cause_of_refusal(fault.response)
     if isinstance(fault, BotoCoreError):
         name = type(fault).__name__
         if _CREDENTIALS.search(name):
             return "credentials"
         return "unreachable" if _UNREACHABLE.search(name) else "setup"
     return "setup" if isinstance(fault, DeployError) else "nonsense"
+
+
+def skew_s_of(fault: BaseException, now: Callable[[], float] = time.time) -> float:
+    """By how many seconds AWS's clock is ahead of this machine's, if AWS refused a request because of that; else 0."""
+    answer = getattr(fault, "response", None) or {}
+    code = str(answer.get("Error", {}).get("Code", ""))
+    date = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
+    clock = AwsClock(now)
+    return clock.skew_s if clock.was_wrong(code, date, 0.0) else 0.0
 
 
 def _cause_of_refusal(answer: Mapping[str, Any]) -> Cause:
@@ -58,6 +69,7 @@ def _cause_of_refusal(answer: Mapping[str, Any]) -> Cause:
 _ADVICE: Final[Mapping[Cause, tuple[str, str]]] = {
     "denied": ("you may not ask", "Use credentials that have this right"),
     "missing": ("does not exist", "Create it, or correct the setting that names it"),
+    "clock": ("the clock of this machine is wrong", "Set it"),
     "credentials": ("the credentials cannot be used", "Renew them, or name others: AWS_PROFILE, --profile, a role"),
     "nonsense": ("the answer is none of AWS", "Correct AWS_ENDPOINT_URL, or the proxy on the way"),
     "busy": ("AWS does not answer this now", "Try again later"),

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -173,6 +175,24 @@ def test_what_the_sdk_reads_itself_may_stand_in_quotes_too(emulator_process: Emu
     assert exit_code == 4, printed
     assert {check for check, kinds in found.items() if kinds != ["ok"]} == {"credentials", "clock"}
     assert "The gateway itself does not call STS" in printed  # this emulator has none
+
+
+def test_a_clock_that_is_wrong_is_the_only_fault() -> None:
+    """Everything is refused because of it, and nobody is told to renew good credentials."""
+    date = {"date": format_datetime(datetime.now(UTC) + timedelta(minutes=20), usegmt=True)}
+
+    def refuse(operation: str) -> Answer:
+        status, headers, body = refusal("InvalidSignatureException" if operation else "SignatureDoesNotMatch")(
+            operation
+        )
+        return status, {**headers, **date}, body
+
+    with http_port(refuse) as port:
+        exit_code, found, printed = examine(machine(f"http://127.0.0.1:{port}"), *QUICK)
+    assert open_checks(found) == set(), printed
+    assert exit_code == 1, printed
+    assert [check for check, kinds in found.items() if "FAIL" in kinds] == ["clock"], printed
+    assert "Renew" not in printed
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 2026 99:99:99 GMT"])

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from websocket_handler.cli import doctor_checks as checks
 from websocket_handler.cli.doctor_checks import CLOCK_SKEW_MAX_S, FLUSH_S, Finding
@@ -54,6 +56,35 @@ def test_a_clock_is_right_within_a_minute(skew_s: float, kind: str, text: str) -
     who, clock = checks.credentials_and_clock(client(get_caller_identity=lambda: answer), lambda: now)
     assert who == Finding("good", "credentials: arn:me")
     assert clock == Finding(kind, text)  # type: ignore[arg-type]
+
+
+def refusal_of_time(skew_s: float) -> Callable[[], None]:
+    """STS says that a signature is of another time than its own, which is `skew_s` ahead."""
+
+    def refuse() -> None:
+        date = format_datetime(NOW + timedelta(seconds=skew_s), usegmt=True)
+        answer: Any = {
+            "Error": {"Code": "SignatureDoesNotMatch", "Message": "Signature expired"},
+            "ResponseMetadata": {"HTTPStatusCode": 403, "HTTPHeaders": {"date": date}},
+        }
+        raise ClientError(answer, "GetCallerIdentity")
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("skew_s", "text"), [(1200, "clock: 1200 s behind AWS"), (-1200, "clock: 1200 s ahead of AWS")]
+)
+def test_a_clock_for_which_aws_refuses_the_question_is_told(skew_s: float, text: str) -> None:
+    clock, who = checks.credentials_and_clock(client(get_caller_identity=refusal_of_time(skew_s)), lambda: NOW)
+    assert clock == Finding("bad", f"{text}; set it, or AWS refuses the requests")
+    assert who.kind == "unknown"
+    assert who.text.startswith("credentials: could not be checked: ")
+
+
+def test_a_secret_that_aws_refuses_is_not_the_clocks_fault() -> None:
+    with pytest.raises(ClientError, match="Signature expired"):
+        list(checks.credentials_and_clock(client(get_caller_identity=refusal_of_time(1)), lambda: NOW))
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Sun, 99 Nov 2026 20:00:00 GMT"])

@@ -1,12 +1,14 @@
 """What a fault of AWS, of its SDK or of the way there means for a person: its kind, and what to do about it."""
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 from botocore import exceptions as sdk
 
 from websocket_handler.cli.deploy_stack import DeployError
-from websocket_handler.cli.faults import TEXT_CHARACTERS_MAX, cause_of, explain
+from websocket_handler.cli.faults import TEXT_CHARACTERS_MAX, cause_of, explain, skew_s_of
 
 URL = "http://user:hunter2@localhost:4566"
 
@@ -48,6 +50,19 @@ def refusal(code: str, status: int = 400, message: str = "said") -> sdk.ClientEr
 )
 def test_every_fault_has_its_kind(fault: Exception, cause: str) -> None:
     assert cause_of(fault) == cause
+
+
+@pytest.mark.parametrize("minutes", [-20, 20])
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidSignatureException", "RequestExpired"])
+def test_a_refusal_whose_date_is_another_is_about_the_clock(code: str, minutes: int) -> None:
+    fault = refusal(code)
+    date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+    fault.response["ResponseMetadata"]["HTTPHeaders"] = {"date": date}
+    assert cause_of(fault) == "clock"
+    assert explain(fault).startswith("the clock of this machine is wrong: ")
+    assert explain(fault).endswith("Set it")
+    assert abs(skew_s_of(fault) - 60 * minutes) < 30
+    assert skew_s_of(sdk.HTTPClientError(error="no answer")) == 0
 
 
 def test_a_refusal_without_a_code_is_told_all_the_same() -> None:
