@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const entries = { index: "src/index.ts", testing: "src/testing/index.ts" };
+const entries = { index: "src/index.ts", sse: "src/sse/index.ts", testing: "src/testing/index.ts" };
 const hooks = { react: "src/react/index.ts" };
 const common = { absWorkingDir: here, bundle: true, format: "esm", target: "es2022", logLevel: "warning" };
 
