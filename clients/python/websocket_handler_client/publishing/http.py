@@ -26,6 +26,7 @@ class HttpOutlet:
     """Publishes with POST, over one connection that is kept."""
 
     needs_numbers = False
+    blocks = True
 
     def __init__(self, url: str, token: str | Callable[[], str] | None = None, tries: Tries | None = None) -> None:
         """`url` is `http://host` or `https://host`; `token` a text, or a function that gives one for each request.

@@ -29,6 +29,11 @@ class Outlet(Protocol):
         """True if only numbered objects can be sent twice without being published twice."""
         ...
 
+    @property
+    def blocks(self) -> bool:
+        """True if `send` waits for the network: then an agent calls it in a thread."""
+        ...
+
     def send(self, outgoing: list[Outgoing], timeout_s: float) -> list[Position | None]:
         """Send objects in order, and try again for `timeout_s` seconds. Returns their positions, as far as the way
         tells them. Raises RefusedError if a further try is of no use, else UnansweredError."""

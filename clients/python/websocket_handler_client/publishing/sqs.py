@@ -27,6 +27,7 @@ class QueueOutlet:
     """Sends to the updates queue, standard or FIFO."""
 
     needs_numbers = True
+    blocks = True
 
     def __init__(self, queue_url: str, sqs: Any = None, tries: Tries | None = None) -> None:
         self._queue_url = queue_url

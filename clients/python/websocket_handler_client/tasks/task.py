@@ -1,0 +1,87 @@
+"""One task, as the function of an agent gets it."""
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from websocket_handler_client.tasks.envelope import Facts
+from websocket_handler_client.tasks.queue import TaskQueue
+from websocket_handler_client.tasks.voice import Voice
+
+
+class Stream:
+    """A message that grows: `async with task.stream() as out: await out.write(word)`.
+
+    Followers get AG-UI's events TEXT_MESSAGE_START, TEXT_MESSAGE_CONTENT (`delta`) and TEXT_MESSAGE_END with one
+    `messageId`.
+    """
+
+    def __init__(self, voice: Voice, message_id: str, role: str) -> None:
+        self._voice = voice
+        self._role = role
+        self.message_id = message_id
+
+    async def write(self, text: str) -> None:
+        """Add a piece of text. An empty one adds nothing."""
+        if text:
+            await self._say("TEXT_MESSAGE_CONTENT", delta=text)
+
+    async def __aenter__(self) -> Self:
+        await self._say("TEXT_MESSAGE_START", role=self._role)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or issubclass(kind, Exception):  # not when the task is handed back: its next run goes on here
+            await self._say("TEXT_MESSAGE_END")
+
+    async def _say(self, type_: str, **more: str) -> None:
+        await self._voice.say({"type": type_, "messageId": self.message_id, **more})
+
+
+class Task:
+    """A task. What the function returns becomes its result."""
+
+    def __init__(self, agent: str, facts: Facts, attempt: int, voice: Voice, queue: TaskQueue) -> None:
+        self.data = facts.data
+        """What the client sent. It is the client's word: judge it before you act on it."""
+        self.project = facts.project_id
+        self.message_id = facts.message_id
+        """The task's name, the same in every run. Use it to do things in the world once only."""
+        self.user_id = facts.user_id
+        """Who sent it, as the gateway has verified; None if nobody has to say who they are."""
+        self.attempt = attempt
+        """How often the queue has given this task to an agent, this time included."""
+        self._agent = agent
+        self._voice = voice
+        self._queue = queue
+        self._streams = 0
+
+    async def say(self, text: str, **details: Any) -> None:
+        """Tell the followers how far it is: an update of the type `<agent>_progress` with `text` and `details`."""
+        await self.publish({"type": f"{self._agent}_progress", "text": text, **details})
+
+    async def publish(self, message: dict[str, Any]) -> None:
+        """Publish an object of any type to the task's project. It gets `agent` and `task_id` unless it has them. Say
+        the same in the same order when the task runs again: then it is seen once."""
+        await self._voice.say(message)
+
+    def stream(self, role: str = "assistant") -> Stream:
+        """A message that grows."""
+        self._streams += 1
+        return Stream(self._voice, f"{self.message_id}:{self._streams}", role)
+
+    async def hand_over(self, agent: str, data: Any) -> str:
+        """Give a task to another agent, whose queue `SQS_QUEUE_URL_<AGENT>` names. Returns its id, which is the same in
+        every run of this task. Raises ValueError if that agent has no queue."""
+        message_id = uuid.uuid5(uuid.NAMESPACE_URL, f"{self.message_id}/{agent}").hex
+        envelope = {
+            "type": agent,
+            "project_id": self.project,
+            "data": data,
+            "message_id": message_id,
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "client": {"agent": self._agent},
+        }
+        await self._queue.send(agent, message_id, self.project, json.dumps(envelope, ensure_ascii=False))
+        return message_id
