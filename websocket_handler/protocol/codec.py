@@ -11,7 +11,7 @@ from typing import Final, cast
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from websocket_handler.protocol import json_text
+from websocket_handler.protocol import json_text, plain
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.messages import (
@@ -52,13 +52,19 @@ class _PublishText(Command, tag="publish", frozen=True, kw_only=True):
 
 _Spelled = Subscribe | Unsubscribe | Forward | Ping | _PublishText | History | Presence | Authenticate
 _decode: Final[Callable[[bytes], _Spelled]] = msgspec.json.Decoder(_Spelled).decode
+_OBJECT: Final = ord("{")
+_PUBLISH_BYTES: Final = len('{"action":"publish","project_id":"","message":}')
+_ID_BYTES: Final = len(',"id":""')
+_KEY_BYTES: Final = len(',"key":""')
+_PUBLISH_WITH_SPACES: Final = b'{"action": "publish", "project_id": "%b", "message": %b}'
 
 
 def decode_command(text: bytes) -> AnyCommand:
     """The command in `text` (UTF-8; the caller has limited its size). Raises CommandError.
 
     Two readers have to agree on the text: the typed decoder, and the reader that keeps duplicate keys. The second one
-    reads the object in a `publish` here, and nobody reads it again.
+    reads the object in a `publish` here, and nobody reads it again. A plain `publish` needs no second reader:
+    its length says that no key stands twice.
     """
     json_text.check_depth(text)
     try:
@@ -67,11 +73,28 @@ def decode_command(text: bytes) -> AnyCommand:
         raise _first_fault(text, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _first_fault(text, "malformed") from None
+    if isinstance(command, _PublishText):
+        body = bytes(command.message)
+        if _is_plain(command, body, text):
+            message = JsonObject(body, is_plain=True)
+            return Publish(id=command.id, project_id=command.project_id, message=message, key=command.key)
     fields = _unique_fields(text) if text.count(b":") > 1 else {}  # with one colon there is one key
     _check_combination(command)
     if isinstance(command, _PublishText):
         return _with_object(command, fields["message"])
     return command
+
+
+def _is_plain(command: _PublishText, body: bytes, text: bytes) -> bool:
+    """True if `text` has the fields of the command and nothing else, and publishes a plain object, `body`."""
+    length = _PUBLISH_BYTES + len(command.project_id) + len(body)
+    if command.id is not UNSET:
+        length += _ID_BYTES + len(command.id)
+    if command.key is not UNSET:
+        length += _KEY_BYTES + len(command.key)
+    if len(text) != length and text != _PUBLISH_WITH_SPACES % (command.project_id.encode(), body):
+        return False
+    return body[0] == _OBJECT and plain.is_utf8(text) and plain.is_plain(body)
 
 
 def _unique_fields(text: bytes) -> dict[str, object]:

@@ -85,14 +85,25 @@ def too_deep() -> CommandError:
 
 
 class JsonObject:
-    """A JSON object that was read once: its own bytes, without the white space around them, and its fields."""
+    """A JSON object that was checked: its own bytes, without the white space around them, and its fields."""
 
-    __slots__ = ("body", "pairs")
+    __slots__ = ("_pairs", "body", "is_plain")
 
-    def __init__(self, body: bytes, pairs: Pairs) -> None:
+    def __init__(self, body: bytes, pairs: Pairs | None = None, *, is_plain: bool = False) -> None:
+        """Without `pairs`, the fields are read when somebody asks for them."""
         self.body = body
-        self.pairs = pairs
-        """Nested objects are tuples of pairs as well."""
+        self._pairs = pairs
+        self.is_plain = is_plain
+        """True if no two fields have the same name, and no name means anything to the gateway (`plain.py`)."""
+
+    @property
+    def pairs(self) -> Pairs:
+        """Its fields in their order. Nested objects are tuples of pairs as well."""
+        if self._pairs is None:
+            value = parse(self.body)
+            assert isinstance(value, tuple), "its maker has checked that it is an object"
+            self._pairs = value
+        return self._pairs
 
     def fields(self) -> dict[str, object]:
         """The fields by name. Raises CommandError with `duplicate_key`."""

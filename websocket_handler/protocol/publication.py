@@ -41,11 +41,9 @@ _check_with_second_reader: Final = msgspec.json.Decoder(msgspec.Raw).decode
 class PreparedPublication:
     """A publication that was checked where it came in. All layers below pass on this object."""
 
-    __slots__ = ("digest", "has_own_time", "head", "key", "project_id", "size", "type")
+    __slots__ = ("digest", "has_own_time", "head", "key", "project_id", "size")
 
-    def __init__(
-        self, project_id: str, head: bytes, key: str, type_: str | None, *, has_own_time: bool = False
-    ) -> None:
+    def __init__(self, project_id: str, head: bytes, key: str, *, has_own_time: bool = False) -> None:
         self.project_id = project_id
         self.head = head
         """Its bytes on the wire up to its offset. `finish` adds the rest once the offset is known."""
@@ -53,8 +51,6 @@ class PreparedPublication:
         """The idempotency key; empty without one."""
         self.digest = blake2b(head, digest_size=8).digest() if key else b""
         """Tells two bodies under one key apart."""
-        self.type = type_
-        """The object's `type`; None when it has none, or one that is no string."""
         self.has_own_time = has_own_time
         """True if the object has a field `published_at`. The gateway then leaves it as it is, and adds none."""
         self.size = len(head)
@@ -82,6 +78,9 @@ def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPubl
 
     Raises CommandError: `duplicate_key`, `reserved_field`, `project_mismatch`, `invalid_field`.
     """
+    if message.is_plain:
+        head = b'%b,"project_id":"%b","offset":' % (message.body[:-1], project_id.encode())
+        return PreparedPublication(project_id, head, key)
     fields = message.fields()
     if fields.get("project_id", project_id) != project_id:
         raise CommandError(ErrorCode.PROJECT_MISMATCH, "the message names another project_id")
@@ -92,7 +91,7 @@ def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPubl
     if "sequence" in fields:  # most have none: this is the hot path
         ordinal = ordinal_in(fields)
         key = key if ordinal is None else ordinal.key
-    return PreparedPublication(project_id, head, key, _type_in(fields), has_own_time="published_at" in fields)
+    return PreparedPublication(project_id, head, key, has_own_time="published_at" in fields)
 
 
 def finish(publication: PreparedPublication, offset: int, published_at_ms: int) -> bytes:
@@ -116,10 +115,10 @@ def prepare_broadcast(message: JsonObject) -> PreparedPublication:
     `reserved_field`."""
     fields = message.fields()
     _check_reserved(fields)
-    type_ = _type_in(fields)
-    if type_ in MESSAGE_TYPES:
+    type_ = fields.get("type")
+    if isinstance(type_, str) and type_ in MESSAGE_TYPES:
         raise CommandError(ErrorCode.RESERVED_FIELD, "a broadcast must not look like a message of the gateway itself")
-    return PreparedPublication("", message.body, "", type_)
+    return PreparedPublication("", message.body, "")
 
 
 def project_named_in(message: JsonObject) -> str | None:
@@ -132,11 +131,6 @@ def project_named_in(message: JsonObject) -> str | None:
     if not isinstance(value, str):
         raise CommandError(ErrorCode.INVALID_PROJECT_ID, "project_id must be a string")
     return value
-
-
-def _type_in(fields: dict[str, object]) -> str | None:
-    value = fields.get("type")
-    return value if isinstance(value, str) else None
 
 
 def _check_reserved(fields: dict[str, object]) -> None:
