@@ -21,7 +21,7 @@ import msgspec
 
 from websocket_handler.access.access import Access
 from websocket_handler.access.rights import unauthorized
-from websocket_handler.delivery.answers import Answers, id_of
+from websocket_handler.delivery.answers import Answers, PublishAnswer, id_of
 from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
@@ -160,7 +160,10 @@ class WebSocketServer:
         except CommandError as fault:
             self.refuse(connection, fault)
             return
-        self._perform_safely(connection, command)
+        try:
+            self._perform(connection, command)
+        except CommandError as fault:
+            self._answers.refuse_command(connection, command, fault)
 
     def _perform_safely(self, connection: Connection, command: AnyCommand) -> None:
         try:
@@ -177,6 +180,9 @@ class WebSocketServer:
     def _perform(self, connection: Connection, command: AnyCommand) -> None:
         self._counters.commands[command.action] += 1
         self.access.check_command(connection.identity, command)
+        if isinstance(command, Publish):  # before all others: this is the hot path
+            self._publish(connection, command)
+            return
         match command:
             case Ping():
                 connection.push(replies.pong(self._clock.timestamp(), id_of(command)))
@@ -186,8 +192,6 @@ class WebSocketServer:
                 self._unsubscribe(connection, command)
             case Forward():
                 self._forward(connection, command)
-            case Publish():
-                self._publish(connection, command)
             case History():
                 self._history(connection, command)
             case Presence():
@@ -234,18 +238,16 @@ class WebSocketServer:
         self._answers.begin(connection, COMMAND_WEIGHT, lambda: self.forwarding.forward(sender, task, done))
 
     def _publish(self, connection: Connection, command: Publish) -> None:
+        node = self.node
         key = command.key if isinstance(command.key, str) else ""
-        weight = publication_weight(len(command.message.body), self.node.limits.message_bytes)
-
-        def reply(position: Position) -> bytes:
-            return replies.publish_confirmed(command.project_id, position, id_of(command))
-
-        done = self._answers.done(connection, command, weight, reply, self._confirmations.push)
-
-        def start() -> None:
-            self.node.publish(self.node.prepare(command.message, command.project_id, key), done)
-
-        self._answers.begin(connection, weight, start)
+        weight = publication_weight(len(command.message.body), node.limits.message_bytes)
+        connection.in_flight.begin(weight, node.limits.commands_in_flight)
+        try:
+            prepared = node.prepare(command.message, command.project_id, key)
+            node.publish(prepared, PublishAnswer(self._answers, self._confirmations, connection, command, weight))
+        except CommandError:
+            connection.in_flight.end(weight)
+            raise
 
     def _history(self, connection: Connection, command: History) -> None:
         limits = self.node.limits

@@ -17,6 +17,7 @@ from websocket_handler.ports.log_store import (
 )
 from websocket_handler.ports.peers import PEER_LIFETIME_S
 
+COMMITTED = Committed()
 READ_BYTES_MAX = 1_048_576
 
 
@@ -63,8 +64,9 @@ class MemoryLogStore:
         log.extend(segment.records, self._clock.wall())
         self._bytes += log.bytes
         self._logs.move_to_end(project_id)
-        self._let_go(project_id)
-        done(Committed())
+        if self._bytes > self._bytes_max:
+            self._let_go(project_id)
+        done(COMMITTED)
 
     def _let_go(self, kept: str) -> None:
         while self._bytes > self._bytes_max and len(self._logs) > 1:

@@ -5,10 +5,11 @@ from typing import TypeVar
 
 from msgspec import UNSET
 
+from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CommandError
-from websocket_handler.protocol.messages import AnyCommand
+from websocket_handler.protocol.messages import AnyCommand, Position, Publish
 from websocket_handler.telemetry.counters import Counters
 
 Answer = TypeVar("Answer")
@@ -58,6 +59,31 @@ class Answers:
             connection.in_flight.end(weight)
 
         return answered
+
+
+class PublishAnswer:
+    """Takes the answer of one `publish`, once. There is one for every publication, and closures would cost more."""
+
+    __slots__ = ("_answers", "_command", "_confirmations", "_connection", "_weight")
+
+    def __init__(
+        self, answers: Answers, confirmations: Confirmations, connection: Connection, command: Publish, weight: int
+    ) -> None:
+        self._answers = answers
+        self._confirmations = confirmations
+        self._connection = connection
+        self._command = command
+        self._weight = weight
+
+    def __call__(self, answer: Position | CommandError) -> None:
+        connection, command = self._connection, self._command
+        if isinstance(answer, CommandError):
+            self._answers.refuse_command(connection, command, answer)
+        else:
+            command_id = None if command.id is UNSET else command.id
+            reply = replies.publish_confirmed(command.project_id, answer, command_id)
+            self._confirmations.push(connection, reply)
+        connection.in_flight.end(self._weight)
 
 
 def id_of(command: AnyCommand) -> str | None:

@@ -235,15 +235,16 @@ class Node:
     def prepare(self, message: JsonObject, project_id: str, key: str = "") -> PreparedPublication:
         """Make a publication of an object that was parsed where it came in. Raises CommandError: `invalid_project_id`,
         `message_too_large`, and the errors of `publication.prepare`."""
-        if project_id not in self.projects and not is_project_id(project_id):
+        if project_id not in self.projects.open and not is_project_id(project_id):
             raise invalid_project_id()
-        self.check_size(message.body)
+        if len(message.body) > self._object_bytes_max:
+            self.check_size(message.body)
         return publication.prepare(message, project_id, key)
 
     def publish(self, prepared: PreparedPublication, done: Published) -> None:
         """Append a publication to its project's log. `done` is called after the commit. Raises CommandError:
         `overloaded`, `store_unavailable`, `too_many_projects`; then nothing was done."""
-        self.project(prepared.project_id).journal.publish(prepared, done)
+        self.projects.get(prepared.project_id).journal.publish(prepared, done)
 
     def publish_all(self, batch: Sequence[tuple[PreparedPublication, Published]]) -> None:
         """Append publications to the log of one project, all or none of them. Raises as `publish` does."""

@@ -89,16 +89,24 @@ class ProjectLog:
         if publications:
             self.head = publications[-1].offset
         self._entries.extend(publications)
+        size = self.bytes
         for publication in publications:
-            self.bytes += len(publication.payload) + PUBLICATION_OVERHEAD_BYTES
-        self.trim(now)
+            size += len(publication.payload) + PUBLICATION_OVERHEAD_BYTES
+        self.bytes = size
+        limits, entries = self._limits, self._entries
+        if (
+            len(entries) > limits.messages
+            or size > limits.bytes
+            or (entries and entries[0].published_at < now - limits.seconds)
+        ):
+            self.trim(now)
 
     def trim(self, now: float) -> None:
         """Remove the oldest publications until the log keeps its limits. `now` is wall-clock seconds."""
-        oldest = now - self._limits.seconds
-        entries = self._entries
+        limits, entries = self._limits, self._entries
+        oldest = now - limits.seconds
         while entries and (
-            len(entries) > self._limits.messages or self.bytes > self._limits.bytes or entries[0].published_at < oldest
+            len(entries) > limits.messages or self.bytes > limits.bytes or entries[0].published_at < oldest
         ):
             self._drop_first()
 

@@ -24,8 +24,8 @@ class Batch:
         """What the next segment may hold: less than usual after one was too large for the store."""
         self._written: list[Waiting] = []
         """The publications of the segment that is being written; empty in all states but APPENDING."""
-        self._written_bytes = 0
-        """Their size, while there are any."""
+        self._written_bytes: int | None = None
+        """Their size; None until somebody asks, because a store that answers at once leaves no time to ask."""
         self._races = 0
         """Lost races since the last commit."""
 
@@ -35,17 +35,22 @@ class Batch:
     def check_room(self, count: int, size: int) -> None:
         """Raises CommandError with `overloaded` unless `count` more publications of `size` bytes together may wait."""
         if self._written:  # they have to wait again if another writer is first
+            if self._written_bytes is None:
+                self._written_bytes = sum([waiting.publication.size for waiting in self._written])
             count, size = count + len(self._written), size + self._written_bytes
         self._queue.check_room(count, size)
 
     def next_ones(self) -> list[Waiting]:
         """Take those out of the queue that fit into the next segment."""
-        return self._queue.take(self._limits)
+        queue = self._queue
+        if len(queue.waiting) == 1:
+            return queue.take_all()
+        return queue.take(self._limits)
 
     def begin(self, written: list[Waiting]) -> None:
         """These are being written."""
         self._written = written
-        self._written_bytes = sum([waiting.publication.size for waiting in written])
+        self._written_bytes = None
 
     def begin_again(self, count: int) -> None:
         """The first `count` in the queue were written after all."""

@@ -1,9 +1,10 @@
 """What the logs of all projects of a node share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.logs.turn import Turn
 from websocket_handler.ports.clock import Clock, Scheduler
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.ports.transport import Group, one_by_one
@@ -30,3 +31,8 @@ class Engine:
     """False for broadcasts: they promise nothing, so a subscriber is not told that it missed some."""
     group: Group = one_by_one
     """How the same bytes are sent to many clients."""
+    turn: Turn = field(init=False)
+    """What the logs do at the end of this turn of the loop."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "turn", Turn(self.scheduler))

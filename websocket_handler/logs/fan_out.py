@@ -96,18 +96,27 @@ class FanOut:
         if not self._level:
             self.delivered = page.last
             return
-        entries = page.entries
+        entries, groups = page.entries, self._groups
+        if len(entries) == 1 and groups is not None and len(groups) == 1:
+            framing, send = groups[0]  # nearly always, with many projects: one publication, and nobody compresses
+            self.delivered = page.last
+            self._engine.counters.deliveries += len(self._level)
+            send(framing.texts((entries[0].payload,)))
+            return
         sent = 0
         for chunk in cut([entry.payload for entry in entries], self._engine.limits.write_bytes):
-            groups = self._groups
-            if groups is None:  # somebody paused, left or caught up since the last time
-                groups = self._groups = self._grouped()
-            writes = [(framing.texts(chunk), send) for framing, send in groups]
             sent += len(chunk)
-            self.delivered = entries[sent - 1].offset
-            self._engine.counters.deliveries += len(self._level) * len(chunk)
-            for data, send in writes:
-                send(data)
+            self._send_to_level(chunk, entries[sent - 1].offset)
+
+    def _send_to_level(self, payloads: Sequence[bytes], last: int) -> None:
+        """Send payloads up to the offset `last` to every level cursor, each in one write."""
+        groups = self._groups
+        if groups is None:  # somebody paused, left or caught up since the last time
+            groups = self._groups = self._grouped()
+        self.delivered = last
+        self._engine.counters.deliveries += len(self._level) * len(payloads)
+        for data, send in [(framing.texts(payloads), send) for framing, send in groups]:
+            send(data)
 
     def _grouped(self) -> list[tuple[Framing, SendToAll]]:
         """The transports of the level cursors, by the bytes that they take. Nearly always they all form one group."""

@@ -87,7 +87,8 @@ class Journal:
             raise self.call.unavailable()
         self._batch.check_room(1, publication.size)
         self.queue.add(Waiting(publication, done))
-        self._plan_flush()
+        if not self._is_flush_planned:
+            self._plan_flush()
 
     def check_room(self, count: int, size: int) -> None:
         """Raises CommandError (`overloaded`, `store_unavailable`) unless `count` more publications of `size` bytes
@@ -101,7 +102,7 @@ class Journal:
             return
         if self.call.state is State.READY:
             self._is_flush_planned = True
-            self._engine.scheduler.call_soon(self._flush)
+            self._engine.turn.plan(self._flush)
         else:
             self.open()
 
@@ -111,10 +112,14 @@ class Journal:
         self._is_flush_planned = False
         call = self.call
         while call.state is State.READY and self.queue.waiting:
-            new = self.local.without_known(self._batch.next_ones())
+            new = self._batch.next_ones()
+            if self.queue.has_keys:
+                new = self.local.without_known(new)
             if new:
                 call.append(new)
-        if call.state is State.READY and self._when_known:  # nothing was new, so now comes the read for those who wait
+        if (
+            call.state is State.READY and self._when_known.waiting
+        ):  # nothing was new, so now comes the read for those who wait
             call.read()
 
     # Life

@@ -13,26 +13,24 @@ class WhenKnown:
     """The callers that wait until the log is known, for the first time or again. A cursor, a feed and a look wait at
     most once each."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Known, IsWanted]] = []
-
-    def __len__(self) -> int:
-        return len(self._waiting)
+        self.waiting: list[tuple[Known, IsWanted]] = []
+        """Other classes may only ask if it is empty."""
 
     def add(self, callback: Known, is_wanted: IsWanted) -> None:
         """Let one more wait. `is_wanted` returns False once it waits no longer."""
-        self._waiting.append((callback, is_wanted))
+        self.waiting.append((callback, is_wanted))
 
     @property
     def is_wanted(self) -> bool:
         """True if anybody still waits."""
-        return any(is_wanted() for _, is_wanted in self._waiting)
+        return any(is_wanted() for _, is_wanted in self.waiting)
 
     def take(self) -> list[Known]:
         """Those who wait now. They wait no longer, and have to be told."""
-        if not self._waiting:
+        if not self.waiting:
             return []
-        waiting, self._waiting = self._waiting, []
+        waiting, self.waiting = self.waiting, []
         return [callback for callback, _ in waiting]

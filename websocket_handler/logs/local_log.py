@@ -8,7 +8,7 @@ from websocket_handler.hub.log import ProjectLog, Publication
 from websocket_handler.hub.producers import Producers
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.observer import Observer
-from websocket_handler.logs.page import entries_after, page_of
+from websocket_handler.logs.page import Page, entries_after
 from websocket_handler.logs.queue import Waiting, without_known
 from websocket_handler.ports.log_store import Segment, Tail, Unavailable
 from websocket_handler.protocol.ordinal import MARK
@@ -45,17 +45,25 @@ class LocalLog:
 
     def take_in(self, entries: Sequence[Publication]) -> None:
         """These entries continue the log: note them, and tell the observer."""
-        before = self.log.head
-        self._extend(entries)
-        self._observer.appended(page_of(self.log.epoch, before, entries))
+        log = self.log
+        before = log.head
+        for entry in entries:
+            if entry.key:
+                self._note(entry)
+        log.extend(entries, self._engine.clock.wall())
+        self._observer.appended(Page(log.epoch, before, log.head, entries))
 
     def _extend(self, entries: Sequence[Publication]) -> None:
         for entry in entries:
             if entry.key:
-                self._keys.remember(entry.key, entry.digest, entry.offset, entry.published_at)
-                if MARK in entry.key:
-                    self.producers.note(entry.key)
+                self._note(entry)
         self.log.extend(entries, self._engine.clock.wall())
+
+    def _note(self, entry: Publication) -> None:
+        """Remember the idempotency key of an entry, and how far its producer has come."""
+        self._keys.remember(entry.key, entry.digest, entry.offset, entry.published_at)
+        if MARK in entry.key:
+            self.producers.note(entry.key)
 
     def saw(self, tail: Tail | Unavailable) -> None:
         """Somebody looked at the store: the log may have lost its beginning."""
@@ -75,19 +83,23 @@ class LocalLog:
         """True if the log holds a publication with this idempotency key, as long as keys are remembered."""
         return self._keys.holds(key, self._engine.clock.wall())
 
-    def without_known(self, batch: Sequence[Waiting]) -> list[Waiting]:
+    def without_known(self, batch: list[Waiting]) -> list[Waiting]:
         """Those of a batch that have to be written. The others are answered: they are in the log already."""
         return without_known(batch, self._keys, self.log.epoch, self._engine.clock.wall())
 
     def next_segment(self, batch: Sequence[Waiting]) -> Segment:
         """The segment that continues the log with a batch."""
-        now, finish = self._engine.clock.wall(), self._engine.finish
+        engine, log = self._engine, self.log
+        now, finish = engine.clock.wall(), engine.finish
         now_ms = round(now * 1000)
-        first = self.log.head + 1
+        offset = log.head
+        may_move = True
         records: list[Publication] = []
-        for offset, waiting in enumerate(batch, first):
+        for waiting in batch:
+            offset += 1
             publication = waiting.publication
+            if publication.key and MARK in publication.key:
+                may_move = False  # a producer's numbers have an order of their own
             payload = finish(publication, offset, now_ms)
             records.append(Publication(payload, now, publication.key, publication.digest, offset))
-        may_move = not any(MARK in record.key for record in records)  # a producer's numbers have an order of their own
-        return Segment(self.log.epoch, first, self._engine.new_id(), records, may_move)
+        return Segment(log.epoch, log.head + 1, engine.new_id(), records, may_move)

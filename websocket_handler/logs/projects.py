@@ -15,31 +15,32 @@ class Projects:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._open: dict[str, Project] = {}
+        self.open: dict[str, Project] = {}
+        """Other classes may only look at it."""
 
     def __iter__(self) -> Iterator[Project]:
-        return iter(self._open.values())
+        return iter(self.open.values())
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self.open)
 
     def __contains__(self, project_id: str) -> bool:
-        return project_id in self._open
+        return project_id in self.open
 
     def find(self, project_id: str) -> Project | None:
         """The project if it is open."""
-        return self._open.get(project_id)
+        return self.open.get(project_id)
 
     def get(self, project_id: str) -> Project:
         """The project; it is opened if it is not open yet. Raises CommandError: `invalid_project_id`,
         `too_many_projects`."""
-        project = self._open.get(project_id)
+        project = self.open.get(project_id)
         if project is None:
             if not is_project_id(project_id):
                 raise invalid_project_id()
-            if len(self._open) >= self._engine.limits.projects:
+            if len(self.open) >= self._engine.limits.projects:
                 self._close_one_idle()
-            project = self._open[project_id] = Project(project_id, self._engine)
+            project = self.open[project_id] = Project(project_id, self._engine)
         project.used_at = self._engine.clock.monotonic()
         return project
 
@@ -51,7 +52,7 @@ class Projects:
 
     def _close(self, project: Project) -> None:
         project.journal.close()
-        del self._open[project.project_id]
+        del self.open[project.project_id]
 
     def sweep(self) -> None:
         """Close idle projects, remove publications that are too old, and keep the total within its maximum. Called

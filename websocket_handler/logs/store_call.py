@@ -147,12 +147,13 @@ class StoreCall:
             self._give_up(tail, State.UNOPENED)
 
     def _appended(self, segment: Segment, answer: Committed | Behind | TooLarge | Unavailable) -> None:
+        if isinstance(answer, Committed):  # nearly always: this is the hot path
+            for missed in answer.missed:
+                self._local.take_in(entries_after(missed, self._local.log.head))
+            self._commit(answer.moved or segment)
+            self._become_ready()
+            return
         match answer:
-            case Committed():
-                for missed in answer.missed:
-                    self._local.take_in(entries_after(missed, self._local.log.head))
-                self._commit(answer.moved or segment)
-                self._become_ready()
             case Behind():  # or the answer to our own write was lost: read what we miss, then write after it
                 if self._batch.lose():
                     self.read(segment)
@@ -167,10 +168,11 @@ class StoreCall:
     def _commit(self, segment: Segment) -> None:
         """Our segment is in the store: deliver it, and confirm its publications."""
         batch = self._batch.commit()
-        self._engine.counters.segments += 1
-        self._engine.counters.publications += len(segment.records)
-        self._local.take_in(segment.records)
-        for waiting, entry in zip(batch, segment.records, strict=True):
+        records, counters = segment.records, self._engine.counters
+        counters.segments += 1
+        counters.publications += len(records)
+        self._local.take_in(records)
+        for waiting, entry in zip(batch, records, strict=True):
             waiting.answer(Position(segment.epoch, entry.offset))
 
     def _read(self, ours: Segment | None, tail: Tail | Unavailable) -> None:
@@ -204,8 +206,9 @@ class StoreCall:
 
     def _become_ready(self) -> None:
         self.state = State.READY
-        for known in self._when_known.take():
-            known(None)
+        if self._when_known.waiting:
+            for known in self._when_known.take():
+                known(None)
         self._ready()
 
     def _give_up(self, answer: Unavailable | None, state: State = State.READY) -> None:

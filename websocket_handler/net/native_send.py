@@ -7,6 +7,7 @@ transport is in no group any more.
 
 from array import array
 from collections.abc import Sequence
+from typing import Final
 
 from websocket_handler.ports.transport import SendToAll, Transport
 
@@ -23,19 +24,25 @@ def natively(transports: Sequence[Transport]) -> SendToAll:
     return _Group(transports)
 
 
+_incomplete: Final = array("i")
+"""Which sockets did not take everything, and how much they took: of the one call that is under way, for all groups."""
+
+
 class _Group:
     """A group of level transports. What a socket does not take at once, its transport sends later."""
 
-    __slots__ = ("_descriptors", "_incomplete", "_writes")
+    __slots__ = ("_descriptors", "_transports")
 
     def __init__(self, transports: Sequence[Transport]) -> None:
         self._descriptors = array("i", [transport.descriptor for transport in transports])
-        self._incomplete = array("i", bytes(2 * self._descriptors.itemsize * len(transports)))
-        self._writes = [transport.write for transport in transports]
+        self._transports = transports
+        missing = 2 * len(transports) - len(_incomplete)
+        if missing > 0:
+            _incomplete.extend([0] * missing)
 
     def __call__(self, data: bytes) -> None:
-        count = send_to_all(self._descriptors, data, self._incomplete)
+        count = send_to_all(self._descriptors, data, _incomplete)
         if count:
-            rests = self._incomplete[: 2 * count].tolist()
+            rests = _incomplete[: 2 * count].tolist()  # a copy, because a transport may send to another group
             for index, sent in zip(rests[::2], rests[1::2], strict=True):
-                self._writes[index](data[sent:])
+                self._transports[index].write(data[sent:])

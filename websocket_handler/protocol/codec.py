@@ -45,6 +45,7 @@ _POSITION: Final = re.compile(rf"({EPOCH.pattern}):(0|[1-9][0-9]{{0,15}})", re.A
 class _PublishText(Command, tag="publish", frozen=True, kw_only=True):
     """`publish` as a client writes it. `Publish` is made from it."""
 
+    action = Publish.action
     project_id: ProjectId
     message: Raw
     key: IdempotencyKey | UnsetType = UNSET
@@ -66,7 +67,8 @@ def decode_command(text: bytes) -> AnyCommand:
     reads the object in a `publish` here, and nobody reads it again. A plain `publish` needs no second reader:
     its length says that no key stands twice.
     """
-    json_text.check_depth(text)
+    if len(text) > 2 * json_text.NESTING_MAX:  # a shorter text cannot be valid and nested too deeply
+        json_text.check_depth(text)
     try:
         command = _decode(text)
     except msgspec.ValidationError as error:
@@ -94,7 +96,7 @@ def _is_plain(command: _PublishText, body: bytes, text: bytes) -> bool:
         length += _KEY_BYTES + len(command.key)
     if len(text) != length and text != _PUBLISH_WITH_SPACES % (command.project_id.encode(), body):
         return False
-    return body[0] == _OBJECT and plain.is_utf8(text) and plain.is_plain(body)
+    return body[0] == _OBJECT and (text.isascii() or plain.is_utf8(text)) and plain.is_plain(body)
 
 
 def _unique_fields(text: bytes) -> dict[str, object]:

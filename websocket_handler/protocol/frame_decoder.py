@@ -22,9 +22,11 @@ DEFLATE_EXTRA_BYTES: Final = 64
 even if compression makes it longer."""
 
 _FIN, _MASK, _RESERVED, _RSV1 = 0x80, 0x80, 0x70, 0x40
+_WHOLE_TEXT: Final = _FIN | 0x1
 _KIND: Final = _RSV1 | 0x0F
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _CLOSE_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015)))
+_integer: Final = int.from_bytes
 _Utf8Decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
@@ -113,6 +115,10 @@ class FrameDecoder:
             data, self._held = bytes(self._held), None
         position, end = 0, len(data)
         while position < end:
+            size = self._whole_text(data, position, end, events) if data[position] == _WHOLE_TEXT else 0
+            if size:
+                position += size
+                continue
             try:
                 size = self._frame(data, position, end, events)
             except ProtocolViolation as violation:
@@ -125,6 +131,32 @@ class FrameDecoder:
             if events and events[-1][0] is Event.CLOSE:
                 break  # section 5.5.1: whatever follows a close frame is ignored
         return events
+
+    def _whole_text(self, data: bytes, position: int, end: int, events: list[tuple[Event, bytes]]) -> int:
+        """Decode a frame that is a whole text, complete and in no way special: nearly all frames are. Returns how many
+        bytes it took; 0 if `_frame` has to look at it."""
+        start = position + 6
+        if start > end or self._opcode:
+            return 0
+        length = data[position + 1] ^ _MASK
+        if length > 125:
+            start += 2
+            if length != 126 or start > end:
+                return 0
+            length = data[position + 2] << 8 | data[position + 3]
+            if length < 126:
+                return 0
+        stop = start + length
+        if stop > end or length > self._message_bytes_max:
+            return 0
+        payload = _unmask(data[start - 4 : start], data[start:stop])
+        if not payload.isascii():
+            try:
+                payload.decode()
+            except UnicodeDecodeError:
+                return 0
+        events.append((Event.TEXT, payload))
+        return stop - position
 
     def _frame(self, data: bytes, position: int, end: int, events: list[tuple[Event, bytes]]) -> int:
         """Decode one frame. Returns how many bytes it took; 0 if it is not complete."""
@@ -252,8 +284,8 @@ def _extended_length(digits: bytes) -> int:
 def _unmask(mask: bytes, payload: bytes) -> bytes:
     """Remove the mask (section 5.3), with whole integers: CPython has no faster way without compiled code."""
     length = len(payload)
-    key = (mask * (length // 4 + 1))[:length]
-    return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(length, "little")
+    key = mask * (length >> 2) + mask[: length & 3]
+    return (_integer(payload, "little") ^ _integer(key, "little")).to_bytes(length, "little")
 
 
 def _begins_surrogate(held: bytes) -> bool:

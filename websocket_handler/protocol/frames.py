@@ -13,9 +13,12 @@ _PING: Final = 0x89
 _PONG: Final = 0x8A
 
 
+_SHORT_HEADERS: Final = tuple(bytes((_TEXT, length)) for length in range(126))
+
+
 def _text_header(length: int) -> bytes:
     if length < 126:
-        return bytes((_TEXT, length))
+        return _SHORT_HEADERS[length]
     if length < 65536:
         return b"\x81\x7e" + length.to_bytes(2)
     return b"\x81\x7f" + length.to_bytes(8)
@@ -23,6 +26,9 @@ def _text_header(length: int) -> bytes:
 
 def text_frame(payload: bytes) -> bytes:
     """One unfragmented, unmasked text frame. `payload` is UTF-8."""
+    length = len(payload)
+    if length < 126:
+        return _SHORT_HEADERS[length] + payload
     return _text_header(len(payload)) + payload
 
 
@@ -42,7 +48,8 @@ def deflated_frame(payload: bytes, *, is_binary: bool = False) -> bytes:
 def text_frames(payloads: Sequence[bytes]) -> bytes:
     """The frames of several payloads, one after the other, for a single write."""
     if len(payloads) == 1:
-        return text_frame(payloads[0])
+        payload = payloads[0]
+        return _text_header(len(payload)) + payload
     parts: list[bytes] = []
     for payload in payloads:
         parts.append(_text_header(len(payload)))

@@ -1,6 +1,6 @@
 """The commands a client may send, with types. `replies.py` makes replies and pushes."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
@@ -27,15 +27,14 @@ class Command(Struct, tag_field="action", frozen=True, kw_only=True):
 
     id: CommandId | UnsetType = UNSET
 
-    @property
-    def action(self) -> str:
-        """The command's name on the wire."""
-        return str(self.__struct_config__.tag)
+    action: ClassVar[str]
+    """The command's name on the wire."""
 
 
 class Subscribe(Command, tag="subscribe", frozen=True, kw_only=True):
     """Follow a project: from now on, after `since`, or from `rewind` publications back."""
 
+    action = "subscribe"
     project_id: ProjectId
     since: Position | UnsetType = UNSET
     rewind: Offset | UnsetType = UNSET
@@ -44,12 +43,14 @@ class Subscribe(Command, tag="subscribe", frozen=True, kw_only=True):
 class Unsubscribe(Command, tag="unsubscribe", frozen=True, kw_only=True):
     """Stop following a project."""
 
+    action = "unsubscribe"
     project_id: ProjectId
 
 
 class Forward(Command, tag="forward", frozen=True, kw_only=True):
     """Hand `data` (any JSON value, passed on byte for byte) to an agent's queue."""
 
+    action = "forward"
     type: str
     data: Raw
     project_id: ProjectId | UnsetType = UNSET
@@ -59,10 +60,13 @@ class Forward(Command, tag="forward", frozen=True, kw_only=True):
 class Ping(Command, tag="ping", frozen=True, kw_only=True):
     """Ask for a `pong`."""
 
+    action = "ping"
+
 
 class Publish(Command, tag="publish", frozen=True, kw_only=True):
     """Append an object to a project's log. `key` makes a retry harmless."""
 
+    action = "publish"
     project_id: ProjectId
     message: JsonObject
     key: IdempotencyKey | UnsetType = UNSET
@@ -71,6 +75,7 @@ class Publish(Command, tag="publish", frozen=True, kw_only=True):
 class History(Command, tag="history", frozen=True, kw_only=True):
     """Read a page of a project's log without following it."""
 
+    action = "history"
     project_id: ProjectId
     after: Offset = 0
     limit: Annotated[int, Meta(ge=1)] = 100
@@ -79,12 +84,14 @@ class History(Command, tag="history", frozen=True, kw_only=True):
 class Presence(Command, tag="presence", frozen=True, kw_only=True):
     """Ask who follows a project on this node."""
 
+    action = "presence"
     project_id: ProjectId
 
 
 class Authenticate(Command, tag="authenticate", frozen=True, kw_only=True):
     """Say who the client is, or bring a new token before the old one ends. No log and no answer contains the token."""
 
+    action = "authenticate"
     token: Annotated[str, Meta(min_length=1)]
 
 

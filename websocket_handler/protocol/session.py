@@ -1,6 +1,6 @@
 """The protocol state of one connection: which text it may send, and how much of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from websocket_handler.protocol.codec import decode_command
@@ -25,6 +25,12 @@ class SessionLimits:
     publishes_per_second: float | None = None
     """None means `PUBLISHING_FACTOR` times the rate of the other commands."""
     publish_bytes_per_second: float | None = None
+    is_unlimited: bool = field(init=False)
+    """True if no kind of command has a rate."""
+
+    def __post_init__(self) -> None:
+        rates = (self.commands_per_second, self.bytes_per_second, *self.publishing_per_second)
+        object.__setattr__(self, "is_unlimited", not any(rates))
 
     @property
     def publishing_per_second(self) -> tuple[float, float]:
@@ -59,6 +65,10 @@ class Session:
         Raises CommandError: `rate_limited`, `message_too_large`, or an error of `decode_command`.
         """
         size = len(text)
+        if self._limits.is_unlimited:
+            if size > self._limits.message_bytes:
+                raise self.too_large()
+            return decode_command(text)
         self.check_rate(now, size)
         try:
             if size > self._limits.message_bytes:

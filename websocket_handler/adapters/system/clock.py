@@ -13,11 +13,8 @@ class SystemClock:
         self._millisecond = -1
         self._text = ""
 
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def wall(self) -> float:
-        return time.time()
+    monotonic = staticmethod(time.monotonic)
+    wall = staticmethod(time.time)
 
     def timestamp(self) -> str:
         millisecond = time.time_ns() // 1_000_000
