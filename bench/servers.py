@@ -80,19 +80,20 @@ def gateway(sink_port: int, name: str = GATEWAY, **settings: str) -> Server:
         "this gateway",
         "gateway",
         "`publish` command on a WebSocket",
-        lambda _port, _folder: [sys.executable, "-m", "websocket_handler", "serve"],
+        lambda _port, _folder: [sys.executable, "-P", "-m", "websocket_handler", "serve"],
         find_version=_gateway_version,
         environment={**GATEWAY_SETTINGS, "AWS_ENDPOINT_URL": endpoint, **queues, "PYTHONPATH": str(ROOT), **settings},
     )
 
 
 def before(sink_port: int, root: Path) -> Server:
-    """The build in another checkout, run by the Python in its own `.venv`."""
+    """The build in another checkout, run by the Python in its own `.venv`. Without `-P`, Python would run the
+    build in the folder where the benchmark was started."""
     python, ours = root / ".venv" / "bin" / "python", gateway(sink_port, BEFORE)
     return replace(
         ours,
         title="this gateway, the build before",
-        command=lambda _port, _folder: [str(python), "-m", "websocket_handler", "serve"],
+        command=lambda _port, _folder: [str(python), "-P", "-m", "websocket_handler", "serve"],
         find_version=lambda: _said(["git", "-C", str(root), "rev-parse", "--short", "HEAD"]),
         environment={**ours.environment, "PYTHONPATH": str(root)},
     )
