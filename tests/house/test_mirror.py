@@ -25,7 +25,6 @@ DECLARATIONS: Final = {
     "websocket_handler/cli/__init__.py": "exit codes",
     "websocket_handler/cli/deploy_plan.py": "a record of what is deployed where",
     "websocket_handler/delivery/observer.py": "an interface; the tests of its observers say what they do",
-    "websocket_handler/logs/engine.py": "a record of the parts of a node",
     "websocket_handler/logs/observer.py": "an interface; the tests of the journal and of the project say what it does",
     "websocket_handler/logs/limits.py": "a record of maxima; each is tested where it counts",
 }
