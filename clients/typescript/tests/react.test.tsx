@@ -9,6 +9,13 @@ import { createClient, type Client } from "../src/index.js";
 import { useForward, useProject, type Sender } from "../src/react/index.js";
 import { fakeGateway, type FakeGateway } from "../src/testing/index.js";
 
+// React 18's `act` opens a channel for each task and closes none: they would keep the process alive.
+class Channel {
+  readonly port1: { onmessage?: () => void } = {};
+  readonly port2 = { postMessage: () => setImmediate(() => this.port1.onmessage?.()) };
+}
+Object.assign(globalThis, { MessageChannel: Channel });
+
 const window = new Window({ url: "http://gateway.test/" });
 Object.assign(globalThis, { window, document: window.document, IS_REACT_ACT_ENVIRONMENT: true });
 after(() => window.happyDOM.close());
