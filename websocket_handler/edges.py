@@ -16,6 +16,7 @@ from websocket_handler.background import Background
 from websocket_handler.telemetry.log import EventLog
 
 TARGET_INTERVAL_S: Final = 5.0
+OPENING_S: Final = 10.0
 
 
 class AwsSessions:
@@ -27,12 +28,17 @@ class AwsSessions:
 
     async def start(self) -> None:
         """Load the SDK now, so that the first client need not wait for it. If something fails here, it fails again when
-        it is used, and is reported there."""
+        it is used, and is reported there. What takes longer than `OPENING_S` goes on while the node works."""
+        end = asyncio.get_running_loop().time() + OPENING_S
         for service in ("sqs", "dynamodb"):
             try:
-                await self._aws.open(service)
+                async with asyncio.timeout_at(end):
+                    await self._aws.open(service)
             except AwsError as fault:
                 self._log.emit("dependency.down", dependency=service, reason=str(fault))
+            except TimeoutError:
+                reason = f"no credentials, or no way to the service, within {OPENING_S:g} s"
+                self._log.emit("dependency.down", dependency=service, reason=reason)
 
     async def stop(self) -> None:
         await self._aws.close()

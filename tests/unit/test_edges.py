@@ -12,20 +12,22 @@ from websocket_handler.adapters.aws.emf import EmbeddedMetrics
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.background import Background
-from websocket_handler.edges import TARGET_INTERVAL_S, AwsSessions, MetricsOutput, TargetWatch
+from websocket_handler.edges import OPENING_S, TARGET_INTERVAL_S, AwsSessions, MetricsOutput, TargetWatch
 
 
 class FakeAws:
     """The SDK: some services cannot be opened, and the load balancer gives its answers in order."""
 
-    def __init__(self, *, broken: tuple[str, ...] = (), states: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, broken: tuple[str, ...] = (), slow_s: float = 0.0, states: tuple[str, ...] = ()) -> None:
         self._broken = broken
+        self._slow_s = slow_s
         self._states = list(states)
         self.asked: list[dict[str, Any]] = []
         self.opened: list[str] = []
         self.is_closed = False
 
     async def open(self, service: str) -> None:
+        await asyncio.sleep(self._slow_s)
         if service in self._broken:
             raise AwsError(Fault.DENIED, "NoCredentials", "no credentials")
         self.opened.append(service)
@@ -67,6 +69,17 @@ async def test_a_service_that_cannot_be_opened_is_told_and_keeps_nobody_from_sta
     assert "no credentials" in str(fields["reason"])
     await sessions.stop()
     assert aws.is_closed
+
+
+@in_virtual_time
+async def test_slow_credentials_do_not_keep_the_node_from_starting() -> None:
+    aws, log, began = FakeAws(slow_s=3600.0), NotedEvents(), asyncio.get_running_loop().time()
+    await AwsSessions(cast("AwsWire", aws), log).start()
+    assert asyncio.get_running_loop().time() - began == OPENING_S
+    assert [(event, fields["dependency"]) for event, fields in log.events] == [
+        ("dependency.down", "sqs"),
+        ("dependency.down", "dynamodb"),
+    ]
 
 
 @in_virtual_time

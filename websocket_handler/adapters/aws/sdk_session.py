@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aiobotocore.credentials import AioCredentials, create_credential_resolver
 from aiobotocore.session import AioSession, get_session
+from aiobotocore.utils import AioContainerMetadataFetcher
 from botocore.auth import AUTH_TYPE_MAPS, SIGV4_TIMESTAMP, SigV4Auth
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 
@@ -30,6 +31,9 @@ class _SignatureByClock(SigV4Auth):  # type: ignore[misc]  # the SDK has no type
 
 
 AUTH_TYPE_MAPS[_SIGNATURE] = _SignatureByClock
+AioContainerMetadataFetcher.TIMEOUT_SECONDS = 30
+"""The SDK waits 2 s for a container's endpoint, and asks again: a slow endpoint never gave any credentials. No call
+waits longer because of this, because credentials are asked for beside the calls."""
 
 
 class _CredentialsAtHand(AioCredentials):  # type: ignore[misc]  # as above

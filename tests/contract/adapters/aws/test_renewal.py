@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from botocore.utils import ContainerMetadataFetcher
 
 from tests.support.scripted_server import Deed, ScriptedServer, http_answer, scripted_server
 from tests.support.wire_testing import EVER_S, PATIENT, PlainAws
@@ -76,6 +77,7 @@ def endpoint_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[ScriptedServer], N
         for variable in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             monkeypatch.setenv(variable, "/nonexistent")
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0)
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{server.port}/keys")
 
     return use
@@ -107,6 +109,27 @@ async def test_credentials_that_aws_refuses_are_fetched_anew(endpoint_of: Callab
         await wire.call("sqs", "send_message_batch", EVER_S)
         used = [request.headers["authorization"].partition("Credential=")[2][:3] for request in server.requests]
     assert used == ["old", "new"]
+
+
+async def test_an_endpoint_that_still_has_old_credentials_heals_every_way(
+    endpoint_of: Callable[[ScriptedServer], None],
+) -> None:
+    """It is asked again when the next call needs them."""
+    now = datetime.now(UTC)
+    old, new = [keys("old", now - timedelta(minutes=1))], [keys("new", now + timedelta(hours=6))]
+    async with (
+        scripted_server(old, old, new) as source,
+        scripted_server([DONE]) as server,
+        Aws("us-east-1", server.url) as aws,
+    ):
+        endpoint_of(source)
+        wire = AwsWire(aws, PATIENT)
+        with pytest.raises(AwsError, match="ExpiredToken") as raised:
+            await wire.call("sqs", "receive_message", EVER_S)
+        assert raised.value.fault is Fault.TRANSIENT
+        for service, operation in [*OPERATIONS, ("dynamodb", "list_tables")]:
+            await wire.call(service, operation, EVER_S)
+        assert len(server.requests) == len(OPERATIONS) + 1
 
 
 async def test_an_endpoint_that_fails_at_the_start_heals_every_way(

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiobotocore.utils import AioContainerMetadataFetcher
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
+from botocore.utils import ContainerMetadataFetcher
 
 from demo.resources import DUMMY_CREDENTIALS
 from tests.support.scripted_server import ScriptedServer, http_answer, scripted_server
@@ -138,6 +140,12 @@ async def test_what_needs_no_signature_gets_none() -> None:
             WebIdentityToken="token",
         )
         assert sent(server, "authorization") == [""]
+
+
+async def test_an_endpoint_of_a_container_may_take_longer_than_the_sdk_waits() -> None:
+    """The SDK would give up after 2 s, as often as it is asked."""
+    assert ContainerMetadataFetcher.TIMEOUT_SECONDS == 2
+    assert AioContainerMetadataFetcher().TIMEOUT_SECONDS == 30
 
 
 async def test_signatures_are_the_sdks() -> None:
