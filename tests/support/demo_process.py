@@ -7,15 +7,16 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import psutil
 
 from tests.support.gateway import REPOSITORY, clean_environment
 from tests.support.patience import PATIENCE_S
+from tests.support.process_output import ProcessOutput
 
 WELCOME_ENDS: str = "To let yours work as dev"
 STARTED = re.compile(r"^  (emulator|gateway|agent \w+) +pid (\d+)", re.MULTILINE)
@@ -26,38 +27,22 @@ class DemoProcess:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
-        self._text = ""
-        self._is_over = False
-        self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._changed:
-                self._text += line
-                self._changed.notify_all()
-        with self._changed:
-            self._is_over = True
-            self._changed.notify_all()
+        self._output: ProcessOutput[str] = ProcessOutput(process, str)
 
     @property
     def text(self) -> str:
         """What it has printed up to now."""
-        with self._changed:
-            return self._text
+        return "".join(self._output.lines)
 
     def wait_for(self, pattern: str, count: int = 1, timeout_s: float = PATIENCE_S) -> re.Match[str]:
         """Wait for the match number `count` of a pattern in its output. Raises AssertionError."""
 
-        def found() -> list[re.Match[str]]:
-            return list(re.finditer(pattern, self._text, re.MULTILINE))
+        def find(lines: Sequence[str]) -> re.Match[str] | None:
+            return next(islice(re.finditer(pattern, "".join(lines), re.MULTILINE), count - 1, None), None)
 
-        with self._changed:
-            self._changed.wait_for(lambda: len(found()) >= count or self._is_over, timeout_s)
-            assert len(found()) >= count, f"not {count} times {pattern!r} in: {self._text}"
-            return found()[count - 1]
+        found = self._output.wait_for(find, timeout_s)
+        assert found is not None, f"not {count} times {pattern!r} in: {self.text}"
+        return found
 
     def wait_until_it_runs(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until it prints that it runs."""
@@ -82,9 +67,7 @@ class DemoProcess:
 
     def wait_for_exit(self) -> int:
         """Wait for its end, and read its output to the end. Returns its exit code."""
-        code = self.process.wait(PATIENCE_S)
-        self._reader.join(PATIENCE_S)
-        return code
+        return self._output.wait_for_exit()
 
     def stop(self) -> int:
         """Send SIGTERM. Returns its exit code."""

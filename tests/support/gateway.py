@@ -9,14 +9,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from tests.support.patience import PATIENCE_S
+from tests.support.process_output import ProcessOutput
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 PROBE_INTERVAL_S: Final = 0.02
@@ -32,18 +32,7 @@ class Gateway:
         self.port = 0
         self.may_fail = False
         """True if the test makes the gateway log such events on purpose."""
-        self._records: list[dict[str, Any]] = []
-        self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            record = json.loads(line)
-            with self._changed:
-                self._records.append(record)
-                self._changed.notify_all()
+        self._log: ProcessOutput[dict[str, Any]] = ProcessOutput(process, json.loads)
 
     @property
     def base_url(self) -> str:
@@ -55,22 +44,26 @@ class Gateway:
         """The address for WebSockets, without a query."""
         return f"ws://127.0.0.1:{self.port}/ws"
 
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """All log records up to now."""
+        return self._log.lines
+
     def records(self, event: str) -> list[dict[str, Any]]:
         """The log records of one event up to now."""
-        with self._changed:
-            return [record for record in self._records if record["event"] == event]
+        return [record for record in self.log if record["event"] == event]
 
     def wait_for_record(self, event: str, timeout_s: float = PATIENCE_S, **fields: Any) -> dict[str, Any]:
         """Wait for the first log record of an event with these fields. Raises TimeoutError."""
 
-        def found() -> dict[str, Any] | None:
-            matching = (record for record in self._records if record["event"] == event)
+        def find(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+            matching = (record for record in records if record["event"] == event)
             return next((record for record in matching if fields.items() <= record.items()), None)
 
-        with self._changed:
-            if not self._changed.wait_for(lambda: found() is not None, timeout_s):
-                raise TimeoutError(f"no {event} with {fields} in the log; last: {self._records[-5:]}")
-            return found() or {}
+        found = self._log.wait_for(find, timeout_s)
+        if found is None:
+            raise TimeoutError(f"no {event} with {fields} in the log; last: {self.log[-5:]}")
+        return found
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Send a GET request. Returns status and body. Raises OSError."""
@@ -114,9 +107,7 @@ class Gateway:
 
     def wait_for_exit(self) -> int:
         """Wait for the end of the process, and read its log to the end. Returns the exit code."""
-        code = self.process.wait(PATIENCE_S)
-        self._reader.join(PATIENCE_S)
-        return code
+        return self._log.wait_for_exit()
 
     def kill(self) -> None:
         """End it like a crash, with SIGKILL."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from websocket_handler.cli import EXIT_FAILED, EXIT_USAGE
 from websocket_handler.cli import deploy_image as image
+from websocket_handler.cli.arguments import add_stack_arguments, positive
 from websocket_handler.cli.aws import PATIENT, make_client
 from websocket_handler.cli.deploy_console import Console
 from websocket_handler.cli.deploy_plan import Plan
@@ -33,15 +34,13 @@ def _parser() -> argparse.ArgumentParser:
         help="check credentials, files, tools, stack and repository, print each step, and change nothing",
     )
     parser.add_argument("--image-tag", help="run this image of the repository, and build none (to roll back)")
-    parser.add_argument("--stack-name", help="name of the stack (default: the one that has the environment)")
     parser.add_argument(
         "--tool", help=f"container tool (default: the first that is installed of {', '.join(image.TOOLS)})"
     )
-    parser.add_argument("--region", help="AWS region (default: that of AWS_REGION or the profile)")
-    parser.add_argument("--profile", help="AWS profile (default: that of AWS_PROFILE)")
+    add_stack_arguments(parser)
     parser.add_argument(
         "--timeout-minutes",
-        type=_minutes,
+        type=positive(24 * 60, "minutes"),
         default=30,
         help="how long the new tasks may take to become healthy (default 30)",
     )
@@ -50,13 +49,6 @@ def _parser() -> argparse.ArgumentParser:
         "4 with --dry-run: nothing is missing in what could be checked, but something could not be."
     )
     return parser
-
-
-def _minutes(text: str) -> float:
-    minutes = float(text)
-    if not 0 < minutes <= 24 * 60:
-        raise argparse.ArgumentTypeError("must be more than 0 and at most 1440 minutes")
-    return minutes
 
 
 def deploy(arguments: Sequence[str]) -> int:

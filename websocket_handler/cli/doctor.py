@@ -14,6 +14,7 @@ from websocket_handler import config
 from websocket_handler.adapters.aws.region import region_of
 from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.cli import doctor_checks as checks
+from websocket_handler.cli.arguments import add_stack_arguments, positive
 from websocket_handler.cli.aws import QUICK, make_client
 from websocket_handler.cli.deploy_console import Console
 from websocket_handler.cli.deploy_stack import DeployError, Stack, find_stack, output_of
@@ -43,12 +44,10 @@ def _parser() -> argparse.ArgumentParser:
         help="send a message through every queue and take it out again. An agent that listens may take it first; "
         "therefore the default is yes for emulators only (AWS_ENDPOINT_URL)",
     )
-    parser.add_argument("--stack-name", help="name of the stack (default: the one that has the environment)")
-    parser.add_argument("--region", help="AWS region (default: that of AWS_REGION or the profile)")
-    parser.add_argument("--profile", help="AWS profile (default: that of AWS_PROFILE)")
+    add_stack_arguments(parser)
     parser.add_argument(
         "--time-limit",
-        type=_seconds,
+        type=positive(3600, "seconds"),
         default=TIME_LIMIT_S,
         metavar="SECONDS",
         help=f"how long one check may take (default {TIME_LIMIT_S:g}); all checks run at the same time",
@@ -58,13 +57,6 @@ def _parser() -> argparse.ArgumentParser:
         "wrong; 2 wrong arguments or settings; 4 nothing is wrong in what could be checked, but something could not be."
     )
     return parser
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError("must be more than 0 and at most 3600 seconds")
-    return seconds
 
 
 def _queue_urls(settings: config.Settings) -> dict[str, str]:

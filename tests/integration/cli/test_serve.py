@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 
-from tests.support.gateway import REPOSITORY, clean_environment
-from tests.support.patience import PATIENCE_S
+from tests.support.commands import run_command
+from tests.support.gateway import REPOSITORY
 from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.cli.serve import EXIT_PORT
 
@@ -29,15 +29,7 @@ SETTINGS = {
 def ended(**changes: str) -> subprocess.CompletedProcess[str]:
     """A gateway that ends by itself; an empty value takes a setting out."""
     environment = {name: value for name, value in (SETTINGS | changes).items() if value}
-    return subprocess.run(
-        [sys.executable, "-m", "websocket_handler", "serve"],
-        cwd=REPOSITORY,
-        env=clean_environment(environment),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    return run_command([sys.executable, "-m", "websocket_handler", "serve"], REPOSITORY, environment)
 
 
 def test_settings_that_cannot_be_used_are_all_named_and_nothing_is_started() -> None:
