@@ -20,8 +20,8 @@ from typing import Final, assert_never
 import msgspec
 
 from websocket_handler.access.access import Access
-from websocket_handler.access.rights import unauthorized
 from websocket_handler.delivery.answers import Answers, PublishAnswer, id_of
+from websocket_handler.delivery.authentication import Authentication
 from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
@@ -32,7 +32,7 @@ from websocket_handler.logs.page import Page
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol import replies
-from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
+from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.frames import PLAIN, Framing
 from websocket_handler.protocol.identity import ANYONE, PUBLISH, Identity
 from websocket_handler.protocol.messages import (
@@ -91,6 +91,7 @@ class WebSocketServer:
         self._counters = counters
         self._new_id = new_id
         self._answers = Answers(counters, node.limits.commands_in_flight)
+        self._authentication = Authentication(node, access, self._answers, clock, self.begin)
         self._confirmations = Confirmations(node.engine.scheduler, node.limits.write_bytes)
 
     # Connections
@@ -197,7 +198,7 @@ class WebSocketServer:
             case Presence():
                 self._presence(connection, command)
             case Authenticate():
-                self._authenticate(connection, command)
+                self._authentication.authenticate(connection, command)
             case _:
                 assert_never(command)
 
@@ -272,55 +273,6 @@ class WebSocketServer:
         except CommandError:
             feed.close()
             raise
-
-    def _authenticate(self, connection: Connection, command: Authenticate) -> None:
-        if connection.is_authenticating:
-            raise CommandError(ErrorCode.OVERLOADED, "this connection is being authenticated already")
-        connection.is_authenticating = True
-
-        def done(answer: Identity | CommandError) -> None:
-            self._authenticated(connection, command, answer)
-            connection.in_flight.end(NO_WEIGHT)
-
-        self._answers.begin(connection, NO_WEIGHT, lambda: self.access.authenticate(command.token, done))
-
-    def _authenticated(self, connection: Connection, command: Authenticate, answer: Identity | CommandError) -> None:
-        """A token was verified, or refused. If it belongs to another user, the connection ends, with everything that
-        the first token allowed."""
-        connection.is_authenticating = False
-        if not connection.is_open:
-            return
-        if isinstance(answer, CommandError):
-            self._answers.refuse_command(connection, command, answer)
-            return
-        before = connection.identity
-        if before is not None and before.user_id != answer.user_id:
-            self._answers.refuse_command(connection, command, unauthorized("this connection is another user's"))
-            connection.transport.close(CloseCode.IDENTITY_CHANGED, "a token of another user")
-            return
-        try:
-            self.access.grant(connection, answer)
-        except CommandError as fault:
-            self._answers.refuse_command(connection, command, fault)
-            return
-        connection.session.may_publish = answer.may(PUBLISH)
-        expires_at = None if answer.expires_at is None else self._clock.text(answer.expires_at)
-        connection.push(replies.authenticated(answer.user_id, expires_at, id_of(command)))
-        if before is None:
-            self._welcome(connection)
-        else:
-            self._let_go(connection, answer)
-
-    def _welcome(self, connection: Connection) -> None:
-        """Give a connection that has just authenticated what others get at once after their handshake."""
-        self.node.follow_broadcasts(connection)
-        waiting, connection.waiting = connection.waiting, ()
-        self.begin(connection, waiting)
-
-    def _let_go(self, connection: Connection, identity: Identity) -> None:
-        """End the subscriptions that a new token no longer permits."""
-        for project_id in self.node.end_forbidden(connection, identity):
-            connection.push(replies.unsubscription_confirmed(project_id))
 
     def _presence(self, connection: Connection, command: Presence) -> None:
         connection.push(self.presence(command.project_id, id_of(command)))
