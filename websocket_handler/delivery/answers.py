@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
@@ -61,29 +61,25 @@ class Answers:
         return answered
 
 
-class PublishAnswer:
+class PublishAnswer(Struct, frozen=True, eq=False, gc=False):
     """Takes the answer of one `publish`, once. There is one for every publication, and closures would cost more."""
 
-    __slots__ = ("_answers", "_command", "_confirmations", "_connection", "_weight")
-
-    def __init__(
-        self, answers: Answers, confirmations: Confirmations, connection: Connection, command: Publish, weight: int
-    ) -> None:
-        self._answers = answers
-        self._confirmations = confirmations
-        self._connection = connection
-        self._command = command
-        self._weight = weight
+    answers: Answers
+    confirmations: Confirmations
+    connection: Connection
+    command: Publish
+    weight: int
 
     def __call__(self, answer: Position | CommandError) -> None:
-        connection, command = self._connection, self._command
+        """The publication has this position; or it was not published, for this reason."""
+        connection, command = self.connection, self.command
         if isinstance(answer, CommandError):
-            self._answers.refuse_command(connection, command, answer)
+            self.answers.refuse_command(connection, command, answer)
         else:
             command_id = None if command.id is UNSET else command.id
             reply = replies.publish_confirmed(command.project_id, answer, command_id)
-            self._confirmations.push(connection, reply)
-        connection.in_flight.end(self._weight)
+            self.confirmations.push(connection, reply)
+        connection.in_flight.end(self.weight)
 
 
 def id_of(command: AnyCommand) -> str | None:

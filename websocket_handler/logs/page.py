@@ -13,7 +13,7 @@ from websocket_handler.ports.log_store import Segment, Tail
 from websocket_handler.protocol.messages import Position
 
 
-class Page(Struct, frozen=True):
+class Page(Struct, frozen=True, gc=False):
     """The entries after the offset `after`, up to and including the offset `last`. If there are none, `last` equals
     `after`.
 

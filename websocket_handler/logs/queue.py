@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from websocket_handler.hub.keys import KeyWindow, key_conflict
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import SegmentLimits
@@ -16,15 +18,12 @@ RECORD_OVERHEAD_BYTES = 100
 generous."""
 
 
-class Waiting:
+class Waiting(Struct, eq=False, gc=False):
     """A publication before its commit, and the callbacks of its publishers."""
 
-    __slots__ = ("answer", "publication")
-
-    def __init__(self, publication: PreparedPublication, done: Published) -> None:
-        self.publication = publication
-        self.answer = done
-        """Answers its publisher, and everyone who published the same under the same key."""
+    publication: PreparedPublication
+    answer: Published
+    """Answers its publisher, and everyone who published the same under the same key."""
 
     def merge(self, other: "Waiting") -> None:
         """Answer another publication with the same key and body together with this one."""

@@ -1,7 +1,9 @@
 """The incoming half of one WebSocket: bytes become frames, and each message is carried out when its turn comes."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Final
 
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.net.closing import Closing
@@ -13,6 +15,7 @@ from websocket_handler.protocol.frame_decoder import Event, FrameDecoder, Protoc
 from websocket_handler.protocol.frames import PLAIN, Framing
 
 Write = Callable[[bytes], None]
+_TEXT: Final = Event.TEXT
 
 
 class Incoming:
@@ -75,15 +78,18 @@ class Incoming:
         if self._deferred is not None:
             self._deferred.extend(events)
         else:
-            self._handle(deque(events))
+            self._handle(events)
 
-    def _handle(self, pending: deque[tuple[Event, bytes]]) -> None:
+    def _handle(self, events: Sequence[tuple[Event, bytes]]) -> None:
         """Handle events until the client's outbox is full. The rest waits until the client has read its answers."""
-        while pending:
-            event, payload = pending.popleft()
-            self._handle_one(event, payload)
-            if self._connection is not None and self._connection.is_paused and pending:
-                self._deferred = pending
+        connection, closing = self._connection, self._closing
+        for handled, (event, payload) in enumerate(events, 1):
+            if event is _TEXT and connection is not None and not closing.has_begun:  # nearly always
+                self._handle_text(connection, payload)
+            else:
+                self._handle_one(event, payload)
+            if connection is not None and connection.is_paused and handled < len(events):
+                self._deferred = deque(islice(events, handled, None))
                 return
 
     def _handle_one(self, event: Event, payload: bytes) -> None:

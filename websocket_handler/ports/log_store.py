@@ -26,7 +26,7 @@ class SegmentLimits:
     """The largest object of a publisher that the store takes, with the longest project id and the longest key."""
 
 
-class Segment(Struct, frozen=True):
+class Segment(Struct, frozen=True, gc=False):
     """Publications that are written together. `writer` is a new id for every set of records. A writer that did not get
     the answer to its write finds its id in what it reads, and so knows that the write succeeded."""
 

@@ -9,6 +9,8 @@ from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
 from typing import Final, NoReturn
 
+from msgspec import Struct
+
 from websocket_handler.protocol import encodings
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
@@ -84,26 +86,23 @@ def too_deep() -> CommandError:
     return CommandError(ErrorCode.TOO_DEEP, "nested too deeply")
 
 
-class JsonObject:
+class JsonObject(Struct, frozen=True, gc=False):
     """A JSON object that was checked: its own bytes, without the white space around them, and its fields."""
 
-    __slots__ = ("_pairs", "body", "is_plain")
-
-    def __init__(self, body: bytes, pairs: Pairs | None = None, *, is_plain: bool = False) -> None:
-        """Without `pairs`, the fields are read when somebody asks for them."""
-        self.body = body
-        self._pairs = pairs
-        self.is_plain = is_plain
-        """True if no two fields have the same name, and no name means anything to the gateway (`plain.py`)."""
+    body: bytes
+    known_pairs: Pairs | None = None
+    """Its fields, if they were read already."""
+    is_plain: bool = False
+    """True if no two fields have the same name, and no name means anything to the gateway (`plain.py`)."""
 
     @property
     def pairs(self) -> Pairs:
         """Its fields in their order. Nested objects are tuples of pairs as well."""
-        if self._pairs is None:
-            value = parse(self.body)
-            assert isinstance(value, tuple), "its maker has checked that it is an object"
-            self._pairs = value
-        return self._pairs
+        if self.known_pairs is not None:
+            return self.known_pairs
+        value = parse(self.body)
+        assert isinstance(value, tuple), "its maker has checked that it is an object"
+        return value
 
     def fields(self) -> dict[str, object]:
         """The fields by name. Raises CommandError with `duplicate_key`."""

@@ -15,14 +15,14 @@ MessageId = Annotated[str, Meta(pattern=rf"\A{MESSAGE_ID.pattern}\Z")]
 IdempotencyKey = Annotated[str, Meta(pattern=rf"\A{IDEMPOTENCY_KEY.pattern}\Z")]
 
 
-class Position(Struct, frozen=True):
+class Position(Struct, frozen=True, gc=False):
     """A position in a project's log: after the publication with this offset, in this epoch."""
 
     epoch: Epoch
     offset: Offset
 
 
-class Command(Struct, tag_field="action", frozen=True, kw_only=True):
+class Command(Struct, tag_field="action", frozen=True, kw_only=True, gc=False):
     """What every command has: `action` (the tag) and an optional `id`, echoed in its reply or error."""
 
     id: CommandId | UnsetType = UNSET

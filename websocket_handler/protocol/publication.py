@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from websocket_handler.protocol import json_text
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -38,22 +39,24 @@ _BEHIND_OFFSET: Final = re.compile(rb'(,"published_at":[0-9]+)?\}')
 _check_with_second_reader: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
-class PreparedPublication:
+class PreparedPublication(Struct, frozen=True, gc=False):
     """A publication that was checked where it came in. All layers below pass on this object."""
 
-    __slots__ = ("digest", "has_own_time", "head", "key", "project_id", "size")
+    project_id: str
+    head: bytes
+    """Its bytes on the wire up to its offset. `finish` adds the rest once the offset is known."""
+    key: str
+    """The idempotency key; empty without one."""
+    digest: bytes
+    """Tells two bodies under one key apart; empty without a key."""
+    size: int
+    """The length of `head`."""
+    has_own_time: bool = False
+    """True if the object has a field `published_at`. The gateway then leaves it as it is, and adds none."""
 
-    def __init__(self, project_id: str, head: bytes, key: str, *, has_own_time: bool = False) -> None:
-        self.project_id = project_id
-        self.head = head
-        """Its bytes on the wire up to its offset. `finish` adds the rest once the offset is known."""
-        self.key = key
-        """The idempotency key; empty without one."""
-        self.digest = blake2b(head, digest_size=8).digest() if key else b""
-        """Tells two bodies under one key apart."""
-        self.has_own_time = has_own_time
-        """True if the object has a field `published_at`. The gateway then leaves it as it is, and adds none."""
-        self.size = len(head)
+
+def _digest(head: bytes, key: str) -> bytes:
+    return blake2b(head, digest_size=8).digest() if key else b""
 
 
 def read_object(payload: bytes) -> JsonObject:
@@ -80,7 +83,7 @@ def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPubl
     """
     if message.is_plain:
         head = b'%b,"project_id":"%b","offset":' % (message.body[:-1], project_id.encode())
-        return PreparedPublication(project_id, head, key)
+        return PreparedPublication(project_id, head, key, _digest(head, key), len(head))
     fields = message.fields()
     if fields.get("project_id", project_id) != project_id:
         raise CommandError(ErrorCode.PROJECT_MISMATCH, "the message names another project_id")
@@ -91,7 +94,7 @@ def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPubl
     if "sequence" in fields:  # most have none: this is the hot path
         ordinal = ordinal_in(fields)
         key = key if ordinal is None else ordinal.key
-    return PreparedPublication(project_id, head, key, has_own_time="published_at" in fields)
+    return PreparedPublication(project_id, head, key, _digest(head, key), len(head), "published_at" in fields)
 
 
 def finish(publication: PreparedPublication, offset: int, published_at_ms: int) -> bytes:
@@ -118,7 +121,7 @@ def prepare_broadcast(message: JsonObject) -> PreparedPublication:
     type_ = fields.get("type")
     if isinstance(type_, str) and type_ in MESSAGE_TYPES:
         raise CommandError(ErrorCode.RESERVED_FIELD, "a broadcast must not look like a message of the gateway itself")
-    return PreparedPublication("", message.body, "")
+    return PreparedPublication("", message.body, "", b"", len(message.body))
 
 
 def project_named_in(message: JsonObject) -> str | None:

@@ -56,7 +56,7 @@ class Session:
         self.may_publish = may_publish
         """True while the client has the right to publish."""
         self._limits = limits
-        self._others = _Allowance(limits.commands_per_second, limits.bytes_per_second, limits.message_bytes, now)
+        self._others: _Allowance | None = None
         self._publications: _Allowance | None = None
 
     def receive(self, text: bytes, now: float) -> AnyCommand:
@@ -83,7 +83,7 @@ class Session:
     def check_rate(self, now: float, size: float = 1.0) -> None:
         """Raises CommandError with `rate_limited` unless one more command would be accepted. It saves decompressing a
         command that would be refused."""
-        if self._others.has(now, size):
+        if self._commanding(now).has(now, size):
             return
         if not (self.may_publish and self._publishing(now).has(now, size)):
             raise _rate_limited()
@@ -92,11 +92,19 @@ class Session:
         """Raises CommandError with `rate_limited` if nothing is left for this kind of command. A text that was read and
         then refused counts for the other kind, so that a client cannot make the gateway read more texts than both rates
         allow."""
-        own = self._publishing(now) if is_publication else self._others
+        own = self._publishing(now) if is_publication else self._commanding(now)
         if not own.takes(now, size):
-            other = self._others if is_publication else self._publishing(now)
+            other = self._commanding(now) if is_publication else self._publishing(now)
             other.takes(now, size)
             raise _rate_limited()
+
+    def _commanding(self, now: float) -> "_Allowance":
+        """The allowance for all commands but publications. It is made when the first command comes, because most
+        connections only listen."""
+        if self._others is None:
+            limits = self._limits
+            self._others = _Allowance(limits.commands_per_second, limits.bytes_per_second, limits.message_bytes, now)
+        return self._others
 
     def _publishing(self, now: float) -> "_Allowance":
         """The allowance for publications. It is made when the first publication comes, because most clients never

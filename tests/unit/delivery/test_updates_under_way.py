@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec.structs import force_setattr
+
 from tests.support.publications import prepared
 from websocket_handler.delivery.held_updates import ReadUpdate
 from websocket_handler.delivery.updates_under_way import UNDER_WAY_BYTES_MAX, UNDER_WAY_MAX, UpdatesUnderWay
@@ -20,7 +22,7 @@ def received(under_way: UpdatesUnderWay, count: int = 1, size: int | None = None
     updates = [ReadUpdate(f"u{index}", f"h{index}", prepared(), is_broadcast=False) for index in range(count)]
     for update in updates:
         if size is not None:
-            object.__setattr__(update.publication, "size", size)
+            force_setattr(update.publication, "size", size)
         under_way.add(update)
     under_way.measure_room()
     return updates
