@@ -21,11 +21,13 @@ from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.scale_in import ScaleInProtection
 from websocket_handler.delivery.updates import UpdateConsumer
+from websocket_handler.delivery.wake_ups import WakeUps
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.net.keepalive import Keepalive, KeepaliveOptions
 from websocket_handler.net.shared import Shared
 from websocket_handler.ports.authenticator import Authenticator
+from websocket_handler.ports.backplane import Backplane, NoBackplane
 from websocket_handler.ports.clock import Clock, Scheduler
 from websocket_handler.ports.forwarder import Forwarder
 from websocket_handler.ports.log_store import LogStore
@@ -70,6 +72,8 @@ class Ports:
     counters: Counters
     resources_unusable: Callable[[], int] = lambda: 0
     """How many queues and tables only an operator can make usable."""
+    backplane: Backplane = field(default_factory=NoBackplane)
+    """How this node hears what other nodes write."""
     group: Group = one_by_one
     """How the same bytes are sent to many clients."""
 
@@ -99,6 +103,7 @@ class Core:
     forwarding: Forwarding
     recorder: StateRecorder
     follower: Follower
+    wake_ups: WakeUps
     updates: UpdateConsumer | None
     scale_in: ScaleInProtection
     access: Access
@@ -134,7 +139,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     recorder = StateRecorder(ports.state_store, node_id, clock, ports.random, log.report)
     node = Node(engine, ports.broadcast_store, recorder)
     forwarding = Forwarding(ports.forwarder, clock, options.forward, counters, ports.random)
-    follower = Follower(ports.peers, node, node_id, clock)
+    follower = Follower(ports.peers, node, node_id, clock, lambda: ports.backplane.failure() is not None)
     source = ports.update_source
     updates = None if source is None else UpdateConsumer(source, node, counters, ports.random, log.report)
     access = _access(ports, options.access, node.projects.wake_readers)
@@ -148,6 +153,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         forwarding=forwarding,
         recorder=recorder,
         follower=follower,
+        wake_ups=WakeUps(ports.backplane, node),
         updates=updates,
         scale_in=_scale_in(ports, options.scale_in_protection_connections, node, follower),
         access=access,

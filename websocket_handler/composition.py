@@ -9,6 +9,7 @@ import msgspec
 
 from websocket_handler.access.access import AccessOptions
 from websocket_handler.access.admission import AdmissionOptions
+from websocket_handler.adapters.announced import AnnouncedLogStore
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
@@ -22,8 +23,10 @@ from websocket_handler.adapters.aws.watched import WatchedCalls
 from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.adapters.system.clock import SystemClock
-from websocket_handler.adapters.system.ids import new_hex_id, numbered_ids
+from websocket_handler.adapters.system.ids import new_hex_id, new_id, numbered_ids
 from websocket_handler.adapters.system.process_memory import memory_limit_bytes, resident_bytes
+from websocket_handler.adapters.valkey.log_store import ValkeyLogOptions
+from websocket_handler.adapters.valkey.setup import SharedValkey
 from websocket_handler.api.application import make_application
 from websocket_handler.api.gateway import Gateway
 from websocket_handler.api.http_server import HttpLimits, http_protocol_factory
@@ -42,8 +45,10 @@ from websocket_handler.net.keepalive import KeepaliveOptions
 from websocket_handler.net.lingering import LINGER_BYTES, Lingering
 from websocket_handler.net.native_send import IS_BUILT, natively
 from websocket_handler.ports.authenticator import Authenticator
+from websocket_handler.ports.backplane import NoBackplane
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.log_store import LogStore
+from websocket_handler.ports.peers import Peers
 from websocket_handler.ports.transport import one_by_one
 from websocket_handler.protocol.replies import Greeting
 from websocket_handler.protocol.session import SessionLimits
@@ -66,7 +71,8 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
     resources = Resources(log, clock.monotonic)
     call_aws = WatchedCalls(aws.call, _named_resources(settings), resources).call
     table = Table(settings.dynamodb_table_name, call_aws)
-    log_store = _log_store(settings, clock, table, background)
+    valkey = SharedValkey(settings.valkey_url, new_id(), background.keep) if settings.has_backplane else None
+    log_store = _log_store(settings, clock, table, background, valkey)
     updates_url = settings.sqs_queue_url_updates
     return Ports(
         clock=clock,
@@ -75,7 +81,8 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
         log_store=log_store,
         broadcast_store=MemoryLogStore(clock, _log_limits(settings)),
         state_store=DynamoDbStateStore(table, clock),
-        peers=DynamoDbPeers(table) if log_store.is_shared else MemoryPeers(),
+        peers=_peers(settings, table, valkey),
+        backplane=valkey.backplane if valkey is not None else NoBackplane(),
         forwarder=SqsForwarder(settings.queue_urls, settings.forward_body, call_aws),
         update_source=SqsUpdateSource(updates_url, call_aws) if updates_url else None,
         task_protection=EcsTaskProtection(settings.ecs_agent_uri),
@@ -98,11 +105,28 @@ def _named_resources(settings: Settings) -> dict[str, str]:
     return {**named, "DYNAMODB_TABLE_NAME": settings.dynamodb_table_name}
 
 
-def _log_store(settings: Settings, clock: Clock, table: Table, background: Background) -> LogStore:
+def _log_store(
+    settings: Settings, clock: Clock, table: Table, background: Background, valkey: SharedValkey | None
+) -> LogStore:
     limits = _log_limits(settings)
     if settings.log_store == "memory":
         return MemoryLogStore(clock, limits, settings.history_total_bytes)
-    return DynamoDbLogStore(table, background.start, clock, DynamoDbLogOptions(history=limits))
+    if settings.log_store == "valkey":
+        assert valkey is not None, "the settings were checked"
+        options = ValkeyLogOptions(history=limits, commit=settings.valkey_commit, known_logs_max=settings.max_projects)
+        store: LogStore = valkey.log_store(background.start, clock, numbered_ids(), options)
+    else:
+        store = DynamoDbLogStore(table, background.start, clock, DynamoDbLogOptions(history=limits))
+    return store if valkey is None else AnnouncedLogStore(store, valkey.backplane)
+
+
+def _peers(settings: Settings, table: Table, valkey: SharedValkey | None) -> Peers:
+    """Nodes announce themselves where their logs are."""
+    if settings.log_store == "memory":
+        return MemoryPeers()
+    if settings.log_store == "valkey" and valkey is not None:
+        return valkey.peers
+    return DynamoDbPeers(table)
 
 
 def _authenticator(settings: Settings, clock: Clock, background: Background) -> Authenticator | None:

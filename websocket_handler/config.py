@@ -64,8 +64,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         8080
     )
     log_store: Annotated[
-        Literal["", "memory", "dynamodb"], setting("where the project logs are stored; empty: dynamodb")
+        Literal["", "memory", "dynamodb", "valkey"], setting("where the project logs are stored; empty: dynamodb")
     ] = ""
+    backplane: Annotated[
+        Literal["", "none", "valkey"],
+        setting("how nodes tell each other what they publish; empty: valkey with LOG_STORE=valkey, else none"),
+    ] = ""
+    valkey_url: Annotated[
+        str,
+        setting(
+            "server for LOG_STORE=valkey and BACKPLANE=valkey: redis:// or, with TLS, rediss://; ?sentinel=NAME",
+            "URL",
+            is_secret=True,
+            example="rediss://gateway:password@cache.example:6379",
+        ),
+    ] = ""
+    valkey_commit: Annotated[
+        Literal["auto", "primary", "replica"],
+        setting("who has to have a publication before anybody sees it; auto: a replica while the server has one"),
+    ] = "auto"
     forward_body: Annotated[
         Literal["envelope", "data"], setting("body of a task: envelope adds sender and ids, data is data only")
     ] = "envelope"
@@ -204,6 +221,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def listen_hosts(self) -> tuple[str, ...]:
         """The addresses and names on which the gateway listens."""
         return read_hosts(self.websocket_host)
+
+    @property
+    def has_backplane(self) -> bool:
+        """True if nodes tell each other what they publish."""
+        return self.backplane == "valkey" or (not self.backplane and self.log_store == "valkey")
 
     @property
     def queue_urls(self) -> dict[Agent, str]:

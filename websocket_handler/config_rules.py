@@ -7,6 +7,8 @@ from typing import Final
 from websocket_handler.access.origins import read_origins
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
 from websocket_handler.adapters.memory import MemoryLogStore
+from websocket_handler.adapters.valkey.log_store import ValkeyLogStore
+from websocket_handler.adapters.valkey.url import UnusableUrl, read_url
 from websocket_handler.variables.hosts import read_hosts
 from websocket_handler.variables.urls import check_queue_url, check_url, guess_url
 
@@ -15,6 +17,7 @@ WRITE_MARGIN_BYTES: Final = 1024
 OBJECT_BYTES_MAX: Final = {
     "dynamodb": DynamoDbLogStore.limits.object_bytes,
     "memory": MemoryLogStore.limits.object_bytes,
+    "valkey": ValkeyLogStore.limits.object_bytes,
 }
 """The largest object that each log store takes."""
 _TABLE: Final = re.compile(r"(arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/)?[A-Za-z0-9_.-]{3,255}")
@@ -41,6 +44,7 @@ def related_problems(values: Mapping[str, object]) -> Iterator[Found]:
     if message > object_bytes_max:
         reason = f"must be at most {object_bytes_max} with LOG_STORE={store}"
         yield "MAX_MESSAGE_BYTES", reason, str(object_bytes_max)
+    yield from _valkey_problems(values, store)
     if not _TABLE.fullmatch(str(values.get("dynamodb_table_name", "table"))):
         yield "DYNAMODB_TABLE_NAME", "must be 3 to 255 letters, digits, '_', '-' and '.', or the ARN of a table"
     try:
@@ -56,6 +60,23 @@ def related_problems(values: Mapping[str, object]) -> Iterator[Found]:
         yield "ALLOWED_ORIGINS", str(error)
     if values.get("auth_mode") == "jwt":
         yield from _jwt_problems(values)
+
+
+def _valkey_problems(values: Mapping[str, object], store: str) -> Iterator[Found]:
+    """Rules for the settings of many nodes."""
+    backplane, url = values.get("backplane") or "", str(values.get("valkey_url") or "")
+    user = next((name for name, value in (("LOG_STORE", store), ("BACKPLANE", backplane)) if value == "valkey"), None)
+    if user is not None and not url:
+        yield "VALKEY_URL", f"is required with {user}=valkey"
+    if store == "valkey" and backplane == "none":
+        yield "BACKPLANE", "must be valkey with LOG_STORE=valkey: other nodes write to the same logs", "valkey"
+    if store == "memory" and backplane == "valkey":
+        yield "BACKPLANE", "must be none with LOG_STORE=memory: no other node has these logs", "none"
+    if url:
+        try:
+            read_url(url)
+        except UnusableUrl as error:
+            yield "VALKEY_URL", str(error)
 
 
 def _jwt_problems(values: Mapping[str, object]) -> Iterator[Found]:

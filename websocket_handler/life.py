@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from websocket_handler.assembly import Core
 from websocket_handler.background import Background
 from websocket_handler.net.drain import hand_over
+from websocket_handler.ports.backplane import NoBackplane
 
 SWEEP_INTERVAL_S: Final = 5.0
 PROBE_INTERVAL_S: Final = 3.0
@@ -84,6 +85,8 @@ class Life:
         keep("queues", core.forwarding.look_up)
         if core.ports.log_store.is_shared:
             keep("follower", core.follower.run)
+        if not isinstance(core.ports.backplane, NoBackplane):
+            keep("backplane", core.wake_ups.run)
         if core.scale_in.is_on:
             keep("scale-in", core.scale_in.run)
         if core.updates is not None:

@@ -10,6 +10,7 @@ from tests.support.nodes import NotedEvents
 from tests.support.tokens import SECRET
 from tests.support.virtual_time import in_virtual_time
 from websocket_handler import composition
+from websocket_handler.adapters.announced import AnnouncedLogStore
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
 from websocket_handler.adapters.aws.sdk import Aws
@@ -17,12 +18,15 @@ from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
 from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.adapters.jwt.authenticator import JwtAuthenticator
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
+from websocket_handler.adapters.valkey.backplane import ValkeyBackplane
+from websocket_handler.adapters.valkey.peers import ValkeyPeers
 from websocket_handler.assembly import CoreOptions, Ports, assemble
 from websocket_handler.background import Background
 from websocket_handler.config import Settings, from_environment
 from websocket_handler.edges import MetricsOutput
 from websocket_handler.net.entrance import Entrance
 from websocket_handler.net.native_send import natively
+from websocket_handler.ports.backplane import NoBackplane
 from websocket_handler.ports.transport import one_by_one
 from websocket_handler.telemetry.counters import Counters
 
@@ -57,6 +61,23 @@ async def test_logs_are_in_the_table_unless_the_operator_wants_them_in_memory() 
     assert isinstance(memory.log_store, MemoryLogStore)
     assert isinstance(memory.peers, MemoryPeers), "nobody else writes to these logs"
     assert isinstance(table.broadcast_store, MemoryLogStore)
+    assert isinstance(table.backplane, NoBackplane)
+
+
+@in_virtual_time
+async def test_a_node_on_valkey_announces_what_it_writes() -> None:
+    log = NotedEvents()
+    background = Background(log)
+    try:
+        for store, peers in (("dynamodb", DynamoDbPeers), ("valkey", ValkeyPeers)):
+            chosen = settings(LOG_STORE=store, BACKPLANE="valkey", VALKEY_URL="redis://127.0.0.1:1")
+            made = composition.aws_ports(chosen, AwsWire(Aws("us-east-1")), log, Counters(), background)
+            assert isinstance(made.log_store, AnnouncedLogStore)
+            assert made.log_store.name == store
+            assert isinstance(made.backplane, ValkeyBackplane)
+            assert isinstance(made.peers, peers)
+    finally:
+        await background.end()
 
 
 @in_virtual_time

@@ -125,6 +125,38 @@ def test_a_message_is_no_larger_than_the_log_store_takes(store: dict[str, str]) 
     assert from_environment({**NEEDED, **memory}).max_message_bytes == 1_048_576
 
 
+VALKEY = {"LOG_STORE": "valkey", "VALKEY_URL": "rediss://me:hidden@cache"}
+
+
+def test_logs_in_valkey_bring_their_backplane() -> None:
+    assert from_environment({**NEEDED, **VALKEY}).has_backplane
+    assert from_environment({**NEEDED, "BACKPLANE": "valkey", "VALKEY_URL": "redis://cache"}).has_backplane
+    assert not from_environment({**NEEDED, "VALKEY_URL": "redis://cache"}).has_backplane
+    assert not from_environment(NEEDED).has_backplane
+
+
+@pytest.mark.parametrize(
+    ("environment", "variable", "reason"),
+    [
+        ({"LOG_STORE": "valkey"}, "VALKEY_URL", "is required with LOG_STORE=valkey"),
+        ({"BACKPLANE": "valkey"}, "VALKEY_URL", "is required with BACKPLANE=valkey"),
+        ({**VALKEY, "BACKPLANE": "none"}, "BACKPLANE", "must be valkey with LOG_STORE=valkey"),
+        ({**VALKEY, "LOG_STORE": "memory", "BACKPLANE": "valkey"}, "BACKPLANE", "must be none with LOG_STORE=memory"),
+        ({"VALKEY_URL": "http://cache"}, "VALKEY_URL", "begins with redis://"),
+        ({"VALKEY_URL": "redis://:hidden@a,b"}, "VALKEY_URL", "needs ?sentinel=NAME"),
+    ],
+)
+def test_settings_of_many_nodes_fit_together(environment: dict[str, str], variable: str, reason: str) -> None:
+    found = problems(**environment)
+    assert set(found) == {variable}
+    assert reason in found[variable]
+    assert "hidden" not in found[variable]
+
+
+def test_the_password_of_the_server_is_not_shown() -> None:
+    assert "hidden" not in str(describe({**NEEDED, **VALKEY}))
+
+
 def test_numbers_are_not_guessed() -> None:
     for value in ("0x10", "1_000", "1.5", "true", "ten"):
         assert "MAX_CONNECTIONS" in problems(MAX_CONNECTIONS=value)
@@ -142,7 +174,7 @@ def test_every_setting_is_described_with_its_value_default_unit_and_limits() -> 
     port = rows["WEBSOCKET_PORT"]
     assert (port.value, port.default, port.limits) == ("9000", "8080", "0 to 65535")
     assert rows["SQS_QUEUE_URL_PM"].default == "required"
-    assert rows["LOG_STORE"].limits == "memory | dynamodb"
+    assert rows["LOG_STORE"].limits == "memory | dynamodb | valkey"
     assert rows["PING_INTERVAL_S"].unit == "s"
     assert all(row.description for row in rows.values())
 

@@ -103,6 +103,9 @@ def _examine_machine(options: argparse.Namespace, examiner: Examiner) -> int:
     for line in tell_unknown(config.unknown_settings(os.environ)):
         examiner.print(checks.note(line))
     settings = _settings(examiner, lambda: config.from_environment(os.environ))
+    if settings is not None and settings.has_backplane:
+        examiner.ask("valkey", partial(checks.valkey, settings), is_ours=True)
+        examiner.tell()
     client = _client(options, examiner, settings.aws_region if settings else region_of(os.environ))
     if client is not None:
         _ask_who(client, examiner)

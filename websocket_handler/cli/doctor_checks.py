@@ -1,11 +1,14 @@
 """The questions of `doctor`, one function each. They yield findings and change nothing."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
+from websocket_handler.adapters.valkey.server import Unreachable
+from websocket_handler.adapters.valkey.setup import probe
 from websocket_handler.cli.deploy_stack import output_of
 from websocket_handler.cli.faults import explain, skew_s_of
 from websocket_handler.config import Settings
@@ -46,6 +49,14 @@ def unknown(text: str) -> Finding:
 def note(text: str) -> Finding:
     """A finding that is worth knowing."""
     return Finding("note", text)
+
+
+def valkey(settings: Settings) -> Iterator[Finding]:
+    """Can this machine use the server that the nodes share?"""
+    try:
+        yield good(f"valkey: {asyncio.run(probe(settings.valkey_url))}")
+    except Unreachable as fault:
+        yield bad(f"valkey: {fault}")
 
 
 def credentials_and_clock(client: MakeClient, now: Callable[[], datetime]) -> Iterator[Finding]:

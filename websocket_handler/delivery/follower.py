@@ -6,8 +6,10 @@ the ends of the logs that its clients follow, a limited number per second.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from itertools import cycle, islice
+from math import ceil
 from typing import Final
 
 from websocket_handler.delivery.node import Node
@@ -26,7 +28,17 @@ READS_UNDER_WAY_MAX: Final = 4
 class Follower:
     """Announces this node, and reads what other nodes write while there are any."""
 
-    def __init__(self, peers: Peers, node: Node, node_id: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        peers: Peers,
+        node: Node,
+        node_id: str,
+        clock: Clock,
+        is_deaf: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`is_deaf` returns False while other nodes tell this one what they write. Then each log is looked at once in
+        ten seconds, in case that a message is lost."""
+        self._is_deaf = is_deaf
         self._peers = peers
         self._node = node
         self._node_id = node_id
@@ -61,12 +73,17 @@ class Follower:
                 self._follow_until = self._clock.monotonic() + PEER_LIFETIME_S
 
     def follow(self) -> None:
-        """Read the ends of the followed logs. If there are too many, they take turns."""
-        followed = [project for project in self._node.projects if project.is_followed and project.reader.epoch]
+        """Read the ends of the followed logs, or of a tenth of all open ones unless this node is deaf. If there are too
+        many, they take turns."""
+        is_deaf = self._is_deaf()
+        followed = [
+            project for project in self._node.projects if (project.is_followed or not is_deaf) and project.reader.epoch
+        ]
         # opening a log reads its end, so a log that is being opened is left out
         if not followed:
             return
-        count = min(len(followed), READS_PER_INTERVAL_MAX)
+        share = len(followed) if is_deaf else ceil(len(followed) * FOLLOW_INTERVAL_S / ANNOUNCE_INTERVAL_S)
+        count = min(share, READS_PER_INTERVAL_MAX)
         self._next %= len(followed)
         for project in islice(cycle(followed), self._next, self._next + count):
             if project not in self._looking:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.valkeys import running_valkey
 from websocket_handler.cli import doctor_checks as checks
 from websocket_handler.cli.doctor_checks import CLOCK_SKEW_MAX_S, FLUSH_S, Finding
 from websocket_handler.config import Settings, from_environment
@@ -34,6 +35,18 @@ def client(**operations: Any) -> Callable[[str], Any]:
 
 def kinds(findings: Iterable[Finding]) -> list[str]:
     return [finding.kind for finding in findings]
+
+
+# Valkey
+
+
+def test_a_shared_server_is_in_order_or_says_why_not() -> None:
+    with running_valkey() as server:
+        asked = settings(LOG_STORE="valkey", VALKEY_URL=str(server.url))
+        assert kinds(checks.valkey(asked)) == ["good"]
+    (finding,) = checks.valkey(asked)
+    assert finding.kind == "bad"
+    assert str(server.port) in finding.text
 
 
 # Clock

@@ -7,7 +7,7 @@ replies have come. A call is never taken out of that queue: whoever waits no lon
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, cast
 
 import hiredis
 
@@ -54,8 +54,7 @@ class Connection(asyncio.Protocol):
         self._reason = "the server closed the connection"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none, and has its methods
 
     def send(self, commands: bytes, count: int, done: Done) -> None:
         """Send `count` packed commands. `done` is called with their replies, or never if the connection is lost before

@@ -82,7 +82,7 @@ class Link:
         pushed: Pushed = lambda _push: None,
     ) -> None:
         """`greeting` gives the packed commands that begin each connection; an error among their replies ends it.
-        `connected` is called after them, and before anything else is asked."""
+        `connected` is called once they and all unanswered calls were sent."""
         self.fault: str | None = "not connected yet"
         """Why there is no connection; None while there is one."""
         self.facts: ServerFacts | None = None
@@ -210,9 +210,9 @@ class Link:
         greeting = self._greeting()
         if greeting:
             connection.send(b"".join(greeting), len(greeting), self._greeted)
-        self._connected(facts)
-        for call in list(self._calls):
+        for call in self._calls:
             self._send(connection, call)
+        self._connected(facts)
         await self._lost.wait()
 
     def _greeted(self, replies: Sequence[Reply]) -> None:

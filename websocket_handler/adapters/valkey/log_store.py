@@ -75,18 +75,18 @@ class ValkeyLogStore:
         clock: Clock,
         new_id: Callable[[], str],
         options: ValkeyLogOptions | None = None,
-        committed: Callable[[str], None] = lambda _project_id: None,
+        replaced: Callable[[str], None] = lambda _project_id: None,
     ) -> None:
-        """`committed` is called with a project whenever its log went on, or became another one."""
+        """`new_id` makes ids that no two nodes make twice. `replaced` is called with a project whose log got a new
+        epoch."""
         self._options = options or ValkeyLogOptions()
         self._link = commits
         self._commits = Commits(commits, lambda: self.is_replicated, self._options.wait_ms)
         self._start = start
         self._clock = clock
-        self._committed = committed
         self._ends = KnownEnds(self._options.known_logs_max, self._options.known_bytes_max)
         self._ttl_ms = round((self._options.history.seconds + RETENTION_MARGIN_S) * 1000)
-        self._history = History(self, reads, self._ends, clock, new_id, self._ttl_ms, committed)
+        self._history = History(self, reads, self._ends, clock, new_id, self._ttl_ms, replaced)
         self._failure: str | None = None
         """What the server answered last to a write, if that was an error."""
 
@@ -174,7 +174,6 @@ class ValkeyLogStore:
             first = answer[1]
             entry = replace(entry, first=first, last=first + len(segment.records) - 1, predecessor=missed[-1].writer)
         self._ends.saw(project_id, segment.epoch, entry.last, segment.writer, [*missed, entry])
-        self._committed(project_id)
         if not missed:
             return Committed()
         return Committed([each.segment(segment.epoch) for each in missed], entry.segment(segment.epoch))
