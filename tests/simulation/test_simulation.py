@@ -22,6 +22,7 @@ RARE = {
     "a draining node receives updates": 3,
     "a draining node takes newcomers in": 3,
     "a draining node tells nobody when to come back": 3,
+    "a full socket stays in the group": 1,
     "a node goes before the last publication is answered": 3,
     "a node that goes away publishes what waits": 191,
     "a number is no key": 1,
@@ -30,7 +31,7 @@ RARE = {
     "a revoked token still opens a connection": 22,
     "a revoked user keeps the connection": 7,
     "a slow client is written to all the same": 1,
-    "a subscription starts under a token that forbids it": 99,
+    "a subscription starts under a token that forbids it": 133,
     "a ticket survives its user's revocation": 124,
     "a ticket works twice": 7,
     "an address's place is counted twice": 2,
@@ -51,6 +52,7 @@ RARE = {
     "resuming skips one": 2,
     "rights are not looked at": 2,
     "the last words of a node are missed": 849,
+    "unsubscribing leaves the cursor": 1,
     "updates are received while the store is down": 298,
 }
 """For bugs that the first schedule does not show: the first seed that shows it. The search begins there."""
