@@ -18,7 +18,7 @@ CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/int
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
   first-run audit sbom sbom-test bench costs metrics sdk-python-cuts fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules sdk-modules sdk-test \
-  sdk-cuts lock clean
+  sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -214,6 +214,15 @@ sdk-test: sdk-modules ## check the types of the TypeScript client, and run its q
 sdk-cuts: $(STAMP) sdk-modules ## cut the TypeScript client from real gateways CUTS=1000 times, and count what is lost or doubled
 	@cd clients/typescript && node build.js --quick && node .build/tests/real/cuts.js --cuts $(or $(CUTS),1000) $(or $(SEED),15)
 
+sdk-package: sdk-modules ## pack the TypeScript client, check the pack, install it in an empty project and use it there
+	@cd clients/typescript && node tests/artefact/check.js
+
+sdk-runtimes: $(STAMP) sdk-modules clients/typescript/runtimes/node_modules/.package-lock.json ## CUTS=100 for the TypeScript client on Node, Bun and Deno
+	@cd clients/typescript && node build.js --quick && node runtimes/run.js $(or $(CUTS),100) $(or $(SEED),15)
+
+clients/typescript/runtimes/node_modules/.package-lock.json: clients/typescript/runtimes/package-lock.json
+	@cd clients/typescript/runtimes && npm ci --silent --no-audit --no-fund
+
 lock: ## compile the hash-locked requirements from requirements/*.in
 	@$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) requirements/runtime.in -o websocket_handler/requirements.txt
@@ -224,4 +233,4 @@ lock: ## compile the hash-locked requirements from requirements/*.in
 	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt
 
 clean: ## remove what the targets created
-	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

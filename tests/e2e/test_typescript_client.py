@@ -15,7 +15,7 @@ def test_types_and_tests_of_the_client() -> None:
             cwd=CLIENT,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=3 * PATIENCE_S,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,12 +1,12 @@
-/** The code in the README has right types: it is checked as a program would be that has installed the package. */
+/** The code in the README and the examples have right types: they are checked as a program that has installed the package. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { PACKAGE } from "./support.js";
 
-test("the README's code has right types", () => {
+test("the code of the README and of the examples has right types", () => {
   const text = readFileSync(new URL("README.md", PACKAGE), "utf8");
   const blocks = [...text.matchAll(/^```(typescript|tsx)\n(.*?)^```$/gms)];
   assert.ok(blocks.length > 0);
@@ -16,7 +16,8 @@ test("the README's code has right types", () => {
   blocks.forEach(([, language, code], index) => {
     writeFileSync(new URL(`block${index}.${language === "tsx" ? "tsx" : "ts"}`, folder), `${code}\nexport {};\n`);
   });
-  const options = { extends: "../../tsconfig.json", compilerOptions: { noUnusedLocals: false }, include: ["."] };
+  for (const name of ["follow.js", "page.tsx"]) copyFileSync(new URL(`examples/${name}`, PACKAGE), new URL(name, folder));
+  const options = { extends: "../../tsconfig.json", compilerOptions: { noUnusedLocals: false, allowJs: true }, include: ["."] };
   writeFileSync(new URL("tsconfig.json", folder), JSON.stringify(options));
   const tsc = fileURLToPath(new URL("node_modules/typescript/bin/tsc", PACKAGE));
   execFileSync(process.execPath, [tsc, "--noEmit", "-p", fileURLToPath(new URL("tsconfig.json", folder))], { encoding: "utf8", stdio: "pipe" });

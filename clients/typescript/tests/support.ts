@@ -14,7 +14,7 @@ export function vectors<Vector>(name: string): Vector[] {
 
 /** Lets everything happen that needs no time. */
 export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }
 
 export function pair(options: ClientOptions = {}, gatewayOptions: FakeGatewayOptions = {}): { gateway: FakeGateway; client: Client } {
