@@ -39,9 +39,11 @@ $(STAMP): requirements/dev.txt websocket_handler/requirements.txt pyproject.toml
 
 # `make run` needs half of the packages. They go into the same virtual environment: `make install` adds the others. What it
 # installed does for `make run`, too, because the lock for running is a part of the other one.
-$(RUN_STAMP): requirements/run.txt
-	@if [ $(STAMP) -nt requirements/dev.txt ] && [ $(STAMP) -nt requirements/run.txt ]; then touch $@; else \
-	  $(NEW_ENOUGH) && $(PYTHON) requirements/install.py $(VENV) requirements/run.txt && $(call LINK_SDK,$(VENV)) && touch $@; fi
+$(RUN_STAMP): requirements/run.txt clients/python/pyproject.toml
+	@if [ $(STAMP) -nt requirements/dev.txt ] && [ $(STAMP) -nt requirements/run.txt ]; then true; else \
+	  $(NEW_ENOUGH) && $(PYTHON) requirements/install.py $(VENV) requirements/run.txt; fi
+	@$(call LINK_SDK,$(VENV))
+	@touch $@
 
 run: $(RUN_STAMP) ## run the whole system on this machine: AWS emulator, gateway, four demo agents, console page
 	@exec $(BIN)/python -m demo.run --ends-with $$PPID $(ARGS)

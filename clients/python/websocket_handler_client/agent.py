@@ -10,7 +10,7 @@ from typing import Any
 from websocket_handler_client.publisher import outlet_from
 from websocket_handler_client.publishing.outlet import Outlet
 from websocket_handler_client.tasks.queue import TaskQueue
-from websocket_handler_client.tasks.worker import Work, Worker, WorkerOptions
+from websocket_handler_client.tasks.worker import Accept, Work, Worker, WorkerOptions
 
 
 class Agent:
@@ -18,12 +18,19 @@ class Agent:
 
     The queue is `SQS_QUEUE_URL_<NAME>`; updates go to `WEBSOCKET_HANDLER_URL`, or to `SQS_QUEUE_URL_UPDATES`. A task is
     deleted when its function returns. If the function raises, the task comes again later, and after too many tries the
-    queue's redrive policy moves it away. `slots` tasks run at a time; the other options are those of `WorkerOptions`.
-    Raises ValueError if an option makes no sense.
+    queue's redrive policy moves it away. `accept` gives the fields of the update that says that a task was accepted.
+    `slots` tasks run at a time; the other options are those of `WorkerOptions`. Raises ValueError if an option makes no
+    sense.
     """
 
     def __init__(
-        self, name: str, *, queue: TaskQueue | None = None, outlet: Outlet | None = None, **options: Any
+        self,
+        name: str,
+        *,
+        queue: TaskQueue | None = None,
+        outlet: Outlet | None = None,
+        accept: Accept | None = None,
+        **options: Any,
     ) -> None:
         self.name = name
         self._options = WorkerOptions(**options)
@@ -31,6 +38,7 @@ class Agent:
             raise ValueError("slots is at least 1")
         self._queue = queue
         self._outlet = outlet
+        self._accept = accept
         self._work: Work | None = None
         self._worker: Worker | None = None
         self._is_stopped = False
@@ -58,7 +66,7 @@ class Agent:
             from websocket_handler_client.tasks.sqs import SqsTasks  # noqa: PLC0415 - boto3 is for agents on SQS only
 
             queue = SqsTasks(self.name)
-        self._worker = Worker(self.name, self._work, queue, outlet, self._options)
+        self._worker = Worker(self.name, self._work, queue, outlet, self._options, self._accept)
         if not self._is_stopped:
             await self._worker.run()
 

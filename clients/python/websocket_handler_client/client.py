@@ -9,10 +9,10 @@ from websocket_handler_client.core.effects import Deliver, Reset, Unfollowed
 from websocket_handler_client.core.messages import Message
 from websocket_handler_client.core.options import Options
 from websocket_handler_client.core.state import State
+from websocket_handler_client.dialing import Dial
 from websocket_handler_client.driver import Driver, Token
 from websocket_handler_client.project import TIMEOUT_S, Project
 from websocket_handler_client.results import Forwarded
-from websocket_handler_client.sockets import Dial, dial
 
 Argument = TypeVar("Argument")
 
@@ -34,14 +34,14 @@ class Client:
         on_state: Callable[[State], None] | None = None,
         on_broadcast: Callable[[dict[str, Any]], None] | None = None,
         options: Options | None = None,
-        dial: Dial = dial,
+        dial: Dial | None = None,
     ) -> None:
         if urlsplit(url).scheme not in ("ws", "wss"):
             raise ValueError(f"the URL begins with ws:// or wss://, not {url!r}")
         self._projects: dict[str, Project] = {}
         self._on_state = on_state
         self._on_broadcast = on_broadcast
-        self._driver = Driver(url, token, options or Options(), dial, self)
+        self._driver = Driver(url, token, options or Options(), dial or _library_dial(), self)
 
     def project(self, project_id: str) -> Project:
         """A project; the same object for the same id."""
@@ -122,3 +122,9 @@ class Client:
         except Exception as fault:  # noqa: BLE001 - any error of the program
             context = {"message": f"{callback!r} failed", "exception": fault}
             self._driver.loop.call_exception_handler(context)
+
+
+def _library_dial() -> Dial:
+    from websocket_handler_client.sockets import dial  # noqa: PLC0415 - a Lambda that only publishes needs no WebSockets
+
+    return dial

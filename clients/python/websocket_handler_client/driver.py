@@ -29,8 +29,8 @@ from websocket_handler_client.core.machine import Core
 from websocket_handler_client.core.messages import Message
 from websocket_handler_client.core.options import Options
 from websocket_handler_client.core.state import State
+from websocket_handler_client.dialing import Dial, RefusedHandshake, Socket, UnreachableError
 from websocket_handler_client.errors import UnauthorizedError
-from websocket_handler_client.sockets import Dial, RefusedHandshake, Socket, UnreachableError
 
 Token = str | Callable[[], str | Awaitable[str]]
 """A token, or a function that gives one; it may be `async`."""

@@ -13,19 +13,19 @@ from websocket_handler_client.publishing.outlet import Outgoing, Outlet
 from websocket_handler_client.publishing.sqs import QueueOutlet
 
 TIMEOUT_S: Final = 30.0
-URL_VARIABLE: Final = "WEBSOCKET_HANDLER_URL"
-TOKEN_VARIABLE: Final = "WEBSOCKET_HANDLER_TOKEN"  # noqa: S105 - the name of a variable
-QUEUE_VARIABLE: Final = "SQS_QUEUE_URL_UPDATES"
+WEBSOCKET_HANDLER_URL: Final = "WEBSOCKET_HANDLER_URL"
+WEBSOCKET_HANDLER_TOKEN: Final = "WEBSOCKET_HANDLER_TOKEN"  # noqa: S105 - the name of a variable
+SQS_QUEUE_URL_UPDATES: Final = "SQS_QUEUE_URL_UPDATES"
 
 
 def outlet_from(environment: Mapping[str, str]) -> Outlet:
     """The way to the gateway that the environment names: `WEBSOCKET_HANDLER_URL` (with `WEBSOCKET_HANDLER_TOKEN`), or
     else `SQS_QUEUE_URL_UPDATES`. Raises ValueError if it names none."""
-    if url := environment.get(URL_VARIABLE):
-        return HttpOutlet(url, environment.get(TOKEN_VARIABLE) or None)
-    if queue_url := environment.get(QUEUE_VARIABLE):
+    if url := environment.get(WEBSOCKET_HANDLER_URL):
+        return HttpOutlet(url, environment.get(WEBSOCKET_HANDLER_TOKEN) or None)
+    if queue_url := environment.get(SQS_QUEUE_URL_UPDATES):
         return QueueOutlet(queue_url)
-    raise ValueError(f"set {URL_VARIABLE}, or {QUEUE_VARIABLE}")
+    raise ValueError(f"set {WEBSOCKET_HANDLER_URL}, or {SQS_QUEUE_URL_UPDATES}")
 
 
 class Publisher:

@@ -128,13 +128,14 @@ async def test_a_task_without_a_project_says_nothing() -> None:
 @in_virtual_time
 async def test_a_task_that_is_handed_over_has_the_same_name_in_every_run() -> None:
     async def work(task: Task) -> None:
-        await task.hand_over("qa", {"check": task.data})
+        task.hand_over("qa", {"check": task.data})
         if task.attempt == 1:
-            raise OSError("after it")
+            raise OSError("so nothing is handed over yet")
 
-    async with working(work) as scene:
+    async with working(work, accept=lambda task: {"text": f"attempt {task.attempt}"}) as scene:
         scene.queue.put("it", message_id="m")
         await scene.queue.until_empty()
+        assert [message["text"] for message in scene.outlet.of_type("dev_accepted")] == ["attempt 1"]
         ((agent, envelope),) = scene.queue.sent
         assert (agent, envelope["data"], envelope["project_id"]) == ("qa", {"check": "it"}, "p")
 

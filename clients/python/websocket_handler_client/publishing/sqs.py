@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from typing import Any, Final
 
 from websocket_handler_client.core.position import Position
@@ -15,12 +16,13 @@ BATCH_BYTES_MAX: Final = 250_000
 
 
 def sqs_client() -> Any:
-    """A boto3 client with retries, for the region and the credentials of the environment. Raises ImportError without
+    """A boto3 client with retries, for `AWS_REGION` and the credentials of the environment. Raises ImportError without
     boto3."""
     import boto3  # noqa: PLC0415 - only agents and queue publishers need it
     from botocore.config import Config  # noqa: PLC0415
 
-    return boto3.client("sqs", config=Config(retries={"mode": "standard", "max_attempts": 3}, max_pool_connections=20))
+    config = Config(retries={"mode": "standard", "max_attempts": 3}, max_pool_connections=20)
+    return boto3.client("sqs", region_name=os.environ.get("AWS_REGION"), config=config)
 
 
 class QueueOutlet:

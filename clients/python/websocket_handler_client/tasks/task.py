@@ -2,11 +2,11 @@
 
 import json
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from websocket_handler_client.tasks.envelope import Facts
-from websocket_handler_client.tasks.queue import TaskQueue
 from websocket_handler_client.tasks.voice import Voice
 
 
@@ -39,10 +39,19 @@ class Stream:
         await self._voice.say({"type": type_, "messageId": self.message_id, **more})
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A task for another agent."""
+
+    agent: str
+    message_id: str
+    body: str
+
+
 class Task:
     """A task. What the function returns becomes its result."""
 
-    def __init__(self, agent: str, facts: Facts, attempt: int, voice: Voice, queue: TaskQueue) -> None:
+    def __init__(self, agent: str, facts: Facts, attempt: int, voice: Voice) -> None:
         self.data = facts.data
         """What the client sent. It is the client's word: judge it before you act on it."""
         self.project = facts.project_id
@@ -52,9 +61,10 @@ class Task:
         """Who sent it, as the gateway has verified; None if nobody has to say who they are."""
         self.attempt = attempt
         """How often the queue has given this task to an agent, this time included."""
+        self.handed_over: list[Handover] = []
+        """What other agents get when the task is done."""
         self._agent = agent
         self._voice = voice
-        self._queue = queue
         self._streams = 0
 
     async def say(self, text: str, **details: Any) -> None:
@@ -71,9 +81,9 @@ class Task:
         self._streams += 1
         return Stream(self._voice, f"{self.message_id}:{self._streams}", role)
 
-    async def hand_over(self, agent: str, data: Any) -> str:
-        """Give a task to another agent, whose queue `SQS_QUEUE_URL_<AGENT>` names. Returns its id, which is the same in
-        every run of this task. Raises ValueError if that agent has no queue."""
+    def hand_over(self, agent: str, data: Any) -> str:
+        """Give a task to another agent, whose queue `SQS_QUEUE_URL_<AGENT>` names, once this one is done and its result
+        is sent. Returns its id, which is the same in every run of this task."""
         message_id = uuid.uuid5(uuid.NAMESPACE_URL, f"{self.message_id}/{agent}").hex
         envelope = {
             "type": agent,
@@ -83,5 +93,5 @@ class Task:
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "client": {"agent": self._agent},
         }
-        await self._queue.send(agent, message_id, self.project, json.dumps(envelope, ensure_ascii=False))
+        self.handed_over.append(Handover(agent, message_id, json.dumps(envelope, ensure_ascii=False)))
         return message_id

@@ -19,6 +19,8 @@ from websocket_handler_client.tasks.task import Task
 from websocket_handler_client.tasks.voice import Voice
 
 Work = Callable[[Task], Awaitable[Any]]
+Accept = Callable[[Task], dict[str, Any]]
+"""Gives the fields of the update `<agent>_accepted`."""
 RECEIVE_MAX: Final = 10
 """SQS gives no more at once."""
 QUEUE_TRIES_MAX: Final = 5
@@ -43,9 +45,18 @@ class WorkerOptions:
 class Worker:
     """Works until `stop`."""
 
-    def __init__(self, name: str, work: Work, queue: TaskQueue, outlet: Outlet, options: WorkerOptions) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Work,
+        queue: TaskQueue,
+        outlet: Outlet,
+        options: WorkerOptions,
+        accept: Accept | None = None,
+    ) -> None:
         self._name = name
         self._work = work
+        self._accept = accept
         self._queue = queue
         self._options = options
         self._outbox = Outbox(outlet)
@@ -167,14 +178,17 @@ class Worker:
 
     async def _run(self, received: Received, facts: Facts) -> bool:
         voice = Voice(self._outbox, self._name, facts.message_id, facts.project_id)
-        task = Task(self._name, facts, received.receives, voice, self._queue)
+        task = Task(self._name, facts, received.receives, voice)
         log.info("%s works on %s", self._name, facts.message_id)
         try:
-            await voice.say({"type": f"{self._name}_accepted"})
+            accepted = {} if self._accept is None else self._accept(task)
+            await voice.say({"type": f"{self._name}_accepted", **accepted})
             result = await self._work(task)
             await voice.flush()
             await voice.say_once(self._result(result), "result")
             await voice.flush()
+            for given in task.handed_over:
+                await self._queue.send(given.agent, given.message_id, facts.project_id, given.body)
         except Exception as fault:
             log.exception("%s failed at %s", self._name, facts.message_id)
             await self._failed(received, voice, fault)
