@@ -41,6 +41,10 @@ NOT_RUN: Final = {
     "make test PROCESSES=0": "CI runs this target itself, in two processes",
     "PYTHON=python3.13 make test-core": "CI runs it for each Python that the machine has",
     "make simulation SEEDS=10000": "runs for an hour; make test runs the same schedules with fewer seeds",
+    "make sdk-test": "make test runs the same, in tests/e2e/test_typescript_client.py",
+    "make sdk-cuts CUTS=1000": "runs for some minutes; CI runs it with a hundred cuts",
+    "make sdk-package": BY_CI,
+    "make sdk-runtimes": "fetches four run-times, and runs for some minutes",
     "make sbom": "CI runs its tests: make sbom-test",
     ".venv-sbom/bin/python -m supply_chain.check_sbom FILE websocket_handler/requirements.txt": (
         "FILE stands for a bill of materials; tests/supply_chain/test_check_sbom.py runs the command"
