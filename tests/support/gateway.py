@@ -141,6 +141,7 @@ def started_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gatewa
         "DRAIN_SECONDS": "2",
         "HANDSHAKE_TIMEOUT_S": f"{PATIENCE_S:g}",
         "AUTH_TIMEOUT_S": f"{PATIENCE_S:g}",
+        "FORWARD_TIMEOUT_S": f"{PATIENCE_S:g}",
         "PING_INTERVAL_S": "600",  # a bystander that reads only at the end of a slow test is still there
     }
     process = subprocess.Popen(
