@@ -1,7 +1,7 @@
 """Publishes updates from the queue, and holds those that the gateway could not publish yet."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -43,6 +43,7 @@ class UpdatePublisher:
 
     def publish_in_turn(self, update: ReadUpdate) -> None:
         """Publish an update, behind those of its project that are held."""
+        self._held.give_turn(update)
         if self._held.holds(update.publication.project_id):
             self._hold(update)
         else:
@@ -90,15 +91,29 @@ class UpdatePublisher:
             self._tries += 1
             await asyncio.sleep(self._backoff.delay_s(self._tries))
             is_store_up = self._node.engine.store.failure() is None
-            oldest = self._node.engine.clock.monotonic() - HOLD_MAX_S
             self._is_held.clear()
-            for update in self._held.take_all():
-                if update.held_since is not None and update.held_since < oldest:
-                    self._left(update, "failed", _too_long())
-                elif is_store_up and not self._held.holds(update.publication.project_id):
+            for update in self._leave_old(self._held.take_all()):
+                if is_store_up and not self._held.holds(update.publication.project_id):
                     self._publish(update)
                 else:
                     self._hold(update)
+
+    def _leave_old(self, held: Sequence[ReadUpdate]) -> list[ReadUpdate]:
+        """Leave in the queue what was held for too long. The later numbers of its producer go with it: published now,
+        they would be in the log before it. Returns the others."""
+        oldest = self._node.engine.clock.monotonic() - HOLD_MAX_S
+        left_producers: set[tuple[str, str]] = set()
+        kept: list[ReadUpdate] = []
+        for update in held:
+            source = update.ordinal and (update.publication.project_id, update.ordinal.producer)
+            is_old = update.held_since is not None and update.held_since < oldest
+            if not is_old and source not in left_producers:
+                kept.append(update)
+                continue
+            if source is not None:
+                left_producers.add(source)
+            self._left(update, "failed", _too_long())
+        return kept
 
 
 def _too_long() -> CommandError:

@@ -45,6 +45,27 @@ def test_what_began_to_wait_at_the_clocks_first_second_keeps_that_second() -> No
     assert one.held_since == 0.0
 
 
+def test_an_update_that_begins_to_wait_later_than_those_behind_it_keeps_its_turn() -> None:
+    held = HeldUpdates()
+    first, second, third = update("1"), update("2"), update("3")
+    for one in (first, second, third):
+        held.give_turn(one)
+    held.add(second, now=0.0)
+    held.add(third, now=0.0)
+    held.add(first, now=1.0)
+    assert [one.update_id for one in held.take_all()] == ["1", "2", "3"]
+
+
+def test_an_update_that_is_given_a_turn_twice_keeps_the_first() -> None:
+    held = HeldUpdates()
+    first, second = update("1"), update("2")
+    for one in (first, second, first):
+        held.give_turn(one)
+    held.add(second, now=0.0)
+    held.add(first, now=0.0)
+    assert [one.update_id for one in held.take_all()] == ["1", "2"]
+
+
 def test_what_is_added_while_the_others_are_tried_waits_for_the_next_time() -> None:
     held = HeldUpdates()
     held.add(update("1"), now=0.0)

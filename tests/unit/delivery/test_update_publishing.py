@@ -17,6 +17,7 @@ from websocket_handler.delivery.update_publishing import HOLD_MAX_S, UpdatePubli
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.log_store import Committed, TooLarge
+from websocket_handler.protocol.ordinal import Ordinal
 from websocket_handler.protocol.publication import read_object
 from websocket_handler.telemetry.counters import Counters
 
@@ -33,11 +34,13 @@ class Store(HandStore):
 class Desk:
     """A publisher on a node, and what became of its updates."""
 
-    def __init__(self) -> None:
+    def __init__(self, pending_messages: int = 100) -> None:
         clock: Any = SteeredClock(loop_time)
         self.store, self.counters = Store(), Counters()
         loop: Any = asyncio.get_running_loop()
-        engine = engine_over(self.store, clock, loop, DeliveryLimits(log=NEVER_OLD), self.counters)
+        engine = engine_over(
+            self.store, clock, loop, DeliveryLimits(log=NEVER_OLD, pending_messages=pending_messages), self.counters
+        )
         self.node = Node(engine, MemoryLogStore(clock, NEVER_OLD), NotedConnections())
         self.told: list[tuple[str, str]] = []
         self.publisher = UpdatePublisher(
@@ -99,6 +102,45 @@ async def test_what_the_store_could_not_take_is_held_and_later_updates_of_its_pr
     segment = desk.store.appended(Committed())
     assert [record.key for record in segment.records] == ["a", "b"]
     assert desk.told == [("a", "published"), ("b", "published")]
+
+
+@in_virtual_time
+async def test_an_update_that_is_refused_while_the_one_before_it_is_being_written_stays_behind_it() -> None:
+    """Found by the simulation, seed 1568: the log had no room for the second, which was held at once. Then the write of
+    the first failed, it was held as well, and it was published after the second."""
+    desk = Desk(pending_messages=1)
+    desk.publisher._backoff = Backoff(lambda: 1.0, 0.1, 0.5)
+    for name in "abc":
+        desk.publish(name)
+    assert desk.publisher.held_count == 2, "only the first is on its way"
+    await desk.lose()
+    keys: list[str] = []
+    for _ in "abc":
+        await asyncio.sleep(1)
+        if desk.store.opens:
+            desk.store.opened(EMPTY)
+            await settle()
+        keys += [record.key for record in desk.store.appended(Committed()).records]
+    assert keys == ["a", "b", "c"]
+
+
+@in_virtual_time
+async def test_the_later_numbers_of_a_producer_are_left_with_the_one_that_was_held_too_long() -> None:
+    desk = Desk()
+    desk.publisher._backoff = Backoff(lambda: 1.0, 0.1, 0.5)
+    desk.store.fault = "down"
+    for name in (Ordinal("agent", 1).key, "other", Ordinal("builder", 7).key):
+        desk.publish(name)
+    await desk.lose()
+    await asyncio.sleep(HOLD_MAX_S - 60)
+    for name in (Ordinal("agent", 2).key, Ordinal("designer", 1).key):
+        desk.publish(name)
+    desk.publish(Ordinal("agent", 1).key, "q")
+    await desk.lose()
+    await asyncio.sleep(61)
+    old = [Ordinal("agent", 1).key, "other", Ordinal("builder", 7).key, Ordinal("agent", 2).key]
+    assert desk.told == [(name, "failed") for name in old]
+    assert desk.publisher.held_count == 2
 
 
 @pytest.mark.parametrize(("waits_s", "outcomes"), [(HOLD_MAX_S - 1, []), (HOLD_MAX_S + 1, [("a", "failed")])])
