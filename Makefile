@@ -198,6 +198,11 @@ browser: ## install Chromium, and strace for the cost guard, through apt if they
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends chromium strace >/dev/null; }
 
+redis: ## install Debian's Redis 7.0 through apt if it is missing: the tests of the Valkey adapter then run on it, too
+	@command -v redis-server >/dev/null || { echo "installing redis-server through apt"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends redis-server >/dev/null; }
+
 node-modules: tests/e2e/node_modules/.package-lock.json
 
 tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
