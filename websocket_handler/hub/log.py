@@ -15,6 +15,8 @@ from msgspec import Struct
 
 from websocket_handler.protocol.messages import Position
 
+NEVER_S: Final = float("inf")
+"""The time of what does not exist."""
 PUBLICATION_OVERHEAD_BYTES: Final = 150
 """How much memory a retained publication takes beside its payload: the objects around it, on CPython 3.11."""
 
@@ -55,7 +57,7 @@ class Start:
 class ProjectLog:
     """A ring of publications, bounded by count, bytes and age."""
 
-    __slots__ = ("_entries", "_limits", "bytes", "epoch", "floor", "head")
+    __slots__ = ("_entries", "_limits", "_oldest_at", "bytes", "epoch", "floor", "head")
 
     def __init__(self, epoch: str, head: int, limits: LogLimits) -> None:
         self.epoch = epoch
@@ -65,6 +67,9 @@ class ProjectLog:
         self.bytes = 0
         self._limits = limits
         self._entries: deque[Publication] = deque()
+        self._oldest_at = NEVER_S
+        """When the oldest publication was published. With many projects, a look at that publication is a wait for
+        memory."""
 
     @property
     def first(self) -> int:
@@ -86,19 +91,16 @@ class ProjectLog:
 
     def extend(self, publications: Sequence[Publication], now: float) -> None:
         """Append publications right after `head`. `now` is wall-clock seconds."""
+        entries, limits, size = self._entries, self._limits, self.bytes
         if publications:
             self.head = publications[-1].offset
-        self._entries.extend(publications)
-        size = self.bytes
+            if not entries:
+                self._oldest_at = publications[0].published_at
+            entries.extend(publications)
         for publication in publications:
             size += len(publication.payload) + PUBLICATION_OVERHEAD_BYTES
         self.bytes = size
-        limits, entries = self._limits, self._entries
-        if (
-            len(entries) > limits.messages
-            or size > limits.bytes
-            or (entries and entries[0].published_at < now - limits.seconds)
-        ):
+        if len(entries) > limits.messages or size > limits.bytes or self._oldest_at < now - limits.seconds:
             self.trim(now)
 
     def trim(self, now: float) -> None:
@@ -119,7 +121,9 @@ class ProjectLog:
         return before - self.bytes
 
     def _drop_first(self) -> None:
-        self.bytes -= len(self._entries.popleft().payload) + PUBLICATION_OVERHEAD_BYTES
+        entries = self._entries
+        self.bytes -= len(entries.popleft().payload) + PUBLICATION_OVERHEAD_BYTES
+        self._oldest_at = entries[0].published_at if entries else NEVER_S
 
     def covers(self, offset: int) -> bool:
         """True if every publication after `offset` is in memory."""

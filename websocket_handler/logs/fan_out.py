@@ -129,8 +129,8 @@ class FanOut:
 
     def attach(self, subscriber: Subscriber) -> Subscription:
         """Follow from now on, without a confirmation. For the broadcast log, because nobody asks for a position in
-        it."""
-        cursor = Cursor(subscriber, self._engine.clock.wall())
+        it, nor since when somebody follows it."""
+        cursor = Cursor(subscriber, 0.0)
         self._cursors[subscriber] = cursor
         cursor.offset = self.delivered
         self._catch_up(cursor)

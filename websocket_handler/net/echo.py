@@ -3,13 +3,10 @@ commands are replaced. It is off unless `DIAG_ECHO=1`."""
 
 from typing import Final
 
-from websocket_handler.net.closing import Closing
-from websocket_handler.net.incoming import Incoming, Write
-from websocket_handler.net.shared import Shared
+from websocket_handler.net.incoming import Incoming
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.protocol.frame_decoder import Event, ProtocolViolation
-from websocket_handler.protocol.frames import PLAIN, Framing
 
 ECHO_PATH: Final = "/__echo"
 
@@ -17,11 +14,7 @@ ECHO_PATH: Final = "/__echo"
 class EchoedMessages(Incoming):
     """Sends every message back, in place of carrying it out."""
 
-    __slots__ = ("_framing",)
-
-    def __init__(self, shared: Shared, write: Write, closing: Closing, framing: Framing = PLAIN) -> None:
-        super().__init__(shared, write, closing, framing)
-        self._framing = framing
+    __slots__ = ()
 
     def _handle_one(self, event: Event, payload: bytes) -> None:
         if self.is_closing or event not in (Event.TEXT, Event.BINARY, Event.OVERSIZE):

@@ -21,14 +21,26 @@ _TEXT: Final = Event.TEXT
 class Incoming:
     """Reads what one client sends. What comes before the client is a connection of the node is no command."""
 
-    __slots__ = ("_closing", "_connection", "_decoder", "_deferred", "_has_failed", "_pongs", "_shared", "write")
+    __slots__ = (
+        "_closing",
+        "_connection",
+        "_decoder",
+        "_deferred",
+        "_framing",
+        "_has_failed",
+        "_pongs",
+        "_shared",
+        "write",
+    )
 
     def __init__(self, shared: Shared, write: Write, closing: Closing, framing: Framing = PLAIN) -> None:
         """`write` sends the answers to pings; `framing` is what the handshake agreed on."""
         self._shared = shared
         self._closing = closing
         self._connection: Connection | None = None
-        self._decoder = FrameDecoder(shared.message_bytes, inflates=framing is not PLAIN)
+        self._framing = framing
+        self._decoder: FrameDecoder | None = None
+        """Made with the first bytes, because most connections only listen."""
         self._deferred: deque[tuple[Event, bytes]] | None = None
         self._pongs: Pongs | None = None
         self._has_failed = False
@@ -54,7 +66,7 @@ class Incoming:
         if self._has_failed:
             return
         try:
-            events = self._decoder.receive(data)
+            events = (self._decoder or self._begin()).receive(data)
         except ProtocolViolation as violation:
             self._take(violation.events)
             self._fail(violation)
@@ -63,6 +75,10 @@ class Incoming:
             self._handle_one(*events[0])
         else:
             self._take(events)
+
+    def _begin(self) -> FrameDecoder:
+        self._decoder = FrameDecoder(self._shared.message_bytes, inflates=self._framing is not PLAIN)
+        return self._decoder
 
     def resume(self) -> None:
         """The client has read its answers: handle what waits, until the client's outbox is full again."""

@@ -68,7 +68,6 @@ class Keepalive:
         self._now = now
         self._is_memory_short = is_memory_short
         self._slots: list[dict[Watched, None]] = [{} for _ in range(SLOTS)]
-        self._slot_of: dict[Watched, int] = {}
         self._slow: dict[Watched, tuple[float, int]] = {}
         """Since when each slow client has made no progress, and how many bytes waited for it then."""
         self._turn = 0
@@ -85,25 +84,24 @@ class Keepalive:
 
     def add(self, socket: Watched) -> None:
         """Watch a connection. Its first ping comes one interval from now."""
-        slot = (self._turn - 1) % SLOTS
-        self._slots[slot][socket] = None
-        self._slot_of[socket] = slot
+        self._slots[(self._turn - 1) % SLOTS][socket] = None
 
     def remove(self, socket: Watched) -> None:
         """Stop watching a connection. Doing it twice changes nothing."""
-        slot = self._slot_of.pop(socket, None)
-        if slot is not None:
-            del self._slots[slot][socket]
+        for slot in self._slots:  # to remember the slot of each socket would take 50 bytes per connection
+            if socket in slot:
+                del slot[socket]
+                break
         self._slow.pop(socket, None)
 
     @property
     def count(self) -> int:
         """The number of sockets, those that are closing included."""
-        return len(self._slot_of)
+        return sum(map(len, self._slots))
 
     def abort_all(self) -> None:
         """Drop every socket that is left."""
-        for socket in list(self._slot_of):
+        for socket in [socket for slot in self._slots for socket in slot]:
             socket.abort()
 
     def add_slow(self, socket: Watched) -> None:
