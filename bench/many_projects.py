@@ -16,7 +16,7 @@ from statistics import median
 from bench.install import compile_programs
 from bench.measurement import Load, measure
 from bench.processes import Failed, Running, end_children_on_signal, raise_file_limit
-from bench.servers import Server, before, gateway
+from bench.servers import Server, before, gateway, start_sink
 
 NAME = "many projects"
 PAIRS = 5
@@ -95,9 +95,11 @@ def measure_pairs(shape: Shape, earlier: Path | None, pairs: int, seconds: float
     found = Pairs(shape)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        sides = [(_started(gateway(0), folder, stack), found.ours)]
+        sink = start_sink(folder)  # otherwise both builds would try again and again to record their connections
+        stack.callback(sink.stop)
+        sides = [(_started(gateway(sink.port), folder, stack), found.ours)]
         if earlier is not None:
-            sides.append((_started(before(0, earlier), folder, stack), found.theirs))
+            sides.append((_started(before(sink.port, earlier), folder, stack), found.theirs))
         for _ in range(pairs):
             for running, costs in sides:
                 costs.append(_cost(running, shape.load(seconds)))

@@ -1,0 +1,116 @@
+"""What one publication may cost where there are many projects with few subscribers each, in virtual time.
+
+The limits are counts: calls of Python functions, writes, and objects that stay. No clock is read, so a slow machine
+changes nothing. `bench/many_projects.py` measures the same load.
+"""
+
+import gc
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import websocket_handler
+from tests.support.frames import text_frame
+from tests.support.virtual_time import in_virtual_time, settle
+from tests.support.wires import Door, Wire
+from websocket_handler.logs.queue import Waiting
+from websocket_handler.protocol.messages import Publish
+from websocket_handler.protocol.publication import prepare, read_object
+
+PACKAGE: Final = str(Path(websocket_handler.__file__).parent)
+
+PUBLICATIONS: Final = 16
+"""As many as come in one read, each to another project."""
+CALLS_MAX: Final = 80
+"""Calls of Python functions per publication, with its delivery and its confirmation."""
+BLOCKS_MAX: Final = 12
+"""Blocks of memory per publication that stay: its entry in the log, and what this test keeps of each write."""
+
+
+class Crowd:
+    """Projects with one subscriber each, and a publisher to all of them."""
+
+    def __init__(self) -> None:
+        self.door = Door()
+        self.subscribers = [self.door.enter(f"/ws?project_id=p{number}") for number in range(PUBLICATIONS)]
+        self.publisher = self.door.enter()
+
+    def packet(self, turn: int) -> bytes:
+        """One publication for each project, as they come in one read."""
+        message = b'{"type":"token","turn":%d,"text":"%b"}' % (turn, b"x" * 160)
+        command = b'{"action":"publish","project_id":"p%d","message":%b}'
+        return b"".join(text_frame(command % (number, message)) for number in range(PUBLICATIONS))
+
+    async def publish(self, turn: int) -> None:
+        """Publish one packet, and wait until it is delivered and confirmed."""
+        self.publisher.send(self.packet(turn))
+        await settle()
+
+    def forget(self) -> None:
+        """Look only at what comes from here on."""
+        for wire in (*self.subscribers, self.publisher):
+            wire.forget()
+
+
+def writes_of(wires: list[Wire]) -> list[int]:
+    """How many writes each client got."""
+    return [len(wire.writes) for wire in wires]
+
+
+@in_virtual_time
+async def test_each_subscriber_and_the_publisher_get_one_write() -> None:
+    crowd = Crowd()
+    await crowd.publish(1)
+    crowd.forget()
+    await crowd.publish(2)
+    assert writes_of(crowd.subscribers) == [1] * PUBLICATIONS
+    assert writes_of([crowd.publisher]) == [1], "confirmations of one read leave together, whatever their projects"
+    assert [message["type"] for message in crowd.publisher.messages()] == ["publish_confirmed"] * PUBLICATIONS
+
+
+@in_virtual_time
+async def test_a_publication_takes_a_bounded_number_of_calls() -> None:
+    crowd = Crowd()
+    await crowd.publish(1)  # what is made once, such as groups, is made now
+    packet, calls = crowd.packet(2), 0
+
+    def count(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call" and frame.f_code.co_filename.startswith(PACKAGE)
+
+    profile = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        crowd.publisher.send(packet)
+        await settle()
+    finally:
+        sys.setprofile(profile)
+    assert PUBLICATIONS < calls <= CALLS_MAX * PUBLICATIONS
+
+
+@in_virtual_time
+async def test_a_publication_leaves_its_entry_in_the_log_and_no_more() -> None:
+    crowd = Crowd()
+    for turn in range(3):
+        await crowd.publish(turn)
+    crowd.forget()
+    packet = crowd.packet(3)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sys.getallocatedblocks()
+        crowd.publisher.send(packet)
+        await settle()
+        kept = sys.getallocatedblocks() - before
+    finally:
+        gc.enable()
+    assert 0 < kept <= BLOCKS_MAX * PUBLICATIONS
+
+
+def test_what_a_publication_is_on_its_way_is_nothing_for_the_collector() -> None:
+    message = read_object(b'{"type":"token"}')
+    publication = prepare(message, "p")
+    waiting = Waiting(publication, lambda _answer: None)
+    on_the_way = (message, publication, waiting, Publish(project_id="p", message=message))
+    assert [thing for thing in on_the_way if gc.is_tracked(thing)] == []
