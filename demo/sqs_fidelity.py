@@ -133,9 +133,9 @@ def _delete_message(queue: Any, receipt_handle: str) -> None:
 def _polling(receive: Callable[..., Any]) -> Callable[..., Any]:
     """Receives until there are messages or the long poll ends, and waits in between for something to change.
 
-    moto looks once at the start of a long poll which groups of a FIFO queue are held back, and spins while messages of
-    such a group are visible. Raises ClientGoneError when the client went away. It must not take messages with it: they
-    would stay invisible for the whole visibility timeout, and a restarted worker would see an empty queue.
+    moto looks only once, at the start of a long poll, which groups of a FIFO queue are held back. Raises
+    ClientGoneError when the client went away. It must not take messages with it: they would stay invisible for the
+    whole visibility timeout, and a restarted worker would see an empty queue.
     """
 
     @functools.wraps(receive)
