@@ -73,7 +73,7 @@ async def test_a_server_that_says_nothing_is_given_up() -> None:
     """It still takes connections: the kernel does that."""
     with running_valkey() as server:
         async with running_link(server, LinkOptions(timeout_s=0.5, silent_s=0.1)) as link:
-            await link.ask("PING")
+            await asyncio.wait_for(_until_answered(link), PATIENCE_S)
             assert server.process is not None
             os.kill(server.process.pid, signal.SIGSTOP)
             try:
