@@ -17,7 +17,7 @@ PROCESSES ?= 2
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics sdk-python-cuts fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules sdk-modules sdk-test \
+  first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules sdk-modules sdk-test \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -184,6 +184,21 @@ storm: $(STAMP) ## bring 10,000 clients back to a slow store in virtual time and
 simulation: $(STAMP) ## run SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
+sdk-python: .venv-sdk/.installed ## build the Python SDK, check it with twine, and use it from its wheel on each Python of this machine
+	@rm -rf dist/sdk clients/python/build
+	.venv-sdk/bin/python -m build --no-isolation --outdir dist/sdk clients/python >/dev/null
+	.venv-sdk/bin/python -m twine check --strict dist/sdk/*
+	@for name in python3.11 python3.12 python3.13; do \
+	  python=$$(.ci/find-python $$name) || { echo "not tried on $$name: this machine has none"; continue; }; \
+	  rm -rf .run/sdk && $$python -m venv .run/sdk && \
+	  .run/sdk/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/sdk/*.whl)[sqs]" && \
+	  .run/sdk/bin/python -I clients/python/examples/own_test.py && echo "works from its wheel on $$name" || exit 1; \
+	done; rm -rf .run/sdk
+
+.venv-sdk/.installed: requirements/sdk.txt
+	@$(PYTHON) requirements/install.py .venv-sdk requirements/sdk.txt
+	@touch $@
+
 sdk-python-cuts: $(STAMP) ## cut a client of the Python SDK CUTS=1000 times, at moments of every kind, and print what it lost
 	$(BIN)/python -m tests.clients.python.cuts --cuts $(or $(CUTS),1000)
 
@@ -238,6 +253,7 @@ lock: ## compile the hash-locked requirements from requirements/*.in
 	$(COMPILE) requirements/aws-cli.in -o requirements/aws-cli.txt
 	$(COMPILE) requirements/sbom.in -o requirements/sbom.txt
 	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt
+	$(COMPILE) requirements/sdk.in -o requirements/sdk.txt
 
 clean: ## remove what the targets created
-	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .run/sdk .venv-sdk .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
