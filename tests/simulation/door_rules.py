@@ -46,6 +46,17 @@ class DoorRules:
         self._doors: dict[str, Door] = {}
         self.key_faults: list[tuple[float, float]] = []
         """The times during which nobody could fetch keys, or a node had to fetch them."""
+        self._before_jumps: list[tuple[float, float]] = []
+        """When the wall clock jumped, and what it said right before."""
+
+    def clock_jumps(self) -> None:
+        """The wall clock is about to jump."""
+        self._before_jumps.append((self._time(), self._wall()))
+
+    def _latest_wall(self) -> float:
+        """The latest time that a node may have read from the wall clock when it judged what is answered now."""
+        since = self._time() - WAY_S
+        return max([self._wall(), *(wall for at, wall in self._before_jumps if at >= since)])
 
     def door(self, node: str) -> Door:
         """What the rules know of a node."""
@@ -225,7 +236,7 @@ class DoorRules:
 
     def may_be_worthless(self, node: str, token: Token | None) -> bool:
         """True if a node may refuse this token: it ended, or its user was revoked."""
-        if token is None or token.expires_at <= self._wall() + LATE_S:
+        if token is None or token.expires_at <= self._latest_wall() + LATE_S:
             return True
         revoked = self.door(node).revoked.get(token.user)
         return revoked is not None and token.issued_at <= revoked.after

@@ -267,6 +267,7 @@ class World:
     def _jump(self, jump_s: float) -> None:
         self.injected["clock jump"] += 1
         self.trace(f"the clock jumps by {jump_s}")
+        self.door_rules.clock_jumps()
         self.clock.offset_s += jump_s
         self.checker.jumps.append(self.elapsed())
 
