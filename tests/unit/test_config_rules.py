@@ -26,7 +26,8 @@ def test_an_outbox_takes_two_of_the_largest_messages_and_not_one_byte_less() -> 
 @pytest.mark.parametrize("store", OBJECT_BYTES_MAX)
 def test_a_message_is_as_large_as_its_log_store_takes_and_not_one_byte_larger(store: str) -> None:
     most = OBJECT_BYTES_MAX[store]
-    room = {"outbox_bytes": 4 * most, "log_store": store}
+    server = {"valkey_url": "redis://localhost"} if store == "valkey" else {}
+    room = {"outbox_bytes": 4 * most, "log_store": store, **server}
     assert variables(max_message_bytes=most, **room) == {}
     assert variables(max_message_bytes=most + 1, **room)["MAX_MESSAGE_BYTES"][1] == str(most)
 
