@@ -50,6 +50,9 @@ NOT_RUN: Final = {
         "FILE stands for a bill of materials; tests/supply_chain/test_check_sbom.py runs the command"
     ),
     "make lock": "asks the package index for newer versions",
+    "LOG_STORE=valkey VALKEY_URL=rediss://gateway:PASSWORD@cache.example:6379 python -m websocket_handler": (
+        "cache.example stands for a server; tests/integration/test_two_nodes.py starts nodes like this"
+    ),
 }
 """The commands that no test runs as they stand, each with the reason. Everything else in a document is run."""
 
