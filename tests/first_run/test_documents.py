@@ -1,6 +1,7 @@
 """Every shell command of every document, typed as it stands into a fresh clone, in order.
 
-Two things are not as they stand: `…` stands for the reader's own queues and table, and port 8080 is a free one.
+Two things are not as they stand: `…` and the table of the example stand for the reader's own queues and table, and port
+8080 is a free one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ EMULATED: Final = {"docs/updates.md"}
 """Documents for people whose gateway runs already: the queues are there."""
 FOR_FIFO: Final = "--message-deduplication-id"
 """A command with this option is for people whose updates queue is a FIFO queue."""
+EXAMPLES_TABLE: Final = "agenticai-data-prod"
 AWS_CLI: Final = ROOT / ".venv-aws-cli" / "bin" / "aws"
 
 
@@ -59,8 +61,10 @@ def port() -> str:
 
 
 def filled_in(command: str, settings: dict[str, str]) -> str:
-    """With the reader's own values in place of `…`."""
-    return re.sub(r"(\w+)=…", lambda match: f"{match[1]}={settings[match[1]]}", command)
+    """With the reader's own values in place of `…`, and the reader's own table in place of the
+    example's. A gateway whose table is missing is not ready."""
+    typed = re.sub(r"(\w+)=…", lambda match: f"{match[1]}={settings[match[1]]}", command)
+    return typed.replace(EXAMPLES_TABLE, settings["DYNAMODB_TABLE_NAME"])
 
 
 def folder_of_aws_cli(folder: Path) -> Path:
