@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from random import SystemRandom
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -25,8 +25,6 @@ from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.adapters.system.clock import SystemClock
 from websocket_handler.adapters.system.ids import new_hex_id, new_id, numbered_ids
 from websocket_handler.adapters.system.process_memory import memory_limit_bytes, resident_bytes
-from websocket_handler.adapters.valkey.log_store import ValkeyLogOptions
-from websocket_handler.adapters.valkey.setup import SharedValkey
 from websocket_handler.api.application import make_application
 from websocket_handler.api.gateway import Gateway
 from websocket_handler.api.http_server import HttpLimits, http_protocol_factory
@@ -57,6 +55,9 @@ from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog
 from websocket_handler.telemetry.resources import Resources
 
+if TYPE_CHECKING:
+    from websocket_handler.adapters.valkey.setup import SharedValkey
+
 BODY_MESSAGES_MAX: Final = 100
 """How many of the largest messages a request body has room for."""
 ANSWER_MARGIN_S: Final = 5.0
@@ -71,7 +72,7 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
     resources = Resources(log, clock.monotonic)
     call_aws = WatchedCalls(aws.call, _named_resources(settings), resources).call
     table = Table(settings.dynamodb_table_name, call_aws)
-    valkey = SharedValkey(settings.valkey_url, new_id(), background.keep) if settings.has_backplane else None
+    valkey = _shared_valkey(settings, background)
     log_store = _log_store(settings, clock, table, background, valkey)
     updates_url = settings.sqs_queue_url_updates
     return Ports(
@@ -105,14 +106,24 @@ def _named_resources(settings: Settings) -> dict[str, str]:
     return {**named, "DYNAMODB_TABLE_NAME": settings.dynamodb_table_name}
 
 
+def _shared_valkey(settings: Settings, background: Background) -> "SharedValkey | None":
+    if not settings.has_backplane:
+        return None
+    from websocket_handler.adapters.valkey.setup import SharedValkey  # noqa: PLC0415 - loads only where it is used
+
+    return SharedValkey(settings.valkey_url, new_id(), background.keep)
+
+
 def _log_store(
-    settings: Settings, clock: Clock, table: Table, background: Background, valkey: SharedValkey | None
+    settings: Settings, clock: Clock, table: Table, background: Background, valkey: "SharedValkey | None"
 ) -> LogStore:
     limits = _log_limits(settings)
     if settings.log_store == "memory":
         return MemoryLogStore(clock, limits, settings.history_total_bytes)
     if settings.log_store == "valkey":
         assert valkey is not None, "the settings were checked"
+        from websocket_handler.adapters.valkey.log_store import ValkeyLogOptions  # noqa: PLC0415 - as above
+
         options = ValkeyLogOptions(history=limits, commit=settings.valkey_commit, known_logs_max=settings.max_projects)
         store: LogStore = valkey.log_store(background.start, clock, numbered_ids(), options)
     else:
@@ -120,7 +131,7 @@ def _log_store(
     return store if valkey is None else AnnouncedLogStore(store, valkey.backplane)
 
 
-def _peers(settings: Settings, table: Table, valkey: SharedValkey | None) -> Peers:
+def _peers(settings: Settings, table: Table, valkey: "SharedValkey | None") -> Peers:
     """Nodes announce themselves where their logs are."""
     if settings.log_store == "memory":
         return MemoryPeers()

@@ -7,7 +7,7 @@ from typing import Final
 from websocket_handler.access.origins import read_origins
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
 from websocket_handler.adapters.memory import MemoryLogStore
-from websocket_handler.adapters.valkey.log_store import ValkeyLogStore
+from websocket_handler.adapters.valkey.entry import SEGMENT_LIMITS
 from websocket_handler.adapters.valkey.url import UnusableUrl, read_url
 from websocket_handler.variables.hosts import read_hosts
 from websocket_handler.variables.urls import check_queue_url, check_url, guess_url
@@ -17,7 +17,7 @@ WRITE_MARGIN_BYTES: Final = 1024
 OBJECT_BYTES_MAX: Final = {
     "dynamodb": DynamoDbLogStore.limits.object_bytes,
     "memory": MemoryLogStore.limits.object_bytes,
-    "valkey": ValkeyLogStore.limits.object_bytes,
+    "valkey": SEGMENT_LIMITS.object_bytes,
 }
 """The largest object that each log store takes."""
 _TABLE: Final = re.compile(r"(arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/)?[A-Za-z0-9_.-]{3,255}")

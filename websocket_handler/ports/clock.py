@@ -1,7 +1,13 @@
-"""What time it is. The core never asks the system: its caller passes in the time."""
+"""What time it is, and how work begins later or beside everything else.
 
-from collections.abc import Callable
-from typing import Protocol
+The core never asks the system: its caller passes in the time.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+StartTask = Callable[[Coroutine[Any, Any, None]], object]
+"""Starts a coroutine in the background and keeps it until it ends."""
 
 
 class Clock(Protocol):

@@ -9,7 +9,7 @@
   segment would start a second log beside a new one.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -28,7 +28,7 @@ from websocket_handler.adapters.aws.table import Table, item_key, range_query
 from websocket_handler.adapters.overload.gate import NotBegun
 from websocket_handler.adapters.overload.queue import Rank
 from websocket_handler.hub.log import LogLimits
-from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.clock import Clock, StartTask
 from websocket_handler.ports.log_store import (
     Behind,
     Committed,
@@ -45,8 +45,6 @@ SEGMENT_BYTES_MAX: Final = 300_000
 OBJECT_BYTES_MAX: Final = 400_000
 """An item holds 409,600 bytes, with the names of its attributes: what is left is room for keys and the encoding."""
 Answer = TypeVar("Answer")
-StartTask = Callable[[Coroutine[Any, Any, None]], object]
-"""Starts a coroutine in the background and keeps it until it ends."""
 
 RETENTION_MARGIN_S: Final = 86_400
 """Items outlive the history by a day, so that a client that comes back late learns the truth about the log."""

@@ -5,13 +5,14 @@ fetch is limited in time, bytes and keys, follows no redirect, and runs in a thr
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from websocket_handler.adapters.jwt.keys import Key, jwks_keys
+from websocket_handler.ports.clock import StartTask
 from websocket_handler.protocol.names import LOOPBACK_HOSTS
 
 FETCH_TIMEOUT_S: Final = 5.0
@@ -29,7 +30,7 @@ class Jwks:
     def __init__(
         self,
         url: str,
-        start_task: Callable[[Coroutine[None, None, None]], None],
+        start_task: StartTask,
         now: Callable[[], float],
         fetch: "Callable[[str], bytes] | None" = None,
     ) -> None:

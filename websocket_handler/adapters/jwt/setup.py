@@ -1,20 +1,19 @@
 """Makes the authenticator from settings: which issuers are trusted, with which keys and algorithms."""
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
 from websocket_handler.adapters.jwt.authenticator import Issuer, JwtAuthenticator, JwtOptions
 from websocket_handler.adapters.jwt.jwks import Jwks, is_allowed_url
 from websocket_handler.adapters.jwt.keys import ALGORITHMS, SECRET_BYTES, public_keys, secret_keys
+from websocket_handler.ports.clock import StartTask
 from websocket_handler.variables.shown import quoted
 
 DEFAULT_SECRET_ALGORITHMS: Final = ("HS256",)
 DEFAULT_PUBLIC_ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 
 _WRITTEN: Final = {name.casefold(): name for name in ALGORITHMS}
-
-StartTask = Callable[[Coroutine[None, None, None]], None]
 
 
 class JwtProblem(Exception):

@@ -12,9 +12,11 @@ from typing import Final, cast
 
 import msgspec
 
-from websocket_handler.ports.log_store import Record, Segment
+from websocket_handler.ports.log_store import Record, Segment, SegmentLimits
 from websocket_handler.protocol.publication import around_offset
 
+SEGMENT_LIMITS: Final = SegmentLimits(messages=500, bytes=262_144)
+"""What one entry takes."""
 KEY_SEPARATOR: Final = "\n"
 """No idempotency key has one."""
 

@@ -1,7 +1,7 @@
 """Project logs in Valkey: one stream for each project, written by one script (`scripts.py`), and told apart from what a
 failover left behind (`history.py`)."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, cast
 
@@ -10,26 +10,23 @@ import hiredis
 from websocket_handler.adapters.valkey.commits import Commits
 from websocket_handler.adapters.valkey.connection import Reply, packed
 from websocket_handler.adapters.valkey.ends import KnownEnds
-from websocket_handler.adapters.valkey.entry import Entry, data_of, keys_of, read_entries
+from websocket_handler.adapters.valkey.entry import SEGMENT_LIMITS, Entry, data_of, keys_of, read_entries
 from websocket_handler.adapters.valkey.history import History, Snapshot, explained
 from websocket_handler.adapters.valkey.link import Failed, Link
 from websocket_handler.adapters.valkey.scripts import APPEND, digest_of
 from websocket_handler.adapters.valkey.server import Unreachable
 from websocket_handler.hub.log import LogLimits
-from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.clock import Clock, StartTask
 from websocket_handler.ports.log_store import (
     Behind,
     Committed,
     Segment,
-    SegmentLimits,
     Tail,
     TooLarge,
     Unavailable,
     always,
 )
 
-StartTask = Callable[[Coroutine[Any, Any, None]], object]
-"""Starts a coroutine in the background and keeps it until it ends."""
 RETENTION_MARGIN_S: Final = 86_400
 """A log that nobody writes to outlives its history by a day, so that a client that comes back late learns the truth."""
 READ_BYTES_MAX: Final = 1_048_576
@@ -65,7 +62,7 @@ class ValkeyLogStore:
 
     name = "valkey"
     is_shared = True
-    limits = SegmentLimits(messages=500, bytes=262_144)
+    limits = SEGMENT_LIMITS
 
     def __init__(
         self,

@@ -7,13 +7,13 @@ from typing import Final
 
 from websocket_handler.adapters.valkey.backplane import ValkeyBackplane
 from websocket_handler.adapters.valkey.link import Link
-from websocket_handler.adapters.valkey.log_store import StartTask, ValkeyLogOptions, ValkeyLogStore
+from websocket_handler.adapters.valkey.log_store import ValkeyLogOptions, ValkeyLogStore
 from websocket_handler.adapters.valkey.peers import ValkeyPeers
 from websocket_handler.adapters.valkey.scripts import load_commands
 from websocket_handler.adapters.valkey.server import Server
 from websocket_handler.adapters.valkey.url import read_url
 from websocket_handler.ports.backoff import Backoff
-from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.clock import Clock, StartTask
 
 RECONNECT_BASE_S: Final = 0.1
 RECONNECT_MAX_S: Final = 5.0
