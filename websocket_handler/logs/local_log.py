@@ -47,23 +47,16 @@ class LocalLog:
         """These entries continue the log: note them, and tell the observer."""
         log = self.log
         before = log.head
-        for entry in entries:
-            if entry.key:
-                self._note(entry)
-        log.extend(entries, self._engine.clock.wall())
+        self._extend(entries)
         self._observer.appended(Page(log.epoch, before, log.head, entries))
 
     def _extend(self, entries: Sequence[Publication]) -> None:
         for entry in entries:
             if entry.key:
-                self._note(entry)
+                self._keys.remember(entry.key, entry.digest, entry.offset, entry.published_at)
+                if MARK in entry.key:
+                    self.producers.note(entry.key)
         self.log.extend(entries, self._engine.clock.wall())
-
-    def _note(self, entry: Publication) -> None:
-        """Remember the idempotency key of an entry, and how far its producer has come."""
-        self._keys.remember(entry.key, entry.digest, entry.offset, entry.published_at)
-        if MARK in entry.key:
-            self.producers.note(entry.key)
 
     def saw(self, tail: Tail | Unavailable) -> None:
         """Somebody looked at the store: the log may have lost its beginning."""
