@@ -10,6 +10,8 @@ NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-annotate \
   --no-header -q
 SEEDS ?= 10000
+# Tests compile once and not in each process again.
+unexport PYTHONDONTWRITEBYTECODE
 # The Python SDK is used where it stands: a line in the virtual environment names its folder.
 LINK_SDK = echo "$(CURDIR)/clients/python" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/websocket_handler_client.pth"
 PROXY_TESTS := $(addprefix tests/e2e/test_,commands.py errors.py http_api.py refusals.py wire.py browser.py)

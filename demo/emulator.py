@@ -2,8 +2,8 @@
 
 `python -m demo.emulator --port 4566` serves both on 127.0.0.1, for use with `AWS_ENDPOINT_URL`. It keeps
 everything in memory, and loses it when the process ends. Besides AWS's own operations it answers `GET
-/_emulator/requests`, `POST /_emulator/faults` and `DELETE /_emulator/faults`. Clients must use SQS's JSON
-protocol, as every AWS SDK has done since the end of 2023.
+/_emulator/requests`, `POST /_emulator/faults`, `DELETE /_emulator/faults` and `DELETE /_emulator/resources`. Clients
+must use SQS's JSON protocol, as every AWS SDK has done since the end of 2023.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import waitress
+from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import create_backend_app
 
 from demo import sqs_fidelity
@@ -39,7 +40,8 @@ def create_application() -> WSGIApplication:
         {
             "sqs": _tell_when_client_is_gone(create_backend_app("sqs")),
             "dynamodb": _one_at_a_time(create_backend_app("dynamodb")),
-        }
+        },
+        delete_resources=BackendDict.reset,
     )
 
 

@@ -122,8 +122,9 @@ class FaultSwitch:
 class FaultLayer:
     """WSGI application: it answers `/_emulator/…` itself, and gives all else to the application of the service."""
 
-    def __init__(self, services: dict[str, WSGIApplication]) -> None:
+    def __init__(self, services: dict[str, WSGIApplication], delete_resources: Callable[[], object]) -> None:
         self._services = services
+        self._delete_resources = delete_resources
         self._switch = FaultSwitch()
         self._requests: dict[str, Counter[str]] = {service: Counter() for service in SERVICES}
         self._under_way: dict[str, Counter[str]] = {service: Counter() for service in SERVICES}
@@ -177,6 +178,9 @@ class FaultLayer:
                 return _answer(start_response, 200, {"faults": self._switch.add(fault)})
             case "DELETE", "/_emulator/faults":
                 self._switch.clear()
+                return _answer(start_response, 204, None)
+            case "DELETE", "/_emulator/resources":
+                self._delete_resources()
                 return _answer(start_response, 204, None)
             case _:
                 return _answer(start_response, 404, {"message": "no such path under /_emulator/"})

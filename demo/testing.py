@@ -68,6 +68,10 @@ class Emulator:
         """Ends all faults and releases the requests that they stall."""
         self._request("DELETE", "/_emulator/faults")
 
+    def delete_resources(self) -> None:
+        """Deletes every queue and every table."""
+        self._request("DELETE", "/_emulator/resources")
+
     def request_count(self, service: str, operation: str) -> int:
         """How many requests for an operation arrived so far, refused ones included."""
         return self._count("arrived", service, operation)

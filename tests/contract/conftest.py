@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
+import botocore.session
 import pytest
 import pytest_asyncio
 
@@ -12,12 +14,20 @@ from demo.resources import DUMMY_CREDENTIALS, TABLE_NAME
 from demo.testing import Emulator
 from tests.support.clock import SteeredClock
 from tests.support.ecs_agent import EcsAgent, running_ecs_agent
-from tests.support.emulators import NewAws, emulator_for_each
+from tests.support.emulators import NewAws, emulator_for_folder
 from tests.support.ports_testing import Tasks
 from tests.support.valkeys import Valkeys, running_valkeys
 from websocket_handler.adapters.aws.sdk import Aws
 
-emulator_process = emulator_for_each("session")
+emulator_process = emulator_for_folder()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _service_descriptions() -> Iterator[None]:
+    """The SDK reads its descriptions of the services once, and not again for each test's clients."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.e2e.browser import Browser, Page, running_browser
 from tests.support.api import Http
-from tests.support.emulators import emulator_for_each
+from tests.support.emulators import emulator_for_folder
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.links import (
     Client,
@@ -30,7 +30,7 @@ from tests.support.patience import PATIENCE_S
 from tests.support.proxies import running_proxy
 from tests.support.publications import SOME_TIME
 
-emulator_process = emulator_for_each("session")
+emulator_process = emulator_for_folder()
 
 
 @pytest.fixture(scope="session")

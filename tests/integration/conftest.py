@@ -10,11 +10,9 @@ import pytest_asyncio
 
 from demo.resources import create_resources
 from demo.testing import Emulator
-from tests.support.emulators import emulator_for_each
+from tests.support.emulators import emulator_process as emulator_process  # its tests use this fixture
 from tests.support.gateway import Gateway
 from tests.support.links import Client, Open, PythonLink, open_client
-
-emulator_process = emulator_for_each("module")
 
 
 @pytest.fixture

@@ -355,6 +355,18 @@ class TestFaults:
             emulator.add_fault(**{"service": "sqs", "mode": "error", **wrong})
 
 
+def test_deleted_resources_can_be_made_again_and_are_empty(sqs: Any, dynamodb: Any, emulator: Emulator) -> None:
+    url = create_resources(emulator.url)["SQS_QUEUE_URL_DEV"]
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+
+    emulator.delete_resources()
+    assert sqs.list_queues().get("QueueUrls", []) == []
+    assert dynamodb.list_tables()["TableNames"] == []
+
+    create_resources(emulator.url)
+    assert _drain(sqs, url) == []
+
+
 def test_requests_are_counted_per_operation(sqs: Any, emulator: Emulator, queue_url: str) -> None:
     """Also those that were refused."""
     before = emulator.request_count("sqs", "SendMessage")

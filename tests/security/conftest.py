@@ -8,12 +8,12 @@ import pytest
 
 from demo.resources import create_resources
 from demo.testing import Emulator
-from tests.support.emulators import emulator_for_each
+from tests.support.emulators import emulator_for_folder
 from tests.support.gateway import Gateway, Start, running_gateway
 from tests.support.peers import Peer, bystander
 from tests.support.tokens import GUARDED, token
 
-emulator_process = emulator_for_each("session")
+emulator_process = emulator_for_folder()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from tests.support.publications import project_named_in
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 SEED = 20_261_122
-EXAMPLES = 8
+EXAMPLES = 4
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_every_operation_answers_as_the_description_says(asking: Gateway, open_g
     gateway = asking if api_fuzz.USERS[name].guarded else open_gateway
     summary, _ = api_fuzz.run(gateway, name, EXAMPLES, SEED)
     assert summary["operations"]["tested"] == summary["operations"]["total"] >= 13
-    assert summary["test_cases"]["generated"] > 400
+    assert summary["test_cases"]["generated"] > 200
     assert {phase["status"] for phase in summary["phases"].values()} <= {"success", "skip"}
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.planted import PLANTS, planted
 from tests.simulation.world import Result, run_seed
 
-SCHEDULES = 400
+SCHEDULES = 200
 """`make simulation` runs ten thousand."""
 SEEDS_MAX = 400
 """In how many schedules a planted bug has to be found."""

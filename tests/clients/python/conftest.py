@@ -1,5 +1,3 @@
 """SQS for the tests of an agent's queue."""
 
-from tests.support.emulators import emulator_for_each
-
-emulator_process = emulator_for_each("module")
+from tests.support.emulators import emulator_process as emulator_process  # its tests use this fixture

@@ -17,7 +17,6 @@ from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.support.broken_aws import Answer, http_port, port_that_says, refusal, refused_port, silent_port
 from tests.support.commands import aws_at
-from tests.support.emulators import emulator_for_each
 from tests.support.gateway import clean_environment
 from tests.support.patience import PATIENCE_S
 
@@ -34,8 +33,6 @@ CHECKS = (
 )
 VERDICT = re.compile(r"  (ok|FAIL|\?\?) +(.+)")
 QUICK = ("--time-limit", "3")
-
-emulator_process = emulator_for_each("module")
 
 
 def machine(endpoint: str) -> dict[str, str]:
