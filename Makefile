@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The Python SDK is used where it stands: a line in the virtual environment names its folder.
 LINK_SDK = echo "$(CURDIR)/clients/python" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/websocket_handler_client.pth"
 PROXY_TESTS := $(addprefix tests/e2e/test_,commands.py errors.py http_api.py refusals.py wire.py browser.py)
-PROCESSES ?= 2
+PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
@@ -50,7 +50,7 @@ $(RUN_STAMP): requirements/run.txt clients/python/pyproject.toml
 run: $(RUN_STAMP) ## run the whole system on this machine: AWS emulator, gateway, four demo agents, console page
 	@exec $(BIN)/python -m demo.run --ends-with $$PPID $(ARGS)
 
-test: $(STAMP) browser node-modules sdk-modules ## run every test, in PROCESSES=2 processes
+test: $(STAMP) browser node-modules sdk-modules ## run every test, in PROCESSES=4 processes
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 
 # Each version of Python has an environment of its own. It builds the compiled loop, too, and puts it beside the other one

@@ -25,7 +25,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests come first: two processes then end at about the same time."""
+    """Long tests come first: the processes then end at about the same time."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 

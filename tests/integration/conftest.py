@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from demo.resources import create_resources
 from demo.testing import Emulator
-from tests.support.emulators import emulator_process as emulator_process  # its tests use this fixture
+from tests.support.emulators import emulator_process  # noqa: F401 - the tests use this fixture
 from tests.support.gateway import Gateway
 from tests.support.links import Client, Open, PythonLink, open_client
 

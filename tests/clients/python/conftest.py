@@ -1,3 +1,3 @@
 """SQS for the tests of an agent's queue."""
 
-from tests.support.emulators import emulator_process as emulator_process  # its tests use this fixture
+from tests.support.emulators import emulator_process  # noqa: F401 - the tests use this fixture
