@@ -14,7 +14,8 @@ LONG = ("tests/proof/", "tests/simulation/")
 
 
 def pytest_configure() -> None:
-    """Generated tests judge what comes out, never how long it took."""
+    """Generated tests judge what comes out, never how long it took. There is no garbage while tests are collected."""
+    gc.disable()
     if find_spec("hypothesis") is None:  # the environments of the infrastructure tests have none
         return
     from hypothesis import HealthCheck, settings  # noqa: PLC0415
@@ -34,6 +35,7 @@ def pytest_collection_finish() -> None:
     the run."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

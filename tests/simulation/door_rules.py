@@ -44,6 +44,8 @@ class DoorRules:
         self._violation = violation
         self._counts = counts
         self._doors: dict[str, Door] = {}
+        self._deaths: dict[str, tuple[float, dict[str, Revocation]]] = {}
+        """When a node died last, and whom it had revoked: its answers may still be under way."""
         self.key_faults: list[tuple[float, float]] = []
         """The times during which nobody could fetch keys, or a node had to fetch them."""
         self._before_jumps: list[tuple[float, float]] = []
@@ -64,7 +66,8 @@ class DoorRules:
 
     def gone(self, node: str) -> None:
         """The process died: forget everything about it."""
-        self._doors.pop(node, None)
+        if door := self._doors.pop(node, None):
+            self._deaths[node] = (self._time(), door.revoked)
 
     # What a node writes
 
@@ -238,8 +241,9 @@ class DoorRules:
         """True if a node may refuse this token: it ended, or its user was revoked."""
         if token is None or token.expires_at <= self._latest_wall() + LATE_S:
             return True
-        revoked = self.door(node).revoked.get(token.user)
-        return revoked is not None and token.issued_at <= revoked.after
+        died_at, revoked_then = self._deaths.get(node, (-FOREVER, {}))
+        known = [self.door(node).revoked, revoked_then if self._time() < died_at + LATE_S else {}]
+        return any(token.user in revoked and token.issued_at <= revoked[token.user].after for revoked in known)
 
     def must_be_worthless(self, node: str, token: Token) -> bool:
         """True if a node has to refuse this token."""

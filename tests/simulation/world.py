@@ -317,7 +317,7 @@ class World:
         deadline = self.loop.time() + SETTLED_S
         while self.loop.time() < deadline and not self.workload.is_settled:  # noqa: ASYNC110 - time is virtual
             await asyncio.sleep(1.0)
-        await asyncio.sleep(DELIVERY_S)
+        await asyncio.sleep(LEVEL_S if has_small_pages else DELIVERY_S)
         self._check_level("at the end", {project: self.checker.end_of(project) for project in self.scenario.projects})
         self.workload.check_end()
         await self._say_goodbye()
