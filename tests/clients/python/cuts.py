@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
+from tests.clients.python.lent_tokens import LentTokens
 from tests.clients.python.town import Town, town
 from tests.support.patience import PATIENCE_S
+from websocket_handler.access.expiry import end
+from websocket_handler.protocol.codes import CloseCode
 from websocket_handler_client import Client, ClientError, Options, Position, Updates
 
-KINDS: Final = ("handshake", "frame down", "frame up", "socket", "drain", "kill", "reset")
-WEIGHTS: Final = (40, 60, 40, 60, 1, 4, 4)
+KINDS: Final = ("handshake", "frame down", "frame up", "socket", "drain", "kill", "reset", "token")
+WEIGHTS: Final = (40, 60, 40, 60, 1, 4, 4, 8)
 QUICK: Final = Options(backoff_base_s=0.001, backoff_max_s=0.01, opening_s=PATIENCE_S)
 HANDSHAKE_BYTES: Final = 150
 """Within the gateway's answer to a handshake."""
@@ -32,8 +35,12 @@ class Report:
     cuts: int = 0
     """Connections that were cut."""
     handshakes: int = 0
+    tokens: int = 0
+    """Tokens that the client fetched."""
     updates: int = 0
     resets: int = 0
+    lost: int = 0
+    doubled: int = 0
     faults: list[str] = field(default_factory=list)
     """What must not happen: an update that was lost, doubled or out of order; a task or a publication, too."""
 
@@ -63,7 +70,10 @@ class Witness:
         """Read until the end. Every update has the offset behind the one before."""
         async for update in self._updates:
             self._report.updates += 1
-            self._report.check("offset", update.offset, len(self.seen) + 1)
+            expected = len(self.seen) + 1
+            self._report.check("offset", update.offset, expected)
+            self._report.lost += max(0, update.offset - expected)
+            self._report.doubled += update["n"] in self.seen
             self.seen.append(update["n"])
             self._moved.set()
 
@@ -77,9 +87,10 @@ class Witness:
 class Run:
     """One client, cut so many times."""
 
-    def __init__(self, place: Town, random: Random) -> None:
+    def __init__(self, place: Town, tokens: LentTokens, random: Random) -> None:
         self.report = Report()
         self._town = place
+        self._tokens = tokens
         self._random = random
         self._published: list[int] = []
         """The numbers in the log of this epoch."""
@@ -88,7 +99,7 @@ class Run:
     async def run(self, cuts: int) -> Report:
         """Cut, publish and forward in turns, and compare at the end."""
         voids: list[Witness] = []
-        async with Client(self._town.url, options=QUICK) as client:
+        async with Client(self._town.url, token=self._tokens.lend, options=QUICK) as client:
             updates = client.project("p").updates(on_reset=lambda place: voids[0].reset(place))
             witness = Witness(self.report, updates)
             voids.append(witness)
@@ -103,6 +114,7 @@ class Run:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
         self.report.cuts, self.report.handshakes = self._town.wire.cuts, self._town.wire.opened
+        self.report.tokens = self._tokens.lent
         return self.report
 
     async def _turn(self, client: Client, witness: Witness, kind: str) -> None:
@@ -132,11 +144,19 @@ class Run:
             case "reset":
                 await self._town.lose_log()
                 self._published.clear()
+            case "token":
+                self._end_tokens()
             case _:
                 pass
         for _ in range(self._random.randrange(20)):
             await asyncio.sleep(0)
         self._town.wire.cut()
+
+    def _end_tokens(self) -> None:
+        """The tokens that the gateway knows end: those of connections at once, and the others at the next handshake."""
+        self._tokens.end()
+        for connection in list(self._town.node.core.node.connections.values()):
+            end(connection, CloseCode.TOKEN_EXPIRED, "the token expired")
 
     async def _publish(self, count: int) -> None:
         for _ in range(count):
@@ -160,8 +180,9 @@ class Run:
 
 async def run_cuts(cuts: int, seed: int) -> Report:
     """Run one client through so many cuts."""
-    async with town() as place:
-        return await Run(place, Random(seed)).run(cuts)
+    tokens = LentTokens()
+    async with town(tokens) as place:
+        return await Run(place, tokens, Random(seed)).run(cuts)
 
 
 def main() -> int:
@@ -172,8 +193,9 @@ def main() -> int:
     options = parser.parse_args()
     report = asyncio.run(run_cuts(options.cuts, options.seed))
     print(f"cuts: {report.cuts} {dict(report.turns)}")
-    print(f"handshakes: {report.handshakes}, updates: {report.updates}, resets: {report.resets}")
-    print(f"lost, doubled or out of order: {len(report.faults)}", *report.faults[:10], sep="\n")
+    print(f"handshakes: {report.handshakes}, tokens: {report.tokens}")
+    print(f"updates: {report.updates}, resets: {report.resets}, lost: {report.lost}, doubled: {report.doubled}")
+    print(f"faults: {len(report.faults)}", *report.faults[:10], sep="\n")
     return 1 if report.faults else 0
 
 

@@ -172,6 +172,33 @@ def test_a_kept_token_that_is_refused_is_replaced_and_a_new_one_that_is_refused_
     assert (len(desk.opened), desk.core.state.name) == (3, "stopped")
 
 
+OPAQUE = "nobody can read when this ends"
+
+
+def test_a_token_that_ends_while_the_gateway_is_away_is_replaced() -> None:
+    """It was new when the handshakes began to fail, and is not when the gateway answers at last."""
+    desk = Desk(has_tokens=True)
+    desk.follow()
+    desk.perform(desk.core.token(1, OPAQUE, desk.now))
+    desk.cut(desk.opened[-1].link)
+    desk.wait(0.5)
+    assert (len(desk.opened), desk.fetches) == (2, [1])
+    desk.refuse(401, code="unauthorized", message="m", retryable=False)
+    assert (desk.fetches, desk.core.state.name) == ([1, 2], "authenticating")
+
+
+def test_a_token_that_was_renewed_on_a_link_and_ends_later_is_replaced() -> None:
+    desk, link = live(100)
+    desk.get(link, type="token_expiring", expires_at="t")
+    desk.wait(0)
+    desk.perform(desk.core.token(2, OPAQUE, desk.now))
+    desk.get(link, type="reconnect", reason="draining", after_ms=1000)
+    desk.wait(1)
+    assert (len(desk.opened), desk.opened[-1].token) == (2, OPAQUE)
+    desk.refuse(401, code="unauthorized", message="m", retryable=False)
+    assert (desk.fetches, desk.core.state.name) == ([1, 2, 3], "live")
+
+
 def test_a_token_that_expired_on_a_link_is_not_used_for_the_next() -> None:
     desk, link = live(100)
     desk.cut(link, 4002)

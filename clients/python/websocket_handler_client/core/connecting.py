@@ -74,7 +74,6 @@ class Connecting:
             self._do(Abort(number))
             return self._done()
         link.opened(now)
-        self._tokens.accepted()
         before, self._main = self._main, link
         if before is not None:
             before.retire_at_s = now.s + self.options.closing_s
@@ -202,6 +201,7 @@ class Connecting:
         if self._is_opening() or self._is_dial_held:
             return
         if not self._tokens.is_old(now):
+            self._tokens.reuse()
             self._open(now)
             return
         self._is_dial_held = True

@@ -33,7 +33,7 @@ class Tokens:
         self._renew_at_wall_s: float | None = None
         self._attempt = 0
         self._is_new = False
-        """True until the gateway has taken the token in a handshake."""
+        """True if the token was fetched for the handshake that is under way."""
 
     def is_old(self, now: Instant) -> bool:
         """True if the next handshake needs a new token."""
@@ -90,8 +90,8 @@ class Tokens:
         """The gateway takes this token no longer: the next handshake needs another."""
         self.value = None
 
-    def accepted(self) -> None:
-        """The gateway took the token in a handshake."""
+    def reuse(self) -> None:
+        """A handshake begins with the token that is there. If the gateway refuses it, it may have ended meanwhile."""
         self._is_new = False
 
     def refused(self) -> bool:
