@@ -1,5 +1,6 @@
 """WebSockets: the only file that knows the library `websockets`."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,6 +11,9 @@ from websocket_handler_client.dialing import Ended, RefusedHandshake, Socket, Un
 
 MESSAGE_BYTES_MAX: Final = 128 * 1024 * 1024
 """The largest message that is read: a page of history has up to 1,000 publications of 64 KiB."""
+TURN_MESSAGES: Final = 100
+"""So many messages of a burst are handed on before other tasks have their turn. Otherwise nobody could read while a burst
+comes in, and every reader would look slow."""
 
 
 class _Socket:
@@ -26,7 +30,9 @@ class _Socket:
         receive = self._connection.recv
         try:
             while True:
-                take(await receive())
+                for _ in range(TURN_MESSAGES):
+                    take(await receive())
+                await asyncio.sleep(0)
         except ConnectionClosed as end:
             return Ended(None, "") if end.rcvd is None else Ended(end.rcvd.code, end.rcvd.reason)
 

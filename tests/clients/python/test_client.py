@@ -198,6 +198,20 @@ async def test_a_slow_reader_loses_nothing_and_holds_nobody_up(gateway: Town) ->
         assert not project.is_lagging
 
 
+async def test_a_burst_does_not_make_a_quick_reader_look_slow(gateway: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes in one piece, with more updates than the buffer holds."""
+    async with Client(gateway.url, options=Options(buffer_updates=200)) as client:
+        updates = await live(client)
+        paused: list[str] = []
+        monkeypatch.setattr(client._driver.core, "pause", lambda project_id: paused.append(project_id) or [])
+        reading = asyncio.create_task(numbers(updates, 2000))
+        await settle()
+        for n in range(2000):
+            gateway.node.core.server.send_to_project("p", {"n": n})
+        assert await reading == list(range(2000))
+        assert paused == []
+
+
 async def test_without_a_connection_a_call_fails_or_waits_as_the_caller_says(gateway: Town) -> None:
     away = asyncio.Event()
 
