@@ -283,6 +283,12 @@ async def test_a_gateway_that_is_not_there_is_tried_again_and_says_why(gateway: 
         assert client.state.reason
 
 
+async def test_a_call_to_a_gateway_that_is_not_there_says_why() -> None:
+    async with Client("ws://127.0.0.1:9/ws") as client:
+        with pytest.raises(AwayError, match="there is no connection to the gateway: .*Connect"):
+            await client.ping()
+
+
 async def test_another_path_is_final(gateway: Town) -> None:
     async with Client(gateway.url + "s") as client:
         with pytest.raises(ClosedError, match="not_found"):

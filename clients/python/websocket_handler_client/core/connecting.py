@@ -142,7 +142,7 @@ class Connecting:
             self._dial(now)
         for call in list(self._calls.open.values()):
             if call.deadline_s <= now.s:
-                self._fail(call.number, UnansweredError() if call.was_sent else AwayError())
+                self._fail(call.number, UnansweredError() if call.was_sent else self._away())
         self._send_calls(now)
         self._subscribe_again(now)
         return self._done()
@@ -155,6 +155,11 @@ class Connecting:
     def _fail(self, call: int, error: ClientError) -> None:
         if self._calls.open.pop(call, None) is not None:
             self._do(Failed(call, error))
+
+    def _away(self) -> AwayError:
+        """There is no connection, and this is why."""
+        reason = f": {self._reason}" if self._reason else ""
+        return AwayError(f"there is no connection to the gateway{reason}")
 
     def _command(self, link: Link, fields: dict[str, Any], prefix: str) -> str:
         """Send a command of the client's own. Returns its id."""
@@ -226,7 +231,7 @@ class Connecting:
         if self._main is None:
             for call in list(self._calls.open.values()):
                 if not call.was_sent and call.wait_until_s <= now.s:
-                    self._fail(call.number, AwayError())
+                    self._fail(call.number, self._away())
 
     def _lost(self, link: Link, code: int | None, reason: str, now: Instant) -> None:
         """A link is gone. Go on with another, or come back, or stop."""

@@ -11,7 +11,7 @@ from websocket_handler_client.core.link import Link
 from websocket_handler_client.core.messages import Kind, Message, kind_of, read
 from websocket_handler_client.core.position import Position
 from websocket_handler_client.core.token_life import read_time
-from websocket_handler_client.errors import AwayError, RefusedError
+from websocket_handler_client.errors import RefusedError
 
 AWAY: Final = ("waiting", "stopped", "closed")
 
@@ -77,7 +77,7 @@ class Core(Connecting):
         elif self._main is not None:
             self._do(Send(self._main.number, self._calls.text_for(call, self._main)))
         elif self.state.name in AWAY and wait_s <= 0:
-            self._fail(call.number, AwayError())
+            self._fail(call.number, self._away())
         return call.number, self._done()
 
     def abandon(self, call: int) -> list[Effect]:
