@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ATTACKS = ROOT / "docs" / "attacks.md"
 THREATS = ROOT / "docs" / "threat-model.md"
+PAINS = ROOT / "docs" / "pains.md"
+TYPESCRIPT = ROOT / "clients" / "typescript" / "tests"
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
+NAMED_IN_TYPESCRIPT = re.compile(r"`([\w./]+\.(?:tsx?|js))::([^`]+)`")
 FILE = re.compile(r"`((?:tests/(?:\w+/)*)?\w+\.py)`")
 ROWS_MIN = 35
 
@@ -47,6 +50,26 @@ def test_every_attack_has_an_answer_and_tests_that_exist(row: list[str]) -> None
     assert len(named) == tests.count("::"), "each in the form `folder/file.py::test`"
     missing = [f"{file}::{name}" for file, name in named if name not in names_in(ROOT / "tests" / file)]
     assert missing == []
+
+
+@pytest.mark.parametrize("row", rows(PAINS), ids=lambda row: row[0][:60])
+def test_every_pain_has_an_answer_and_tests_that_exist(row: list[str]) -> None:
+    what, answer, in_python, *in_typescript = row
+    assert what
+    assert answer
+    named = [(ROOT / "tests" / file, name) for file, name in NAMED.findall(in_python)]
+    assert [f"{path}::{name}" for path, name in named if name not in names_in(path)] == []
+    others = [(TYPESCRIPT / file, name) for cell in in_typescript for file, name in NAMED_IN_TYPESCRIPT.findall(cell)]
+    assert [f"{path}::{name}" for path, name in others if name not in path.read_text(encoding="utf-8")] == []
+    assert len(named) + len(others) == sum(cell.count("::") for cell in (in_python, *in_typescript)), "as `file::test`"
+    assert all("::" in cell or cell.startswith("none: ") for cell in (in_python, *in_typescript))
+    assert named or others or "Nothing tests it" in answer
+
+
+def test_the_table_of_pains_is_there() -> None:
+    assert len(rows(PAINS)) >= 15
+    for document in (ROOT / "README.md", ROOT / "docs" / "clients.md"):
+        assert "pains.md" in document.read_text(encoding="utf-8")
 
 
 def test_every_file_that_the_threat_model_names_exists() -> None:
