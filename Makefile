@@ -19,7 +19,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules sdk-modules sdk-test \
+  first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules sdk-modules sdk-test \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -204,6 +204,14 @@ sdk-python: .venv-sdk/.installed ## build the Python SDK, check it with twine, a
 sdk-python-cuts: $(STAMP) ## cut a client of the Python SDK CUTS=1000 times, at moments of every kind, and print what it lost
 	$(BIN)/python -m tests.clients.python.cuts --cuts $(or $(CUTS),1000)
 
+sdk-python-langgraph: $(STAMP) .venv-langgraph/.installed ## run the LangGraph agent of the examples, from its own locked packages, on a queue and a gateway
+	$(BIN)/python -m pytest tests/clients/python/test_langgraph.py $(ARGS)
+
+.venv-langgraph/.installed: requirements/langgraph.txt
+	@$(PYTHON) requirements/install.py .venv-langgraph requirements/langgraph.txt
+	@$(call LINK_SDK,.venv-langgraph)
+	@touch $@
+
 proxies: $(STAMP) browser node-modules ## run the end-to-end tests through nginx and HAProxy, whose connections are used again and again
 	@command -v haproxy >/dev/null && test -x /usr/sbin/nginx || { echo "installing nginx and haproxy through apt"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
@@ -256,6 +264,7 @@ lock: ## compile the hash-locked requirements from requirements/*.in
 	$(COMPILE) requirements/sbom.in -o requirements/sbom.txt
 	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt
 	$(COMPILE) requirements/sdk.in -o requirements/sdk.txt
+	$(COMPILE) requirements/langgraph.in -o requirements/langgraph.txt
 
 clean: ## remove what the targets created
-	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .run/sdk .venv-sdk .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .run/sdk .venv-sdk .venv-langgraph .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

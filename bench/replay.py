@@ -13,7 +13,6 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-
 PROJECT: Final = "bench"
 EPOCH: Final = "e1"
 WRITE_BYTES: Final = 65_536
@@ -23,7 +22,7 @@ CONNECTED: Final = {"type": "connected", "protocol": 1, "ping_interval_s": 25, "
 def publication(offset: int, size: int) -> bytes:
     """A publication as the gateway sends it, of `size` bytes."""
     head = f'{{"type":"step","project_id":"{PROJECT}","offset":{offset},"published_at":1795377600000,"text":"'
-    return f"{head}{'x' * (size - len(head) - 2)}\"}}".encode()
+    return f'{head}{"x" * (size - len(head) - 2)}"}}'.encode()
 
 
 def frame(payload: bytes) -> bytes:
@@ -56,7 +55,7 @@ async def serve(port: int, count: int, size: int) -> None:
             command = await _next(protocol, reader)
             assert isinstance(command, Frame)
             place = {"project_id": PROJECT, "epoch": EPOCH, "offset": 0, "recovered": True}
-            confirmed = {"type": "subscription_confirmed", **place, "id": json.loads(command.data).get("id")}
+            confirmed = {"type": "subscription_confirmed", **place, "id": json.loads(bytes(command.data)).get("id")}
             writer.write(frame(json.dumps(confirmed).encode()))
             for chunk in stream:
                 writer.write(chunk)

@@ -12,12 +12,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 import msgspec
-import websockets
 from websockets.asyncio.client import connect
 
 from bench.processes import LOAD_CORE, SERVER_CORE, end_children_on_signal, free_port, start
@@ -97,7 +97,8 @@ def main() -> int:
             rates = measure(f"ws://127.0.0.1:{port}/ws", options.pairs, options.publications)
         finally:
             replaying.stop()
-    print(f"Python {sys.version.split()[0]}, websockets {websockets.__version__}, {options.publications:,} publications")
+    library = f"websockets {version('websockets')}"
+    print(f"Python {sys.version.split()[0]}, {library}, {options.publications:,} publications")
     print("| reader | publications per CPU second | the SDK's rate, compared |\n|---|---:|---:|")
     for name, found in rates.items():
         ratios = [ours / theirs for ours, theirs in zip(rates[SDK], found, strict=True)]

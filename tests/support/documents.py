@@ -45,6 +45,9 @@ NOT_RUN: Final = {
     "make sdk-cuts CUTS=1000": "runs for some minutes; CI runs it with a hundred cuts",
     "make sdk-package": BY_CI,
     "make sdk-runtimes": "fetches four run-times, and runs for some minutes",
+    "make sdk-python": "installs the package on each Python of the machine; make test builds and uses the wheel, too",
+    "make sdk-python-cuts CUTS=1000": "runs for some minutes; make test runs it with a hundred cuts",
+    "make sdk-python-langgraph": BY_CI,
     "make sbom": "CI runs its tests: make sbom-test",
     ".venv-sbom/bin/python -m supply_chain.check_sbom FILE websocket_handler/requirements.txt": (
         "FILE stands for a bill of materials; tests/supply_chain/test_check_sbom.py runs the command"

@@ -12,8 +12,8 @@ from websocket_handler_client.dialing import Ended, RefusedHandshake, Socket, Un
 MESSAGE_BYTES_MAX: Final = 128 * 1024 * 1024
 """The largest message that is read: a page of history has up to 1,000 publications of 64 KiB."""
 TURN_MESSAGES: Final = 100
-"""So many messages of a burst are handed on before other tasks have their turn. Otherwise nobody could read while a burst
-comes in, and every reader would look slow."""
+"""So many messages of a burst are handed on before other tasks have their turn. Otherwise nobody could read while a
+burst comes in, and every reader would look slow."""
 
 
 class _Socket:

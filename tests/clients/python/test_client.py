@@ -21,6 +21,7 @@ from websocket_handler_client import (
     State,
     Updates,
 )
+from websocket_handler_client.core.effects import Effect
 
 pytestmark = pytest.mark.asyncio
 
@@ -203,7 +204,12 @@ async def test_a_burst_does_not_make_a_quick_reader_look_slow(gateway: Town, mon
     async with Client(gateway.url, options=Options(buffer_updates=200)) as client:
         updates = await live(client)
         paused: list[str] = []
-        monkeypatch.setattr(client._driver.core, "pause", lambda project_id: paused.append(project_id) or [])
+
+        def pause(project_id: str) -> list[Effect]:
+            paused.append(project_id)
+            return []
+
+        monkeypatch.setattr(client._driver.core, "pause", pause)
         reading = asyncio.create_task(numbers(updates, 2000))
         await settle()
         for n in range(2000):
@@ -285,7 +291,7 @@ async def test_a_gateway_that_is_not_there_is_tried_again_and_says_why(gateway: 
 
 async def test_a_call_to_a_gateway_that_is_not_there_says_why() -> None:
     async with Client("ws://127.0.0.1:9/ws") as client:
-        with pytest.raises(AwayError, match="there is no connection to the gateway: .*Connect"):
+        with pytest.raises(AwayError, match=r"there is no connection to the gateway: .*Connect"):
             await client.ping()
 
 
