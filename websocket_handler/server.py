@@ -245,7 +245,10 @@ class WebSocketServer:
         connection.in_flight.begin(weight, node.limits.commands_in_flight)
         try:
             prepared = node.prepare(command.message, command.project_id, key)
-            node.publish(prepared, PublishAnswer(self._answers, self._confirmations, connection, command, weight))
+            answer = PublishAnswer(
+                self._answers, self._confirmations, connection, command.project_id, id_of(command), weight
+            )
+            node.publish(prepared, answer)
         except CommandError:
             connection.in_flight.end(weight)
             raise

@@ -110,8 +110,7 @@ def live_before_the_replay() -> list[Patch]:
         cursor.offset = start.offset
         cursor.state = CursorState.LEVEL
         confirm(start)
-        self._level[cursor.owner] = cursor.owner.write
-        self._groups = None
+        self._regroup(self._level_count + 1)
         self._engine.scheduler.call_later(0.01, partial(FanOut._catch_up, self, cursor))
 
     return [(FanOut, "_start", changed)]

@@ -1,6 +1,5 @@
 """The ports of a node that runs alone and without AWS: logs and peers in memory."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from websocket_handler.hub.log import LogLimits, ProjectLog
@@ -21,6 +20,19 @@ COMMITTED = Committed()
 READ_BYTES_MAX = 1_048_576
 
 
+class _KeptLog(ProjectLog):
+    """A log, and what the store knows of it."""
+
+    __slots__ = ("counted", "written")
+
+    def __init__(self, epoch: str, limits: LogLimits) -> None:
+        super().__init__(epoch, 0, limits)
+        self.written = 0
+        """The number of the last write."""
+        self.counted = 0
+        """How many of its bytes are in the store's total. The node that reads it in place may remove entries."""
+
+
 class MemoryLogStore:
     """Keeps logs while the process lives, in at most `bytes_max` bytes. If they need more, the log that was used
     longest ago is dropped. It comes back empty, under a new epoch."""
@@ -34,7 +46,11 @@ class MemoryLogStore:
         self._limits = limits
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._logs: OrderedDict[str, ProjectLog] = OrderedDict()
+        self._logs: dict[str, _KeptLog] = {}
+        self._writes = 0
+        self._in_order: list[tuple[int, str]] = []
+        """Logs in the order of their last writes, the latest first, as of the last time that somebody asked for all of
+        them. Keeping the order at each write would cost each write a wait for the memory of three other logs."""
 
     def open(
         self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always
@@ -43,38 +59,52 @@ class MemoryLogStore:
         if log is None:
             done(Tail(None, 0, 0, ()))
         else:
-            self._bytes -= log.bytes
             log.trim(self._clock.wall())
-            self._bytes += log.bytes
+            self._count(log)
             done(self._tail(log, log.first - 1, len(log), log.bytes))
 
     def append(
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
     ) -> None:
-        log = self._logs.get(project_id)
+        log, answer = self._logs.get(project_id), COMMITTED
         if log is None:
             if segment.first != 1:  # the log was dropped, and the writer's numbering is lost with it
                 done(Behind())
                 return
-            log = self._logs[project_id] = ProjectLog(segment.epoch, 0, self._limits)
+            log = self._logs[project_id] = _KeptLog(segment.epoch, self._limits)
+            answer = Committed(log=self._lent(log))
         elif segment.first != log.head + 1 or segment.epoch != log.epoch:
             done(Behind())
             return
-        self._bytes -= log.bytes
         log.extend(segment.records, self._clock.wall())
-        self._bytes += log.bytes
-        self._logs.move_to_end(project_id)
+        log.written = self._writes = self._writes + 1
+        self._count(log)
         if self._bytes > self._bytes_max:
-            self._let_go(project_id)
-        done(COMMITTED)
+            self._let_go()
+        done(answer)
 
-    def _let_go(self, kept: str) -> None:
+    def _lent(self, log: ProjectLog) -> ProjectLog | None:
+        """The log for the one node that may read it in place."""
+        return None if self.is_shared else log
+
+    def _count(self, log: _KeptLog) -> None:
+        self._bytes += log.bytes - log.counted
+        log.counted = log.bytes
+
+    def _let_go(self) -> None:
+        """Drop the logs that were written longest ago, never the one that was written last."""
         while self._bytes > self._bytes_max and len(self._logs) > 1:
-            project_id, log = next(iter(self._logs.items()))
-            if project_id == kept:
-                return
-            del self._logs[project_id]
-            self._bytes -= log.bytes
+            self._bytes -= self._logs.pop(self._written_longest_ago()).counted
+
+    def _written_longest_ago(self) -> str:
+        logs = self._logs
+        while True:
+            if not self._in_order:
+                self._in_order = sorted([(log.written, project_id) for project_id, log in logs.items()], reverse=True)
+            written, project_id = self._in_order.pop()
+            log = logs.get(project_id)
+            if log is not None and log.written == written:  # all that were written since come after it
+                return project_id
 
     def read(
         self,
@@ -94,7 +124,7 @@ class MemoryLogStore:
     def _tail(self, log: ProjectLog, after: int, count_max: int, bytes_max: int) -> Tail:
         records = log.after(after, count_max, bytes_max)
         segments = (Segment(log.epoch, after + 1, "", records),) if records else ()
-        return Tail(log.epoch, log.head, log.first - 1, segments)
+        return Tail(log.epoch, log.head, log.first - 1, segments, self._lent(log))
 
     async def check(self) -> None:
         """It can always be used."""

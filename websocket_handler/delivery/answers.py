@@ -62,22 +62,23 @@ class Answers:
 
 
 class PublishAnswer(Struct, frozen=True, eq=False, gc=False):
-    """Takes the answer of one `publish`, once. There is one for every publication, and closures would cost more."""
+    """Takes the answer of one `publish`, once. There is one for every publication, and closures would cost more. It
+    does not keep the command, so that the publisher's object goes before the next one comes."""
 
     answers: Answers
     confirmations: Confirmations
     connection: Connection
-    command: Publish
+    project_id: str
+    command_id: str | None
     weight: int
 
     def __call__(self, answer: Position | CommandError) -> None:
         """The publication has this position; or it was not published, for this reason."""
-        connection, command = self.connection, self.command
+        connection = self.connection
         if isinstance(answer, CommandError):
-            self.answers.refuse_command(connection, command, answer)
+            self.answers.refuse(connection, answer.as_answer(self.command_id, Publish.action))
         else:
-            command_id = None if command.id is UNSET else command.id
-            reply = replies.publish_confirmed(command.project_id, answer, command_id)
+            reply = replies.publish_confirmed(self.project_id, answer, self.command_id)
             self.confirmations.push(connection, reply)
         connection.in_flight.end(self.weight)
 

@@ -57,7 +57,7 @@ class Start:
 class ProjectLog:
     """A ring of publications, bounded by count, bytes and age."""
 
-    __slots__ = ("_entries", "_limits", "_oldest_at", "bytes", "epoch", "floor", "head")
+    __slots__ = ("_entries", "_oldest_at", "bytes", "epoch", "floor", "head", "limits")
 
     def __init__(self, epoch: str, head: int, limits: LogLimits) -> None:
         self.epoch = epoch
@@ -65,7 +65,7 @@ class ProjectLog:
         self.floor = head
         """The offset before the oldest publication that a durable store can still give, as far as is known."""
         self.bytes = 0
-        self._limits = limits
+        self.limits = limits
         self._entries: deque[Publication] = deque()
         self._oldest_at = NEVER_S
         """When the oldest publication was published. With many projects, a look at that publication is a wait for
@@ -91,7 +91,7 @@ class ProjectLog:
 
     def extend(self, publications: Sequence[Publication], now: float) -> None:
         """Append publications right after `head`. `now` is wall-clock seconds."""
-        entries, limits, size = self._entries, self._limits, self.bytes
+        entries, limits, size = self._entries, self.limits, self.bytes
         if publications:
             self.head = publications[-1].offset
             if not entries:
@@ -105,7 +105,7 @@ class ProjectLog:
 
     def trim(self, now: float) -> None:
         """Remove the oldest publications until the log keeps its limits. `now` is wall-clock seconds."""
-        limits, entries = self._limits, self._entries
+        limits, entries = self.limits, self._entries
         oldest = now - limits.seconds
         while entries and (
             len(entries) > limits.messages or self.bytes > limits.bytes or entries[0].published_at < oldest

@@ -1,6 +1,5 @@
 """How far the publications of each producer have come in one project's log."""
 
-from collections import OrderedDict
 from typing import Final
 
 from websocket_handler.protocol.ordinal import ordinal_of
@@ -17,7 +16,8 @@ class Producers:
 
     def __init__(self, count_max: int) -> None:
         self._count_max = count_max
-        self._last: OrderedDict[str, int] = OrderedDict()
+        self._last: dict[str, int] = {}
+        """The producer that published longest ago comes first."""
 
     def __len__(self) -> int:
         return len(self._last)
@@ -28,10 +28,9 @@ class Producers:
         if ordinal is None:
             return
         producer, sequence = ordinal
-        self._last[producer] = max(self._last.get(producer, NONE_YET), sequence)
-        self._last.move_to_end(producer)
+        self._last[producer] = max(self._last.pop(producer, NONE_YET), sequence)
         if len(self._last) > self._count_max:
-            self._last.popitem(last=False)
+            del self._last[next(iter(self._last))]
 
     def last(self, producer: str) -> int:
         """The highest sequence of a producer that is in the log; `NONE_YET` if none is known."""

@@ -1,6 +1,6 @@
 """The publications of the segment that is being written, and how large the next segment may be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from websocket_handler.logs.queue import PublicationQueue, Waiting
@@ -14,7 +14,7 @@ RACES_MAX: Final = 100
 class Batch:
     """What was taken out of the queue, and goes back in front if another writer was first."""
 
-    __slots__ = ("_limits", "_queue", "_races", "_store_limits", "_written", "_written_bytes")
+    __slots__ = ("_limits", "_queue", "_races", "_store_limits", "_written_bytes", "written")
 
     def __init__(self, queue: PublicationQueue, limits: SegmentLimits) -> None:
         """`limits` are those of the store."""
@@ -22,22 +22,28 @@ class Batch:
         self._store_limits = limits
         self._limits = limits
         """What the next segment may hold: less than usual after one was too large for the store."""
-        self._written: list[Waiting] = []
-        """The publications of the segment that is being written; empty in all states but APPENDING."""
+        self.written: Sequence[Waiting] = ()
+        """The publications of the segment that is being written; empty in all states but APPENDING. Other classes may
+        only look at it."""
         self._written_bytes: int | None = None
         """Their size; None until somebody asks, because a store that answers at once leaves no time to ask."""
         self._races = 0
         """Lost races since the last commit."""
 
     def __len__(self) -> int:
-        return len(self._written)
+        return len(self.written)
+
+    @property
+    def has_more(self) -> bool:
+        """True while publications wait for the segment after the one that is being written."""
+        return bool(self._queue.waiting)
 
     def check_room(self, count: int, size: int) -> None:
         """Raises CommandError with `overloaded` unless `count` more publications of `size` bytes together may wait."""
-        if self._written:  # they have to wait again if another writer is first
+        if self.written:  # they have to wait again if another writer is first
             if self._written_bytes is None:
-                self._written_bytes = sum([waiting.publication.size for waiting in self._written])
-            count, size = count + len(self._written), size + self._written_bytes
+                self._written_bytes = sum([waiting.publication.size for waiting in self.written])
+            count, size = count + len(self.written), size + self._written_bytes
         self._queue.check_room(count, size)
 
     def next_ones(self) -> list[Waiting]:
@@ -47,20 +53,20 @@ class Batch:
             return queue.take_all()
         return queue.take(self._limits)
 
-    def begin(self, written: list[Waiting]) -> None:
+    def begin(self, written: Sequence[Waiting]) -> None:
         """These are being written."""
-        self._written = written
+        self.written = written
         self._written_bytes = None
 
     def begin_again(self, count: int) -> None:
         """The first `count` in the queue were written after all."""
         self.begin(self._queue.take_again(count))
 
-    def commit(self) -> list[Waiting]:
+    def commit(self) -> Sequence[Waiting]:
         """Those that are being written are in the store. The next segment may be as large as usual."""
         self._races = 0
         self._limits = self._store_limits
-        written, self._written = self._written, []
+        written, self.written = self.written, ()
         return written
 
     def lose(self) -> bool:
@@ -86,6 +92,6 @@ class Batch:
         for waiting in [*self._take(), *self._queue.take_all()]:
             waiting.answer(fault())
 
-    def _take(self) -> list[Waiting]:
-        written, self._written = self._written, []
+    def _take(self) -> Sequence[Waiting]:
+        written, self.written = self.written, ()
         return written

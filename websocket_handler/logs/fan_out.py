@@ -1,7 +1,8 @@
 """The push cursors on one project: who follows it, and how far each of them is.
 
 Live delivery, resuming, a late joiner and a slow client are one thing: a cursor that is behind and catches up, or is
-level and follows. The hot path is `appended`: one write per level subscriber, no task, no lock, no await.
+level and follows. The hot path is `appended` and `send_unsent`: one write per level subscriber, no task, no lock, no
+await.
 """
 
 from collections import defaultdict
@@ -10,13 +11,13 @@ from functools import partial
 from typing import Final, Protocol
 
 from websocket_handler.hub.cursor import Cursor, CursorState
-from websocket_handler.hub.log import Start
+from websocket_handler.hub.log import Publication, Start
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Reader
 from websocket_handler.ports.transport import SendToAll, Transport
 from websocket_handler.protocol.codes import CommandError
-from websocket_handler.protocol.frames import Framing, cut
+from websocket_handler.protocol.frames import PLAIN, Framing, cut
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.replies import subscription_reset
 
@@ -51,10 +52,13 @@ class FanOut:
         "_cursors",
         "_engine",
         "_epoch",
+        "_framing",
         "_groups",
-        "_level",
+        "_level_count",
         "_project_id",
         "_reader",
+        "_send_level",
+        "_unsent",
         "_when_started",
         "delivered",
     )
@@ -62,17 +66,22 @@ class FanOut:
     def __init__(self, project_id: str, reader: Reader, engine: Engine) -> None:
         self.delivered = 0
         """The offset that every level cursor has."""
+        self._unsent: Sequence[Publication] | None = None
+        """The entries after `delivered`, while they wait for the end of the turn."""
         self._epoch = ""
         self._project_id = project_id
         self._reader = reader
         self._engine = engine
         self._cursors: dict[Subscriber, Subscription] = {}
         """All subscriptions, oldest first; the subscribers are written to in this order."""
-        self._level: dict[Subscriber, None] = {}
-        """The subscribers that are level."""
+        self._level_count = 0
+        """How many of them are level."""
         self._groups: list[tuple[Framing, SendToAll]] | None = None
         """The transports of the level cursors, by framing. None if a subscriber became level or left since it was
         made."""
+        self._framing: Framing = PLAIN
+        self._send_level: SendToAll | None = None
+        """The only one of the groups, and its framing; None if there are more, or none was made yet."""
         self._when_started: dict[Subscription, list[Callable[[], None]]] = {}
         """What to call once a STARTING cursor is confirmed or refused."""
 
@@ -92,16 +101,28 @@ class FanOut:
     # The hot path
 
     def appended(self, page: Page) -> None:
-        """Send entries to every level cursor. They are in the log already."""
-        if not self._level:
+        """Send entries to every level cursor: at the end of the turn of all logs, or now if none is ending. The entries
+        are in the log already."""
+        if self._unsent is not None:
+            self._unsent = [*self._unsent, *page.entries]
+        elif self._level_count:
+            self._unsent = page.entries
+            self._engine.turn.send_last(self.send_unsent)
+        else:
             self.delivered = page.last
+
+    def send_unsent(self) -> None:
+        """Send what waits for the end of the turn. Whoever lets a cursor start or catch up calls this first, so that
+        no cursor is ahead of the level ones."""
+        entries = self._unsent
+        if entries is None:
             return
-        entries, groups = page.entries, self._groups
-        if len(entries) == 1 and groups is not None and len(groups) == 1:
-            framing, send = groups[0]  # nearly always, with many projects: one publication, and nobody compresses
-            self.delivered = page.last
-            self._engine.counters.deliveries += len(self._level)
-            send(framing.texts((entries[0].payload,)))
+        self._unsent = None
+        if self._send_level is not None and len(entries) == 1:  # nearly always, with many projects
+            entry = entries[0]
+            self.delivered = entry.offset
+            self._engine.counters.deliveries += self._level_count
+            self._send_level(self._framing.texts((entry.payload,)))
             return
         sent = 0
         for chunk in cut([entry.payload for entry in entries], self._engine.limits.write_bytes):
@@ -113,16 +134,24 @@ class FanOut:
         groups = self._groups
         if groups is None:  # somebody paused, left or caught up since the last time
             groups = self._groups = self._grouped()
+            if len(groups) == 1:
+                self._framing, self._send_level = groups[0]
         self.delivered = last
-        self._engine.counters.deliveries += len(self._level) * len(payloads)
+        self._engine.counters.deliveries += self._level_count * len(payloads)
         for data, send in [(framing.texts(payloads), send) for framing, send in groups]:
             send(data)
+
+    def _regroup(self, level_count: int) -> None:
+        """The level cursors are others now."""
+        self._level_count = level_count
+        self._groups = self._send_level = None
 
     def _grouped(self) -> list[tuple[Framing, SendToAll]]:
         """The transports of the level cursors, by the bytes that they take. Nearly always they all form one group."""
         groups: defaultdict[Framing, list[Transport]] = defaultdict(list)
-        for subscriber in self._level:
-            groups[subscriber.framing].append(subscriber.transport)
+        for subscriber, cursor in self._cursors.items():
+            if cursor.state is CursorState.LEVEL:
+                groups[subscriber.framing].append(subscriber.transport)
         return [(framing, self._engine.group(transports)) for framing, transports in groups.items()]
 
     # Cursors
@@ -130,6 +159,7 @@ class FanOut:
     def attach(self, subscriber: Subscriber) -> Subscription:
         """Follow from now on, without a confirmation. For the broadcast log, because nobody asks for a position in
         it, nor since when somebody follows it."""
+        self.send_unsent()
         cursor = Cursor(subscriber, 0.0)
         self._cursors[subscriber] = cursor
         cursor.offset = self.delivered
@@ -148,6 +178,7 @@ class FanOut:
         return cursor
 
     def _start(self, cursor: Subscription, confirm: Confirm, start: Start | CommandError) -> None:
+        self.send_unsent()
         callbacks = self._when_started.pop(cursor, [])
         if cursor.state is CursorState.ENDED:
             return
@@ -179,23 +210,22 @@ class FanOut:
         """End a subscription. Ending it twice changes nothing."""
         if cursor.state is CursorState.ENDED:
             return
+        if cursor.state is CursorState.LEVEL:
+            self._regroup(self._level_count - 1)
         cursor.state = CursorState.ENDED
         del self._cursors[cursor.owner]
-        if cursor.owner in self._level:
-            del self._level[cursor.owner]
-            self._groups = None
 
     def pause(self, cursor: Subscription) -> None:
         """The subscriber's outbox is not empty. Everything up to here was sent; later entries wait in the log."""
         if cursor.state is CursorState.LEVEL:
             cursor.offset = self.delivered
             cursor.state = CursorState.BEHIND
-            del self._level[cursor.owner]
-            self._groups = None
+            self._regroup(self._level_count - 1)
 
     def resume(self, cursor: Subscription) -> None:
         """The subscriber's outbox is empty again."""
         if cursor.state is CursorState.BEHIND:
+            self.send_unsent()
             self._catch_up(cursor)
 
     def _catch_up(self, cursor: Subscription) -> None:
@@ -206,8 +236,7 @@ class FanOut:
         while not subscriber.is_paused:
             if cursor.offset == self.delivered:
                 cursor.state = CursorState.LEVEL
-                self._level[subscriber] = None
-                self._groups = None
+                self._regroup(self._level_count + 1)
                 return
             page = self._reader.in_memory(cursor.offset, PAGE_MESSAGES_MAX, self._engine.limits.write_bytes)
             if page is None:
@@ -236,6 +265,7 @@ class FanOut:
         """The answer of the store to a cursor that is further back than memory."""
         if cursor.state is not CursorState.READING or cursor.offset != asked:
             return  # the cursor ended or moved while the store was read
+        self.send_unsent()
         cursor.state = CursorState.BEHIND
         if isinstance(answer, CommandError):
             wait_s = max(STORE_RETRY_S, (answer.retry_after_ms or 0) / 1000)
@@ -263,9 +293,9 @@ class FanOut:
 
     def replaced(self, end: Position, beginning: int) -> None:
         """There is now another log, which ends at `end`. Every cursor continues after the offset `beginning`."""
+        self.send_unsent()
         self._epoch, self.delivered = end.epoch, end.offset
-        self._level.clear()
-        self._groups = None
+        self._regroup(0)
         moved = [cursor for cursor in self._cursors.values() if cursor.state is not CursorState.STARTING]
         for cursor in moved:
             cursor.state = CursorState.BEHIND  # before any write, which may pause or end a cursor

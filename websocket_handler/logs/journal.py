@@ -85,7 +85,7 @@ class Journal:
         `store_unavailable`; then nothing was done."""
         if self.call.state is State.CLOSED:
             raise self.call.unavailable()
-        self._batch.check_room(1, publication.size)
+        (self._batch if self._batch.written else self.queue).check_room(1, publication.size)
         self.queue.add(Waiting(publication, done))
         if not self._is_flush_planned:
             self._plan_flush()

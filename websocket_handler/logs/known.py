@@ -16,21 +16,21 @@ class WhenKnown:
     __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Known, IsWanted]] = []
-        """Other classes may only ask if it is empty."""
+        self.waiting: list[tuple[Known, IsWanted]] | None = None
+        """None while nobody waits. Other classes may only ask for that."""
 
     def add(self, callback: Known, is_wanted: IsWanted) -> None:
         """Let one more wait. `is_wanted` returns False once it waits no longer."""
+        if self.waiting is None:
+            self.waiting = []
         self.waiting.append((callback, is_wanted))
 
     @property
     def is_wanted(self) -> bool:
         """True if anybody still waits."""
-        return any(is_wanted() for _, is_wanted in self.waiting)
+        return any(is_wanted() for _, is_wanted in self.waiting or ())
 
     def take(self) -> list[Known]:
         """Those who wait now. They wait no longer, and have to be told."""
-        if not self.waiting:
-            return []
-        waiting, self.waiting = self.waiting, []
-        return [callback for callback, _ in waiting]
+        waiting, self.waiting = self.waiting, None
+        return [callback for callback, _ in waiting or ()]

@@ -1,4 +1,5 @@
-"""A project's log as this node knows it. Nothing else on the node changes its epoch, its head and its floor."""
+"""A project's log as this node knows it. Nothing else on the node changes its epoch, its head and its floor; only a
+store that keeps the log in this process appends to it, before it answers."""
 
 from collections.abc import Sequence
 
@@ -37,26 +38,37 @@ class LocalLog:
         first = tail.segments[0].first if tail.segments else tail.head + 1
         epoch = tail.epoch or begin_epoch(engine.clock.wall(), engine.new_id())
         self.log = ProjectLog(epoch, first - 1, limits.log)
-        self.log.floor = tail.floor
         self._keys = KeyWindow(limits.key_count, limits.key_seconds)
         for segment in tail.segments:
-            self._extend(entries_after(segment, self.log.head))
+            if entries := entries_after(segment, self.log.head):
+                self._extend(entries)
+        if tail.log is not None:
+            self.read_in_place(tail.log)
+        self.log.floor = tail.floor
         self._observer.replaced(self.log.position, self.log.beginning)
+
+    def read_in_place(self, log: ProjectLog) -> None:
+        """The store keeps this log in memory: read it there, unless it keeps more or less than this node has to."""
+        if log.limits == self._engine.limits.log:
+            self.log = log
 
     def take_in(self, entries: Sequence[Publication]) -> None:
         """These entries continue the log: note them, and tell the observer."""
-        log = self.log
-        before = log.head
-        self._extend(entries)
-        self._observer.appended(Page(log.epoch, before, log.head, entries))
+        if entries:
+            self._extend(entries)
+            self._observer.appended(Page(self.log.epoch, entries[0].offset - 1, entries[-1].offset, entries))
 
     def _extend(self, entries: Sequence[Publication]) -> None:
         for entry in entries:
             if entry.key:
-                self._keys.remember(entry.key, entry.digest, entry.offset, entry.published_at)
-                if MARK in entry.key:
-                    self.producers.note(entry.key)
-        self.log.extend(entries, self._engine.clock.wall())
+                self._note_key(entry)
+        if entries[-1].offset > self.log.head:  # else the store has added them, and this is the same log
+            self.log.extend(entries, self._engine.clock.wall())
+
+    def _note_key(self, entry: Publication) -> None:
+        self._keys.remember(entry.key, entry.digest, entry.offset, entry.published_at)
+        if MARK in entry.key:
+            self.producers.note(entry.key)
 
     def saw(self, tail: Tail | Unavailable) -> None:
         """Somebody looked at the store: the log may have lost its beginning."""

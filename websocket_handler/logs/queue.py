@@ -1,6 +1,7 @@
 """Publications that wait for the log store: limited in number, kept in order, and each answered once."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -46,6 +47,10 @@ class _Everyone:
             done(answer)
 
 
+_NOBODY: Final[list[Waiting]] = []
+"""Stands for every empty queue, so that a quiet project has no list. Nobody changes it."""
+
+
 class PublicationQueue:
     """First in, first out. `bytes` is the total size of the heads that wait."""
 
@@ -53,7 +58,7 @@ class PublicationQueue:
 
     def __init__(self, limits: DeliveryLimits) -> None:
         self._limits = limits
-        self.waiting: list[Waiting] = []
+        self.waiting = _NOBODY
         """Oldest first. Other classes may only ask if it is empty. An empty deque takes 600 bytes."""
         self.bytes = 0
         self.has_keys = False
@@ -71,7 +76,10 @@ class PublicationQueue:
     def add(self, waiting: Waiting) -> None:
         """Let one more wait. The caller has checked that there is room."""
         publication = waiting.publication
-        self.waiting.append(waiting)
+        if self.waiting:
+            self.waiting.append(waiting)
+        else:
+            self.waiting = [waiting]
         self.bytes += publication.size
         if publication.key:
             self.has_keys = True
@@ -88,7 +96,7 @@ class PublicationQueue:
 
     def put_back(self, batch: Sequence[Waiting]) -> None:
         """Put back the publications that were taken last, in front of all others."""
-        self.waiting[:0] = batch
+        self.waiting = [*batch, *self.waiting]
         self.bytes += sum(waiting.publication.size for waiting in batch)
 
     def take_again(self, count: int) -> list[Waiting]:
@@ -103,7 +111,7 @@ class PublicationQueue:
 
     def take_all(self) -> list[Waiting]:
         """Empty the queue."""
-        batch, self.waiting = self.waiting, []
+        batch, self.waiting = self.waiting, _NOBODY
         self.bytes = 0
         return batch
 

@@ -150,8 +150,12 @@ class StoreCall:
         if isinstance(answer, Committed):  # nearly always: this is the hot path
             for missed in answer.missed:
                 self._local.take_in(entries_after(missed, self._local.log.head))
+            if answer.log is not None:
+                self._local.read_in_place(answer.log)
             self._commit(answer.moved or segment)
-            self._become_ready()
+            self.state = State.READY
+            if self._when_known.waiting or self._batch.has_more:
+                self._become_ready()
             return
         match answer:
             case Behind():  # or the answer to our own write was lost: read what we miss, then write after it

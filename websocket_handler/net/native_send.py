@@ -7,6 +7,7 @@ transport is in no group any more.
 
 from array import array
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from websocket_handler.ports.transport import SendToAll, Transport
@@ -21,28 +22,21 @@ else:
 
 def natively(transports: Sequence[Transport]) -> SendToAll:
     """The compiled counterpart of `ports.transport.one_by_one`. Call it only if `IS_BUILT` is true."""
-    return _Group(transports)
+    missing = 2 * len(transports) - len(_incomplete)
+    if missing > 0:
+        _incomplete.extend([0] * missing)
+    descriptors = array("i", [transport.descriptor for transport in transports]).tobytes()
+    return partial(_send, descriptors, transports)
 
 
 _incomplete: Final = array("i")
 """Which sockets did not take everything, and how much they took: of the one call that is under way, for all groups."""
 
 
-class _Group:
-    """A group of level transports. What a socket does not take at once, its transport sends later."""
-
-    __slots__ = ("_descriptors", "_transports")
-
-    def __init__(self, transports: Sequence[Transport]) -> None:
-        self._descriptors = array("i", [transport.descriptor for transport in transports])
-        self._transports = transports
-        missing = 2 * len(transports) - len(_incomplete)
-        if missing > 0:
-            _incomplete.extend([0] * missing)
-
-    def __call__(self, data: bytes) -> None:
-        count = send_to_all(self._descriptors, data, _incomplete)
-        if count:
-            rests = _incomplete[: 2 * count].tolist()  # a copy, because a transport may send to another group
-            for index, sent in zip(rests[::2], rests[1::2], strict=True):
-                self._transports[index].write(data[sent:])
+def _send(descriptors: bytes, transports: Sequence[Transport], data: bytes) -> None:
+    """Send to a group of level transports. What a socket does not take at once, its transport sends later."""
+    count = send_to_all(descriptors, data, _incomplete)
+    if count:
+        rests = _incomplete[: 2 * count].tolist()  # a copy, because a transport may send to another group
+        for index, sent in zip(rests[::2], rests[1::2], strict=True):
+            transports[index].write(data[sent:])

@@ -6,12 +6,12 @@ and publications that arrive meanwhile wait for the next segment.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from msgspec import Struct
 
-from websocket_handler.hub.log import Publication
+from websocket_handler.hub.log import ProjectLog, Publication
 
 Record = Publication
 
@@ -55,6 +55,9 @@ class Tail:
     head: int
     floor: int
     segments: Sequence[Segment]
+    log: ProjectLog | None = field(default=None, compare=False)
+    """The log itself, if the store keeps it in the memory of this process and for this node alone. The caller may then
+    read it in place. Each `append` continues it before it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class Committed:
     """What other writers wrote between the head that the caller knew and its segment, oldest first."""
     moved: Segment | None = None
     """The segment as it stands in the log, if the store gave it later offsets, behind what the caller missed."""
+    log: ProjectLog | None = field(default=None, compare=False)
+    """As in `Tail`, if the segment is the first one of its log."""
 
 
 @dataclass(frozen=True, slots=True)

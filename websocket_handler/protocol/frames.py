@@ -29,7 +29,9 @@ def text_frame(payload: bytes) -> bytes:
     length = len(payload)
     if length < 126:
         return _SHORT_HEADERS[length] + payload
-    return _text_header(len(payload)) + payload
+    if length < 65536:
+        return b"\x81\x7e%b%b" % (length.to_bytes(2), payload)
+    return _text_header(length) + payload
 
 
 def binary_frame(payload: bytes) -> bytes:
@@ -48,8 +50,7 @@ def deflated_frame(payload: bytes, *, is_binary: bool = False) -> bytes:
 def text_frames(payloads: Sequence[bytes]) -> bytes:
     """The frames of several payloads, one after the other, for a single write."""
     if len(payloads) == 1:
-        payload = payloads[0]
-        return _text_header(len(payload)) + payload
+        return text_frame(payloads[0])
     parts: list[bytes] = []
     for payload in payloads:
         parts.append(_text_header(len(payload)))

@@ -83,7 +83,7 @@ def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPubl
     """
     if message.is_plain:
         head = b'%b,"project_id":"%b","offset":' % (message.body[:-1], project_id.encode())
-        return PreparedPublication(project_id, head, key, _digest(head, key), len(head))
+        return PreparedPublication(project_id, head, key, _digest(head, key) if key else b"", len(head))
     fields = message.fields()
     if fields.get("project_id", project_id) != project_id:
         raise CommandError(ErrorCode.PROJECT_MISMATCH, "the message names another project_id")

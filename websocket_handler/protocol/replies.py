@@ -106,8 +106,10 @@ def forward_confirmed(message_id: str, agent: Agent, receipt: str, command_id: C
 def publish_confirmed(project_id: str, position: Position, command_id: CommandId = None) -> bytes:
     """The log store holds the publication at this position."""
     if command_id is None:  # a project id and an epoch have no character that JSON writes in another way
-        place = f'"project_id":"{project_id}","epoch":"{position.epoch}","offset":{position.offset}'
-        return f'{{"type":"publish_confirmed",{place}}}'.encode()
+        return (
+            f'{{"type":"publish_confirmed","project_id":"{project_id}",'
+            f'"epoch":"{position.epoch}","offset":{position.offset}}}'
+        ).encode()
     fields: dict[str, object] = {
         "type": "publish_confirmed",
         "project_id": project_id,

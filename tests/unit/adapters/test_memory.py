@@ -119,6 +119,32 @@ def test_what_is_no_longer_there_is_told_by_the_floor() -> None:
     assert offsets(shelf.read("p", 1)) == [2, 3]
 
 
+def test_the_node_reads_the_log_in_place_and_what_it_removes_makes_room() -> None:
+    shelf = Shelf(bytes_max=3 * ONE)
+    answers: list[object] = []
+    shelf.store.append("a", Segment("e", 1, "w", records(1, 1)), answers.append)
+    (first,) = answers
+    assert isinstance(first, Committed)
+    log = first.log
+    assert log is not None
+    shelf.append("a", 2)
+    shelf.append("a", 3)
+    assert (log.head, len(log), shelf.open("a").log) == (3, 3, log)
+    log.shrink(0)
+    shelf.append("a", 4)
+    shelf.append("b", 1, count=2)
+    assert [shelf.open(project_id).epoch for project_id in "ab"] == ["e", "e"], "the total knows what was removed"
+    shelf.append("b", 3)
+    assert [shelf.open(project_id).epoch for project_id in "ab"] == [None, "e"]
+
+
+def test_logs_of_several_nodes_are_not_given_away() -> None:
+    shelf = Shelf()
+    shelf.store.is_shared = True
+    shelf.append("a", 1)
+    assert shelf.open("a").log is None
+
+
 def test_a_store_in_memory_is_always_there_and_this_nodes_alone() -> None:
     store = Shelf().store
     asyncio.run(store.check())

@@ -40,3 +40,32 @@ def test_a_call_that_raises_does_not_take_the_others_with_it() -> None:
         scheduler.settle()
     scheduler.settle()
     assert made == ["before", "behind"]
+
+
+def test_what_is_sent_last_waits_for_all_calls_of_the_round_and_is_done_now_outside_of_it() -> None:
+    scheduler = HandScheduler(SteeredClock())
+    turn, made = Turn(scheduler), list[str]()
+    turn.send_last(lambda: made.append("now"))
+    assert made == ["now"]
+    turn.plan(lambda: turn.send_last(lambda: made.append("sent")))
+    turn.plan(lambda: made.append("called"))
+    scheduler.turn()
+    assert made == ["now", "called", "sent"]
+    turn.send_last(lambda: made.append("now again"))
+    assert made[3:] == ["now again"]
+
+
+def test_what_is_sent_last_does_not_depend_on_calls_and_sends_that_raise() -> None:
+    scheduler = HandScheduler(SteeredClock())
+    turn, made = Turn(scheduler), list[str]()
+
+    def broken() -> None:
+        raise RuntimeError("planted")
+
+    for send in (broken, lambda: made.append("first"), lambda: made.append("second")):
+        turn.plan(lambda send=send: turn.send_last(send))  # type: ignore[misc]
+    turn.plan(broken)
+    with pytest.raises(RuntimeError, match="planted"):
+        scheduler.turn()
+    scheduler.settle()
+    assert made == ["first", "second"]
