@@ -13,6 +13,7 @@ from websocket_handler.access.admission import Admission, AdmissionOptions
 from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.access.origins import Origins, read_origins
 from websocket_handler.access.token_access import TokenAccess
+from websocket_handler.delivery.control import Control
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
 from websocket_handler.delivery.gauges import gauges_of
@@ -74,6 +75,9 @@ class Ports:
     """How many queues and tables only an operator can make usable."""
     backplane: Backplane = field(default_factory=NoBackplane)
     """How this node hears what other nodes write."""
+    common_store: LogStore | None = None
+    """Keeps the logs that nodes write for each other: broadcasts, and what an operator does. None if this node tells
+    others nothing."""
     group: Group = one_by_one
     """How the same bytes are sent to many clients."""
 
@@ -100,6 +104,7 @@ class Core:
 
     ports: Ports
     node: Node
+    control: Control
     forwarding: Forwarding
     recorder: StateRecorder
     follower: Follower
@@ -137,12 +142,13 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         group=ports.group,
     )
     recorder = StateRecorder(ports.state_store, node_id, clock, ports.random, log.report)
-    node = Node(engine, ports.broadcast_store, recorder)
+    node = Node(engine, ports.broadcast_store, recorder, ports.common_store)
     forwarding = Forwarding(ports.forwarder, clock, options.forward, counters, ports.random)
     follower = Follower(ports.peers, node, node_id, clock, lambda: ports.backplane.failure() is not None)
     source = ports.update_source
     updates = None if source is None else UpdateConsumer(source, node, counters, ports.random, log.report)
     access = _access(ports, options.access, node.projects.wake_readers)
+    control = Control(node, access, ports.common_store)
     origins = Origins(read_origins(options.allowed_origins), has_loopback=access.has_loopback_pages)
     admission = Admission(options.admission, origins, clock.monotonic, access, ports.memory_bytes)
     server = WebSocketServer(node, forwarding, clock, options.server, ports.new_id, access, counters)
@@ -150,6 +156,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     return Core(
         ports=ports,
         node=node,
+        control=control,
         forwarding=forwarding,
         recorder=recorder,
         follower=follower,
@@ -172,7 +179,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
             date=HttpDate(clock.wall, clock.text),
             refusals=RefusalLog(log, clock.monotonic),
         ),
-        readiness=_readiness(ports, server, forwarding, updates, recorder, access),
+        readiness=_readiness(ports, server, forwarding, updates, recorder, access, control),
     )
 
 
@@ -202,6 +209,7 @@ def _readiness(
     updates: UpdateConsumer | None,
     recorder: StateRecorder,
     access: Access,
+    control: Control,
 ) -> Readiness:
     failures: dict[str, Callable[[], str | None]] = {
         ports.log_store.name: ports.log_store.failure,
@@ -211,5 +219,6 @@ def _readiness(
         failures[f"{ports.update_source.name} updates"] = updates.queue.failure
     failures[f"{ports.state_store.name} state"] = lambda: recorder.fault
     failures["authentication"] = access.failure
+    failures["control log"] = control.failure
     flaws = {ports.forwarder.name: forwarding.unusable}
     return Readiness(lambda: server.is_draining, failures, flaws)

@@ -33,6 +33,7 @@ from websocket_handler.api.requests import Requests
 from websocket_handler.assembly import Core, CoreOptions, Ports
 from websocket_handler.background import Background
 from websocket_handler.config import Settings
+from websocket_handler.delivery.control import CONTROL_LOG
 from websocket_handler.delivery.forwarding import ForwardLimits
 from websocket_handler.edges import MetricsOutput, TargetWatch
 from websocket_handler.hub.log import LogLimits
@@ -84,6 +85,7 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
         state_store=DynamoDbStateStore(table, clock),
         peers=_peers(settings, table, valkey),
         backplane=valkey.backplane if valkey is not None else NoBackplane(),
+        common_store=_common_store(settings, clock, table, background, valkey),
         forwarder=SqsForwarder(settings.queue_urls, settings.forward_body, call_aws),
         update_source=SqsUpdateSource(updates_url, call_aws) if updates_url else None,
         task_protection=EcsTaskProtection(settings.ecs_agent_uri),
@@ -120,6 +122,25 @@ def _log_store(
     limits = _log_limits(settings)
     if settings.log_store == "memory":
         return MemoryLogStore(clock, limits, settings.history_total_bytes)
+    return _shared_store(settings, clock, table, background, valkey, limits)
+
+
+def _common_store(
+    settings: Settings, clock: Clock, table: Table, background: Background, valkey: "SharedValkey | None"
+) -> LogStore | None:
+    """The nodes' own logs are where the projects' logs are. They are kept longer than some of these."""
+    return None if valkey is None else _shared_store(settings, clock, table, background, valkey, CONTROL_LOG)
+
+
+def _shared_store(
+    settings: Settings,
+    clock: Clock,
+    table: Table,
+    background: Background,
+    valkey: "SharedValkey | None",
+    limits: LogLimits,
+) -> LogStore:
+    """Logs that other nodes write, too, of which as much is kept as `limits` say."""
     if settings.log_store == "valkey":
         assert valkey is not None, "the settings were checked"
         from websocket_handler.adapters.valkey.log_store import ValkeyLogOptions  # noqa: PLC0415 - as above
@@ -245,6 +266,7 @@ def http_gateway(core: Core, body_bytes_max: int, body_timeout_s: float) -> Gate
     """The node as the HTTP API sees it. A request body may have `body_bytes_max` bytes and take `body_timeout_s`."""
     return Gateway(
         node=core.node,
+        control=core.control,
         clock=core.ports.clock,
         log=core.ports.log,
         counters=core.ports.counters,

@@ -87,6 +87,8 @@ class Life:
             keep("follower", core.follower.run)
         if not isinstance(core.ports.backplane, NoBackplane):
             keep("backplane", core.wake_ups.run)
+        if core.ports.common_store is not None:
+            keep("control", core.control.run)
         if core.scale_in.is_on:
             keep("scale-in", core.scale_in.run)
         if core.updates is not None:

@@ -1,4 +1,5 @@
-"""Two nodes on one Valkey behave as one: publish, subscribe, history and resume, with the log there or in the table."""
+"""Two nodes on one Valkey behave as one, with the log there or in the table: publish, subscribe, history and resume, and
+what an operator does."""
 
 from __future__ import annotations
 
@@ -9,8 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.gateway import Gateway, running_gateway
+from demo.resources import create_resources
+from demo.testing import Emulator
+from tests.support.gateway import Gateway, off_loop, running_gateway
 from tests.support.links import Client, Open, new_project
+from tests.support.peers import Response, http
+from tests.support.tokens import GUARDED, bearer, token
 from tests.support.valkeys import Valkey, running_valkey
 
 pytestmark = pytest.mark.asyncio
@@ -22,14 +27,31 @@ def valkey() -> Iterator[Valkey]:
         yield server
 
 
-@pytest.fixture(params=["valkey", "dynamodb"])
-def nodes(
-    request: pytest.FixtureRequest, settings: dict[str, str], valkey: Valkey
-) -> Iterator[tuple[Gateway, Gateway]]:
+@pytest.fixture(scope="module", params=["valkey", "dynamodb"])
+def shared(request: pytest.FixtureRequest, emulator_process: Emulator, valkey: Valkey) -> dict[str, str]:
+    """The settings of nodes that share logs and a backplane."""
+    where = {"LOG_STORE": request.param, "BACKPLANE": "valkey", "VALKEY_URL": f"redis://127.0.0.1:{valkey.port}"}
+    return {**create_resources(emulator_process.url), **GUARDED, **where}
+
+
+@pytest.fixture(scope="module")
+def nodes(shared: dict[str, str]) -> Iterator[tuple[Gateway, Gateway]]:
     """Two processes that share logs and a backplane."""
-    more = {"LOG_STORE": request.param, "BACKPLANE": "valkey", "VALKEY_URL": f"redis://127.0.0.1:{valkey.port}"}
-    with running_gateway(settings, **more, NODE_ID="a") as one, running_gateway(settings, **more, NODE_ID="b") as two:
+    with running_gateway(shared, NODE_ID="a") as one, running_gateway(shared, NODE_ID="b") as two:
         yield one, two
+
+
+@pytest.fixture
+def open_on(open_on: Open) -> Open:
+    """Opens clients on a node, which say who they are."""
+
+    async def signed_in(node: Gateway, user: str = "ada") -> Client:
+        client: Client = await open_on(node)
+        reply = await client.request("authenticate", token=token(sub=user, projects=["*"]))
+        assert reply["type"] == "authenticated", reply
+        return client
+
+    return signed_in
 
 
 async def offsets(client: Client, count: int) -> list[int]:
@@ -77,3 +99,33 @@ async def test_a_server_that_comes_back_loses_nothing(
     reply: dict[str, Any] = await one.publish(project, {"n": 2})
     assert reply["offset"] == 2, json.dumps(reply)
     assert await offsets(follower, 1) == [2]
+
+
+def ask(node: Gateway, method: str, path: str, body: bytes = b"") -> Response:
+    """What the HTTP API of a node answers to an operator."""
+    return http(node.port, method, path, body, **bearer(sub="root"))
+
+
+async def test_what_an_operator_does_on_one_node_holds_on_every_node(
+    nodes: tuple[Gateway, Gateway], shared: dict[str, str], open_on: Open
+) -> None:
+    one, two = nodes
+    old = bearer(sub="mallory")
+    near, far, other = await open_on(one, "mallory"), await open_on(two, "mallory"), await open_on(two, "eve")
+    answer = ask(one, "POST", "/api/v1/broadcast", b'{"type":"notice"}')
+    assert answer.json()["type"] == "broadcast_confirmed"
+    for client in (near, far, other):
+        assert await client.next() == {"type": "notice"}
+
+    connection = f"/api/v1/connections/{other.greeting['connection_id']}"
+    assert ask(one, "DELETE", connection).status == 204
+    assert (await other.closed()).code == 4500
+    assert ask(one, "DELETE", connection).status == 404
+
+    assert ask(one, "POST", "/api/v1/users/mallory/disconnect").json() == {
+        "type": "user_disconnected",
+        "connections": 1,
+    }
+    assert [(await client.closed()).code for client in (near, far)] == [4500, 4500]
+    async with off_loop(running_gateway(shared, NODE_ID="c")) as later:
+        assert [http(node.port, "POST", "/api/v1/tickets", **old).status for node in (one, two, later)] == [401] * 3

@@ -85,6 +85,11 @@ class Access(Protocol):
         Returns how many connections were closed."""
         ...
 
+    def note_revocation(self, user_id: str, at: float) -> None:
+        """A node, this one or another, has revoked every token of a user that was issued until `at`, in wall-clock
+        seconds. Close the connections that came in with such a token, and refuse it from now on."""
+        ...
+
     # What they may do, and for how long
 
     def check_command(self, identity: Identity | None, command: AnyCommand) -> None:

@@ -36,6 +36,9 @@ class OpenAccess:
     def revoke(self, _user_id: str) -> int:
         return 0
 
+    def note_revocation(self, _user_id: str, _at: float) -> None:
+        """There are no tokens."""
+
     def check_command(self, _identity: Identity | None, _command: AnyCommand) -> None:
         """Nothing is forbidden."""
 

@@ -18,10 +18,9 @@ class Revocations:
         self._revoked_at: OrderedDict[str, float] = OrderedDict()
 
     def revoke(self, user_id: str, now: float) -> None:
-        """Revoke all tokens of this user that were issued until now. If there are more revocations than the maximum,
-        the oldest one is forgotten."""
-        self._revoked_at.pop(user_id, None)
-        self._revoked_at[user_id] = now
+        """Revoke all tokens of this user that were issued until now. An older revocation than the one that is known
+        changes nothing. If there are more revocations than the maximum, the oldest one is forgotten."""
+        self._revoked_at[user_id] = max(now, self._revoked_at.pop(user_id, now))
         while len(self._revoked_at) > REVOCATIONS_MAX:
             self._revoked_at.popitem(last=False)
 

@@ -105,6 +105,13 @@ class TokenAccess:
         self._revoked()
         return len(connections)
 
+    def note_revocation(self, user_id: str, at: float) -> None:
+        self._revocations.revoke(user_id, at)
+        for holder in self._users.connections(user_id):
+            if holder.identity is not None and self._is_revoked(holder.identity):
+                end(holder, CloseCode.DISCONNECTED, "disconnected by an operator")
+        self._revoked()
+
     # What they may do, and for how long
 
     def check_command(self, identity: Identity | None, command: AnyCommand) -> None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from websocket_handler.access.access import Access
 from websocket_handler.access.admission import Admission
+from websocket_handler.delivery.control import Control
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.ports.clock import Clock
@@ -29,6 +30,7 @@ class Gateway:
     """The node as the HTTP API sees it."""
 
     node: Node
+    control: Control
     clock: Clock
     log: EventLog
     counters: Counters

@@ -11,9 +11,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from websocket_handler.access.tickets import TICKET_SECONDS
 from websocket_handler.api.access import visitor_of
-from websocket_handler.api.gateway import Gateway, json_response, page_limit, parameter
+from websocket_handler.api.gateway import Gateway, Waiter, json_response, page_limit, parameter
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
+from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import USER_ID
 
 CONNECTIONS_LISTED_MAX = 1000
@@ -65,19 +65,22 @@ class OperationRoutes:
         return json_response(msgspec.json.encode({"connections": listed, "count": len(ids)}))
 
     async def disconnect(self, request: Request) -> Response:
-        """Close one connection for good."""
-        connection = self._gateway.node.connections.get(request.path_params["connection_id"])
-        if connection is None:
-            raise CommandError(ErrorCode.NOT_FOUND, "no such connection on this node")
-        connection.transport.close(CloseCode.DISCONNECTED, "disconnected by an operator")
-        return Response(status_code=204)
+        """Close one connection for good, on whichever node it is."""
+        connection_id, waiter = request.path_params["connection_id"], Waiter()
+        if _CONNECTION_ID.fullmatch(connection_id) is not None:  # otherwise nobody has it
+            self._gateway.control.disconnect(connection_id, waiter.done)
+            if await waiter.result(bool):
+                return Response(status_code=204)
+        raise CommandError(ErrorCode.NOT_FOUND, "no node has said that it has this connection")
 
     async def disconnect_user(self, request: Request) -> Response:
         """Close all connections of a user for good, and refuse every token that was issued to them until now."""
         user_id = request.path_params["user_id"]
         if USER_ID.fullmatch(user_id) is None:
             raise CommandError(ErrorCode.INVALID_FIELD, "a user id has 1 to 128 printable ASCII characters")
-        ended = self._gateway.access.revoke(user_id)
+        waiter = Waiter()
+        ended = self._gateway.control.revoke(user_id, waiter.done)
+        await waiter.result(type(None))
         return json_response(msgspec.json.encode({"type": "user_disconnected", "connections": ended}))
 
     async def ticket(self, request: Request) -> Response:

@@ -69,13 +69,16 @@ class ProjectRoutes:
         return [publication.read_object(body)], False
 
     async def broadcast(self, request: Request) -> Response:
-        """POST broadcast: send one object, or an array of them, to every connection of this node."""
+        """POST broadcast: send one object, or an array of them, to every connection."""
         node = self._gateway.node
         messages, is_batch = await self._read(request)
         prepared = _each(messages, lambda index: node.prepare_broadcast(messages[index]), is_batch=is_batch)
+        waiters = [Waiter() for _ in prepared]
         reached = 0
-        for one in prepared:
-            reached = node.broadcast(one)
+        for one, waiter in zip(prepared, waiters, strict=True):
+            reached = node.broadcast(one, waiter.done)
+        for waiter in waiters:
+            await waiter.result(type(None))
         return json_response(msgspec.json.encode({"type": "broadcast_confirmed", "connections": reached}))
 
     async def messages(self, request: Request) -> Response:

@@ -76,9 +76,8 @@ class Follower:
         """Read the ends of the followed logs, or of a tenth of all open ones unless this node is deaf. If there are too
         many, they take turns."""
         is_deaf = self._is_deaf()
-        followed = [
-            project for project in self._node.projects if (project.is_followed or not is_deaf) and project.reader.epoch
-        ]
+        logs = self._node.projects.shared
+        followed = [project for project in logs if (project.is_followed or not is_deaf) and project.reader.epoch]
         # opening a log reads its end, so a log that is being opened is left out
         if not followed:
             return

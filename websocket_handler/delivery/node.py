@@ -1,6 +1,7 @@
 """One server process: its open projects, its connections, and the operations that commands need."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -9,7 +10,8 @@ from websocket_handler.access.rights import forbidden
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.observer import ConnectionObserver
 from websocket_handler.hub.cursor import CursorState
-from websocket_handler.hub.log import Start
+from websocket_handler.hub.log import Publication, Start
+from websocket_handler.logs.common_log import CommonLog, as_it_came, common_engine
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.feed import Feed, PageLimits
 from websocket_handler.logs.limits import DeliveryLimits
@@ -27,7 +29,9 @@ from websocket_handler.protocol.names import is_project_id
 from websocket_handler.protocol.publication import PreparedPublication
 
 BROADCASTS: Final = ""
-"""The log of broadcasts. No project can have this id."""
+"""The log from which this node's clients get broadcasts. No project can have this id."""
+COMMON_BROADCASTS: Final = "~broadcasts"
+"""The log through which nodes tell each other of broadcasts. No project can have this id either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,27 @@ class Confirmed:
 
 
 Subscribed = Callable[[Confirmed | CommandError], None]
+Told = Callable[[CommandError | None], None]
+"""Called once: with None when every node will do it, or with the reason why other nodes may not."""
+
+
+def _nobody_asks(_answer: object) -> None:
+    """For what nobody waits for."""
 
 
 class Node:
     """The registry of projects and connections, and the operations on them. It runs in one thread and answers by
     callback; nothing here waits."""
 
-    def __init__(self, engine: Engine, broadcast_store: LogStore, observer: ConnectionObserver) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        broadcast_store: LogStore,
+        observer: ConnectionObserver,
+        common_store: LogStore | None = None,
+    ) -> None:
+        """`broadcast_store` keeps broadcasts for this node's slow clients. `common_store` keeps the logs that nodes
+        write for each other; None if there are no other nodes to tell."""
         self.engine = engine
         self.limits: DeliveryLimits = engine.limits
         self.connections: dict[str, Connection] = {}
@@ -53,8 +71,13 @@ class Node:
         self._observer = observer
         self._object_bytes_max = min(engine.limits.message_bytes, engine.store.limits.object_bytes)
         self.projects = Projects(engine)
-        broadcasting = replace(engine, store=broadcast_store, finish=_as_it_came, are_resets_told=False)
+        broadcasting = replace(engine, store=broadcast_store, finish=as_it_came, are_resets_told=False)
         self._broadcasts = Project(BROADCASTS, broadcasting)
+        self._common_broadcasts: CommonLog | None = None
+        if common_store is not None:
+            common = common_engine(engine, common_store, engine.limits.log)
+            self._common_broadcasts = CommonLog(COMMON_BROADCASTS, common, _Broadcasts(self._broadcast_here))
+            self.projects.share(self._common_broadcasts)
 
     # Projects
 
@@ -259,13 +282,38 @@ class Node:
         self.check_size(message.body)
         return publication.prepare_broadcast(message)
 
-    def broadcast(self, prepared: PreparedPublication) -> int:
-        """Send a broadcast to every connection of this node. Returns how many there are. Raises CommandError:
-        `overloaded`."""
-        self._broadcasts.journal.publish(prepared, lambda _answer: None)
-        self._counters.broadcasts += 1
+    def broadcast(self, prepared: PreparedPublication, done: Told = _nobody_asks) -> int:
+        """Send a broadcast to every connection of every node. Returns how many connections this node has. `done` is
+        called when the broadcast is sent here, and is where the other nodes find it. Raises CommandError: `overloaded`,
+        `store_unavailable`; then nothing was done."""
+        if self._common_broadcasts is None:
+            self._broadcast_here(prepared.head)
+            done(None)
+        else:
+            self._common_broadcasts.write(prepared.head, partial(_told, done))
         return len(self.connections)
 
+    def _broadcast_here(self, body: bytes) -> None:
+        """Send a broadcast to every connection of this node. Raises CommandError: `overloaded`."""
+        self._broadcasts.journal.publish(PreparedPublication(BROADCASTS, body, "", b"", len(body)), _nobody_asks)
+        self._counters.broadcasts += 1
 
-def _as_it_came(broadcast: PreparedPublication, _offset: int, _published_at_ms: int) -> bytes:
-    return broadcast.head
+
+class _Broadcasts:
+    """Sends what the common log of broadcasts says. What was there before this node met the log was for others."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
+
+    def began(self, entries: Sequence[Publication]) -> None:
+        """See `Listener`."""
+
+    def went_on(self, entries: Sequence[Publication]) -> None:
+        """See `Listener`. Broadcasts that find no room are lost: they promise nothing to a client."""
+        with suppress(CommandError):
+            for entry in entries:
+                self._send(entry.payload)
+
+
+def _told(done: Told, answer: Position | CommandError) -> None:
+    done(answer if isinstance(answer, CommandError) else None)

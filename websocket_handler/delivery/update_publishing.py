@@ -53,8 +53,7 @@ class UpdatePublisher:
         """Publish an update; the answer decides if it is deleted."""
         try:
             if update.is_broadcast:
-                self._node.broadcast(update.publication)
-                self._done(update, "broadcast")
+                self._node.broadcast(update.publication, partial(self._told, update))
             else:
                 self._node.publish(update.publication, partial(self._answered, update))
         except CommandError as fault:
@@ -65,6 +64,12 @@ class UpdatePublisher:
             self._refused(update, answer)
         else:
             self._done(update, "published")
+
+    def _told(self, update: ReadUpdate, fault: CommandError | None) -> None:
+        if fault is None:
+            self._done(update, "broadcast")
+        else:
+            self._refused(update, fault)
 
     def _done(self, update: ReadUpdate, outcome: str) -> None:
         self._counters.updates[outcome] += 1

@@ -2,7 +2,9 @@
 for all of them together."""
 
 from collections.abc import Iterator
+from itertools import chain
 
+from websocket_handler.logs.common_log import CommonLog
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.project import Project
 from websocket_handler.protocol.codec import invalid_project_id
@@ -17,6 +19,8 @@ class Projects:
         self._engine = engine
         self.open: dict[str, Project] = {}
         """Other classes may only look at it."""
+        self.common: dict[str, CommonLog] = {}
+        """The logs that this node shares with the others. They stay open. Their ids are no client's project ids."""
 
     def __iter__(self) -> Iterator[Project]:
         return iter(self.open.values())
@@ -28,8 +32,17 @@ class Projects:
         return project_id in self.open
 
     def find(self, project_id: str) -> Project | None:
-        """The project if it is open."""
-        return self.open.get(project_id)
+        """The project if it is open, or the common log."""
+        return self.open.get(project_id) or self.common.get(project_id)
+
+    def share(self, log: CommonLog) -> None:
+        """From now on, look for what other nodes write to this log, too."""
+        self.common[log.project_id] = log
+
+    @property
+    def shared(self) -> Iterator[Project]:
+        """All logs to which other nodes may write."""
+        return chain(self.common.values(), self.open.values())
 
     def get(self, project_id: str) -> Project:
         """The project; it is opened if it is not open yet. Raises CommandError: `invalid_project_id`,
@@ -59,6 +72,8 @@ class Projects:
         every few seconds."""
         limits, clock = self._engine.limits, self._engine.clock
         now, wall = clock.monotonic(), clock.wall()
+        for log in self.common.values():
+            log.journal.log.trim(wall)
         for project in list(self):
             project.journal.log.trim(wall)
             if project.is_idle and project.used_at < now - limits.project_idle_s:
@@ -82,4 +97,4 @@ class Projects:
     @property
     def is_settled(self) -> bool:
         """True if every accepted publication was answered."""
-        return all(project.journal.is_settled for project in self)
+        return all(project.journal.is_settled for project in self.shared)

@@ -35,6 +35,7 @@ class Desk:
         limits: DeliveryLimits | None = None,
         store: LogStore | None = None,
         observer: ConnectionObserver | None = None,
+        common_store: LogStore | None = None,
     ) -> None:
         self.clock = SteeredClock(wall=WALL)
         self.scheduler = HandScheduler(self.clock)
@@ -42,7 +43,8 @@ class Desk:
         self.store = store or MemoryLogStore(self.clock, NEVER_OLD)
         self.engine = engine_over(self.store, self.clock, self.scheduler, self.limits, Counters())
         self.noted = NotedConnections()
-        self.node = Node(self.engine, MemoryLogStore(self.clock, NEVER_OLD), observer or self.noted)
+        broadcast_store = MemoryLogStore(self.clock, NEVER_OLD)
+        self.node = Node(self.engine, broadcast_store, observer or self.noted, common_store)
 
     def connect(self, name: str = "c") -> Connection:
         """A registered connection."""

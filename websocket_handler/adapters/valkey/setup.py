@@ -30,6 +30,8 @@ class SharedValkey:
         self._backoff = Backoff(SystemRandom().random, RECONNECT_BASE_S, RECONNECT_MAX_S)
         self._keep = keep
         self._commits = self._link("valkey commits")
+        self._reads: Link | None = None
+        """Made for the first log store: a backplane alone needs none."""
         self.backplane = ValkeyBackplane(self._commits, self._server, self._backoff, node)
         self.peers = ValkeyPeers(self._commits)
 
@@ -41,11 +43,13 @@ class SharedValkey:
     def log_store(
         self, start: StartTask, clock: Clock, new_id: Callable[[], str], options: ValkeyLogOptions
     ) -> ValkeyLogStore:
-        """The logs on this server. Call it once."""
+        """Logs on this server, of which as much is kept as the options say."""
         tell = self.backplane.announce
+        if self._reads is None:
+            self._reads = self._link("valkey reads")
         return ValkeyLogStore(
             self._commits,
-            self._link("valkey reads"),
+            self._reads,
             start,
             clock,
             new_id,

@@ -1,0 +1,152 @@
+"""What an operator does to connections and users, on every node.
+
+It goes through a log that all nodes follow. A node that was cut off reads what it missed, and a node that starts reads
+which tokens were revoked. A node that runs alone has no such log, and does everything at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from websocket_handler.access.access import Access
+from websocket_handler.access.revocations import REVOCATION_SECONDS, REVOCATIONS_MAX
+from websocket_handler.delivery.node import Node, Told
+from websocket_handler.hub.control_messages import ControlMessage, Disconnect, Disconnected, Revoke, decode, encode
+from websocket_handler.hub.log import LogLimits, Publication
+from websocket_handler.logs.common_log import CommonLog, common_engine
+from websocket_handler.ports.log_store import LogStore
+from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
+from websocket_handler.protocol.messages import Position
+
+CONTROL: Final = "~control"
+"""The log of control messages. No project can have this id."""
+CLOCKS_S: Final = 3600.0
+"""By how much the clocks of two nodes may differ."""
+CONTROL_LOG: Final = LogLimits(2 * REVOCATIONS_MAX, 8_388_608, REVOCATION_SECONDS + CLOCKS_S)
+"""What is kept of the control log: every revocation that a node remembers, and as many other messages."""
+OPEN_INTERVAL_S: Final = 1.0
+ANSWER_S: Final = 2.0
+"""How long the other nodes have to say that they closed a connection."""
+WAITING_MAX: Final = 1000
+"""How many disconnects may wait for the other nodes."""
+
+Closed = Callable[[bool | CommandError], None]
+"""Called once: with True if a node has closed the connection, with False if none has it, or with the reason why the
+other nodes could not be asked."""
+
+
+class Control:
+    """One node's part in the control of all nodes."""
+
+    def __init__(self, node: Node, access: Access, store: LogStore | None) -> None:
+        """`store` keeps the logs that nodes write for each other; None if there are no other nodes."""
+        self._node = node
+        self._access = access
+        self._waiting: dict[Closed, str] = {}
+        """Who waits for the end of a connection that this node does not have, and for which one."""
+        self._log: CommonLog | None = None
+        if store is not None:
+            self._log = CommonLog(CONTROL, common_engine(node.engine, store, CONTROL_LOG), self)
+            node.projects.share(self._log)
+
+    async def run(self) -> None:
+        """Read the common logs as soon as the store answers. It goes on until cancelled."""
+        while True:
+            for log in self._node.projects.common.values():
+                if not log.is_known:
+                    log.look()
+            await asyncio.sleep(OPEN_INTERVAL_S)
+
+    def failure(self) -> str | None:
+        """Why this node does not know yet what all nodes have to know, for `/ready`; None if it knows."""
+        is_known = self._log is None or self._log.is_known
+        return None if is_known else "it is not known yet which tokens were revoked"
+
+    # What an operator asks of this node
+
+    def revoke(self, user_id: str, done: Told) -> int:
+        """Close all connections of a user, and from now on refuse every token that was issued to them until now.
+        Returns how many connections this node has closed. `done` is called when the other nodes will do the same.
+        Raises CommandError: `overloaded`, `store_unavailable`; then only this node does it."""
+        closed = self._access.revoke(user_id)
+        if self._log is None:
+            done(None)
+        else:
+            revocation = Revoke(user_id, self._node.engine.clock.wall())
+            self._log.write(encode(revocation), lambda answer: done(_fault_of(answer)))
+        return closed
+
+    def disconnect(self, connection_id: str, done: Closed) -> None:
+        """Close a connection for good, on whichever node it is. Raises CommandError: `overloaded`,
+        `store_unavailable`."""
+        if self._close(connection_id):
+            done(True)
+        elif self._log is None:
+            done(False)
+        elif len(self._waiting) >= WAITING_MAX:
+            raise CommandError(ErrorCode.OVERLOADED, "too many disconnects wait for the other nodes")
+        else:
+            self._waiting[done] = connection_id
+            try:
+                self._log.write(encode(Disconnect(connection_id)), partial(self._asked, done))
+            except CommandError:
+                del self._waiting[done]
+                raise
+
+    def _asked(self, done: Closed, answer: Position | CommandError) -> None:
+        """The other nodes are asked to close a connection, or could not be asked."""
+        if isinstance(answer, CommandError):
+            self._answer(done, answer)
+        else:
+            self._node.engine.scheduler.call_later(ANSWER_S, partial(self._answer, done, False))
+
+    def _answer(self, done: Closed, answer: bool | CommandError) -> None:
+        if self._waiting.pop(done, None) is not None:
+            done(answer)
+
+    def _close(self, connection_id: str) -> bool:
+        """Close a connection of this node. Returns False if there is no such connection here."""
+        connection = self._node.connections.get(connection_id)
+        if connection is None:
+            return False
+        connection.transport.close(CloseCode.DISCONNECTED, "disconnected by an operator")
+        return True
+
+    # What the log says
+
+    def began(self, entries: Sequence[Publication]) -> None:
+        """See `Listener`. Old disconnects are of no use: their connections are gone."""
+        for entry in entries:
+            message = decode(entry.payload)
+            if isinstance(message, Revoke):
+                self._access.note_revocation(message.user_id, message.at)
+
+    def went_on(self, entries: Sequence[Publication]) -> None:
+        """See `Listener`."""
+        for entry in entries:
+            message = decode(entry.payload)
+            if message is not None:
+                self._do(message)
+
+    def _do(self, message: ControlMessage) -> None:
+        match message:
+            case Revoke():
+                self._access.note_revocation(message.user_id, message.at)
+            case Disconnect():
+                if self._close(message.connection_id):
+                    self._say(Disconnected(message.connection_id))
+            case Disconnected():
+                for done in [done for done, asked in self._waiting.items() if asked == message.connection_id]:
+                    self._answer(done, True)
+
+    def _say(self, message: ControlMessage) -> None:
+        """Write a message that nobody here waits for. If it is lost, the node that asked says that it got no answer."""
+        if self._log is not None:
+            with suppress(CommandError):
+                self._log.write(encode(message), lambda _answer: None)
+
+
+def _fault_of(answer: Position | CommandError) -> CommandError | None:
+    return answer if isinstance(answer, CommandError) else None
