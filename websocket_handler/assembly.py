@@ -35,6 +35,7 @@ from websocket_handler.ports.log_store import LogStore
 from websocket_handler.ports.peers import Peers
 from websocket_handler.ports.state_store import StateStore
 from websocket_handler.ports.task_protection import TaskProtection
+from websocket_handler.ports.ticket_store import TicketStore
 from websocket_handler.ports.transport import Group, one_by_one
 from websocket_handler.ports.update_source import UpdateSource
 from websocket_handler.protocol.http_date import HttpDate
@@ -75,6 +76,8 @@ class Ports:
     """How many queues and tables only an operator can make usable."""
     backplane: Backplane = field(default_factory=NoBackplane)
     """How this node hears what other nodes write."""
+    tickets: TicketStore | None = None
+    """Keeps tickets for all nodes. None if a ticket is good on the node that issued it only."""
     common_store: LogStore | None = None
     """Keeps the logs that nodes write for each other: broadcasts, and what an operator does. None if this node tells
     others nothing."""
@@ -187,7 +190,7 @@ def _access(ports: Ports, options: AccessOptions, revoked: Callable[[], None]) -
     """The only function that asks if clients have to say who they are."""
     if ports.authenticator is None:
         return OpenAccess(ports.new_id)
-    return TokenAccess(ports.authenticator, ports.clock, ports.scheduler, options, ports.new_id, revoked)
+    return TokenAccess(ports.authenticator, ports.clock, ports.scheduler, options, ports.new_id, revoked, ports.tickets)
 
 
 def _scale_in(ports: Ports, threshold: int, node: Node, follower: Follower) -> ScaleInProtection:

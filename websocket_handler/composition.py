@@ -85,6 +85,7 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
         state_store=DynamoDbStateStore(table, clock),
         peers=_peers(settings, table, valkey),
         backplane=valkey.backplane if valkey is not None else NoBackplane(),
+        tickets=valkey.tickets if valkey is not None else None,
         common_store=_common_store(settings, clock, table, background, valkey),
         forwarder=SqsForwarder(settings.queue_urls, settings.forward_body, call_aws),
         update_source=SqsUpdateSource(updates_url, call_aws) if updates_url else None,

@@ -1,5 +1,5 @@
-"""Two nodes on one Valkey behave as one, with the log there or in the table: publish, subscribe, history and resume, and
-what an operator does."""
+"""Two nodes on one Valkey behave as one, with the log there or in the table: publish, subscribe, history and resume,
+and what an operator does."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 
 from demo.resources import create_resources
 from demo.testing import Emulator
+from tests.support.api import refused_handshake
 from tests.support.gateway import Gateway, off_loop, running_gateway
 from tests.support.links import Client, Open, new_project
-from tests.support.peers import Response, http
+from tests.support.peers import Peer, Response, http
 from tests.support.tokens import GUARDED, bearer, token
 from tests.support.valkeys import Valkey, running_valkey
 
@@ -116,6 +117,12 @@ async def test_what_an_operator_does_on_one_node_holds_on_every_node(
     assert answer.json()["type"] == "broadcast_confirmed"
     for client in (near, far, other):
         assert await client.next() == {"type": "notice"}
+
+    answer = ask(one, "POST", "/api/v1/tickets")
+    with Peer.connect(two.port, f"/ws?ticket={answer.json()['ticket']}") as peer:
+        assert peer.request("ping")["type"] == "pong"
+    for node in nodes:
+        assert (await refused_handshake(node, f"?ticket={answer.json()['ticket']}"))[0] == 401, "it is good once"
 
     connection = f"/api/v1/connections/{other.greeting['connection_id']}"
     assert ask(one, "DELETE", connection).status == 204

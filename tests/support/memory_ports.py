@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.ports.state_store import ConnectionRecord
+from websocket_handler.ports.ticket_store import TicketsUnavailable
 from websocket_handler.ports.update_source import Update
+from websocket_handler.protocol.identity import Identity
 from websocket_handler.protocol.messages import ForwardTask
 from websocket_handler.protocol.names import Agent
 
@@ -103,6 +105,32 @@ class MemoryStateStore:
             self.records[record.connection_id] = record
         for connection_id in gone:
             self.records.pop(connection_id, None)
+
+
+class MemoryTickets:
+    """Tickets in a dict."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._tickets: dict[str, tuple[Identity, float]] = {}
+
+    def put(
+        self,
+        ticket: str,
+        identity: Identity,
+        seconds: int,
+        done: Callable[[TicketsUnavailable | None], None],
+        *,
+        instead_of: str | None = None,
+    ) -> None:
+        self._tickets[ticket] = (identity, self._clock.monotonic() + seconds)
+        if instead_of is not None:
+            self._tickets.pop(instead_of, None)
+        done(None)
+
+    def take(self, ticket: str, done: Callable[[Identity | TicketsUnavailable | None], None]) -> None:
+        identity, ends_at = self._tickets.pop(ticket, (None, 0.0))
+        done(identity if self._clock.monotonic() < ends_at else None)
 
 
 class MemoryTaskProtection:

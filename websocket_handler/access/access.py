@@ -1,7 +1,7 @@
 """What the rest of the gateway asks about identities. Two classes answer: `TokenAccess` (`AUTH_MODE=jwt`) and
 `OpenAccess` (`AUTH_MODE=none`). Only the assembly knows which of the two a node has."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,8 +13,14 @@ from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.identity import Identity
 from websocket_handler.protocol.messages import AnyCommand
 
+Shared = Callable[[CommandError | None], None]
+"""Called once: with None when every node knows a ticket, or with the reason why none but this one may."""
 Identified = Callable[[Identity | CommandError | None], None]
 """Called once with the identity, with the refusal, or with None when the client did not say who it is."""
+
+
+def nobody_asks(_fault: CommandError | None) -> None:
+    """For a ticket of which nobody has to know when the other nodes take it."""
 
 
 class Holder(Protocol):
@@ -76,13 +82,18 @@ class Access(Protocol):
         """Find out who sends an HTTP request with these credentials; a request must have one bearer token."""
         ...
 
-    def issue_ticket(self, identity: Identity) -> str:
-        """Make a ticket that gives its identity to one handshake. Raises CommandError with `overloaded`."""
+    def issue_ticket(self, identity: Identity, shared: Shared = nobody_asks) -> str:
+        """Make a ticket that gives its identity to one handshake. `shared` is called as soon as it does so on every
+        node. Raises CommandError with `overloaded`."""
         ...
 
     def revoke(self, user_id: str) -> int:
         """Close all connections of a user, and from now on refuse every token that was issued to them until now.
         Returns how many connections were closed."""
+        ...
+
+    def revocations(self) -> Mapping[str, float]:
+        """Every user whose tokens are revoked, with the wall-clock second until which they were issued."""
         ...
 
     def note_revocation(self, user_id: str, at: float) -> None:

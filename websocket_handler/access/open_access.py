@@ -1,8 +1,8 @@
 """`AUTH_MODE=none`: everybody may do everything, and nobody has to say who they are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from websocket_handler.access.access import Holder, Identified
+from websocket_handler.access.access import Holder, Identified, Shared, nobody_asks
 from websocket_handler.access.credentials import Credential
 from websocket_handler.ports.authenticator import Authenticated
 from websocket_handler.protocol.identity import ANYONE, Identity
@@ -30,11 +30,15 @@ class OpenAccess:
     def identify_request(self, _credentials: Sequence[Credential], done: Authenticated) -> None:
         done(ANYONE)
 
-    def issue_ticket(self, _identity: Identity) -> str:
+    def issue_ticket(self, _identity: Identity, shared: Shared = nobody_asks) -> str:
+        shared(None)
         return self._new_ticket()
 
     def revoke(self, _user_id: str) -> int:
         return 0
+
+    def revocations(self) -> Mapping[str, float]:
+        return {}
 
     def note_revocation(self, _user_id: str, _at: float) -> None:
         """There are no tokens."""

@@ -24,6 +24,10 @@ class Revocations:
         while len(self._revoked_at) > REVOCATIONS_MAX:
             self._revoked_at.popitem(last=False)
 
+    def known(self, now: float) -> dict[str, float]:
+        """Every user whose tokens are revoked, and until when these were issued."""
+        return {user_id: at for user_id, at in self._revoked_at.items() if now - at <= REVOCATION_SECONDS}
+
     def is_revoked(self, identity: Identity, now: float) -> bool:
         """True if this identity comes from a revoked token. A token without a time of issue counts as old."""
         revoked_at = self._revoked_at.get(identity.user_id)

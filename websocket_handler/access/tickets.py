@@ -1,5 +1,5 @@
-"""PURE: one-time tickets. A browser puts a ticket on a URL instead of its token. A ticket is good for one handshake, on
-the node that issued it, for a few seconds."""
+"""PURE: one-time tickets. A browser puts a ticket on a URL instead of its token. A ticket is good for one handshake,
+for a few seconds."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -20,23 +20,27 @@ class _Ticket:
 
 
 class Tickets:
-    """The tickets of this node that nobody has used yet, oldest first. `now` is monotonic seconds."""
+    """The tickets that this node issued, and that nobody has used here yet, oldest first. `now` is monotonic
+    seconds."""
 
     def __init__(self) -> None:
         self._tickets: OrderedDict[str, _Ticket] = OrderedDict()
         self._by_user: dict[str, OrderedDict[str, None]] = {}
 
-    def issue(self, ticket: str, identity: Identity, now: float) -> None:
-        """Remember a new ticket. If the user has too many, the oldest one is dropped. Raises CommandError with
-        `overloaded` if the node has too many."""
+    def issue(self, ticket: str, identity: Identity, now: float) -> str | None:
+        """Remember a new ticket. If the user has too many, the oldest one is dropped, and returned. Raises CommandError
+        with `overloaded` if the node has too many."""
         self._expire(now)
         own = self._by_user.get(identity.user_id, OrderedDict())
+        dropped: str | None = None
         if len(own) >= TICKETS_PER_USER_MAX:
-            self._forget(next(iter(own)))
+            dropped = next(iter(own))
+            self._forget(dropped)
         elif len(self._tickets) >= TICKETS_MAX:
             raise CommandError(ErrorCode.OVERLOADED, "too many tickets wait for their use")
         self._tickets[ticket] = _Ticket(identity, now + TICKET_SECONDS)
         self._by_user.setdefault(identity.user_id, OrderedDict())[ticket] = None
+        return dropped
 
     def redeem(self, ticket: str, now: float) -> Identity | None:
         """Use a ticket up, and return its identity; None if the ticket is unknown, used or too old."""

@@ -1,19 +1,21 @@
 """`AUTH_MODE=jwt`: every client has to show a token or a ticket. It may do what its token says, until the token
 ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from websocket_handler.access import rights
-from websocket_handler.access.access import AccessOptions, Holder, Identified
+from websocket_handler.access.access import AccessOptions, Holder, Identified, Shared, nobody_asks
 from websocket_handler.access.credentials import Credential, Kind, bearer_token, handshake_credential
 from websocket_handler.access.expiry import Expiry, end
 from websocket_handler.access.revocations import Revocations
 from websocket_handler.access.rights import unauthorized
-from websocket_handler.access.tickets import Tickets
+from websocket_handler.access.tickets import TICKET_SECONDS, Tickets
 from websocket_handler.access.users import UserCount
 from websocket_handler.ports.authenticator import Authenticated, Authenticator
 from websocket_handler.ports.clock import Clock, Scheduler
-from websocket_handler.protocol.codes import CloseCode, CommandError
+from websocket_handler.ports.ticket_store import TicketStore, TicketsUnavailable
+from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.identity import Identity
 from websocket_handler.protocol.messages import AnyCommand
 
@@ -31,14 +33,17 @@ class TokenAccess:
         options: AccessOptions,
         new_ticket: Callable[[], str],
         revoked: Callable[[], None] = lambda: None,
+        shared_tickets: TicketStore | None = None,
     ) -> None:
-        """`revoked` is called after every revocation, so that event streams check if their visitor may stay."""
+        """`revoked` is called after every revocation, so that event streams check if their visitor may stay. Without
+        `shared_tickets` a ticket is good on this node only."""
         self._authenticator = authenticator
         self._clock = clock
         self._options = options
         self._new_ticket = new_ticket
         self._revoked = revoked
         self._tickets = Tickets()
+        self._shared_tickets = shared_tickets
         self._revocations = Revocations()
         self._users = UserCount(options.connections_per_user)
         self._expiry = Expiry(clock, scheduler, options.authentication_timeout_s)
@@ -65,14 +70,13 @@ class TokenAccess:
         try:
             is_allowed = self._options.is_token_in_query_allowed
             credential = handshake_credential(credentials, is_token_in_query_allowed=is_allowed)
-            identity = self._redeem(credential.text) if credential.kind is Kind.TICKET else None
         except CommandError as fault:
             done(fault)
             return
-        if identity is None:
-            self.authenticate(credential.text, done)
+        if credential.kind is Kind.TICKET:
+            self._redeem(credential.text, done)
         else:
-            done(identity)
+            self.authenticate(credential.text, done)
 
     def identify_request(self, credentials: Sequence[Credential], done: Authenticated) -> None:
         try:
@@ -82,20 +86,35 @@ class TokenAccess:
             return
         self.authenticate(token, done)
 
-    def issue_ticket(self, identity: Identity) -> str:
+    def issue_ticket(self, identity: Identity, shared: Shared = nobody_asks) -> str:
         ticket = self._new_ticket()
-        self._tickets.issue(ticket, identity, self._clock.monotonic())
+        dropped = self._tickets.issue(ticket, identity, self._clock.monotonic())
+        if self._shared_tickets is None:
+            shared(None)
+        else:
+            answered = partial(_shared, shared)
+            self._shared_tickets.put(ticket, identity, TICKET_SECONDS, answered, instead_of=dropped)
         return ticket
 
-    def _redeem(self, ticket: str) -> Identity:
-        identity = self._tickets.redeem(ticket, self._clock.monotonic())
-        if identity is None:
-            raise unauthorized("the ticket is unknown, used or too old")
-        if identity.expires_at is not None and identity.expires_at <= self._clock.wall():
-            raise unauthorized("the token has expired")
-        if self._is_revoked(identity):
-            raise unauthorized("the token was revoked")
-        return identity
+    def _redeem(self, ticket: str, done: Identified) -> None:
+        """Find out whose ticket it is, and use it up. If tickets are shared, only their store knows if one was used."""
+        own = self._tickets.redeem(ticket, self._clock.monotonic())
+        if self._shared_tickets is None:
+            done(self._checked(own))
+        else:
+            self._shared_tickets.take(ticket, lambda answer: done(self._checked(answer)))
+
+    def _checked(self, answer: Identity | TicketsUnavailable | None) -> Identity | CommandError:
+        """The identity that a ticket gives, or why it gives none."""
+        if isinstance(answer, TicketsUnavailable):
+            return _unavailable(answer)
+        if answer is None:
+            return unauthorized("the ticket is unknown, used or too old")
+        if answer.expires_at is not None and answer.expires_at <= self._clock.wall():
+            return unauthorized("the token has expired")
+        if self._is_revoked(answer):
+            return unauthorized("the token was revoked")
+        return answer
 
     def revoke(self, user_id: str) -> int:
         self._revocations.revoke(user_id, self._clock.wall())
@@ -104,6 +123,9 @@ class TokenAccess:
             end(holder, CloseCode.DISCONNECTED, "disconnected by an operator")
         self._revoked()
         return len(connections)
+
+    def revocations(self) -> Mapping[str, float]:
+        return self._revocations.known(self._clock.wall())
 
     def note_revocation(self, user_id: str, at: float) -> None:
         self._revocations.revoke(user_id, at)
@@ -154,3 +176,11 @@ class TokenAccess:
         self._expiry.stop(holder)
         if holder.identity is not None:
             self._users.leave(holder.identity.user_id, holder)
+
+
+def _shared(shared: Shared, fault: TicketsUnavailable | None) -> None:
+    shared(None if fault is None else _unavailable(fault))
+
+
+def _unavailable(fault: TicketsUnavailable) -> CommandError:
+    return CommandError(ErrorCode.STORE_UNAVAILABLE, f"the tickets of all nodes cannot be asked: {fault.reason}")

@@ -85,7 +85,9 @@ class OperationRoutes:
 
     async def ticket(self, request: Request) -> Response:
         """Answer with a one-time ticket for the visitor's handshake."""
-        ticket = self._gateway.access.issue_ticket(visitor_of(request).identity)
+        waiter = Waiter()
+        ticket = self._gateway.access.issue_ticket(visitor_of(request).identity, waiter.done)
+        await waiter.result(type(None))
         return json_response(msgspec.json.encode({"ticket": ticket, "expires_in_s": TICKET_SECONDS}))
 
 

@@ -117,11 +117,17 @@ class Control:
     # What the log says
 
     def began(self, entries: Sequence[Publication]) -> None:
-        """See `Listener`. Old disconnects are of no use: their connections are gone."""
+        """See `Listener`. Old disconnects are of no use: their connections are gone. Revocations that this node knows
+        and the log does not have are written to it: the store may have lost them, or could not be reached."""
+        before, found = self._access.revocations(), dict[str, float]()
         for entry in entries:
             message = decode(entry.payload)
             if isinstance(message, Revoke):
                 self._access.note_revocation(message.user_id, message.at)
+                found[message.user_id] = max(message.at, found.get(message.user_id, 0.0))
+        for user_id, at in before.items():
+            if found.get(user_id, 0.0) < at:
+                self._say(Revoke(user_id, at), f"{at}|{user_id}")
 
     def went_on(self, entries: Sequence[Publication]) -> None:
         """See `Listener`."""
@@ -141,11 +147,11 @@ class Control:
                 for done in [done for done, asked in self._waiting.items() if asked == message.connection_id]:
                     self._answer(done, True)
 
-    def _say(self, message: ControlMessage) -> None:
-        """Write a message that nobody here waits for. If it is lost, the node that asked says that it got no answer."""
+    def _say(self, message: ControlMessage, key: str = "") -> None:
+        """Write a message that nobody here waits for, and that may be lost. Of several with one key, one is written."""
         if self._log is not None:
             with suppress(CommandError):
-                self._log.write(encode(message), lambda _answer: None)
+                self._log.write(encode(message), lambda _answer: None, key)
 
 
 def _fault_of(answer: Position | CommandError) -> CommandError | None:

@@ -37,6 +37,7 @@ _decode: Final = msgspec.json.Decoder(ControlMessage).decode
 def decode(payload: bytes) -> ControlMessage | None:
     """The message; None if it is of a kind that this gateway does not know."""
     try:
-        return _decode(payload)
+        message: ControlMessage = _decode(payload)
     except msgspec.DecodeError:
         return None
+    return message

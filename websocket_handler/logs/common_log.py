@@ -53,10 +53,11 @@ class CommonLog(Project):
         """Always True: the node itself follows."""
         return True
 
-    def write(self, entry: bytes, done: Published) -> None:
-        """Append an entry. `done` is called once the store has it and this node has done what it says, or with the
-        reason why it was not written. Raises CommandError: `overloaded`, `store_unavailable`."""
-        self.journal.publish(PreparedPublication(self.project_id, entry, "", b"", len(entry)), done)
+    def write(self, entry: bytes, done: Published, key: str = "") -> None:
+        """Append an entry. Of several with the same `key` within a few minutes, one is written. `done` is called once
+        the store has it and this node has done what it says, or with the reason why it was not written. Raises
+        CommandError: `overloaded`, `store_unavailable`."""
+        self.journal.publish(PreparedPublication(self.project_id, entry, key, b"", len(entry)), done)
 
     def look(self) -> None:
         """Read what other nodes wrote."""

@@ -25,3 +25,12 @@ def test_revocations_are_bounded_and_the_oldest_is_forgotten_first() -> None:
         revocations.revoke(str(number), float(number))
     assert not revocations.is_revoked(user("0", 0.0), 0.0)
     assert revocations.is_revoked(user("1", 1.0), 1.0)
+
+
+def test_an_older_revocation_changes_nothing() -> None:
+    revocations = Revocations()
+    revocations.revoke("eve", 1000.0)
+    revocations.revoke("eve", 900.0)
+    assert revocations.is_revoked(user("eve", 950.0), 1001.0)
+    assert revocations.known(1000.0 + REVOCATION_SECONDS) == {"eve": 1000.0}
+    assert revocations.known(1001.0 + REVOCATION_SECONDS) == {}

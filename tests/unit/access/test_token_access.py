@@ -1,11 +1,19 @@
 """`AUTH_MODE=jwt`: who a handshake and a request belong to, tickets, revocations, and connections per user."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from tests.support.clock import SteeredClock
+from tests.support.doubles import WALL
+from tests.support.memory_ports import MemoryTickets
 from tests.unit.access.doubles import ADA, Desk, Holder, ticket, token
+from websocket_handler.access.access import AccessOptions
 from websocket_handler.access.credentials import Credential, Kind
+from websocket_handler.access.tickets import TICKETS_PER_USER_MAX
+from websocket_handler.access.token_access import TokenAccess
+from websocket_handler.ports.ticket_store import TicketStore, TicketsUnavailable
 from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.identity import Identity
 
@@ -133,3 +141,69 @@ def test_readiness_tells_why_tokens_cannot_be_verified() -> None:
     assert desk.access.failure() is None
     desk.keys.fault = "no keys"
     assert desk.access.failure() == "no keys"
+
+
+class Away:
+    """A store of tickets that does not answer in time."""
+
+    def put(
+        self,
+        ticket: str,
+        identity: Identity,
+        seconds: int,
+        done: Callable[[TicketsUnavailable | None], None],
+        *,
+        instead_of: str | None = None,
+    ) -> None:
+        done(TicketsUnavailable("down"))
+
+    def take(self, ticket: str, done: Callable[[Identity | TicketsUnavailable | None], None]) -> None:
+        done(TicketsUnavailable("down"))
+
+
+def sharing(store: TicketStore) -> TokenAccess:
+    """The access of a node that shares its tickets."""
+    desk = Desk()
+    names = iter(f"shared{number}" for number in range(100))
+    return TokenAccess(
+        desk.keys, desk.clock, desk.scheduler, AccessOptions(), lambda: next(names), shared_tickets=store
+    )
+
+
+def answer_to(access: TokenAccess, text: str) -> object:
+    answers: list[object] = []
+    access.identify([ticket(text)], answers.append)
+    return answers[0].code if isinstance(answers[0], CommandError) else answers[0]
+
+
+def test_a_shared_ticket_opens_one_handshake_on_whichever_node() -> None:
+    store = MemoryTickets(SteeredClock(wall=WALL))
+    here, there = sharing(store), sharing(store)
+    told: list[CommandError | None] = []
+    issued = [here.issue_ticket(ADA, told.append) for _ in range(TICKETS_PER_USER_MAX + 1)]
+    assert told == [None] * len(issued)
+    assert answer_to(there, issued[0]) is ErrorCode.UNAUTHORIZED, "the user had too many"
+    assert (answer_to(there, issued[1]), answer_to(here, issued[2])) == (ADA, ADA)
+    assert [answer_to(access, issued[1]) for access in (here, there)] == [ErrorCode.UNAUTHORIZED] * 2
+    there.note_revocation("ada", WALL)
+    assert answer_to(there, issued[3]) is ErrorCode.UNAUTHORIZED
+
+
+def test_a_ticket_cannot_be_shared_or_used_while_the_store_is_away() -> None:
+    access = sharing(Away())
+    told: list[CommandError | None] = []
+    issued = access.issue_ticket(ADA, told.append)
+    assert [fault and fault.code for fault in told] == [ErrorCode.STORE_UNAVAILABLE]
+    assert answer_to(access, issued) is ErrorCode.STORE_UNAVAILABLE
+
+
+def test_a_revocation_that_is_told_later_closes_what_came_in_with_an_older_token() -> None:
+    desk = Desk()
+    old, fresh = Holder(ADA), Holder(replace(ADA, issued_at=WALL + 5))
+    for holder in (old, fresh):
+        desk.access.begin(holder)
+    desk.clock.advance(10.0)
+    desk.access.note_revocation("ada", WALL)
+    assert (old.closed, fresh.closed, desk.told) == (CloseCode.DISCONNECTED, None, ["revoked"])
+    desk.access.note_revocation("ada", WALL - 1)
+    assert desk.access.revocations() == {"ada": WALL}

@@ -29,6 +29,10 @@ class SharedMemory(MemoryLogStore):
 
     is_shared = True
 
+    def lose_everything(self) -> None:
+        """The server comes back without its data."""
+        self._logs.clear()
+
 
 class Post:
     """One node with its control, and what it answered."""
@@ -202,3 +206,18 @@ def test_a_node_that_runs_alone_does_everything_at_once() -> None:
     assert post.control.revoke("ada", post.answers.append) == 2
     assert post.answers == [True, False, None]
     assert client.closed is not None
+
+
+def test_a_store_that_lost_its_revocations_gets_them_back_once() -> None:
+    store = SharedMemory(SteeredClock(wall=WALL), NEVER_OLD)
+    posts = Post(store), Post(store)
+    posts[0].control.revoke("ada", posts[0].answers.append)
+    for post in posts:
+        post.look()
+    store.lose_everything()
+    for post in (*posts, *posts):
+        post.look()
+    tails: list[Any] = []
+    store.open("~control", tails.append)
+    assert [len(segment.records) for segment in tails[0].segments] == [1]
+    assert not Post(store).accepts("ada")

@@ -11,6 +11,7 @@ from websocket_handler.adapters.valkey.log_store import ValkeyLogOptions, Valkey
 from websocket_handler.adapters.valkey.peers import ValkeyPeers
 from websocket_handler.adapters.valkey.scripts import load_commands
 from websocket_handler.adapters.valkey.server import Server
+from websocket_handler.adapters.valkey.tickets import ValkeyTickets
 from websocket_handler.adapters.valkey.url import read_url
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.clock import Clock, StartTask
@@ -34,6 +35,7 @@ class SharedValkey:
         """Made for the first log store: a backplane alone needs none."""
         self.backplane = ValkeyBackplane(self._commits, self._server, self._backoff, node)
         self.peers = ValkeyPeers(self._commits)
+        self.tickets = ValkeyTickets(self._commits)
 
     def _link(self, name: str) -> Link:
         link = Link(self._server, self._backoff, greeting=load_commands)
