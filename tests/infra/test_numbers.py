@@ -69,6 +69,11 @@ def test_clients_come_back_while_the_drain_still_runs(settings: Settings) -> Non
     assert settings.drain_seconds > drain.AFTER_MS_MAX / 1000
 
 
+def test_clients_come_back_before_the_old_connection_is_closed(settings: Settings) -> None:
+    """After the longest wait that a client is told, it still has as long to open its next connection."""
+    assert drain.moving_s(settings.drain_seconds) >= 2 * drain.AFTER_MS_MAX / 1000
+
+
 def test_clients_are_handed_over_while_their_target_deregisters(deployed: Deployed, settings: Settings) -> None:
     """The node sees the deregistration and is done before it ends; still, a deployment does not take minutes."""
     delay_s = int(deployed.attributes("TargetGroup")["deregistration_delay.timeout_seconds"])

@@ -144,6 +144,25 @@ async def test_sigterm_in_the_middle_of_traffic(emulator: Emulator, settings: di
         await resume_and_check(successor, open_on, publishers, subscribers)
 
 
+async def test_who_is_told_to_come_back_is_served_until_it_goes(settings: dict[str, str], open_on: Open) -> None:
+    """Its next connection may be there before this one ends, and the node waits for nobody who has gone."""
+    async with off_loop(running_gateway(settings, DRAIN_SECONDS="60")) as gateway:
+        project_id = new_project()
+        client = await open_on(gateway, project_id)
+        gateway.ask_to_stop()
+        while (await client.next())["type"] != "reconnect":  # its confirmation comes first
+            pass
+        reply = await client.request("publish", project_id=project_id, message={"n": 1})
+        assert (reply["type"], reply["offset"]) == ("publish_confirmed", 1)
+        await client.close()
+        assert await asyncio.to_thread(gateway.wait_for_exit) == 0
+        gateway.check_log()
+
+    drained = gateway.records("node.drained")[0]
+    assert (drained["told"], drained["left"]) == (1, 0)
+    assert [record["close_code"] for record in gateway.records("connection.closed")] == [1000]
+
+
 async def refused(gateway: Gateway) -> tuple[int, str]:
     """What a newcomer gets during the drain: status and code."""
     with pytest.raises(websockets.InvalidStatus) as answer:

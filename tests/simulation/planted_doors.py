@@ -21,7 +21,6 @@ from websocket_handler.delivery.updates import UpdateConsumer
 from websocket_handler.life import Life
 from websocket_handler.net import drain
 from websocket_handler.net.entrance import _Entry
-from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.protocol.rate import TokenBucket
 from websocket_handler.server import WebSocketServer
 
@@ -123,14 +122,6 @@ class _Unbounded:
     may = _always
 
 
-def _told_nothing() -> list[Patch]:
-    def changed(connection: Any, _random: Any) -> None:
-        if connection.is_open:
-            connection.transport.close(CloseCode.HANDED_OVER, "service restart")
-
-    return [(drain, "_tell", changed)]
-
-
 def _flushed_too_early() -> list[Patch]:
     async def changed(self: Any) -> None:
         return
@@ -179,7 +170,7 @@ PLANTS: Final[dict[str, Callable[[], list[Patch]]]] = {
     "a refused handshake gets no answer": _silent_refusal,
     # The drain
     "a draining node takes newcomers in": lambda: [(WebSocketServer, "_check_draining", _ignore)],
-    "a draining node tells nobody when to come back": _told_nothing,
+    "a draining node tells nobody when to come back": lambda: [(drain, "_tell", _ignore)],
     "a draining node hands nobody over": _no_hand_over,
     "a node goes before the last publication is answered": _flushed_too_early,
     "a draining node receives updates": lambda: [(UpdateConsumer, "stop_receiving", _ignore)],

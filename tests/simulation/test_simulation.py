@@ -20,7 +20,7 @@ RARE = {
     "a cursor overtakes the commit": 4,
     "a draining node hands nobody over": 435,
     "a draining node receives updates": 3,
-    "a draining node takes newcomers in": 3,
+    "a draining node takes newcomers in": 53,
     "a draining node tells nobody when to come back": 3,
     "a full socket stays in the group": 1,
     "a node goes before the last publication is answered": 3,

@@ -1,7 +1,9 @@
-"""The hand-over: the node tells its clients, in paced batches, when to come back. So they do not all come back at once,
-and no client loses what the node has already written to it."""
+"""The hand-over: the node tells its clients, in paced batches, when to come back, and serves each of them for a while
+longer. So they do not all come back at once, a client opens its next connection before this one ends, and no client
+loses what the node has already written to it."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -14,6 +16,13 @@ from websocket_handler.protocol.codes import CloseCode
 BATCHES_PER_SECOND: Final = 10
 AFTER_MS_MAX: Final = 1000
 """The clients of one batch come back spread over this many milliseconds."""
+TELLING_PART: Final = 0.8
+"""The part of the drain during which clients are told."""
+MOVING_PART: Final = 0.15
+"""The part of the drain that a client has to move. The rest is for the closing handshakes of the last ones."""
+MOVING_S_MAX: Final = 3.0
+
+_LOOK_INTERVAL_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,11 @@ class Sockets(Protocol):
         ...
 
 
+def moving_s(drain_s: float) -> float:
+    """How many seconds the node waits for a client that it has told to come back, before it closes the connection."""
+    return min(MOVING_S_MAX, drain_s * MOVING_PART)
+
+
 async def hand_over(
     connections: Mapping[str, Connection],
     sockets: Sockets,
@@ -40,29 +54,43 @@ async def hand_over(
     drain_s: float,
     random: Random,
 ) -> DrainResult:
-    """Tell all connections of the node to reconnect elsewhere, spread over `drain_s` seconds.
+    """Tell all connections of the node to reconnect elsewhere, spread over `drain_s` seconds, and close those that are
+    still there `moving_s(drain_s)` later.
 
     The node already refuses new connections. `connections` are those of the node; a connection leaves the mapping when
     it ends. `now` gives monotonic seconds. Returns when all sockets are closed, or when the time is over.
     """
-    told = list(connections.values())
-    random.shuffle(told)
-    batches = max(1, int(drain_s * BATCHES_PER_SECOND * 0.8))  # the last fifth is for the closing handshakes
-    size = -(-len(told) // batches)
-    deadline = now() + drain_s
-    for start in range(0, len(told), max(1, size)):
-        for connection in told[start : start + size]:
-            _tell(connection, random)
-        if start + size < len(told):
-            await asyncio.sleep(1 / BATCHES_PER_SECOND)
-    while connections or sockets.count:
-        if now() >= deadline:
-            break
-        await asyncio.sleep(0.02)
-    return DrainResult(len(told), sockets.count)
+    everybody = list(connections.values())
+    random.shuffle(everybody)
+    waiting = _in_batches(everybody, max(1, int(drain_s * BATCHES_PER_SECOND * TELLING_PART)))
+    moving: deque[tuple[float, list[Connection]]] = deque()
+    turn = now()
+    deadline = turn + drain_s
+    while True:
+        at = now()
+        while waiting and turn <= at:
+            batch = waiting.popleft()
+            _tell(batch, random)
+            moving.append((at + moving_s(drain_s), batch))
+            turn += 1 / BATCHES_PER_SECOND
+        while moving and (moving[0][0] <= at or deadline <= at):
+            _close(moving.popleft()[1])
+        if deadline <= at or not (connections or sockets.count):
+            return DrainResult(len(everybody), sockets.count)
+        await asyncio.sleep(_LOOK_INTERVAL_S)
 
 
-def _tell(connection: Connection, random: Random) -> None:
-    if connection.is_open:
+def _in_batches(everybody: list[Connection], batches: int) -> deque[list[Connection]]:
+    size = max(1, -(-len(everybody) // batches))
+    return deque(everybody[start : start + size] for start in range(0, len(everybody), size))
+
+
+def _tell(batch: list[Connection], random: Random) -> None:
+    for connection in batch:
         connection.push(replies.reconnect("draining", random.randrange(AFTER_MS_MAX)))
-        connection.transport.close(CloseCode.HANDED_OVER, "service restart")
+
+
+def _close(batch: list[Connection]) -> None:
+    for connection in batch:
+        if connection.is_open:
+            connection.transport.close(CloseCode.HANDED_OVER, "service restart")

@@ -1,12 +1,15 @@
-"""The hand-over of clients, in virtual time: everybody is told once, in batches, and the node waits while it may."""
+"""The hand-over of clients, in virtual time: everybody is told once, in batches, is served while it moves, and the node
+waits while it may."""
 
 import asyncio
 import json
 from random import Random
 
+import pytest
+
 from tests.support.virtual_time import in_virtual_time
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.net.drain import AFTER_MS_MAX, BATCHES_PER_SECOND, DrainResult, hand_over
+from websocket_handler.net.drain import AFTER_MS_MAX, BATCHES_PER_SECOND, MOVING_S_MAX, DrainResult, hand_over, moving_s
 from websocket_handler.protocol.codes import CloseCode
 from websocket_handler.protocol.session import Session, SessionLimits
 
@@ -20,6 +23,7 @@ class Client:
         self._node = node
         self._goes_after_s = goes_after_s
         self.frames: list[bytes] = []
+        self.told_at: float | None = None
         self.closed: tuple[int, float] | None = None
         self.connection = Connection(name, self, Session(SessionLimits(), 0.0), 0.0, 0.0)
         node.connections[name] = self.connection
@@ -27,6 +31,7 @@ class Client:
 
     def write(self, data: bytes) -> None:
         self.frames.append(data)
+        self.told_at = asyncio.get_running_loop().time()
 
     def buffered_bytes(self) -> int:
         return 0
@@ -35,9 +40,16 @@ class Client:
         assert self.closed is None
         loop = asyncio.get_running_loop()
         self.closed = (code, loop.time())
+        self.connection.is_open = False
         del self._node.connections[self.connection.connection_id]
         if self._goes_after_s is not None:
             loop.call_later(self._goes_after_s, self._gone)
+
+    def leave(self) -> None:
+        """Close the connection from the client's side."""
+        self.connection.is_open = False
+        del self._node.connections[self.connection.connection_id]
+        self._gone()
 
     def _gone(self) -> None:
         self._node.count -= 1
@@ -83,11 +95,42 @@ async def test_clients_are_told_in_batches_that_leave_time_for_goodbyes() -> Non
     start = asyncio.get_running_loop().time()
     clients = [Client(node, f"c{number}", 0.0) for number in range(320)]
     await node.hand_over(4.0)
-    told = sorted(client.closed[1] - start for client in clients if client.closed is not None)
-    moments = sorted({round(at, 3) for at in told})
-    assert len(moments) == 4 * BATCHES_PER_SECOND * 8 // 10
-    assert max(told.count(at) for at in set(told)) == 10
+    told = sorted(client.told_at - start for client in clients if client.told_at is not None)
+    closed = sorted(client.closed[1] - start for client in clients if client.closed is not None)
+    for times in (told, closed):
+        moments = sorted({round(at, 3) for at in times})
+        assert len(moments) == 4 * BATCHES_PER_SECOND * 8 // 10
+        assert max(times.count(at) for at in set(times)) == 10
     assert told[-1] <= 4.0 * 0.8
+    assert closed[-1] < 4.0
+
+
+@in_virtual_time
+async def test_a_client_that_moves_in_time_is_served_until_it_goes_and_is_not_closed() -> None:
+    node = Sockets()
+    movers = [Client(node, f"c{number}", None) for number in range(5)]
+    handing_over = asyncio.create_task(node.hand_over(20.0))
+    await asyncio.sleep(5 / BATCHES_PER_SECOND + AFTER_MS_MAX / 1000)
+    assert all(client.told_at is not None for client in movers)
+    for client in movers:
+        client.connection.push(b"an answer")
+        client.leave()
+    result, took_s = await handing_over
+    assert result == DrainResult(told=5, left=0)
+    assert [len(client.frames) for client in movers] == [2] * 5
+    assert [client.closed for client in movers] == [None] * 5
+    assert took_s < AFTER_MS_MAX / 1000 + moving_s(20.0)
+
+
+@in_virtual_time
+@pytest.mark.parametrize(("drain_s", "moving"), [(0.0, 0.0), (2.0, 0.3), (20.0, 3.0), (110.0, MOVING_S_MAX)])
+async def test_a_client_that_stays_is_closed_when_it_has_had_its_time(drain_s: float, moving: float) -> None:
+    node = Sockets()
+    client = Client(node, "stays", 0.0)
+    await node.hand_over(drain_s)
+    assert client.told_at is not None
+    assert client.closed is not None
+    assert client.closed[1] - client.told_at == pytest.approx(moving, abs=0.03)
 
 
 @in_virtual_time
@@ -111,7 +154,7 @@ async def test_a_client_that_leaves_before_its_batch_is_told_nothing() -> None:
     clients = [Client(node, f"c{number}", 0.0) for number in range(2)]
     handing_over = asyncio.create_task(node.hand_over(10.0))
     await asyncio.sleep(0.01)
-    (late,) = [client for client in clients if client.closed is None]
+    (late,) = [client for client in clients if client.told_at is None]
     late.connection.is_open = False
     late.close(CloseCode.NORMAL, "")
     await handing_over
