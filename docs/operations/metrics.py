@@ -12,7 +12,7 @@ PAGE = Path(__file__).resolve().with_name("metrics.md")
 ERROR_CODES = "an [error code](../../spec/protocol.md#7-errors)"
 LONG = {
     ERROR_CODE: f"`code`: {ERROR_CODES}",
-    REFUSAL: f"`code`: {ERROR_CODES}, or `dropped` if the node was too busy to answer",
+    REFUSAL: f"`code`: {ERROR_CODES}, or `dropped` if the node was too busy to answer, `gone` if the client had left",
     CLOSE_CODE: "`code`: a [close code](../../spec/protocol.md#8-close-codes), or `other`",
 }
 """Labels with too many values for a table."""

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
+from websocket_handler.net.departed import Doubt, End, end_of
 from websocket_handler.net.echo import ECHO_PATH, EchoWebSocket
 from websocket_handler.net.handshake import Handshake, accepted, read_handshake
 from websocket_handler.net.shared import Shared
 from websocket_handler.net.websocket import WebSocket
-from websocket_handler.protocol.codes import CommandError, ErrorCode
+from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.deflate import DeflateFraming
-from websocket_handler.protocol.frames import PLAIN, Framing
+from websocket_handler.protocol.frames import PLAIN, Framing, close_frame
 from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.identity import Identity
 from websocket_handler.protocol.request_head import HeadReader, RequestHead
@@ -34,7 +35,8 @@ class EntranceOptions:
     """The size of the largest request head."""
     handshake_timeout_s: float = 10.0
     entries: int = 4096
-    """How many sockets may wait whose first request is not complete; then the oldest of them is dropped."""
+    """How many sockets may wait whose first request is not complete; then the oldest of them is dropped. So many more
+    may wait until it is known if their client is still there; then the next one is dropped."""
     has_echo: bool = False
     """True if conformance suites may use `/__echo`."""
     has_compression: bool = False
@@ -60,6 +62,8 @@ class Entrance:
         self._deflate: Framing = DeflateFraming() if options.has_compression else PLAIN
         self._entries: dict[_Entry, float] = {}
         """The sockets whose first request is not complete, oldest first, and until when each may wait."""
+        self.doubts = 0
+        """How many sockets wait until it is known if their client is still there."""
         self._timer: asyncio.TimerHandle | None = None
 
     def protocol(self) -> asyncio.Protocol:
@@ -181,6 +185,9 @@ class _Entry(asyncio.Protocol):
 
     def _become_websocket(self, head: RequestHead) -> None:
         """Take a handshake in, or begin to find out who its client is. Raises CommandError."""
+        if self._end(self._reader.rest) is End.GONE:
+            self._give_up()
+            return
         has_compression = self._entrance.options.has_compression
         handshake = read_handshake(head, self._entrance.paths, has_compression=has_compression)
         self._origin = handshake.origin
@@ -199,7 +206,6 @@ class _Entry(asyncio.Protocol):
         """The gateway knows who the client is: accept the handshake if there is still room."""
         if self._is_over:
             return
-        was_paused = not self._socket.is_reading()
         self._is_identifying = False
         try:
             if isinstance(answer, CommandError):
@@ -209,24 +215,71 @@ class _Entry(asyncio.Protocol):
             self._refuse(fault)
             return
         self._leave()
+        accept = accepted(
+            handshake.key,
+            with_bearer=handshake.offers_bearer,
+            extensions=handshake.extensions,
+            date=self._entrance.shared.date(),
+        )
+        if self._end(self._rest) is End.OPEN:
+            self._begin(handshake, address, answer, accept)
+        else:
+            self._doubt(handshake, address, answer, accept)
+
+    def _begin(self, handshake: Handshake, address: str, identity: Identity | None, accept: bytes) -> None:
+        """The socket becomes a WebSocket. `accept` is the answer to its handshake, unless that was sent before. Raises
+        CommandError if the node cannot take it in any more."""
         kind = EchoWebSocket if handshake.path == ECHO_PATH else WebSocket
         framing = self._entrance.framing(handshake.extensions)
-        websocket = kind(self._entrance.shared, self._socket, handshake.subscriptions, answer, address, framing)
+        was_paused = not self._socket.is_reading()
+        websocket = kind(self._entrance.shared, self._socket, handshake.subscriptions, identity, address, framing)
         self._socket.set_protocol(websocket)
-        websocket.begin(
-            accepted(
-                handshake.key,
-                with_bearer=handshake.offers_bearer,
-                extensions=handshake.extensions,
-                date=self._entrance.shared.date(),
-            )
-        )
+        websocket.begin(accept)
         if was_paused:
             self._socket.resume_reading()
         if self._rest:
             websocket.data_received(self._rest)
         if self._is_half_closed:
             websocket.eof_received()
+
+    # A client that may be gone
+
+    def _end(self, rest: bytes) -> End:
+        """How far the client has ended the connection. One that sent commands behind its handshake counts as present:
+        they are carried out, whoever reads the answers."""
+        return End.OPEN if rest else end_of(self._socket)
+
+    def _doubt(self, handshake: Handshake, address: str, identity: Identity | None, accept: bytes) -> None:
+        """Send the answer to the handshake alone. What costs more follows once it is known that the client is there."""
+        entrance = self._entrance
+
+        def stays() -> None:
+            entrance.doubts -= 1
+            try:
+                self._begin(handshake, address, identity, b"")
+            except CommandError as fault:
+                self._socket.write(close_frame(CloseCode.TRY_AGAIN_LATER, fault.message))
+                self._socket.close()
+
+        def left() -> None:
+            entrance.doubts -= 1
+            entrance.shared.admission.leave(address)
+            entrance.shared.counters.handshakes_refused["gone"] += 1
+
+        if entrance.doubts >= entrance.options.entries:
+            entrance.shared.admission.leave(address)
+            entrance.shared.counters.handshakes_refused["dropped"] += 1
+            self._socket.abort()
+            return
+        entrance.doubts += 1
+        self._socket.write(accept)
+        Doubt(self._socket, stays, left)
+
+    def _give_up(self) -> None:
+        """The client is gone: do nothing more for it."""
+        self._leave()
+        self._entrance.shared.counters.handshakes_refused["gone"] += 1
+        self._socket.abort()
 
     def eof_received(self) -> bool:
         """The client sends no more. A complete handshake is still answered. For an incomplete request the client gets

@@ -22,8 +22,8 @@ ACTION: Final = Label("action", tuple(command.__struct_config__.tag for command 
 AGENT: Final = Label("agent", tuple(map(str, Agent)))
 CLOSE_CODE: Final = Label("code", (*map(str, sorted({*_RFC_6455, *CloseCode})), _OTHER))
 ERROR_CODE: Final = Label("code", tuple(map(str, ErrorCode)), is_pushed_when_seen=True)
-REFUSAL: Final = Label("code", (*map(str, ErrorCode), "dropped"))
-"""`dropped`: the node was too busy even to answer."""
+REFUSAL: Final = Label("code", (*map(str, ErrorCode), "dropped", "gone"))
+"""`dropped`: the node was too busy even to answer. `gone`: the client left before its handshake was answered."""
 FORWARD_OUTCOME: Final = Label("outcome", ("confirmed", "failed", "rejected", "overloaded"))
 """`failed`: no queue took it, in time or until an operator acts; `rejected`: the queue refused this task."""
 RECOVERY_OUTCOME: Final = Label("outcome", ("recovered", "lost"))
