@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { PACKAGE } from "./support.js";
@@ -16,7 +17,7 @@ test("the code of the README and of the examples has right types", () => {
   blocks.forEach(([, language, code], index) => {
     writeFileSync(new URL(`block${index}.${language === "tsx" ? "tsx" : "ts"}`, folder), `${code}\nexport {};\n`);
   });
-  for (const name of ["follow.js", "page.tsx"]) copyFileSync(new URL(`examples/${name}`, PACKAGE), new URL(name, folder));
+  for (const name of ["follow.js", "page/page.tsx"]) copyFileSync(new URL(`examples/${name}`, PACKAGE), new URL(basename(name), folder));
   const options = { extends: "../../tsconfig.json", compilerOptions: { noUnusedLocals: false, allowJs: true }, include: ["."] };
   writeFileSync(new URL("tsconfig.json", folder), JSON.stringify(options));
   const tsc = fileURLToPath(new URL("node_modules/typescript/bin/tsc", PACKAGE));

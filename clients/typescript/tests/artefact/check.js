@@ -3,10 +3,11 @@
  * No network is needed, because the client depends on nothing.
  */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 const here = fileURLToPath(new URL("../..", import.meta.url));
 const project = mkdtempSync(join(tmpdir(), "sdk-"));
@@ -22,6 +23,13 @@ try {
   run("npm", ["install", "--silent", "--offline", "--no-audit", "--no-fund", pack], project);
   copyFileSync(new URL("user.js", import.meta.url), join(project, "user.js"));
   process.stdout.write(run(process.execPath, ["user.js"], project));
+  const page = join(project, "page");
+  cpSync(new URL("../../examples/page", import.meta.url), page, { recursive: true });
+  for (const name of ["react", "react-dom"]) symlinkSync(join(here, "node_modules", name), join(project, "node_modules", name));
+  run(process.execPath, [join(here, "node_modules/vite/bin/vite.js"), "build", "--logLevel", "warn"], page);
+  const [script] = readdirSync(join(page, "dist/assets"));
+  const bytes = gzipSync(readFileSync(join(page, "dist/assets", script))).length;
+  console.log(`Vite builds the page from the installed client: ${bytes} bytes with React, compressed`);
 } finally {
   rmSync(project, { recursive: true });
 }
