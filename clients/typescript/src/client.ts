@@ -1,12 +1,12 @@
 /** The client: the core with sockets, timers and the token provider of the program around it. */
-import { Engine } from "./core/engine.js";
+import { createEngine } from "./core/engine.js";
 import { ClientError } from "./core/errors.js";
 import { parsed, type Message, type Position } from "./core/frames.js";
 import { afterRefusal, backoffMs } from "./core/returning.js";
-import type { Limits, Outputs, State, Status } from "./core/outputs.js";
+import type { Limits, State, Status } from "./core/outputs.js";
 import { Listeners } from "./listeners.js";
-import { PositionStore, type StorageLike } from "./position_store.js";
-import { Project, type ProjectHost, type SendOptions } from "./project.js";
+import { createPositionStore, type StorageLike } from "./position_store.js";
+import { createProject, type OwnProject, type Project, type ProjectHost, type SendOptions } from "./project.js";
 import { openSocket, type WebSocketClass, type WebSocketLike } from "./socket.js";
 import { listen } from "./wake.js";
 
@@ -54,180 +54,156 @@ export type ClientEvents = {
   expiring: (expiresAt: string) => void;
 };
 
+export interface Client {
+  readonly state: State;
+  /** The state with its reason, and when the next try begins. */
+  readonly status: Status;
+  /** The limits of the node; empty while not connected. */
+  readonly limits: Limits;
+  /** The project with this id; always the same object. */
+  project(id: string): Project;
+  /** Calls back at an event. Returns what ends that. */
+  on<Name extends keyof ClientEvents>(event: Name, callback: ClientEvents[Name]): () => void;
+  /** Connects now: also after `stopped` and `unauthorized`. */
+  connect(): void;
+  /**
+   * Sends work to an agent. All tries carry one message id, so a FIFO queue makes one task of them.
+   *
+   * Raises ClientError; its `messageId` is for a later try.
+   */
+  forward(agent: string, data: unknown, options?: ForwardOptions): Promise<Forwarded>;
+  /** Measures a round trip in milliseconds. */
+  ping(): Promise<number>;
+  /** Replaces the token on the live connection. Raises ClientError; then the old token still holds. */
+  authenticate(token: string): Promise<void>;
+  /** Looks if the connection is still alive; connects at once if a try is due later. */
+  check(): void;
+  /** Ends the connection and forgets the token; `connect()` begins anew. */
+  signOut(): void;
+  /** Ends everything, for good, whatever comes later. */
+  close(): void;
+}
+
 const FIRST_WAIT_MS = 10_000;
+/** In these states no connection comes by itself. */
+const ENDED: readonly State[] = ["closed", "stopped", "unauthorized"];
 
 /** Random hexadecimal text. `crypto.randomUUID` is missing on plain http pages. */
 function randomHex(bytes: number): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-export class Client {
-  readonly #url: string;
-  readonly #options: ClientOptions;
-  readonly #engine: Engine;
-  readonly #projects = new Map<string, Project>();
-  readonly #sockets = new Map<number, WebSocketLike>();
-  readonly #listeners = new Listeners<ClientEvents>();
-  readonly #store: PositionStore | null;
-  readonly #unsaved = new Map<string, Position>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #timerAt = Infinity;
-  #deaf: (() => void) | null = null;
-  #wasLive = false;
-  #last = 0;
-  #behindMs = 0;
+/** Makes a client of the gateway at `url` (`wss://host/ws`, or `/ws` on a page). It does no I/O before its first use. */
+export function createClient(url: string, options: ClientOptions = {}): Client {
+  const fetch: typeof globalThis.fetch = options.fetch ?? ((...given) => globalThis.fetch(...given));
+  const store = options.store && createPositionStore(options.store, url);
+  const projects = new Map<string, OwnProject>();
+  const sockets = new Map<number, WebSocketLike>();
+  const listeners = new Listeners<ClientEvents>();
+  const unsaved = new Map<string, Position>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timerAt = Infinity;
+  let stopListening: (() => void) | undefined;
+  let wasLive = false;
+  let last = 0;
+  let behindMs = 0;
 
-  /** Use `createClient`. */
-  constructor(url: string, options: ClientOptions) {
-    this.#url = url;
-    this.#options = options;
-    this.#store = options.store === undefined ? null : new PositionStore(options.store, url);
-    const has = { hasToken: options.token !== undefined, hasFallback: options.fallback !== undefined };
-    this.#engine = new Engine({ ...has, random: Math.random }, this.#outputs());
-    options.signal?.addEventListener("abort", () => this.close(), { once: true });
-    if (options.signal?.aborted) this.close();
-  }
-
-  get state(): State {
-    return this.#engine.status.state;
-  }
-
-  /** The state with its reason, and when the next try begins. */
-  get status(): Status {
-    return this.#engine.status;
-  }
-
-  /** The limits of the node; empty while not connected. */
-  get limits(): Limits {
-    return this.#engine.limits;
-  }
-
-  /** The project with this id; always the same object. */
-  project(id: string): Project {
-    const known = this.#projects.get(id) ?? new Project(id, this.#host);
-    this.#projects.set(id, known);
-    return known;
-  }
-
-  /** Calls back at an event. Returns what ends that. */
-  on<Name extends keyof ClientEvents>(event: Name, callback: ClientEvents[Name]): () => void {
-    return this.#listeners.add(event, callback);
-  }
-
-  /** Connects now: also after `stopped` and `unauthorized`. */
-  connect(): void {
-    this.#do((now) => this.#engine.connect(now));
-  }
-
-  /**
-   * Sends work to an agent. All tries carry one message id, so a FIFO queue makes one task of them.
-   *
-   * Raises ClientError; its `messageId` is for a later try.
-   */
-  async forward(agent: string, data: unknown, options: ForwardOptions = {}): Promise<Forwarded> {
-    const { project, dataText, messageId = randomHex(16) } = options;
-    const command = { action: "forward", type: agent, message_id: messageId, ...(project === undefined ? {} : { project_id: project }) };
-    try {
-      const reply = await this.#request(command, options, dataText ?? JSON.stringify(data ?? null));
-      return { messageId, receipt: String(reply["receipt"]), agent: String(reply["agent"]) };
-    } catch (error) {
-      throw Object.assign(error as ClientError, { messageId });
-    }
-  }
-
-  /** Measures a round trip in milliseconds. */
-  async ping(): Promise<number> {
-    const from = performance.now();
-    await this.#request({ action: "ping" }, {});
-    return performance.now() - from;
-  }
-
-  /** Replaces the token on the live connection. Raises ClientError; then the old token still holds. */
-  authenticate(token: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#do((now) => this.#engine.authenticate(token, now, (_reply, error) => (error === null ? resolve() : reject(error))));
-    });
-  }
-
-  /** Looks if the connection is still alive; connects at once if a try is due later. */
-  check(): void {
-    this.#do((now) => this.#engine.check(now));
-  }
-
-  /** Ends the connection and forgets the token; `connect()` begins anew. */
-  signOut(): void {
-    this.#do((now) => this.#engine.lock(now));
-  }
-
-  /** Ends everything, for good, whatever comes later. */
-  close(): void {
-    this.#do((now) => this.#engine.close(now));
-    for (const project of this.#projects.values()) project.end(null);
-    this.#deaf?.();
-    this.#save();
-  }
-
-  readonly #host: ProjectHost = {
-    read: (projectId, reader) => this.#do((now) => this.#engine.projects(now).read(projectId, reader)),
-    leave: (projectId, reader) => {
-      this.#engine.projects(this.#now()).leave(projectId, reader);
-      // One macrotask later: a page that mounts twice is back by then.
-      setTimeout(() => this.#do((now) => this.#engine.projects(now).release(projectId)), 0);
+  const engine = createEngine({ hasToken: !!options.token, hasFallback: !!options.fallback, random: Math.random }, {
+    open: openLink,
+    send: (id, text) => sockets.get(id)?.send(text),
+    close: closeLink,
+    fetchToken: (turn, reason) => void fetchToken(turn, reason),
+    probe: () => void probe(),
+    status: (status) => {
+      wasLive ||= status.state === "live";
+      listeners.emit("state", status);
     },
-    caughtUp: (projectId, reader) => this.#do((now) => this.#engine.projects(now).caughtUp(projectId, reader)),
-    request: (fields, options = {}) => this.#request(fields, options),
+    project: (projectId, status) => projects.get(projectId)?.changed(status),
+    pushed: (message, text) => listeners.emit(message["type"] === "error" ? "error" : "broadcast", message, text),
+    expiring: (expiresAt) => listeners.emit("expiring", expiresAt),
+  });
+
+  const host: ProjectHost = {
+    read: (projectId, reader) => run(() => engine.projects.read(projectId, reader)),
+    leave: (projectId, reader) => {
+      engine.projects.leave(projectId, reader);
+      // One macrotask later: a page that mounts twice is back by then.
+      setTimeout(() => run(() => engine.projects.release(projectId)), 0);
+    },
+    caughtUp: (projectId, reader) => run(() => engine.projects.caughtUp(projectId, reader)),
+    request: (fields, options) => request(fields, options),
     key: () => randomHex(16),
-    stored: (projectId) => this.#unsaved.get(projectId) ?? this.#store?.read(projectId) ?? null,
+    stored: (projectId) => unsaved.get(projectId) ?? store?.read(projectId) ?? null,
     keep: (projectId, position) => {
-      if (this.#store === null) return;
-      if (this.#unsaved.size === 0) queueMicrotask(() => this.#save());
-      this.#unsaved.set(projectId, position);
+      if (!store) return;
+      if (unsaved.size === 0) queueMicrotask(save);
+      unsaved.set(projectId, position);
     },
   };
 
-  #outputs(): Outputs {
-    return {
-      open: (id, kind) => this.#open(id, kind),
-      send: (id, text) => this.#sockets.get(id)?.send(text),
-      close: (id) => this.#close(id),
-      fetchToken: (turn, reason) => void this.#fetchToken(turn, reason),
-      probe: () => void this.#probe(),
-      status: (status) => {
-        this.#wasLive ||= status.state === "live";
-        this.#listeners.emit("state", status);
-      },
-      project: (projectId, status) => this.#projects.get(projectId)?.changed(status),
-      pushed: (message, text) => this.#listeners.emit(message["type"] === "error" ? "error" : "broadcast", message, text),
-      expiring: (expiresAt) => this.#listeners.emit("expiring", expiresAt),
-    };
+  // Time
+
+  /** Runs a step of the core, and sets the timer that it wants. */
+  function run(step: () => void): void {
+    tellTime();
+    step();
+    arm();
   }
 
-  #open(id: number, kind: "websocket" | "fallback"): void {
-    this.#deaf ??= listen({ check: () => this.check(), replace: () => this.#do((now) => this.#engine.replace(now)), save: () => this.#save() });
-    const url = this.#address();
+  /** The wall clock, which tells that the machine slept. It never goes back, so that no deadline moves away. */
+  function tellTime(): void {
+    const time = Date.now() + behindMs;
+    if (time < last) behindMs += last - time;
+    engine.at((last = Math.max(time, last)));
+  }
+
+  function arm(): void {
+    const at = engine.wakeAt ?? Infinity;
+    if (at === timerAt) return;
+    clearTimeout(timer);
+    timerAt = at;
+    if (at === Infinity) return;
+    tellTime();
+    timer = setTimeout(() => {
+      timerAt = Infinity;
+      run(engine.tick);
+    }, Math.max(0, at - last));
+  }
+
+  // Sockets
+
+  function address(): string {
+    const base = (globalThis as { location?: { href: string } }).location?.href;
+    return new URL(url, base).href.replace(/^http/, "ws");
+  }
+
+  function openLink(id: number, kind: "websocket" | "fallback"): void {
+    stopListening ??= listen({ check, replace: () => run(engine.replace), save });
+    const to = address();
     const make = (): WebSocketLike => {
-      if (kind === "fallback") return this.#options.fallback!(url, this.#fetch);
-      const Class = this.#options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
+      if (kind === "fallback") return options.fallback!(to, fetch);
+      const Class = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
       if (Class === undefined) throw new ClientError("no_websocket", "this runtime has no WebSocket: give createClient one");
-      return new Class(url);
+      return new Class(to);
     };
     const socket = openSocket(make, {
       text: (text) => {
+        tellTime();
         // A publication changes no timer.
-        if (!this.#engine.received(id, text, this.#now())) this.#arm();
+        if (!engine.received(id, text)) arm();
       },
       closed: (code, reason) => {
-        this.#sockets.delete(id);
-        this.#do((now) => this.#engine.closed(id, code, reason, now));
+        sockets.delete(id);
+        run(() => engine.closed(id, code, reason));
       },
     });
-    if (socket !== null) this.#sockets.set(id, socket);
+    if (socket !== null) sockets.set(id, socket);
   }
 
   /** Lets go at once: the answer to a close frame may never come. */
-  #close(id: number): void {
-    const socket = this.#sockets.get(id);
-    this.#sockets.delete(id);
+  function closeLink(id: number): void {
+    const socket = sockets.get(id);
+    sockets.delete(id);
     try {
       socket?.close();
     } catch {
@@ -235,48 +211,41 @@ export class Client {
     }
   }
 
-  async #fetchToken(turn: number, reason: "handshake" | "refresh"): Promise<void> {
+  async function fetchToken(turn: number, reason: "handshake" | "refresh"): Promise<void> {
     try {
-      const text = await this.#options.token!({ reason });
-      this.#do((now) => this.#engine.token(turn, text, now));
+      const text = await options.token!({ reason });
+      run(() => engine.token(turn, text));
     } catch (error) {
       const { code, message } = error as { code?: unknown; message?: unknown };
-      this.#do((now) => this.#engine.tokenFailed(turn, String(code ?? "token_failed"), String(message ?? error), now));
+      run(() => engine.tokenFailed(turn, String(code ?? "token_failed"), String(message ?? error)));
     }
   }
 
-  async #probe(): Promise<void> {
+  async function probe(): Promise<void> {
     try {
-      const answer = await this.#fetch(this.#address().replace(/^ws/, "http"));
+      const answer = await fetch(address().replace(/^ws/, "http"));
       const body = parsed(await answer.text());
       const error = body?.["type"] === "error" ? body : null;
       // 426 says that WebSockets are welcome here.
       if (answer.ok || answer.status === 426) return;
       const refusal = afterRefusal(answer.status, error, answer.headers.get("retry-after"));
-      this.#do((now) => this.#engine.probed(refusal, String(error?.["code"] ?? `http_${answer.status}`), now));
+      run(() => engine.probed(refusal, String(error?.["code"] ?? `http_${answer.status}`)));
     } catch {
       // The gateway does not answer over HTTP either.
     }
   }
 
-  get #fetch(): typeof globalThis.fetch {
-    return this.#options.fetch ?? ((...given) => globalThis.fetch(...given));
-  }
+  // Requests
 
-  #address(): string {
-    const base = (globalThis as { location?: { href: string } }).location?.href;
-    return new URL(this.#url, base).href.replace(/^http/, "ws");
-  }
-
-  /** One command, with further tries while there is time. */
-  async #request(fields: Message, { waitMs }: SendOptions, dataText?: string): Promise<Message> {
-    const deadline = Date.now() + (waitMs ?? (this.#wasLive ? 0 : FIRST_WAIT_MS));
-    if (this.state === "idle") this.connect();
+  /** Sends one command, and sends it again while there is time. */
+  async function request(fields: Message, { waitMs }: SendOptions = {}, dataText?: string): Promise<Message> {
+    const deadline = Date.now() + (waitMs ?? (wasLive ? 0 : FIRST_WAIT_MS));
+    if (client.state === "idle") client.connect();
     for (let attempt = 0; ; attempt++) {
       try {
-        await this.#liveBy(deadline);
+        await liveBy(deadline);
         return await new Promise<Message>((resolve, reject) => {
-          this.#do((now) => this.#engine.command(fields, now, (reply, error) => (reply === null ? reject(error) : resolve(reply)), dataText));
+          run(() => engine.command(fields, (reply, error) => (reply === null ? reject(error) : resolve(reply)), dataText));
         });
       } catch (error) {
         const { retryable, retryAfterMs } = error as ClientError;
@@ -288,56 +257,87 @@ export class Client {
   }
 
   /** Waits for the connection. Raises `not_connected` at the deadline, or when no connection will come. */
-  #liveBy(deadline: number): Promise<void> {
-    if (this.state === "live") return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        off();
-        if (this.state === "live") resolve();
-        else if (this.state === "closed") reject(new ClientError("closed", "the client is closed"));
-        else reject(new ClientError("not_connected", this.status.reason || "there is no connection", true));
-      };
-      const off = this.on("state", ({ state }) => {
-        if (["live", "closed", "stopped", "unauthorized"].includes(state)) end();
+  async function liveBy(deadline: number): Promise<void> {
+    const leftMs = deadline - Date.now();
+    if (client.state !== "live" && !ENDED.includes(client.state) && leftMs > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(end, leftMs);
+        const off = client.on("state", ({ state }) => (state === "live" || ENDED.includes(state) ? end() : undefined));
+        function end(): void {
+          clearTimeout(timer);
+          off();
+          resolve();
+        }
       });
-      const timer = setTimeout(end, Math.max(0, deadline - Date.now()));
-      if (["closed", "stopped", "unauthorized"].includes(this.state) || deadline <= Date.now()) end();
-    });
+    }
+    if (client.state === "live") return;
+    if (client.state === "closed") throw new ClientError("closed", "the client is closed");
+    throw new ClientError("not_connected", client.status.reason || "there is no connection", true);
   }
 
-  #save(): void {
-    for (const [projectId, position] of this.#unsaved) this.#store?.write(projectId, position);
-    this.#unsaved.clear();
+  function check(): void {
+    run(engine.check);
   }
 
-  /** Runs a step of the core, and sets the timer that it wants. */
-  #do(step: (now: number) => void): void {
-    step(this.#now());
-    this.#arm();
+  function save(): void {
+    if (store) for (const [projectId, position] of unsaved) store.write(projectId, position);
+    unsaved.clear();
   }
 
-  #arm(): void {
-    const at = this.#engine.wakeAt ?? Infinity;
-    if (at === this.#timerAt) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    if (at === Infinity) return;
-    this.#timer = setTimeout(() => {
-      this.#timerAt = Infinity;
-      this.#do((now) => this.#engine.tick(now));
-    }, Math.max(0, at - this.#now()));
-  }
+  const client: Client = {
+    get state() {
+      return engine.status.state;
+    },
 
-  /** The wall clock, which tells that the machine slept. It never goes back, so that no deadline moves away. */
-  #now(): number {
-    const now = Date.now() + this.#behindMs;
-    if (now < this.#last) this.#behindMs += this.#last - now;
-    return (this.#last = Math.max(now, this.#last));
-  }
-}
+    get status() {
+      return engine.status;
+    },
 
-/** Makes a client of the gateway at `url` (`wss://host/ws`, or `/ws` on a page). It does no I/O before its first use. */
-export function createClient(url: string, options: ClientOptions = {}): Client {
-  return new Client(url, options);
+    get limits() {
+      return engine.limits;
+    },
+
+    project(id) {
+      const known = projects.get(id) ?? createProject(id, host);
+      projects.set(id, known);
+      return known;
+    },
+
+    on: (event, callback) => listeners.add(event, callback),
+    connect: () => run(engine.connect),
+
+    async forward(agent, data, options = {}) {
+      const { project, dataText, messageId = randomHex(16) } = options;
+      const command = { action: "forward", type: agent, message_id: messageId, project_id: project };
+      try {
+        const reply = await request(command, options, dataText ?? JSON.stringify(data ?? null));
+        return { messageId, receipt: String(reply["receipt"]), agent: String(reply["agent"]) };
+      } catch (error) {
+        throw Object.assign(error as ClientError, { messageId });
+      }
+    },
+
+    async ping() {
+      const from = performance.now();
+      await request({ action: "ping" });
+      return performance.now() - from;
+    },
+
+    authenticate: (token) => new Promise((resolve, reject) => {
+      run(() => engine.authenticate(token, (_reply, error) => (error === null ? resolve() : reject(error))));
+    }),
+
+    check,
+    signOut: () => run(engine.lock),
+
+    close() {
+      run(engine.close);
+      for (const project of projects.values()) project.end(null);
+      stopListening?.();
+      save();
+    },
+  };
+  options.signal?.addEventListener("abort", client.close, { once: true });
+  if (options.signal?.aborted) client.close();
+  return client;
 }

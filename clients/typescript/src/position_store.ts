@@ -6,33 +6,23 @@ export interface StorageLike {
   setItem(name: string, value: string): void;
 }
 
-export class PositionStore {
-  readonly #chosen: "session" | StorageLike;
-  readonly #prefix: string;
+export type PositionStore = ReturnType<typeof createPositionStore>;
 
-  /** `url` keeps the positions of two gateways apart. */
-  constructor(chosen: "session" | StorageLike, url: string) {
-    this.#chosen = chosen;
-    this.#prefix = `websocket-handler-client ${url} `;
-  }
-
-  read(projectId: string): Position | null {
+/** `url` keeps the positions of two gateways apart. */
+export function createPositionStore(chosen: "session" | StorageLike, url: string) {
+  /** Does something with the item of a project. */
+  function use<Result>(projectId: string, act: (storage: StorageLike, name: string) => Result): Result | null {
     try {
-      return parsePosition(this.#storage?.getItem(this.#prefix + projectId) ?? "");
+      const storage = chosen === "session" ? sessionStorage : chosen;
+      return act(storage, `websocket-handler-client ${url} ${projectId}`);
     } catch {
+      // After a reload the page begins where it would begin without a store.
       return null;
     }
   }
 
-  write(projectId: string, position: Position): void {
-    try {
-      this.#storage?.setItem(this.#prefix + projectId, formatPosition(position));
-    } catch {
-      // After a reload the page begins where it would begin without a store.
-    }
-  }
-
-  get #storage(): StorageLike | undefined {
-    return this.#chosen === "session" ? (globalThis as { sessionStorage?: StorageLike }).sessionStorage : this.#chosen;
-  }
+  return {
+    read: (projectId: string): Position | null => use(projectId, (storage, name) => parsePosition(storage.getItem(name) ?? "")),
+    write: (projectId: string, position: Position): void => void use(projectId, (storage, name) => storage.setItem(name, formatPosition(position))),
+  };
 }

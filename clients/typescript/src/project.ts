@@ -4,7 +4,7 @@ import { ClientError } from "./core/errors.js";
 import { formatPosition, parsePosition, type Message, type Position } from "./core/frames.js";
 import type { ProjectStatus } from "./core/outputs.js";
 import type { Reader } from "./core/subscription.js";
-import { Updates, type Update } from "./updates.js";
+import { createUpdates, type Update, type Updates } from "./updates.js";
 
 /** Where a reader begins. With none of both it begins with what comes next, or, with a store, where the tab was. */
 export interface StartOptions {
@@ -70,119 +70,127 @@ export interface ProjectHost {
   keep(projectId: string, position: Position): void;
 }
 
-export class Project {
+export interface Project {
   readonly id: string;
-  readonly #host: ProjectHost;
-  readonly #listeners = new Listeners<ProjectEvents>();
-  readonly #open = new Set<Updates>();
-  #position: Position | null;
-  #lastReset = "";
-  /** joining, live, or refused with the error. */
-  status: ProjectStatus = { state: "joining", error: null };
-
-  /** Use `client.project(id)`. */
-  constructor(id: string, host: ProjectHost) {
-    this.id = id;
-    this.#host = host;
-    this.#position = host.stored(id);
-  }
-
   /** The position after the last update that the program got, as `epoch:offset`; null before the first one. */
-  get position(): string | null {
-    return this.#position && formatPosition(this.#position);
-  }
-
-  get state(): ProjectStatus["state"] {
-    return this.status.state;
-  }
-
+  readonly position: string | null;
+  readonly state: ProjectStatus["state"];
+  /** joining, live, or refused with the error. */
+  readonly status: ProjectStatus;
   /** Iterates over updates; leaving the loop ends it. Raises ClientError if the gateway refuses the project. */
-  updates(options: UpdatesOptions = {}): Updates {
-    const { bufferMax = 1000, onReset, signal } = options;
-    const updates: Updates = new Updates({
-      open: (reader) => {
-        this.#open.add(updates);
-        this.#host.read(this.id, reader);
-      },
-      close: (reader) => {
-        this.#open.delete(updates);
-        this.#host.leave(this.id, reader);
-      },
-      caughtUp: (reader) => this.#host.caughtUp(this.id, reader),
-      handed: (position) => this.#handed(position),
-    }, this.#start(options), bufferMax, onReset);
-    signal?.addEventListener("abort", () => updates.end(null), { once: true });
-    if (signal?.aborted) updates.end(null);
-    return updates;
-  }
-
+  updates(options?: UpdatesOptions): Updates;
   /** Calls back for each update, reset or change of state. Returns what ends that. */
   on(event: "update", callback: (update: Update, detail: UpdateDetail) => void, options?: StartOptions): () => void;
   on<Name extends keyof ProjectEvents>(event: Name, callback: ProjectEvents[Name]): () => void;
-  on(event: string, callback: (...given: never[]) => void, options: StartOptions = {}): () => void {
-    if (event !== "update") return this.#listeners.add(event as keyof ProjectEvents, callback as ProjectEvents["reset"]);
-    return this.#follow(callback as (update: Update, detail: UpdateDetail) => void, this.#start(options));
-  }
-
   /** Publishes an object. Tries that were cut are repeated under one `key`, so it is published once. */
-  async publish(message: Message, { key, ...options }: SendOptions & { readonly key?: string | undefined } = {}): Promise<Published> {
-    const command = { action: "publish", project_id: this.id, key: key ?? this.#host.key(), message };
-    return (await this.#host.request(command, options)) as unknown as Published;
-  }
-
+  publish(message: Message, options?: SendOptions & { readonly key?: string | undefined }): Promise<Published>;
   /** Reads a page of the log. */
-  async history({ after = 0, limit = 100, ...options }: SendOptions & { readonly after?: number; readonly limit?: number } = {}): Promise<HistoryPage> {
-    return (await this.#host.request({ action: "history", project_id: this.id, after, limit }, options)) as unknown as HistoryPage;
-  }
-
+  history(options?: SendOptions & { readonly after?: number; readonly limit?: number }): Promise<HistoryPage>;
   /** Asks who follows the project on this node. */
-  async presence(options: SendOptions = {}): Promise<Presence> {
-    return (await this.#host.request({ action: "presence", project_id: this.id }, options)) as unknown as Presence;
+  presence(options?: SendOptions): Promise<Presence>;
+}
+
+/** A project as its client sees it. */
+export interface OwnProject extends Project {
+  /** The subscription's state has changed. */
+  changed(status: ProjectStatus): void;
+  /** Ends all iterations. */
+  end(error: ClientError | null): void;
+}
+
+export function createProject(id: string, host: ProjectHost): OwnProject {
+  const listeners = new Listeners<ProjectEvents>();
+  const open = new Set<Updates>();
+  let position = host.stored(id);
+  let lastReset = "";
+  let status: ProjectStatus = { state: "joining", error: null };
+
+  function startOf({ since, rewind = 0 }: StartOptions): Pick<Reader, "epoch" | "offset" | "rewind"> {
+    const at = typeof since === "string" ? parsePosition(since) : (since ?? host.stored(id));
+    if (typeof since === "string" && at === null) throw new ClientError("invalid_field", `${since} is no position`);
+    return { epoch: at?.epoch ?? null, offset: at?.offset ?? 0, rewind: at === null ? rewind : 0 };
   }
 
-  /** For the client: the subscription's state has changed. */
-  changed(status: ProjectStatus): void {
-    this.status = status;
-    if (status.state === "refused") this.end(status.error);
-    this.#listeners.emit("state", status);
+  function handed(at: Position): void {
+    position = at;
+    host.keep(id, at);
   }
 
-  /** For the client: ends all iterations. */
-  end(error: ClientError | null): void {
-    for (const updates of [...this.#open]) updates.end(error);
-  }
-
-  #start({ since, rewind = 0 }: StartOptions): Pick<Reader, "epoch" | "offset" | "rewind"> {
-    const position = typeof since === "string" ? parsePosition(since) : (since ?? this.#host.stored(this.id));
-    if (typeof since === "string" && position === null) throw new ClientError("invalid_field", `${since} is no position`);
-    return { epoch: position?.epoch ?? null, offset: position?.offset ?? 0, rewind: position === null ? rewind : 0 };
-  }
-
-  #follow(callback: (update: Update, detail: UpdateDetail) => void, start: Pick<Reader, "epoch" | "offset" | "rewind">): () => void {
+  function follow(callback: (update: Update, detail: UpdateDetail) => void, options: StartOptions): () => void {
     const reader: Reader = {
-      ...start,
+      ...startOf(options),
       lagging: false,
       update: (message, text) => {
-        const position = { epoch: reader.epoch!, offset: reader.offset };
-        this.#handed(position);
-        call(callback, message as Update, { position: formatPosition(position), text });
+        const at = { epoch: reader.epoch!, offset: reader.offset };
+        handed(at);
+        call(callback, message as Update, { position: formatPosition(at), text });
       },
-      reset: () => this.#reset({ epoch: reader.epoch!, offset: reader.offset }),
+      // All readers of a project are reset together: the listeners hear of it once, before the next update.
+      reset: () => {
+        const at = { epoch: reader.epoch!, offset: reader.offset };
+        if (formatPosition(at) === lastReset) return;
+        lastReset = formatPosition(at);
+        listeners.emit("reset", at);
+      },
     };
-    this.#host.read(this.id, reader);
-    return () => this.#host.leave(this.id, reader);
+    host.read(id, reader);
+    return () => host.leave(id, reader);
   }
 
-  /** All readers of a project are reset together: the listeners hear of it once, before the next update. */
-  #reset(position: Position): void {
-    const text = formatPosition(position);
-    if (text === this.#lastReset) return;
-    this.#lastReset = text;
-    this.#listeners.emit("reset", position);
-  }
+  const request = async <Reply>(action: string, fields: Message, options: SendOptions): Promise<Reply> =>
+    (await host.request({ action, project_id: id, ...fields }, options)) as Reply;
 
-  #handed(position: Position): void {
-    this.#position = position;
-    this.#host.keep(this.id, position);
-  }
+  const project: OwnProject = {
+    id,
+
+    get position() {
+      return position && formatPosition(position);
+    },
+
+    get state() {
+      return status.state;
+    },
+
+    get status() {
+      return status;
+    },
+
+    updates({ bufferMax = 1000, onReset, signal, ...start } = {}) {
+      const updates = createUpdates({
+        open: (reader) => {
+          open.add(updates);
+          host.read(id, reader);
+        },
+        close: (reader) => {
+          open.delete(updates);
+          host.leave(id, reader);
+        },
+        caughtUp: (reader) => host.caughtUp(id, reader),
+        handed,
+      }, startOf(start), bufferMax, onReset);
+      signal?.addEventListener("abort", () => updates.end(null), { once: true });
+      if (signal?.aborted) updates.end(null);
+      return updates;
+    },
+
+    on(event: string, callback: (...given: never[]) => void, options: StartOptions = {}) {
+      if (event !== "update") return listeners.add(event as keyof ProjectEvents, callback as ProjectEvents["reset"]);
+      return follow(callback as (update: Update, detail: UpdateDetail) => void, options);
+    },
+
+    publish: (message, { key = host.key(), ...options } = {}) => request("publish", { key, message }, options),
+    history: ({ after = 0, limit = 100, ...options } = {}) => request("history", { after, limit }, options),
+    presence: (options = {}) => request("presence", {}, options),
+
+    changed(changed) {
+      status = changed;
+      if (status.state === "refused") project.end(status.error);
+      listeners.emit("state", status);
+    },
+
+    end(error) {
+      for (const updates of [...open]) updates.end(error);
+    },
+  };
+  return project;
 }

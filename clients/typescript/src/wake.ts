@@ -15,13 +15,12 @@ export function listen(awake: Awake): () => void {
   const { document } = page;
   if (typeof page.addEventListener !== "function" || document === undefined) return () => undefined;
   const listening = new AbortController();
-  const { signal } = listening;
-  const check = (): void => awake.check();
-  page.addEventListener("online", check, { signal });
-  page.addEventListener("focus", check, { signal });
-  page.addEventListener("pageshow", ({ persisted }) => (persisted ? awake.replace() : undefined), { signal });
-  page.addEventListener("pagehide", () => awake.save(), { signal });
-  document.addEventListener("resume", check, { signal });
-  document.addEventListener("visibilitychange", () => (document.visibilityState === "visible" ? check() : awake.save()), { signal });
+  const on = (target: EventTarget, event: string, act: (event: PageTransitionEvent) => void): void =>
+    target.addEventListener(event, act as (event: Event) => void, { signal: listening.signal });
+  for (const event of ["online", "focus"]) on(globalThis, event, awake.check);
+  on(document, "resume", awake.check);
+  on(globalThis, "pagehide", awake.save);
+  on(globalThis, "pageshow", ({ persisted }) => (persisted ? awake.replace() : undefined));
+  on(document, "visibilitychange", () => (document.visibilityState === "visible" ? awake.check() : awake.save()));
   return () => listening.abort();
 }

@@ -1,5 +1,5 @@
 /** Plays a script of spec/vectors/client-connections.json: what comes in, when, and what the core does about it. */
-import { Engine } from "../src/core/engine.js";
+import { createEngine } from "../src/core/engine.js";
 import { parsePosition, type Message, type Position } from "../src/core/frames.js";
 import type { Refusal } from "../src/core/returning.js";
 import type { Reader } from "../src/core/subscription.js";
@@ -24,7 +24,7 @@ export interface Script {
 export function play({ token, fallback, random, steps }: Script): Action[][] {
   let out: Action[] = [];
   const readers = new Map<string, Reader>();
-  const engine = new Engine({ hasToken: token, hasFallback: fallback, random: () => random }, {
+  const engine = createEngine({ hasToken: token, hasFallback: fallback, random: () => random }, {
     open: (link, kind) => out.push(["open", link, kind]),
     send: (link, text) => out.push(["send", link, JSON.parse(text)]),
     close: (link) => out.push(["close", link]),
@@ -45,34 +45,38 @@ export function play({ token, fallback, random, steps }: Script): Action[][] {
     };
   }
 
-  const actions: Record<string, (now: number, ...given: never[]) => unknown> = {
-    read: (now, projectId: string, start: object) => {
+  const actions: Record<string, (...given: never[]) => unknown> = {
+    read: (projectId: string, start: object) => {
       readers.set(projectId, reader(projectId, start));
-      engine.projects(now).read(projectId, readers.get(projectId)!);
+      engine.projects.read(projectId, readers.get(projectId)!);
     },
-    leave: (now, projectId: string) => {
-      engine.projects(now).leave(projectId, readers.get(projectId)!);
-      engine.projects(now).release(projectId);
+    leave: (projectId: string) => {
+      engine.projects.leave(projectId, readers.get(projectId)!);
+      engine.projects.release(projectId);
     },
-    receive: (now, link: number, message: Message) => engine.received(link, JSON.stringify(message), now),
-    closed: (now, link: number, code: number) => engine.closed(link, code, "", now),
-    token: (now, turn: number, text: string | null) => engine.token(turn, text, now),
-    token_failed: (now, turn: number, code: string) => engine.tokenFailed(turn, code, "", now),
-    probed: (now, refusal: Refusal) => engine.probed(refusal, "", now),
-    command: (now, fields: Message) => engine.command(fields, now, (reply, error) => out.push(["answer", reply?.["type"] ?? null, error?.code ?? null])),
-    connect: (now) => engine.connect(now),
-    check: (now) => engine.check(now),
-    replace: (now) => engine.replace(now),
-    close: (now) => engine.close(now),
-    wake: (now) => engine.tick(now),
+    receive: (link: number, message: Message) => engine.received(link, JSON.stringify(message)),
+    closed: (link: number, code: number) => engine.closed(link, code, ""),
+    token: (turn: number, text: string | null) => engine.token(turn, text),
+    token_failed: (turn: number, code: string) => engine.tokenFailed(turn, code, ""),
+    probed: (refusal: Refusal) => engine.probed(refusal, ""),
+    command: (fields: Message) => engine.command(fields, (reply, error) => out.push(["answer", reply?.["type"] ?? null, error?.code ?? null])),
+    connect: engine.connect,
+    check: engine.check,
+    replace: engine.replace,
+    close: engine.close,
+    wake: engine.tick,
     wait: () => undefined,
   };
 
   return steps.map(({ at, in: [name, ...given] }) => {
     out = [];
     // `wake` comes after a time in which nothing ran: the machine slept.
-    while (name !== "wake" && engine.wakeAt !== null && engine.wakeAt <= at) engine.tick(engine.wakeAt);
-    actions[name]!(at, ...(given as never[]));
+    while (name !== "wake" && engine.wakeAt !== null && engine.wakeAt <= at) {
+      engine.at(engine.wakeAt);
+      engine.tick();
+    }
+    engine.at(at);
+    actions[name]!(...(given as never[]));
     return out;
   });
 }
@@ -92,7 +96,7 @@ export function follow({ start, steps }: Following): { gave: unknown[]; position
   let wanted = 0;
   let last = 0;
   const subscribes = new Map<number, Message>();
-  const engine = new Engine({ hasToken: false, hasFallback: false, random: () => 0 }, {
+  const engine = createEngine({ hasToken: false, hasFallback: false, random: () => 0 }, {
     open: (link) => (wanted = link),
     send: (link, text) => {
       const command = JSON.parse(text) as Message;
@@ -110,22 +114,23 @@ export function follow({ start, steps }: Following): { gave: unknown[]; position
   };
 
   function opened(link: number): object {
-    if (link > 1 && wanted < link && engine.status.state === "live") engine.received(last, JSON.stringify({ type: "reconnect", after_ms: 0 }), now);
-    for (now += 1; wanted < link && engine.wakeAt !== null; ) engine.tick((now = Math.max(now, engine.wakeAt)));
-    engine.received(link, JSON.stringify({ type: "connected" }), now);
+    if (link > 1 && wanted < link && engine.status.state === "live") engine.received(last, JSON.stringify({ type: "reconnect", after_ms: 0 }));
+    for (engine.at((now += 1)); wanted < link && engine.wakeAt !== null; engine.tick()) engine.at((now = Math.max(now, engine.wakeAt)));
+    engine.received(link, JSON.stringify({ type: "connected" }));
     last = link;
     const { action: _action, project_id: _project, id: _id, ...asks } = subscribes.get(link)!;
     return asks;
   }
 
-  engine.projects(now).read("p", reader);
+  engine.at(now);
+  engine.projects.read("p", reader);
   const all = steps.map(({ link, is, gets }) => {
     gave = [];
-    now += 1;
+    engine.at((now += 1));
     if (is === "opened") return opened(link);
-    if (is === "cut") engine.closed(link, 1006, "", now);
-    else if (gets?.["type"] !== "subscription_confirmed") engine.received(link, JSON.stringify(gets), now);
-    else engine.received(link, JSON.stringify({ ...gets, id: subscribes.get(link)!["id"] }), now);
+    if (is === "cut") engine.closed(link, 1006, "");
+    else if (gets?.["type"] !== "subscription_confirmed") engine.received(link, JSON.stringify(gets));
+    else engine.received(link, JSON.stringify({ ...gets, id: subscribes.get(link)!["id"] }));
     return gave;
   });
   return { gave: all, position: { epoch: reader.epoch!, offset: reader.offset } };

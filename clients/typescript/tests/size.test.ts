@@ -19,7 +19,7 @@ async function size(...names: string[]): Promise<number> {
 }
 
 test("the client is small, and so are its parts", async () => {
-  assert.ok((await size("index")) <= 8_800, `${await size("index")} bytes`);
-  assert.ok((await size("index", "react")) <= 9_850, `${await size("index", "react")} bytes`);
+  assert.ok((await size("index")) <= 8_550, `${await size("index")} bytes`);
+  assert.ok((await size("index", "react")) <= 9_550, `${await size("index", "react")} bytes`);
   assert.ok((await size("sse")) <= 2_000, `${await size("sse")} bytes`);
 });

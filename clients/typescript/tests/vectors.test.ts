@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { errorOf } from "../src/core/errors.js";
 import { isPublication, kindOf, parsed, parsePosition, type Message } from "../src/core/frames.js";
 import { afterRefusal, backoffMs, comesBack, retryAfterMs } from "../src/core/returning.js";
-import { Subscription, type Reader, type Start } from "../src/core/subscription.js";
+import { createSubscription, type Reader, type Start } from "../src/core/subscription.js";
 import { follow, play, type Following, type Script } from "./script.js";
 import { vectors } from "./support.js";
 
@@ -28,7 +28,7 @@ interface Reading {
 for (const { name, readers: starts, request, confirmed, offsets, expect } of vectors<Reading>("client-readers")) {
   test(`readers: ${name}`, () => {
     const got: (number | "reset")[][] = starts.map(() => []);
-    const subscription = new Subscription();
+    const subscription = createSubscription();
     const readers = starts.map(({ at, rewind = 0 }, index): Reader => {
       const position = at === undefined ? null : parsePosition(at)!;
       return {

@@ -5,43 +5,27 @@ import type { Timers } from "./timers.js";
 const PONG_MS = 10_000;
 const CHECK_MS = 5_000;
 
-export interface Asked {
-  now(): number;
-  ping(link: Link, answered: () => void): void;
-  dead(link: Link): void;
-}
+export type KeepAlive = ReturnType<typeof createKeepAlive>;
 
-export class KeepAlive {
-  readonly #timers: Timers;
-  readonly #asked: Asked;
-
-  constructor(timers: Timers, asked: Asked) {
-    this.#timers = timers;
-    this.#asked = asked;
-  }
-
+/** `ping` asks a link, and calls `answered` if the link is still in use then; `dead` is told of a link that says nothing. */
+export function createKeepAlive(timers: Timers, ping: (link: Link, answered: () => void) => void, dead: (link: Link) => void) {
   /** Asks as soon as the link was silent for its interval. */
-  watch(link: Link): void {
-    const at = link.heardAt + link.pingEveryMs;
-    if (at <= this.#asked.now()) this.#ask(link, PONG_MS);
-    else this.#timers.set(`ping ${link.id}`, at, () => this.watch(link));
+  function watch(link: Link): void {
+    const pauseMs = link.heardAt + link.pingEveryMs - timers.now;
+    if (pauseMs <= 0) ask(link, PONG_MS);
+    else timers.after(`ping ${link.id}`, pauseMs, () => watch(link));
   }
 
-  /** Asks now: the machine may have slept, and the link may be dead. */
-  check(link: Link): void {
-    this.#ask(link, CHECK_MS);
+  function ask(link: Link, patienceMs: number): void {
+    const { heard } = link;
+    timers.after(`ping ${link.id}`, patienceMs, () => (link.heard > heard ? watch(link) : dead(link)));
+    ping(link, () => watch(link));
   }
 
-  stop(link: Link): void {
-    this.#timers.cancel(`ping ${link.id}`);
-  }
-
-  #ask(link: Link, patienceMs: number): void {
-    const heard = link.heard;
-    this.#timers.set(`ping ${link.id}`, this.#asked.now() + patienceMs, () => {
-      if (link.heard > heard) this.watch(link);
-      else this.#asked.dead(link);
-    });
-    this.#asked.ping(link, () => this.watch(link));
-  }
+  return {
+    watch,
+    /** Asks now: the machine may have slept, and the link may be dead. */
+    check: (link: Link): void => ask(link, CHECK_MS),
+    stop: (link: Link): void => timers.cancel(`ping ${link.id}`),
+  };
 }

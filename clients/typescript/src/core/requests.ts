@@ -1,7 +1,7 @@
 /** Commands that wait for their replies. Pure. */
 import { ClientError, errorOf } from "./errors.js";
 import { commandText, type Message } from "./frames.js";
-import type { Link } from "./outputs.js";
+import type { Link, Outputs } from "./outputs.js";
 import type { Timers } from "./timers.js";
 
 /** Called once, with the reply or with the error. */
@@ -16,59 +16,50 @@ export const REPLY_MS = 30_000;
 
 const encoder = new TextEncoder();
 
-export class Requests {
-  readonly #timers: Timers;
-  readonly #send: (link: number, text: string) => void;
-  readonly #pending = new Map<string, Pending>();
-  #ids = 0;
+export function createRequests(timers: Timers, out: Pick<Outputs, "send">) {
+  const pending = new Map<string, Pending>();
+  let ids = 0;
 
-  constructor(timers: Timers, send: (link: number, text: string) => void) {
-    this.#timers = timers;
-    this.#send = send;
+  /** Takes a command off the list. */
+  function take(id: string): Pending | undefined {
+    const taken = pending.get(id);
+    pending.delete(id);
+    timers.cancel(`reply ${id}`);
+    return taken;
   }
 
-  /** Sends a command on a link. */
-  ask(link: Link, fields: Message, now: number, done: Done, dataText?: string): void {
-    const id = String(++this.#ids);
-    const text = commandText({ ...fields, id }, dataText);
-    const most = link.limits.message_bytes ?? 0;
-    if (most > 0 && text.length * 3 > most && encoder.encode(text).length > most) {
-      return done(null, new ClientError("message_too_large", `the gateway takes ${most} bytes at most`));
-    }
-    this.#pending.set(id, { link: link.id, done });
-    this.#timers.set(`reply ${id}`, now + REPLY_MS, () => {
-      this.#pending.delete(id);
-      done(null, new ClientError("no_reply", `no reply within ${REPLY_MS / 1000} s`, true));
-    });
-    this.#send(link.id, text);
-  }
+  return {
+    /** Sends a command on a link. */
+    ask(link: Link, fields: Message, done: Done, dataText?: string): void {
+      const id = String(++ids);
+      const text = commandText({ ...fields, id }, dataText);
+      const most = link.limits.message_bytes ?? 0;
+      if (most > 0 && text.length * 3 > most && encoder.encode(text).length > most) {
+        return done(null, new ClientError("message_too_large", `the gateway takes ${most} bytes at most`));
+      }
+      pending.set(id, { link: link.id, done });
+      timers.after(`reply ${id}`, REPLY_MS, () => {
+        take(id);
+        done(null, new ClientError("no_reply", `no reply within ${REPLY_MS / 1000} s`, true));
+      });
+      out.send(link.id, text);
+    },
 
-  /** Takes a reply. Returns its link and its error, or null if nobody waits for it. */
-  settle(message: Message): { link: number; error: ClientError | null } | null {
-    const id = message["id"] as string;
-    const pending = this.#pending.get(id);
-    if (pending === undefined) return null;
-    this.#forget(id);
-    const error = message["type"] === "error" ? errorOf(message) : null;
-    pending.done(error === null ? message : null, error);
-    return { link: pending.link, error };
-  }
+    /** Takes a reply. Returns its link and its error, or null if nobody waits for it. */
+    settle(message: Message): { link: number; error: ClientError | null } | null {
+      const taken = take(message["id"] as string);
+      if (taken === undefined) return null;
+      const error = message["type"] === "error" ? errorOf(message) : null;
+      taken.done(error === null ? message : null, error);
+      return { link: taken.link, error };
+    },
 
-  /** Ends the commands of a link that is gone. */
-  lost(link: number, error: ClientError): void {
-    for (const [id, pending] of [...this.#pending]) {
-      if (pending.link !== link) continue;
-      this.#forget(id);
-      pending.done(null, error);
-    }
-  }
+    /** Ends the commands of a link that is gone. */
+    lost(gone: number, error: ClientError): void {
+      for (const [id, { link }] of [...pending]) if (link === gone) take(id)?.done(null, error);
+    },
 
-  areOn(link: number): boolean {
-    return [...this.#pending.values()].some((pending) => pending.link === link);
-  }
-
-  #forget(id: string): void {
-    this.#pending.delete(id);
-    this.#timers.cancel(`reply ${id}`);
-  }
+    /** True while commands of this link have no answer. */
+    areOn: (id: number): boolean => [...pending.values()].some(({ link }) => link === id),
+  };
 }

@@ -36,11 +36,9 @@ export interface Refusal {
   readonly spreads: boolean;
 }
 
-const FINAL_STATUS = new Set([403]);
-
 /** Reads such an answer. `error` is the gateway's error object; null if a proxy answered in its place. */
 export function afterRefusal(status: number, error: Record<string, unknown> | null, retryAfter: string | null): Refusal {
-  const isFinal = error === null ? FINAL_STATUS.has(status) : error["retryable"] !== true;
+  const isFinal = error === null ? status === 403 : error["retryable"] !== true;
   if (status === 401 || isFinal) return { next: status === 401 ? "renew" : "stop", waitMs: null, spreads: false };
   const ordered = error?.["retry_after_ms"];
   if (typeof ordered === "number") return { next: "retry", waitMs: ordered, spreads: false };

@@ -1,4 +1,4 @@
-/** What is due when, by name. Pure: `now` is an argument. */
+/** The core's time, and what is due when, by name. Pure: somebody else sets `now`. */
 
 interface Timer {
   readonly at: number;
@@ -6,11 +6,12 @@ interface Timer {
 }
 
 export class Timers {
+  now = 0;
   readonly #timers = new Map<string, Timer>();
 
-  /** Calls `act` at a time; replaces an earlier timer of this name. */
-  set(name: string, at: number, act: () => void): void {
-    this.#timers.set(name, { at, act });
+  /** Calls `act` in so many milliseconds; replaces an earlier timer of this name. */
+  after(name: string, ms: number, act: () => void): void {
+    this.#timers.set(name, { at: this.now + ms, act });
   }
 
   cancel(name: string): void {
@@ -28,19 +29,16 @@ export class Timers {
 
   /** The time of the next timer, or null if there is none. */
   get next(): number | null {
-    let next: number | null = null;
-    for (const { at } of this.#timers.values()) if (next === null || at < next) next = at;
-    return next;
+    const next = Math.min(...[...this.#timers.values()].map(({ at }) => at));
+    return next < Infinity ? next : null;
   }
 
-  /** Calls what is due at `now`, in the order of time. */
-  run(now: number): void {
-    for (;;) {
-      let due: [string, Timer] | null = null;
-      for (const entry of this.#timers) if (entry[1].at <= now && (due === null || entry[1].at < due[1].at)) due = entry;
-      if (due === null) return;
-      this.#timers.delete(due[0]);
-      due[1].act();
+  /** Calls what is due, in the order of time. */
+  run(): void {
+    for (let next; (next = this.next) !== null && next <= this.now; ) {
+      const [name, { act }] = [...this.#timers].find(([, { at }]) => at === next)!;
+      this.cancel(name);
+      act();
     }
   }
 }

@@ -16,6 +16,12 @@ export function expiryOf(token: string): number | null {
   }
 }
 
+/** The time that the gateway wrote, in milliseconds since 1970; null if it wrote none. */
+function timeOf(text: unknown): number | null {
+  const at = typeof text === "string" ? Date.parse(text) : NaN;
+  return Number.isNaN(at) ? null : at;
+}
+
 export class HeldToken {
   text: string | null = null;
   #fetchedAt = 0;
@@ -32,14 +38,13 @@ export class HeldToken {
 
   /** Takes the end of its life as the gateway says it. */
   lives(expiresAt: unknown): void {
-    const at = typeof expiresAt === "string" ? Date.parse(expiresAt) : NaN;
-    if (!Number.isNaN(at)) this.#expiresAt = at;
+    this.#expiresAt = timeOf(expiresAt) ?? this.#expiresAt;
   }
 
   /** Takes the gateway's time, so that a wrong clock of this machine does not matter. */
   clock(timestamp: unknown, now: number): void {
-    const at = typeof timestamp === "string" ? Date.parse(timestamp) : NaN;
-    if (!Number.isNaN(at)) this.#aheadMs = at - now;
+    const at = timeOf(timestamp);
+    if (at !== null) this.#aheadMs = at - now;
   }
 
   forget(): void {
