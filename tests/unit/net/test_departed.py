@@ -129,11 +129,14 @@ async def test_what_the_kernel_knows_of_the_other_end() -> None:
 @pytest.mark.usefixtures("short_doubt")
 @pytest.mark.asyncio
 async def test_a_client_that_left_is_not_greeted_and_reads_no_log(door: Door) -> None:
+    async def come_and_leave(port: int, gone: int) -> None:
+        for _ in range(CROWD):
+            sent(port, handshake_head("/ws?project_id=p")).close()
+        await until(lambda: refused(door) == {"gone": gone})
+
     async with opened(door) as port:
-        for _ in range(2):
-            for _ in range(CROWD):
-                sent(port, handshake_head("/ws?project_id=p")).close()
-            await until(lambda: bool(refused(door)) and refused(door)["gone"] % CROWD == 0)
+        await come_and_leave(port, CROWD)
+        await come_and_leave(port, 2 * CROWD)
     assert did_nothing(door)
     assert (refused(door), door.entrance.doubts) == ({"gone": 2 * CROWD}, 0)
 
