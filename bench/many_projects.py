@@ -7,11 +7,12 @@ other, with the same load; every other pair begins with the other build. So a bu
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 from bench.install import compile_programs
 from bench.measurement import Load, measure
@@ -31,6 +32,8 @@ class Shape:
 
     projects: int
     subscribers: int
+    protocol: str = "gateway"
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.projects:,} x {self.subscribers}"
@@ -49,6 +52,24 @@ class Shape:
         )
 
 
+class Measured(Protocol):
+    """What both builds do in turn. Its text names it."""
+
+    @property
+    def protocol(self) -> str:
+        """How the generator speaks to the gateway."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The gateway's settings, beside those of every benchmark."""
+        ...
+
+    def load(self, seconds: float) -> Load:
+        """What the generator does for so long."""
+        ...
+
+
 SHAPES = (Shape(1000, 2), Shape(10_000, 1))
 
 
@@ -65,7 +86,7 @@ class Cost:
 class Pairs:
     """The windows of one shape: `ours[n]` was measured right before or after `theirs[n]`."""
 
-    shape: Shape
+    shape: Measured
     ours: list[Cost] = field(default_factory=list)
     theirs: list[Cost] = field(default_factory=list)
 
@@ -77,32 +98,32 @@ class Pairs:
     def row(self) -> list[str]:
         """The row of the report."""
         ours, theirs = ([cost.cpu_us for cost in costs] for costs in (self.ours, self.theirs))
-        return [str(self.shape), _spread(ours, ".1f"), _spread(theirs, ".1f"), _spread(self.ratios, ".2f")]
+        return [str(self.shape), spread(ours, ".1f"), spread(theirs, ".1f"), spread(self.ratios, ".2f")]
 
 
 HEADER = ("projects x subscribers", "this build, CPU µs", "the build before, CPU µs", "times cheaper")
 
 
-def _spread(values: Sequence[float], form: str) -> str:
+def spread(values: Sequence[float], form: str) -> str:
     """The median, with the lowest and the highest value."""
     if not values:
         return "-"
     return f"{median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
-def measure_pairs(shape: Shape, earlier: Path | None, pairs: int, seconds: float) -> Pairs:
+def measure_pairs(shape: Measured, earlier: Path | None, pairs: int, seconds: float) -> Pairs:
     """Measure one shape. Raises Failed."""
     found = Pairs(shape)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         sink = start_sink(folder)  # otherwise both builds would try again and again to record their connections
         stack.callback(sink.stop)
-        sides = [(_started(gateway(sink.port), folder, stack), found.ours)]
+        sides = [(_started(gateway(sink.port, **shape.settings), folder, stack), found.ours)]
         if earlier is not None:
-            sides.append((_started(before(sink.port, earlier), folder, stack), found.theirs))
+            sides.append((_started(before(sink.port, earlier, **shape.settings), folder, stack), found.theirs))
         for _ in range(pairs):
             for running, costs in sides:
-                costs.append(_cost(running, shape.load(seconds)))
+                costs.append(_cost(shape.protocol, running, shape.load(seconds)))
             sides.reverse()
             print(f"  {shape}: {' | '.join(found.row()[1:])}", flush=True)
     return found
@@ -114,13 +135,13 @@ def _started(server: Server, folder: Path, stack: ExitStack) -> Running:
     return running
 
 
-def _cost(running: Running, load: Load) -> Cost:
-    sample = measure("gateway", running, load)
+def _cost(protocol: str, running: Running, load: Load) -> Cost:
+    sample = measure(protocol, running, load)
     return Cost(sample.cpu_us(sample.answers), sample.per_second(sample.answers), sample.p99_ms)
 
 
 def measure_all(
-    earlier: Path | None, shapes: Sequence[Shape] = SHAPES, pairs: int = PAIRS, seconds: float = 2.0
+    earlier: Path | None, shapes: Sequence[Measured] = SHAPES, pairs: int = PAIRS, seconds: float = 2.0
 ) -> Iterator[Pairs]:
     """Measure these shapes, one after the other. A shape that fails is reported and left out."""
     for shape in shapes:

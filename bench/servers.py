@@ -65,10 +65,10 @@ GATEWAY_SETTINGS: Mapping[str, str] = {
 WITHOUT_HISTORY: Mapping[str, str] = {"HISTORY_MESSAGES": "1", "HISTORY_BYTES": "1024"}
 
 
-def start_sink(folder: Path) -> Running:
-    """Start the stand-in for SQS and DynamoDB, on the core of the load generator."""
+def start_sink(folder: Path, delay_ms: int = 0) -> Running:
+    """Start the stand-in for SQS and DynamoDB, on the core of the load generator. It answers after `delay_ms`."""
     port = free_port()
-    return start([str(BUILD / "sink"), str(port)], port, folder, "sink", {}, core=LOAD_CORE)
+    return start([str(BUILD / "sink"), str(port), str(delay_ms)], port, folder, "sink", {}, core=LOAD_CORE)
 
 
 def gateway(sink_port: int, name: str = GATEWAY, **settings: str) -> Server:
@@ -86,10 +86,10 @@ def gateway(sink_port: int, name: str = GATEWAY, **settings: str) -> Server:
     )
 
 
-def before(sink_port: int, root: Path) -> Server:
+def before(sink_port: int, root: Path, **settings: str) -> Server:
     """The build in another checkout, run by the Python in its own `.venv`. Without `-P`, Python would run the
     build in the folder where the benchmark was started."""
-    python, ours = root / ".venv" / "bin" / "python", gateway(sink_port, BEFORE)
+    python, ours = root / ".venv" / "bin" / "python", gateway(sink_port, BEFORE, **settings)
     return replace(
         ours,
         title="this gateway, the build before",

@@ -108,8 +108,9 @@ static void start(struct connection *connection) {
         broken(connection);
         return;
     }
-    if (!options.protocol->is_websocket) {
+    if (options.protocol->units != FRAMES) {
         connection->stage = JOINING;
+        tell(connection, options.protocol->opened(connection), "", 0);
         return;
     }
     connection->stage = UPGRADING;
@@ -170,6 +171,16 @@ static size_t take_line(struct connection *connection, const char *data, size_t 
     return size;
 }
 
+static size_t take_response(struct connection *connection, const char *data, size_t length) {
+    const char *end = memmem(data, length, "\r\n\r\n", 4);
+    if (!end) return 0;
+    const char *field = strcasestr(data, "content-length:"); /* every answer that is measured has one */
+    size_t size = (size_t)(end + 4 - data) + (field && field < end ? strtoul(field + 15, NULL, 10) : 0);
+    if (length < size) return 0;
+    tell(connection, options.protocol->frame(connection, 0, data, size), data, size);
+    return size;
+}
+
 static void hold(struct connection *connection, const char *data, size_t length) {
     if (length > connection->held_room) {
         connection->held_room = length + 2048;
@@ -194,11 +205,13 @@ static void readable(struct connection *connection) {
     }
     counts.bytes += (uint64_t)got;
     length += (size_t)got;
+    room[length] = 0; /* heads are searched as text */
     const char *data = room;
     while (length && connection->fd >= 0) {
         size_t taken = connection->stage == UPGRADING            ? take_upgrade(connection, data, length)
-                       : options.protocol->is_websocket ? take_frame(connection, data, length)
-                                                        : take_line(connection, data, length);
+                       : options.protocol->units == FRAMES    ? take_frame(connection, data, length)
+                       : options.protocol->units == RESPONSES ? take_response(connection, data, length)
+                                                              : take_line(connection, data, length);
         if (!taken) break;
         data += taken;
         length -= taken;

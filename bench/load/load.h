@@ -32,10 +32,13 @@ struct connection {
     size_t held_room;
 };
 
-/* How one kind of server is spoken to. Frames go to `write`; what is read comes in whole frames. */
+/* How the stream from a server is cut into the units that a protocol looks at. */
+enum units { LINES, FRAMES, RESPONSES };
+
+/* How one kind of server is spoken to. What is read comes in whole units: lines, WebSocket frames, HTTP responses. */
 struct protocol {
     const char *name;
-    int is_websocket;
+    enum units units;
     const char *subprotocol;
     void (*path)(const struct connection *, char *out, size_t room);
     /* After the transport is open. Sends what the server waits for; whether the connection is joined by that. */

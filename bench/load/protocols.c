@@ -220,13 +220,28 @@ static size_t nats_ping(char *out) {
     return 6;
 }
 
+/* Our HTTP API: one message for each request, on connections that are kept alive. */
+
+static size_t http_publish(char *out, uint32_t project, const char *payload, size_t length) {
+    return (size_t)sprintf(out,
+                           "POST /api/v1/projects/%s/messages HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                           "Accept: */*\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
+                           project_names[project], options.port, length, (int)length, payload);
+}
+
+static enum meaning http_response(struct connection *connection, int opcode, const char *data, size_t length) {
+    (void)connection, (void)opcode;
+    return starts_with(data, length, "HTTP/1.1 200") ? ANSWER : REFUSAL;
+}
+
 static const struct protocol protocols[] = {
-    {"gateway", 1, NULL, gateway_path, not_yet, gateway_frame, gateway_publish, gateway_ping, gateway_forward},
-    {"plain", 1, NULL, gateway_path, not_yet, plain_frame, gateway_publish, gateway_ping, NULL},
-    {"nchan", 1, NULL, nchan_path, joined_at_once, nchan_frame, nchan_publish, NULL, NULL},
-    {"socketio", 1, NULL, socketio_path, not_yet, socketio_frame, socketio_publish, socketio_ping, NULL},
-    {"mqtt", 1, "mqtt", mqtt_path, mqtt_opened, mqtt_frame, mqtt_publish, mqtt_ping, NULL},
-    {"nats", 0, NULL, no_path, not_yet, nats_frame, nats_publish, nats_ping, NULL},
+    {"gateway", FRAMES, NULL, gateway_path, not_yet, gateway_frame, gateway_publish, gateway_ping, gateway_forward},
+    {"plain", FRAMES, NULL, gateway_path, not_yet, plain_frame, gateway_publish, gateway_ping, NULL},
+    {"nchan", FRAMES, NULL, nchan_path, joined_at_once, nchan_frame, nchan_publish, NULL, NULL},
+    {"socketio", FRAMES, NULL, socketio_path, not_yet, socketio_frame, socketio_publish, socketio_ping, NULL},
+    {"mqtt", FRAMES, "mqtt", mqtt_path, mqtt_opened, mqtt_frame, mqtt_publish, mqtt_ping, NULL},
+    {"nats", LINES, NULL, no_path, not_yet, nats_frame, nats_publish, nats_ping, NULL},
+    {"http", RESPONSES, NULL, no_path, joined_at_once, http_response, http_publish, NULL, NULL},
 };
 
 const struct protocol *protocol_named(const char *name) {

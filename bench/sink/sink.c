@@ -1,15 +1,18 @@
 /* A sink that stands in for AWS on loopback: it takes every SendMessageBatch and every DynamoDB write, keeps nothing
- * and answers at once. It exists to show what a forward costs the gateway; it is no SQS, and nothing is proved about
- * SQS with it. Speaks HTTP/1.1 with keep-alive and the AWS JSON protocol. */
+ * and answers at once, or after DELAY_MS (second argument). It exists to show what a forward or a publication costs the
+ * gateway; it is no SQS and no DynamoDB, and nothing is proved about them with it. Every table is empty. Speaks HTTP/1.1
+ * with keep-alive and the AWS JSON protocol. `GET /counts` tells how many requests and messages of SQS it took. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILES_MAX 4096
@@ -23,8 +26,51 @@ struct client {
 
 static struct client clients[FILES_MAX];
 static unsigned long long taken; /* messages, for their ids */
+static unsigned long long batches;
+
+/* Answers that wait for their time. All wait equally long, so the oldest one leaves first. */
+#define LATE_MAX 4096
+static struct late {
+    uint64_t due_ns;
+    int fd;
+    int size;
+    char bytes[5000];
+} late[LATE_MAX];
+static unsigned late_first, late_count;
+static uint64_t delay_ns;
+
+static uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int leave(int fd, const char *bytes, int size) {
+    if (!delay_ns || late_count == LATE_MAX) return send(fd, bytes, (size_t)size, MSG_NOSIGNAL) == size;
+    struct late *one = &late[(late_first + late_count++) % LATE_MAX];
+    *one = (struct late){.due_ns = now_ns() + delay_ns, .fd = fd, .size = size};
+    memcpy(one->bytes, bytes, (size_t)size);
+    return 1;
+}
+
+/* Sends what is due. Returns for how many milliseconds to wait for the next one; -1 if there is none. */
+static int send_late(void) {
+    while (late_count) {
+        struct late *one = &late[late_first];
+        uint64_t now = now_ns();
+        if (one->due_ns > now) return (int)((one->due_ns - now) / 1000000 + 1);
+        send(one->fd, one->bytes, (size_t)one->size, MSG_NOSIGNAL);
+        late_first = (late_first + 1) % LATE_MAX;
+        late_count--;
+    }
+    return -1;
+}
 
 static void drop(int fd) {
+    for (unsigned index = 0; index < late_count; index++) {
+        struct late *one = &late[(late_first + index) % LATE_MAX];
+        if (one->fd == fd) one->fd = -1;
+    }
     free(clients[fd].bytes);
     memset(&clients[fd], 0, sizeof clients[fd]);
     close(fd);
@@ -34,6 +80,7 @@ static int answer_batch(char *out, const char *body, size_t length) {
     /* The entries' ids, wherever the client's JSON writer puts its spaces. Bodies hold only escaped quotes. */
     const char *at = body, *end = body + length;
     int size = sprintf(out, "{\"Successful\":["), count = 0;
+    batches++;
     while (count < 10 && (at = memmem(at, (size_t)(end - at), "\"Id\":", 5))) {
         for (at += 5; at < end && *at != '"';) at++;
         const char *id = ++at;
@@ -54,11 +101,15 @@ static int answer(int fd, const char *head, const char *body, size_t length) {
         size = answer_batch(json, body, length);
     else if (memmem(head, (size_t)(body - head), "BatchWriteItem", 14))
         size = sprintf(json, "{\"UnprocessedItems\":{}}");
+    else if (memmem(head, (size_t)(body - head), "DynamoDB_20120810.Query", 23))
+        size = sprintf(json, "{\"Items\":[],\"Count\":0,\"ScannedCount\":0}");
+    else if (memcmp(head, "GET /counts", 11) == 0)
+        size = sprintf(json, "{\"requests\":%llu,\"messages\":%llu}", batches, taken);
     int total = sprintf(response,
                         "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nx-amzn-RequestId: 0\r\n"
                         "Content-Length: %d\r\n\r\n%s",
                         size, json);
-    return send(fd, response, (size_t)total, MSG_NOSIGNAL) == total;
+    return leave(fd, response, total);
 }
 
 /* Answers every whole request that has arrived. 0 when the connection cannot go on. */
@@ -102,13 +153,14 @@ int main(int argc, char **argv) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (argc < 2) return 2;
     address.sin_port = htons((uint16_t)atoi(argv[1]));
+    if (argc > 2) delay_ns = (uint64_t)atoi(argv[2]) * 1000000u;
     signal(SIGPIPE, SIG_IGN);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 512) < 0) return 1;
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
     epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event);
     for (;;) {
-        int count = epoll_wait(poller, events, EVENTS_MAX, -1);
+        int count = epoll_wait(poller, events, EVENTS_MAX, send_late());
         for (int index = 0; index < count; index++) {
             int fd = events[index].data.fd;
             if (fd != listener) {
