@@ -22,7 +22,7 @@ from websocket_handler.adapters.aws.http_connections import Answer, ConnectionLi
 from websocket_handler.adapters.aws.sdk import Aws, Endpoint
 from websocket_handler.adapters.aws.shared_work import SharedWork
 from websocket_handler.adapters.aws.sigv4 import Signer
-from websocket_handler.adapters.overload.lag import patient_timeout
+from websocket_handler.adapters.overload.lag import PatientTimeout, PatientTimeouts
 
 TARGETS: Final[Mapping[str, Mapping[str, str]]] = {
     "sqs": {
@@ -66,6 +66,8 @@ class AwsWire:
         self._ways: dict[str, _Way | None] = {}
         """By service; None if the SDK has to be used."""
         self._openings = {service: SharedWork(partial(self._open, service)) for service in TARGETS}
+        self._deadlines: dict[float, PatientTimeouts] = {}
+        """By their length. The adapters' options name the few lengths that there are."""
         self._is_closed = False
         aws.at_close(self._end)
 
@@ -84,7 +86,7 @@ class AwsWire:
         if operation not in TARGETS.get(service, ()):
             return await self._aws.call(service, operation, timeout_s, **parameters)
         try:
-            async with patient_timeout(timeout_s):
+            async with self._deadline(timeout_s):
                 way = self._ways.get(service) or await self._way(service)
                 if way is None:
                     return await self._aws.call(service, operation, timeout_s, **parameters)
@@ -93,6 +95,12 @@ class AwsWire:
             raise AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s") from None
         except OSError as error:
             raise AwsError(Fault.TRANSIENT, type(error).__name__, str(error)) from None
+
+    def _deadline(self, timeout_s: float) -> PatientTimeout:
+        shared = self._deadlines.get(timeout_s)
+        if shared is None:
+            shared = self._deadlines[timeout_s] = PatientTimeouts(timeout_s)
+        return shared.begin()
 
     async def _end(self) -> None:
         self._is_closed = True

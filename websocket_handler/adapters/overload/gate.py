@@ -5,9 +5,9 @@ know what an operation does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Final
 
 from websocket_handler.adapters.overload.limit import AdaptiveLimit, LimitOptions
@@ -87,24 +87,23 @@ class Gate:
         """How many operations wait for their turn."""
         return len(self._queue)
 
-    @asynccontextmanager
-    async def turn(self, rank: Rank, is_wanted: Callable[[], bool]) -> AsyncIterator[None]:
+    def turn(self, rank: Rank, is_wanted: Callable[[], bool]) -> "_Turn":
         """A context in which one operation runs. Raises NotBegun on entering. When an operation that had to wait may
         begin, `is_wanted` is asked first."""
+        return _Turn(self, rank, is_wanted)
+
+    async def begin(self, rank: Rank, is_wanted: Callable[[], bool]) -> float:
+        """Begin an operation when it is its turn, and return that time. Raises NotBegun."""
         if self.under_way < self._limit.allowed and not self._queue.count(rank):
             self.under_way += 1
         else:
             await self._wait(rank, is_wanted)
-        began = self._now()
-        is_failed = False
-        try:
-            yield
-        except Exception:
-            is_failed = True
-            raise
-        finally:
-            self._turn_s += _MEMORY * (self._now() - began - self._turn_s)
-            self._ended(is_failed=is_failed)
+        return self._now()
+
+    def end(self, began: float, *, is_failed: bool) -> None:
+        """End an operation that began at `began`."""
+        self._turn_s += _MEMORY * (self._now() - began - self._turn_s)
+        self._ended(is_failed=is_failed)
 
     def answered(self, began: float, *, lag_s: float = 0.0, is_failed: bool) -> None:
         """Note that a call that began at `began` was answered now: see `AdaptiveLimit.answered`."""
@@ -122,17 +121,20 @@ class Gate:
         dropped = self._queue.add(waiting, rank)
         if dropped is not None:
             dropped.refuse(self._busy())
+        timer = asyncio.get_running_loop().call_later(self._options.wait_max_s, self._expire, waiting)
         try:
-            async with asyncio.timeout(self._options.wait_max_s):
-                await waiting.turn
-        except BaseException as fault:
+            await waiting.turn
+        except BaseException:
             if waiting.has_turn:  # its turn came in the moment when the operation gave up
                 self._free()
             else:
                 self._queue.remove(waiting)
-            if isinstance(fault, TimeoutError):
-                raise self._busy() from None
             raise
+        finally:
+            timer.cancel()
+
+    def _expire(self, waiting: _Waiting) -> None:
+        waiting.refuse(self._busy())
 
     def _let_in(self) -> None:
         while self.under_way < self._limit.allowed:
@@ -159,3 +161,23 @@ class Gate:
 
     def _busy(self) -> NotBegun:
         return NotBegun("the store has too much to do", self.retry_after_s())
+
+
+class _Turn:
+    """The turn of one operation. A class and not a generator, because every write passes here."""
+
+    __slots__ = ("_began", "_gate", "_is_wanted", "_rank")
+
+    def __init__(self, gate: Gate, rank: Rank, is_wanted: Callable[[], bool]) -> None:
+        self._gate = gate
+        self._rank = rank
+        self._is_wanted = is_wanted
+        self._began = 0.0
+
+    async def __aenter__(self) -> None:
+        self._began = await self._gate.begin(self._rank, self._is_wanted)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._gate.end(self._began, is_failed=isinstance(error, Exception))
