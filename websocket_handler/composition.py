@@ -184,7 +184,7 @@ def core_options(settings: Settings, node_id: str) -> CoreOptions:
     return CoreOptions(
         server=_server_options(settings, node_id),
         delivery=_delivery_limits(settings),
-        forward=ForwardLimits(timeout_s=settings.forward_timeout_s),
+        forward=ForwardLimits(timeout_s=settings.forward_timeout_s, linger_s=settings.forward_linger_ms / 1000),
         access=AccessOptions(
             authentication_timeout_s=settings.auth_timeout_s,
             connections_per_user=settings.connections_per_user,
@@ -242,6 +242,7 @@ def _delivery_limits(settings: Settings) -> DeliveryLimits:
         subscriptions=settings.max_subscriptions,
         history_page_messages=settings.history_messages,
         history_page_bytes=settings.outbox_bytes,
+        commit_linger_s=settings.commit_linger_ms / 1000,
     )
 
 

@@ -202,6 +202,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, setting("size of the publications in memory in total", "bytes", ge=1_048_576)
     ] = 134_217_728
     forward_timeout_s: Annotated[float, setting("time after which a forward fails", "s", ge=1, le=600)] = 30
+    commit_linger_ms: Annotated[
+        float,
+        setting(
+            "after a write to a project's log, time in which the next one gathers publications; 0: none",
+            "ms",
+            ge=0,
+            le=500,
+        ),
+    ] = 0
+    forward_linger_ms: Annotated[
+        float,
+        setting(
+            "after a request to an agent's queue, time in which the next one gathers forwards; 0: none",
+            "ms",
+            ge=0,
+            le=500,
+        ),
+    ] = 0
     metrics: Annotated[Literal["emf", "off"], setting("emf: write metrics for CloudWatch to stdout")] = "off"
     metrics_interval_s: Annotated[float, setting("time between metric lines", "s", ge=1, le=3600)] = 60
     environment: Annotated[str, setting("name of the environment, as a dimension of the metrics")] = "local"

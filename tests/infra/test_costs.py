@@ -43,6 +43,16 @@ def test_the_smallest_task_costs_what_is_known(costs: ModuleType) -> None:
     assert known["Public IPv4 addresses (3)"] == pytest.approx(10.95, abs=0.005)
 
 
+def test_gathering_makes_a_third_of_the_writes_and_a_fifth_of_the_requests(costs: ModuleType) -> None:
+    """30 tokens a second with 100 ms on one log; 250 forwards a second with 20 ms to one queue."""
+    tokens, agents, forwards, queues = costs.LINGERS
+    assert tokens.calls_per_s == (30, 10)
+    assert agents.calls_per_s == (600, 200)
+    assert forwards.calls_per_s == (250, 50)
+    assert queues.calls_per_s == (250, 50)
+    assert tokens.row({"dynamodb_write_million": 0.625}).endswith("| 30 | 10 | 16.43 | 5.47 |")
+
+
 def test_the_sheet_says_that_fargate_is_not_free() -> None:
     """The claim is widespread."""
     assert "Fargate has no permanent free tier" in (OPERATIONS / "costs.md").read_text(encoding="utf-8")

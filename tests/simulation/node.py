@@ -26,6 +26,7 @@ from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
 from websocket_handler.assembly import Core, CoreOptions, Ports, assemble
 from websocket_handler.background import Background
+from websocket_handler.delivery.forwarding import ForwardLimits
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.life import FLUSH_MARGIN_S, Edges, Life
 from websocket_handler.logs.limits import DeliveryLimits
@@ -189,11 +190,13 @@ class Process(Owner):
             write_bytes=plan.outbox_bytes // 2,
             pending_bytes=PENDING_BYTES,
             project_idle_s=3.0,
+            commit_linger_s=plan.commit_linger_s,
         )
         door = plan.door
         return CoreOptions(
             server=ServerOptions(greeting, SessionLimits(65536, 1000, 0)),
             delivery=delivery,
+            forward=ForwardLimits(linger_s=plan.forward_linger_s),
             access=AccessOptions(door.authentication_timeout_s, door.per_user),
             admission=AdmissionOptions(
                 handshakes_per_second=door.handshakes_per_second,

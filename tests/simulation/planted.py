@@ -18,6 +18,7 @@ from websocket_handler.delivery.node import Confirmed, Node
 from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.keys import KeyWindow
 from websocket_handler.hub.log import ProjectLog, Start
+from websocket_handler.hub.pace import Pace
 from websocket_handler.logs.batch import Batch
 from websocket_handler.logs.fan_out import FanOut
 from websocket_handler.logs.local_log import LocalLog
@@ -340,6 +341,11 @@ def unsubscribing_leaves_the_cursor() -> list[Patch]:
         done()
 
     return [(Node, "unsubscribe", changed)]
+
+
+@_plant
+def what_gathers_stays_there() -> list[Patch]:
+    return [(Pace, "wait_s", lambda self, log, _now: 1e6 if log in self._written else 0.0)]
 
 
 @_plant

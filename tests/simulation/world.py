@@ -59,7 +59,7 @@ class World:
         self.begin_s = self.loop.time()
         self.clock = SteeredClock(self.loop.time)
         self.random = Random(f"world {plan.seed}")
-        self.injected: Counter[str] = Counter()
+        self.injected: Counter[str] = Counter({"linger": 1} if plan.commit_linger_s else {})
         self.lines: list[str] = []
         self._keeps_trace = keeps_trace
         self._hash = blake2b(digest_size=12)

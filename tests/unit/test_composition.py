@@ -127,6 +127,8 @@ READ: dict[str, tuple[str, Reading, Any]] = {
     "PING_INTERVAL_S": ("7", lambda o: (o.keepalive.ping_interval_s, o.server.greeting.ping_interval_s), (7, 7)),
     "SLOW_CLIENT_TIMEOUT_S": ("7", lambda o: o.keepalive.slow_client_timeout_s, 7),
     "FORWARD_TIMEOUT_S": ("7", lambda o: o.forward.timeout_s, 7),
+    "COMMIT_LINGER_MS": ("7", lambda o: o.delivery.commit_linger_s, 0.007),
+    "FORWARD_LINGER_MS": ("7", lambda o: o.forward.linger_s, 0.007),
     "AUTH_TIMEOUT_S": ("7", lambda o: o.access.authentication_timeout_s, 7),
     "CONNECTIONS_PER_USER": ("7", lambda o: o.access.connections_per_user, 7),
     "ALLOW_TOKEN_IN_QUERY": ("on", lambda o: o.access.is_token_in_query_allowed, True),

@@ -34,6 +34,10 @@ def lines(environment: dict[str, str]) -> dict[str, str]:
         ("LOG_LEVEL", "eror", "must be one of DEBUG, INFO, WARNING, ERROR, not 'eror'. Example: {}=ERROR"),
         ("CONSOLE", "maybe", "must be one of on, off, not 'maybe'. Example: {}=on"),
         ("DRAIN_SECONDS", "1m", "must be a number of seconds from 0 to 110, not '1m'. Example: {}=60"),
+        ("COMMIT_LINGER_MS", "501", "must be a number of milliseconds from 0 to 500, not '501'. Example: {}=0"),
+        ("COMMIT_LINGER_MS", "0.1 s", "must be a number of milliseconds from 0 to 500, not '0.1 s'. Example: {}=100"),
+        ("FORWARD_LINGER_MS", "501", "must be a number of milliseconds from 0 to 500, not '501'. Example: {}=0"),
+        ("FORWARD_LINGER_MS", "-1", "must be a number of milliseconds from 0 to 500, not '-1'. Example: {}=0"),
         ("MAX_CONNECTIONS", "1_000", "must be a whole number, at least 0, not '1_000'. Example: {}=1000"),
         (
             "AWS_ENDPOINT_URL",

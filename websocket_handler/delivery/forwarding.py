@@ -1,9 +1,10 @@
 """Tasks on their way to the agents' queues: limited in number, sent in batches, retried, and confirmed only once a
 queue has them.
 
-Tasks of one turn of the loop leave in one batch; while a batch is under way, further tasks gather. If a queue does not
-take a task, the gateway tries again with full jitter, until the task's deadline. It does not try again if the queue
-says that the sender is at fault, or if only an operator can end the fault. A retry carries the same message id.
+Tasks of one turn of the loop leave in one batch. With `linger_s`, further tasks gather after a batch has left, because
+a queue may have a price per request. If a queue does not take a task, the gateway tries again with full jitter, until
+the task's deadline. It does not try again if the queue says that the sender is at fault, or if only an operator can end
+the fault. A retry carries the same message id.
 
 When the node starts, it looks up each queue once, so that a wrong setting is reported before the first task needs it.
 """
@@ -37,6 +38,9 @@ class ForwardLimits:
     """How many tasks of one agent may wait or be under way. The answer to more of them is `overloaded`."""
     waiting_bytes: int = 16_777_216
     batches_under_way: int = 8
+    linger_s: float = 0.0
+    """For how many seconds after a batch has left the tasks of its agent gather for the next one, unless they fill it
+    before. 0: they do not, so a batch leaves at the end of its turn."""
     timeout_s: float = 30.0
     """For how many seconds a task is tried before its client gets `forward_failed`."""
     attempt_timeout_s: float = 10.0
@@ -186,6 +190,10 @@ class _AgentQueue:
         """True if only an operator can end the fault."""
         self._failures = 0
         self._is_start_planned = False
+        self._left_at = float("-inf")
+        """When the last batch left."""
+        self._gathering: asyncio.TimerHandle | None = None
+        """Ends the time in which the next batch gathers; None if no batch gathers."""
         self._unanswered: dict[_WaitingTask, None] = {}
         """The oldest deadline is the first, because every task has the same time."""
         self._deadline: asyncio.TimerHandle | None = None
@@ -216,10 +224,27 @@ class _AgentQueue:
         self._is_start_planned = False
         keeps_order = self._forwarder.keeps_order(self._agent)
         batches_max = 1 if keeps_order or self._failures else self._limits.batches_under_way
-        while len(self._batches) < batches_max and (batch := self._take()):
+        while len(self._batches) < batches_max and not self._is_gathering() and (batch := self._take()):
+            self._left_at = self._clock.monotonic()
             task = asyncio.get_running_loop().create_task(self._run(batch))
             self._batches.add(task)
             task.add_done_callback(partial(self._ended, batch))
+
+    def _is_gathering(self) -> bool:
+        """True while the next batch waits for more tasks. Then `_start` is called again when that time is over."""
+        linger_s = self._limits.linger_s
+        if not linger_s or not self._waiting or len(self._waiting) >= self._forwarder.batch_messages_max:
+            return False
+        left_s = self._left_at + linger_s - self._clock.monotonic()
+        if left_s <= 0:
+            return False
+        if self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(left_s, self._gathered)
+        return True
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._start()
 
     def _expire(self) -> None:
         """Answer the tasks whose deadline has come, also those under way: a queue may still take these."""
@@ -349,8 +374,9 @@ class _AgentQueue:
                 self._answer(waiting, fault, "failed")
 
     async def close(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
+        for timer in (self._deadline, self._gathering):
+            if timer is not None:
+                timer.cancel()
         waiting, self._waiting = self._waiting, deque()
         self._answer_all(list(waiting), _failed("the gateway is stopping"))
         batches = list(self._batches)

@@ -71,7 +71,8 @@ class Node:
         self._observer = observer
         self._object_bytes_max = min(engine.limits.message_bytes, engine.store.limits.object_bytes)
         self.projects = Projects(engine)
-        broadcasting = replace(engine, store=broadcast_store, finish=as_it_came, are_resets_told=False)
+        at_once = replace(engine.limits, commit_linger_s=0.0)  # no write to this log has a price
+        broadcasting = replace(engine, store=broadcast_store, limits=at_once, finish=as_it_came, are_resets_told=False)
         self._broadcasts = Project(BROADCASTS, broadcasting)
         self._common_broadcasts: CommonLog | None = None
         if common_store is not None:

@@ -46,6 +46,12 @@ class Batch:
             count, size = count + len(self.written), size + self._written_bytes
         self._queue.check_room(count, size)
 
+    @property
+    def is_full(self) -> bool:
+        """True if those that wait fill the next segment."""
+        queue, limits = self._queue, self._limits
+        return len(queue.waiting) >= limits.messages or queue.bytes >= limits.bytes
+
     def next_ones(self) -> list[Waiting]:
         """Take those out of the queue that fit into the next segment."""
         queue = self._queue

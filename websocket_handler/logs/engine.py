@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from websocket_handler.hub.pace import Pace
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.turn import Turn
 from websocket_handler.ports.clock import Clock, Scheduler
@@ -33,6 +34,10 @@ class Engine:
     """How the same bytes are sent to many clients."""
     turn: Turn = field(init=False)
     """What the logs do at the end of this turn of the loop."""
+    pace: Pace | None = field(init=False)
+    """When each log may be written again; None if every segment leaves at once."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turn", Turn(self.scheduler))
+        linger_s = self.limits.commit_linger_s
+        object.__setattr__(self, "pace", Pace(linger_s) if linger_s else None)

@@ -2,8 +2,8 @@
 
 The way of a publication: `publish` -> the queue -> one segment at a time to the log store -> committed -> the log ->
 the observer, which delivers it -> the publisher's confirmation. Nothing is delivered before it is committed, so no
-client ever holds an offset that a crash takes back. Publications that arrive while a segment is being written form the
-next one (group commit).
+client ever holds an offset that a crash takes back. Publications that arrive while a segment is being written, or
+within `commit_linger_s` after that, form the next one (group commit).
 
 The journal says when the store is asked. `store_call.py` has the states and what each answer of the store changes,
 `local_log.py` is the only writer of epoch, head and floor, `batch.py` holds what is being written.
@@ -39,7 +39,7 @@ class Journal:
         """The call on the store that is under way; others only look at its state and its counts."""
         self._engine = engine
         self._is_flush_planned = False
-        """True from the first publication of a turn until `_flush` runs."""
+        """True from the first publication that waits until `_flush` runs."""
 
     # What is known
 
@@ -102,7 +102,10 @@ class Journal:
             return
         if self.call.state is State.READY:
             self._is_flush_planned = True
-            self._engine.turn.plan(self._flush)
+            if self._engine.pace is not None and (pause_s := self.call.pause_s):
+                self._engine.scheduler.call_later(pause_s, self._flush)
+            else:
+                self._engine.turn.plan(self._flush)
         else:
             self.open()
 

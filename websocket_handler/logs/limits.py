@@ -26,6 +26,9 @@ class DeliveryLimits:
     pending_messages: int = 10_000
     """How many publications of one project may wait for the log store. The answer to more of them is `overloaded`."""
     pending_bytes: int = 8_388_608
+    commit_linger_s: float = 0.0
+    """For how many seconds after a segment of a project was written its publications gather for the next one, unless
+    they fill it before. 0: they do not, so a segment leaves at the end of its turn."""
     write_bytes: int = 131_072
     """The most bytes that one fan-out write carries to one subscriber, unless a single publication is larger."""
     key_count: int = 10_000

@@ -110,6 +110,14 @@ class StoreCall:
         """What one client is told when the store answered so; None if it was not asked."""
         return store_unavailable(answer, self._engine.chance)
 
+    @property
+    def pause_s(self) -> float:
+        """For how many seconds publications gather before the next segment is written."""
+        pace = self._engine.pace
+        if pace is None or self._batch.is_full:
+            return 0.0
+        return pace.wait_s(self._project_id, self._engine.clock.monotonic())
+
     # Calls
 
     def open(self, is_needed: Callable[[], bool]) -> None:
@@ -175,6 +183,8 @@ class StoreCall:
         records, counters = segment.records, self._engine.counters
         counters.segments += 1
         counters.publications += len(records)
+        if self._engine.pace is not None:
+            self._engine.pace.note(self._project_id, self._engine.clock.monotonic())
         self._local.take_in(records)
         for waiting, entry in zip(batch, records, strict=True):
             waiting.answer(Position(segment.epoch, entry.offset))

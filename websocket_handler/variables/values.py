@@ -20,6 +20,7 @@ _SAME_WORD: Final = {
 _SWITCHES: Final = ({"on", "off"}, {"0", "1"})
 _KINDS: Final = {
     "s": "number of seconds",
+    "ms": "number of milliseconds",
     "bytes": "number of bytes",
     "1/s": "number per second",
     "bytes/s": "number of bytes per second",
@@ -29,6 +30,7 @@ _THOUSANDS: Final = re.compile(r"(?<=[0-9])[_ ',](?=[0-9]{3}(?:[^0-9]|$))")
 _PLAIN: Final[Mapping[str, float]] = {"": 1}
 _FACTORS: Final[Mapping[str, Mapping[str, float]]] = {
     "s": {"": 1, "ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400},
+    "ms": {"": 1, "ms": 1, "s": 1000, "sec": 1000},
     "bytes": {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "kib": 2**10, "m": 2**20, "mb": 2**20, "mib": 2**20}
     | dict.fromkeys(("g", "gb", "gib"), 2**30),
 }

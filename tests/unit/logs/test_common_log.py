@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tests.support.doubles import DOWN, EMPTY, NEVER_OLD, Bench, HandStore, code_of, segment, tail
 from websocket_handler.hub.log import Publication
 from websocket_handler.logs.common_log import CommonLog, common_engine
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import Committed, Segment, Tail
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
@@ -31,6 +32,12 @@ def met(at: Tail | None = None) -> tuple[HandStore, Bench, Told, CommonLog]:
     if at is not None:
         store.opened(at)
     return store, bench, told, log
+
+
+def test_entries_never_gather_as_publications_may() -> None:
+    bench = Bench(DeliveryLimits(commit_linger_s=0.5))
+    assert bench.engine.pace is not None
+    assert common_engine(bench.engine, HandStore(), NEVER_OLD).pace is None
 
 
 def test_what_was_there_is_told_apart_from_what_comes() -> None:
