@@ -46,9 +46,10 @@ class FetchToken:
     fetch: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deliver:
-    """Give an update to the readers of its project."""
+    """Give an update to the readers of its project. It is not frozen, because there is one for each publication, and a
+    frozen one takes three times as long to make."""
 
     update: Update
 

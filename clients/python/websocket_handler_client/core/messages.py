@@ -32,10 +32,19 @@ REPLIES: Final = frozenset(
 PUSHES: Final = frozenset({"connected", "subscription_reset", "reconnect", "token_expiring"})
 
 
+_read_value = json.JSONDecoder().raw_decode
+"""Reads a value without looking for white space around it, as `json.loads` does."""
+
+
 def read(text: str | bytes) -> Message | None:
     """The message in a text, or None if the text is no JSON object. A client ignores such a text."""
     try:
-        message = json.loads(text)
+        if isinstance(text, str) and text.startswith("{"):
+            message, end = _read_value(text)
+            if end != len(text):
+                message = json.loads(text)
+        else:
+            message = json.loads(text)
     except ValueError:
         return None
     return message if isinstance(message, dict) else None

@@ -1,28 +1,41 @@
 """Several readers of one project: each has its own place, and the client subscribes once, at the oldest of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from websocket_handler_client.core.position import Position
 from websocket_handler_client.core.update import Update
 
 
-@dataclass(slots=True)
 class Place:
-    """Where one reader stands."""
+    """Where one reader stands. It keeps the parts of its position apart, because it moves with every update."""
 
-    position: Position | None = None
-    """Behind the last update that it got. None: it takes what comes."""
-    rewind: int | None = None
-    """How many publications before the head it wishes to begin. A position of another reader counts more."""
+    __slots__ = ("_epoch", "_offset", "rewind")
+
+    def __init__(self, position: Position | None = None, rewind: int | None = None) -> None:
+        self._epoch: str | None = None
+        self._offset = 0
+        self.position = position
+        self.rewind = rewind
+        """How many publications before the head it wishes to begin. A position of another reader counts more."""
+
+    @property
+    def position(self) -> Position | None:
+        """Behind the last update that it got. None: it takes what comes."""
+        return None if self._epoch is None else Position(self._epoch, self._offset)
+
+    @position.setter
+    def position(self, position: Position | None) -> None:
+        if position is None:
+            self._epoch, self._offset = None, 0
+        else:
+            self._epoch, self._offset = position.epoch, position.offset
 
     def takes(self, update: Update) -> bool:
         """Move behind an update. Returns False if the reader has it already."""
-        place = self.position
-        if place is not None and place.epoch == update.epoch and update.offset <= place.offset:
+        if update.offset <= self._offset and self._epoch == update.epoch:
             return False
-        self.position = update.position
+        self._epoch, self._offset = update.epoch, update.offset
         return True
 
     def is_void(self, begins: Position, asked: Position | None) -> bool:
