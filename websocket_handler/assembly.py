@@ -13,10 +13,12 @@ from websocket_handler.access.admission import Admission, AdmissionOptions
 from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.access.origins import Origins, read_origins
 from websocket_handler.access.token_access import TokenAccess
+from websocket_handler.delivery.census import Census
 from websocket_handler.delivery.control import Control
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
 from websocket_handler.delivery.gauges import gauges_of
+from websocket_handler.delivery.listing import Listing, Observers
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.delivery.recorder import StateRecorder
@@ -30,6 +32,7 @@ from websocket_handler.net.shared import Shared
 from websocket_handler.ports.authenticator import Authenticator
 from websocket_handler.ports.backplane import Backplane, NoBackplane
 from websocket_handler.ports.clock import Clock, Scheduler
+from websocket_handler.ports.directory import Directory
 from websocket_handler.ports.forwarder import Forwarder
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.ports.peers import Peers
@@ -78,6 +81,8 @@ class Ports:
     """How this node hears what other nodes write."""
     tickets: TicketStore | None = None
     """Keeps tickets for all nodes. None if a ticket is good on the node that issued it only."""
+    directory: Directory | None = None
+    """Where nodes write who is connected to them. None if this node lists its own clients only."""
     common_store: LogStore | None = None
     """Keeps the logs that nodes write for each other: broadcasts, and what an operator does. None if this node tells
     others nothing."""
@@ -107,6 +112,9 @@ class Core:
 
     ports: Ports
     node: Node
+    census: Census
+    listing: Listing | None
+    """None if there is no directory."""
     control: Control
     forwarding: Forwarding
     recorder: StateRecorder
@@ -145,20 +153,27 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         group=ports.group,
     )
     recorder = StateRecorder(ports.state_store, node_id, clock, ports.random, log.report)
-    node = Node(engine, ports.broadcast_store, recorder, ports.common_store)
+    listing = None
+    if ports.directory is not None:
+        listing = Listing(ports.directory, node_id, ports.random, limits.presence_listed)
+    observer = recorder if listing is None else Observers((recorder, listing))
+    node = Node(engine, ports.broadcast_store, observer, ports.common_store)
     forwarding = Forwarding(ports.forwarder, clock, options.forward, counters, ports.random)
     follower = Follower(ports.peers, node, node_id, clock, lambda: ports.backplane.failure() is not None)
+    census = Census(node, ports.directory, node_id, lambda: follower.others)
     source = ports.update_source
     updates = None if source is None else UpdateConsumer(source, node, counters, ports.random, log.report)
     access = _access(ports, options.access, node.projects.wake_readers)
     control = Control(node, access, ports.common_store)
     origins = Origins(read_origins(options.allowed_origins), has_loopback=access.has_loopback_pages)
     admission = Admission(options.admission, origins, clock.monotonic, access, ports.memory_bytes)
-    server = WebSocketServer(node, forwarding, clock, options.server, ports.new_id, access, counters)
+    server = WebSocketServer(node, forwarding, clock, options.server, ports.new_id, access, counters, census)
     keepalive = Keepalive(options.keepalive, clock.monotonic, admission.is_memory_short)
     return Core(
         ports=ports,
         node=node,
+        census=census,
+        listing=listing,
         control=control,
         forwarding=forwarding,
         recorder=recorder,

@@ -89,6 +89,8 @@ class Life:
             keep("backplane", core.wake_ups.run)
         if core.ports.common_store is not None:
             keep("control", core.control.run)
+        if core.listing is not None:
+            keep("listing", core.listing.run)
         if core.scale_in.is_on:
             keep("scale-in", core.scale_in.run)
         if core.updates is not None:
@@ -192,6 +194,8 @@ class Life:
                 while not all(part.is_settled for part in at_work):  # noqa: ASYNC110 - each settles on its own
                     await asyncio.sleep(LOOK_INTERVAL_S)
                 await core.recorder.write()
+                if core.listing is not None:
+                    await core.listing.leave()
                 if core.ports.log_store.is_shared:
                     await core.follower.leave()
         except TimeoutError:

@@ -22,6 +22,7 @@ import msgspec
 from websocket_handler.access.access import Access
 from websocket_handler.delivery.answers import Answers, PublishAnswer, id_of
 from websocket_handler.delivery.authentication import Authentication
+from websocket_handler.delivery.census import Census
 from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
@@ -30,6 +31,7 @@ from websocket_handler.delivery.node import Confirmed, Node
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.logs.page import Page
 from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.directory import Present
 from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -81,7 +83,9 @@ class WebSocketServer:
         new_id: Callable[[], str],
         access: Access,
         counters: Counters,
+        census: Census | None = None,
     ) -> None:
+        """Without a `census` the node runs alone."""
         self.node = node
         self.access = access
         self.forwarding = forwarding
@@ -90,6 +94,7 @@ class WebSocketServer:
         self._clock = clock
         self._counters = counters
         self._new_id = new_id
+        self._census = census or Census(node, None, options.greeting.node_id, tuple)
         self._answers = Answers(counters, node.limits.commands_in_flight)
         self._authentication = Authentication(node, access, self._answers, clock, self.begin)
         self._confirmations = Confirmations(node.engine.scheduler, node.limits.write_bytes)
@@ -278,19 +283,26 @@ class WebSocketServer:
             raise
 
     def _presence(self, connection: Connection, command: Presence) -> None:
-        connection.push(self.presence(command.project_id, id_of(command)))
+        def reply(present: Present) -> bytes:
+            return self._presence_reply(command.project_id, present, id_of(command))
 
-    def presence(self, project_id: str, command_id: str | None = None) -> bytes:
-        """The reply to `presence` for a project, for the socket and the HTTP API."""
-        present = self.node.presence(project_id)
+        done = self._answers.done(connection, command, NO_WEIGHT, reply, Connection.push)
+        self._answers.begin(connection, NO_WEIGHT, lambda: self._census.presence(command.project_id, done))
+
+    def presence(self, project_id: str, done: Callable[[bytes | CommandError], None]) -> None:
+        """Find who follows a project. `done` is called with the reply to `presence`, for the HTTP API."""
+
+        def found(answer: Present | CommandError) -> None:
+            done(answer if isinstance(answer, CommandError) else self._presence_reply(project_id, answer))
+
+        self._census.presence(project_id, found)
+
+    def _presence_reply(self, project_id: str, present: Present, command_id: str | None = None) -> bytes:
         listed = [
-            {
-                "connection_id": connection.connection_id,
-                "connected_at": self._clock.text(connection.connected_at),
-            }
-            for connection in present[: self.node.limits.presence_listed]
+            {"connection_id": connection_id, "connected_at": self._clock.text(connected_at)}
+            for connection_id, connected_at in present.connections
         ]
-        return replies.presence(project_id, listed, len(present), command_id)
+        return replies.presence(project_id, listed, present.count, command_id)
 
     # For programs that embed the server
 

@@ -14,7 +14,7 @@ from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.support.api import refused_handshake
 from tests.support.gateway import Gateway, off_loop, running_gateway
-from tests.support.links import Client, Open, new_project
+from tests.support.links import Client, Message, Open, new_project
 from tests.support.peers import Peer, Response, http
 from tests.support.tokens import GUARDED, bearer, token
 from tests.support.valkeys import Valkey, running_valkey
@@ -104,7 +104,24 @@ async def test_a_server_that_comes_back_loses_nothing(
 
 def ask(node: Gateway, method: str, path: str, body: bytes = b"") -> Response:
     """What the HTTP API of a node answers to an operator."""
-    return http(node.port, method, path, body, **bearer(sub="root"))
+    return http(node.port, method, path, body, **bearer(sub="root", projects=["*"]))
+
+
+def ids_of(*clients: Client) -> set[str]:
+    return {client.greeting["connection_id"] for client in clients}
+
+
+def ids_in(answer: Message) -> set[str]:
+    return {connection["connection_id"] for connection in answer["connections"]}
+
+
+async def until_listed(node: Gateway, path: str, *clients: Client) -> None:
+    """Wait until a node lists these clients, and nobody else."""
+
+    def is_listed() -> bool:
+        return ids_in(ask(node, "GET", path).json()) == ids_of(*clients)
+
+    await asyncio.to_thread(node.until, is_listed)
 
 
 async def test_what_an_operator_does_on_one_node_holds_on_every_node(
@@ -123,6 +140,16 @@ async def test_what_an_operator_does_on_one_node_holds_on_every_node(
         assert peer.request("ping")["type"] == "pong"
     for node in nodes:
         assert (await refused_handshake(node, f"?ticket={answer.json()['ticket']}"))[0] == 401, "it is good once"
+
+    project = new_project()
+    for client in (near, far):
+        await client.subscribe(project)
+    following = f"/api/v1/projects/{project}/presence"
+    for node in nodes:
+        await until_listed(node, "/api/v1/connections", near, far, other)
+        await until_listed(node, following, near, far)
+    presence = await near.request("presence", project_id=project)
+    assert (presence["count"], ids_in(presence)) == (2, ids_of(near, far))
 
     connection = f"/api/v1/connections/{other.greeting['connection_id']}"
     assert ask(one, "DELETE", connection).status in (204, 404), "404 if the other node is slower than two seconds"

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
 from websocket_handler.ports.clock import Clock
+from websocket_handler.ports.directory import Listed, Present, Unanswered
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.ports.state_store import ConnectionRecord
 from websocket_handler.ports.ticket_store import TicketsUnavailable
@@ -131,6 +132,46 @@ class MemoryTickets:
     def take(self, ticket: str, done: Callable[[Identity | TicketsUnavailable | None], None]) -> None:
         identity, ends_at = self._tickets.pop(ticket, (None, 0.0))
         done(identity if self._clock.monotonic() < ends_at else None)
+
+
+class MemoryDirectory:
+    """Who is connected to which node, in dicts."""
+
+    def __init__(self) -> None:
+        self.connections: dict[str, dict[str, Listed]] = {}
+        """The connections of each node."""
+        self.followers: dict[str, dict[str, Present]] = {}
+        """For each project, who follows it on which node."""
+
+    async def write(
+        self, node_id: str, changed: Sequence[Listed], gone: Sequence[str], present: Mapping[str, Present]
+    ) -> None:
+        own = self.connections.setdefault(node_id, {})
+        own.update({each.connection_id: each for each in changed})
+        for connection_id in gone:
+            own.pop(connection_id, None)
+        for project_id, who in present.items():
+            if who.count:
+                self.followers.setdefault(project_id, {})[node_id] = who
+            else:
+                self._leave(node_id, project_id)
+
+    def _leave(self, node_id: str, project_id: str) -> None:
+        nodes = self.followers.get(project_id, {})
+        nodes.pop(node_id, None)
+        if not nodes:
+            self.followers.pop(project_id, None)
+
+    async def leave(self, node_id: str, projects: Sequence[str]) -> None:
+        self.connections.pop(node_id, None)
+        for project_id in projects:
+            self._leave(node_id, project_id)
+
+    def present(self, project_id: str, done: Callable[[Mapping[str, Present] | Unanswered], None]) -> None:
+        done(dict(self.followers.get(project_id, {})))
+
+    def listed(self, node_ids: Sequence[str], done: Callable[[Sequence[Listed] | Unanswered], None]) -> None:
+        done([each for node_id in node_ids for each in self.connections.get(node_id, {}).values()])
 
 
 class MemoryTaskProtection:

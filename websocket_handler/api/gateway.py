@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from websocket_handler.access.access import Access
 from websocket_handler.access.admission import Admission
+from websocket_handler.delivery.census import Census
 from websocket_handler.delivery.control import Control
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.readiness import Readiness
@@ -38,7 +39,8 @@ class Gateway:
     body_timeout_s: float
     is_draining: Callable[[], bool]
     readiness: Readiness
-    presence: Callable[[str], bytes]
+    presence: Callable[[str, Callable[[bytes | CommandError], None]], None]
+    census: Census
     access: Access
     admission: Admission
     refusals: RefusalLog

@@ -1,6 +1,5 @@
 """Routes of the node itself: health, readiness, metrics, connections."""
 
-import bisect
 import re
 
 import msgspec
@@ -12,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from websocket_handler.access.tickets import TICKET_SECONDS
 from websocket_handler.api.access import visitor_of
 from websocket_handler.api.gateway import Gateway, Waiter, json_response, page_limit, parameter
-from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.census import Connections
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import USER_ID
 
@@ -45,24 +44,24 @@ class OperationRoutes:
         return Response(generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def connections(self, request: Request) -> Response:
-        """Answer with the node's connections in the order of their ids, a page of those after `after`."""
+        """Answer with the connections in the order of their ids, a page of those after `after`."""
         limit = page_limit(request, CONNECTIONS_LISTED_MAX)
         after = parameter(request, "after")
         if after is not None and _CONNECTION_ID.fullmatch(after) is None:
             raise CommandError(ErrorCode.INVALID_FIELD, "after must be a connection_id")
-        connections = self._gateway.node.connections
-        ids = sorted(connections)
-        page = ids[bisect.bisect_right(ids, after or "") :][:limit]
+        waiter = Waiter()
+        self._gateway.census.connections(after or "", limit, waiter.done)
+        found = await waiter.result(Connections)
         listed = [
             {
-                "connection_id": connection_id,
-                "connected_at": self._gateway.clock.text(connections[connection_id].connected_at),
-                **_user(connections[connection_id]),
-                "projects": list(connections[connection_id].subscriptions),
+                "connection_id": each.connection_id,
+                "connected_at": self._gateway.clock.text(each.connected_at),
+                **({"user_id": each.user_id} if each.user_id else {}),
+                "projects": each.projects,
             }
-            for connection_id in page
+            for each in found.page
         ]
-        return json_response(msgspec.json.encode({"connections": listed, "count": len(ids)}))
+        return json_response(msgspec.json.encode({"connections": listed, "count": found.count}))
 
     async def disconnect(self, request: Request) -> Response:
         """Close one connection for good, on whichever node it is."""
@@ -89,7 +88,3 @@ class OperationRoutes:
         ticket = self._gateway.access.issue_ticket(visitor_of(request).identity, waiter.done)
         await waiter.result(type(None))
         return json_response(msgspec.json.encode({"ticket": ticket, "expires_in_s": TICKET_SECONDS}))
-
-
-def _user(connection: Connection) -> dict[str, str]:
-    return {"user_id": connection.identity.user_id} if connection.identity and connection.identity.user_id else {}

@@ -112,8 +112,10 @@ class ProjectRoutes:
         return self._gateway.is_draining() or is_over(visitor, self._gateway)
 
     async def presence(self, request: Request) -> Response:
-        """GET presence: answer who follows the project on this node."""
-        return json_response(self._gateway.presence(project_id_of(request)))
+        """GET presence: answer who follows the project."""
+        waiter = Waiter()
+        self._gateway.presence(project_id_of(request), waiter.done)
+        return json_response(await waiter.result(bytes))
 
 
 def project_id_of(request: Request) -> str:

@@ -136,7 +136,7 @@ def history(
 
 
 def presence(project_id: str, connections: Sequence[dict[str, str]], count: int, command_id: CommandId = None) -> bytes:
-    """Who follows a project on this node. `connections` may be cut; `count` is exact."""
+    """Who follows a project. `connections` may be cut; `count` is exact."""
     fields: dict[str, object] = {
         "type": "presence",
         "project_id": project_id,

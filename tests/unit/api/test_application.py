@@ -127,7 +127,7 @@ async def test_a_bug_is_logged_once_and_told_as_no_more_than_that() -> None:
 
     api = Api(ports={"log": Log()})
 
-    def broken(_project_id: str) -> bytes:
+    def broken(_project_id: str, _done: object) -> None:
         raise RuntimeError("secret")
 
     object.__setattr__(api.gateway, "presence", broken)

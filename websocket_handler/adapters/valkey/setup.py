@@ -6,6 +6,7 @@ from random import SystemRandom
 from typing import Final
 
 from websocket_handler.adapters.valkey.backplane import ValkeyBackplane
+from websocket_handler.adapters.valkey.directory import ValkeyDirectory
 from websocket_handler.adapters.valkey.link import Link
 from websocket_handler.adapters.valkey.log_store import ValkeyLogOptions, ValkeyLogStore
 from websocket_handler.adapters.valkey.peers import ValkeyPeers
@@ -35,6 +36,7 @@ class SharedValkey:
         """Made for the first log store: a backplane alone needs none."""
         self.backplane = ValkeyBackplane(self._commits, self._server, self._backoff, node)
         self.peers = ValkeyPeers(self._commits)
+        self.directory = ValkeyDirectory(self._commits)
         self.tickets = ValkeyTickets(self._commits)
 
     def _link(self, name: str) -> Link:
