@@ -8,7 +8,7 @@ from websocket_handler_client.testing import FakeGateway, FakeOutlet, FakeQueue
 
 async def test_an_agent() -> None:
     queue, outlet = FakeQueue(), FakeOutlet()
-    agent = Agent("dev", queue=queue, outlet=outlet)
+    agent = Agent("dev", queue=queue, outlet=outlet, poll_s=0.1)
 
     @agent.task
     async def work(task: Task) -> dict[str, int]:
