@@ -184,7 +184,7 @@ storm: $(STAMP) ## bring 10,000 clients back to a slow store in virtual time and
 	$(BIN)/python -m tests.proof.storm --clients 10000 --projects 100 --calls-per-s 50 --pin
 
 simulation: $(STAMP) ## run SEEDS=n seeded schedules of whole nodes in virtual time
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --processes $$(nproc)
 
 sdk-python: .venv-sdk/.installed ## build the Python SDK, check it with twine, and use it from its wheel on each Python of this machine
 	@rm -rf dist/sdk clients/python/build
