@@ -5,6 +5,8 @@ transport -> `handle_client_message` -> `Session.receive` -> one method per comm
 `Connection.push` -> transport.
 """
 
+from __future__ import annotations
+
 if __name__ == "__main__":  # `python server.py`, as the service was always started, is `python -m websocket_handler`
     import runpy
     import sys

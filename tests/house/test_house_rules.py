@@ -83,6 +83,37 @@ def test_the_rule_about_whether_finds_definitions_only() -> None:
         assert not EXPLAINED_BY_WHETHER.search(text), text
 
 
+def test_annotations_of_inner_functions_are_not_evaluated_at_each_call() -> None:
+    """`Position | CommandError` in a function that is made for each command costs microseconds there."""
+    wrong = [relative(path) for path in PACKAGE if _evaluates_inner_annotations(path.read_text(encoding="utf-8"))]
+    assert wrong == [], "they need `from __future__ import annotations`"
+
+
+def test_the_rule_about_inner_annotations_finds_what_it_should() -> None:
+    inner = "def outer():\n    def inner(x: int | str) -> None: ...\n"
+    assert _evaluates_inner_annotations(inner)
+    assert not _evaluates_inner_annotations("from __future__ import annotations\n" + inner)
+    assert not _evaluates_inner_annotations("def outer(x: int | str):\n    def inner(x: int) -> None: ...\n")
+
+
+def _evaluates_inner_annotations(text: str) -> bool:
+    if "from __future__ import annotations" in text:
+        return False
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inner = [
+        node
+        for function in functions
+        for node in ast.walk(function)
+        if node is not function and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    annotations = [
+        annotation
+        for function in inner
+        for annotation in (function.returns, *(argument.annotation for argument in function.args.args))
+    ]
+    return any(isinstance(annotation, ast.BinOp | ast.Subscript) for annotation in annotations)
+
+
 def test_each_decision_has_a_number_of_its_own() -> None:
     decisions = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     titles = [decision.read_text(encoding="utf-8").split(".", 1)[0] for decision in decisions]

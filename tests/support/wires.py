@@ -87,7 +87,12 @@ class Wire(asyncio.Transport):
     def _end(self, how: str) -> None:
         if self.closed is None:
             self.closed = how
-            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
+            asyncio.get_running_loop().call_soon(self._lost)
+
+    def _lost(self) -> None:
+        """As every transport, it forgets its protocol behind the last call."""
+        protocol, self._protocol = self._protocol, asyncio.Protocol()
+        protocol.connection_lost(None)
 
     # The client's side
 

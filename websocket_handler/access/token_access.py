@@ -1,6 +1,8 @@
 """`AUTH_MODE=jwt`: every client has to show a token or a ticket. It may do what its token says, until the token
 ends."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 

@@ -1,5 +1,7 @@
 """A log store whose writes are announced to the other nodes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from websocket_handler.ports.backplane import Backplane

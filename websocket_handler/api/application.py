@@ -1,5 +1,7 @@
 """The HTTP API as one ASGI application. Every error answer contains the protocol's error object."""
 
+from __future__ import annotations
+
 from random import Random
 
 from prometheus_client import CollectorRegistry

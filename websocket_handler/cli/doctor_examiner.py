@@ -1,5 +1,7 @@
 """Asks the questions of `doctor` all at once, each for a bounded time, and prints a verdict for every one of them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Thread

@@ -1,5 +1,7 @@
 """How the gateway answers the commands of clients: at once or later, with a reply or with an error."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import TypeVar
 

@@ -1,5 +1,7 @@
 """What the command `authenticate` does: it lets in who has no identity yet, and renews the rights of who has one."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 from websocket_handler.access.access import Access

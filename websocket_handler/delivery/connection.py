@@ -6,7 +6,7 @@ from websocket_handler.delivery.in_flight import InFlight
 from websocket_handler.logs.fan_out import Subscription
 from websocket_handler.logs.project import Project
 from websocket_handler.ports.clock import Timer
-from websocket_handler.ports.transport import Transport
+from websocket_handler.ports.transport import NOWHERE, Transport
 from websocket_handler.protocol.frames import PLAIN, Framing
 from websocket_handler.protocol.identity import ANYONE, Identity
 from websocket_handler.protocol.messages import Subscribe
@@ -73,6 +73,12 @@ class Connection:
         """Send frames with this function from now on. The transport calls this when it no longer needs to see each
         frame."""
         self.write = write
+
+    def lost(self) -> None:
+        """The transport is gone, after the client was unregistered. This connection, its transport and its cursors no
+        longer hold each other, so that their memory is free at once and not when the collector of garbage comes by."""
+        self.transport, self.write = NOWHERE, NOWHERE.write
+        self.subscriptions, self.broadcasts = {}, None
 
     def push(self, payload: bytes) -> None:
         """Send one frame with this payload. If the connection is closed, nothing happens."""

@@ -4,6 +4,8 @@ A feed keeps its project open, waits for news, and knows its position. Its owner
 does not read costs one page and nothing else.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +32,7 @@ class Readable(Protocol):
     """A project as its feeds see it."""
 
     reader: Reader
-    feeds: "dict[Feed, None]"
+    feeds: dict[Feed, None]
     """The feeds on the project. While there is one, the project stays open. Each is woken when there is news."""
 
 
@@ -75,7 +77,7 @@ class Feed:
         """Stop reading, so that the project may close. Closing twice changes nothing."""
         self._project.feeds.pop(self, None)
 
-    def __enter__(self) -> "Feed":
+    def __enter__(self) -> Feed:
         return self
 
     def __exit__(

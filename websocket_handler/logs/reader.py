@@ -1,6 +1,8 @@
 """Finds positions in a project's log, and reads pages from there: from memory if this node retains the entries, else
 from the log store."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 

@@ -20,6 +20,10 @@ _WITHOUT_STATUS: Final = b"\x88\x00"
 """A close frame without a code."""
 
 
+def _nobody_is_told() -> None:
+    pass
+
+
 class Closing:
     """The end of one connection. It begins once, and whoever began it first says the code."""
 
@@ -71,8 +75,9 @@ class Closing:
         self._socket.close()
 
     def lost(self) -> None:
-        """The connection is lost. Nothing has to be dropped any more."""
+        """The connection is lost. Nothing has to be dropped any more, and nobody has to be told."""
         self.has_begun = True
+        self._begins = _nobody_is_told
         if self._timer is not None:
             self._timer.cancel()
 

@@ -147,6 +147,7 @@ class WebSocket(asyncio.Protocol):
         self._shared.admission.leave(self._address)
         if self.connection is not None:
             self._ended(self.connection)
+            self.connection.lost()
 
     def _ended(self, connection: Connection) -> None:
         """Forget the connection, and write the one log line that every connection gets."""

@@ -1,7 +1,7 @@
 """The way to one client: it takes bytes, keeps their order, and never waits."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Transport(Protocol):
@@ -32,6 +32,27 @@ class Transport(Protocol):
         """End the connection at once. Bytes that wait are lost."""
         ...
 
+
+class _Nowhere:
+    """The transport of a client that is gone."""
+
+    descriptor = -1
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def buffered_bytes(self) -> int:
+        return 0
+
+    def close(self, code: int, reason: str) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+NOWHERE: Final[Transport] = _Nowhere()
+"""Takes everything and sends nothing."""
 
 SendToAll = Callable[[bytes], object]
 """Sends the same frames to every transport of a group. None of them may be paused."""

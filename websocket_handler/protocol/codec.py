@@ -4,6 +4,8 @@ One typed decoder reads a valid command. Only a text that the decoder refuses is
 answer names the first thing that is wrong (`spec/protocol.md`, "Order of checks").
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
 from typing import Final, cast

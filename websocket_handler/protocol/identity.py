@@ -46,10 +46,9 @@ class Identity:
         return right in self.rights and (project_id is None or self._covers(project_id))
 
     def _covers(self, project_id: str) -> bool:
-        return any(
-            project_id.startswith(pattern[:-1]) if pattern.endswith("*") else project_id == pattern
-            for pattern in self.projects
-        )
+        if project_id in self.projects:
+            return True
+        return any(project_id.startswith(pattern[:-1]) for pattern in self.projects if pattern.endswith("*"))
 
 
 ANYONE: Final = Identity("", None, ("*",), RIGHTS)

@@ -155,6 +155,7 @@ class HeadReader:
         if not self._is_complete or self._parser is None:
             return None
         head = request_head(self._parser.get_method(), self._url, self._parser.get_http_version(), self._fields)
+        self._parser = None  # the parser and this reader hold each other
         if head.size > self._bytes_max:
             raise HeadTooLarge(self._bytes_max)
         return head

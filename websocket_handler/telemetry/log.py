@@ -4,6 +4,8 @@ A line consists of values only. Each is escaped to ASCII and cut to `VALUE_CHARA
 line or make it endless. `lines` writes them: a blocked pipe never blocks the event loop, and lost lines are counted.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import os
@@ -102,7 +104,7 @@ class _Output(logging.Handler):
     """Makes lines of events and records at once. So the queue is bounded in bytes, and no value changes before it is
     written."""
 
-    current: ClassVar["_Output | None"] = None
+    current: ClassVar[_Output | None] = None
     """The output of this process, from `start_logging` to its end."""
 
     def __init__(self, writer: LineWriter, style: Style) -> None:

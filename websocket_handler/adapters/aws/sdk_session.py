@@ -4,6 +4,8 @@ So the SDK's own calls heal as those of the light client do. This module imports
 a thread imports it, when the SDK is needed.
 """
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from typing import Any, Final
 

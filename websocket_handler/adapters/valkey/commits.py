@@ -1,5 +1,7 @@
 """Appends of one turn of the event loop, written together. Where a replica has to have them, a WAIT follows them."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final

@@ -1,6 +1,8 @@
 """Project logs in Valkey: one stream for each project, written by one script (`scripts.py`), and told apart from what a
 failover left behind (`history.py`)."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, cast
