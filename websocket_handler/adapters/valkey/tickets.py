@@ -1,5 +1,7 @@
 """Tickets in Valkey: a key for each, which expires by itself, and which whoever reads it deletes in the same step."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final
