@@ -1,6 +1,8 @@
 """Who is connected, and who follows a project, on all nodes: this node's part from its memory, the others' from the
 directory. A node that runs alone has no directory."""
 
+from __future__ import annotations
+
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,8 @@
 """Who is connected to which node, in Valkey. `ws:on:{node}` is a hash of a node's connections, and `ws:{project}:on` a
 hash from each node to who follows the project there. Both expire; a node that lives writes them again in time."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
