@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 from tests.simulation.loop import SimulationLoop
+from websocket_handler.net.departed import End
 from websocket_handler.ports.transport import SendToAll, Transport
 from websocket_handler.protocol.frames import RSV1
 
@@ -163,6 +164,11 @@ class Socket(asyncio.Transport):
     def abort(self) -> None:
         if self._link.process.may_act():
             self._link.end()
+
+    @property
+    def is_gone(self) -> bool:
+        """True once nothing that is written reaches the client."""
+        return self._link.is_closed
 
     def is_closing(self) -> bool:
         return self._link.is_closed or self._link.is_finishing
@@ -350,6 +356,11 @@ class Link:
         if keeps_outbox and left and not self.is_stalled:
             self.peer.received(self, left)
         self.end(noticed_s=self.latency_s)
+
+
+def end_of(transport: asyncio.Transport) -> End:
+    """What the kernel knows of the client's end."""
+    return End.GONE if cast("Socket", transport).is_gone else End.OPEN
 
 
 def as_transport(socket: Socket) -> asyncio.Transport:

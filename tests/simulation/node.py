@@ -10,7 +10,7 @@ from tests.simulation.door_rules import LATE_S
 from tests.simulation.http import Exchange, Question, application_over
 from tests.simulation.identities import FetchedKeys, Token
 from tests.simulation.loop import Owner
-from tests.simulation.network import Descriptors, Link, as_transport
+from tests.simulation.network import Descriptors, Link, as_transport, end_of
 from tests.simulation.receive_watch import WatchedReceives
 from tests.simulation.store_watch import WatchedStore
 from tests.support.memory_ports import MemoryTaskProtection
@@ -127,7 +127,7 @@ class Process(Owner):
             entries=world.scenario.door.entries,
             has_compression=world.scenario.has_compression,
         )
-        self._entrance = Entrance(options, self.core.sockets, _NoHttp, Lingering().end)
+        self._entrance = Entrance(options, self.core.sockets, _NoHttp, Lingering().end, end_of)
         self._application = application_over(self.core)
         self.life = self.context.run(Life, self.core, background, Edges(above=[_Listening(self)]), DRAIN_S)
 

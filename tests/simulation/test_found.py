@@ -159,7 +159,9 @@ async def test_a_node_that_left_is_followed_to_its_last_word() -> None:
             done(None)
 
     project: Any = Followed()
-    follower = Follower(_Leaving(), cast("Node", SimpleNamespace(projects=[project])), "n", clock)
+    follower = Follower(
+        _Leaving(), cast("Node", SimpleNamespace(projects=SimpleNamespace(shared=[project]))), "n", clock
+    )
     begun = clock.monotonic()
     task = asyncio.get_running_loop().create_task(follower.run())
     await asyncio.sleep(3 * PEER_LIFETIME_S)

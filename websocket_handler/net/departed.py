@@ -44,16 +44,22 @@ def end_of(transport: asyncio.Transport) -> End:
     return End.GONE if events[0][1] & _GONE else End.SENDS_NO_MORE
 
 
+EndOf = Callable[[asyncio.Transport], End]
+
+
 class Doubt(asyncio.Protocol):
     """A socket whose client sends no more and may be gone. It was just sent its first bytes. A client that has left
     answers them with a reset, and one that still reads does not."""
 
-    __slots__ = ("_left", "_socket", "_stays", "_timer")
+    __slots__ = ("_end_of", "_left", "_socket", "_stays", "_timer")
 
-    def __init__(self, socket: asyncio.Transport, stays: Callable[[], None], left: Callable[[], None]) -> None:
+    def __init__(
+        self, socket: asyncio.Transport, end_of: EndOf, stays: Callable[[], None], left: Callable[[], None]
+    ) -> None:
         """Takes the socket. `stays` gets it back if no reset comes; it is not being read then. Otherwise `left` is
         called."""
         self._socket = socket
+        self._end_of = end_of
         self._stays = stays
         self._left = left
         self._timer = asyncio.get_running_loop().call_later(DOUBT_S, self._look)
@@ -66,7 +72,7 @@ class Doubt(asyncio.Protocol):
 
     def _look(self) -> None:
         """The time is over. The loop may not have come to the reset yet, so the kernel is asked."""
-        if end_of(self._socket) is End.GONE:
+        if self._end_of(self._socket) is End.GONE:
             self._socket.abort()
         else:
             self._stays()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from websocket_handler.net.departed import Doubt, End, end_of
+from websocket_handler.net.departed import Doubt, End, EndOf, end_of
 from websocket_handler.net.echo import ECHO_PATH, EchoWebSocket
 from websocket_handler.net.handshake import Handshake, accepted, read_handshake
 from websocket_handler.net.shared import Shared
@@ -52,8 +52,11 @@ class Entrance:
         shared: Shared,
         http: HttpProtocolFactory,
         end_socket: EndSocket,
+        end_of: EndOf = end_of,
     ) -> None:
-        """`end_socket` closes the socket of a client that is refused."""
+        """`end_socket` closes the socket of a client that is refused, and `end_of` says how far a client has ended its
+        connection."""
+        self.end_of = end_of
         self.end_socket = end_socket
         self.options = options
         self.shared = shared
@@ -247,7 +250,7 @@ class _Entry(asyncio.Protocol):
     def _end(self, rest: bytes) -> End:
         """How far the client has ended the connection. One that sent commands behind its handshake counts as present:
         they are carried out, whoever reads the answers."""
-        return End.OPEN if rest else end_of(self._socket)
+        return End.OPEN if rest else self._entrance.end_of(self._socket)
 
     def _doubt(self, handshake: Handshake, address: str, identity: Identity | None, accept: bytes) -> None:
         """Send the answer to the handshake alone. What costs more follows once it is known that the client is there."""
@@ -273,7 +276,7 @@ class _Entry(asyncio.Protocol):
             return
         entrance.doubts += 1
         self._socket.write(accept)
-        Doubt(self._socket, stays, left)
+        Doubt(self._socket, entrance.end_of, stays, left)
 
     def _give_up(self) -> None:
         """The client is gone: do nothing more for it."""
