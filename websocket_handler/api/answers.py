@@ -46,6 +46,8 @@ def end_if_unread(cycle: Any, begins_unread: Callable[[], None]) -> None:
         if is_unread:
             cycle.keep_alive = True
             begins_unread()
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            vars(cycle).pop("send", None)  # the cycle and this function hold each other: after the answer they need not
 
     cycle.send = send
 
