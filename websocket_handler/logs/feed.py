@@ -52,7 +52,7 @@ class Feed:
         """Read after the offset `after`, in the log with this epoch; if `epoch` is None, in whatever log there is. If
         `is_over` returns True when the feed is woken, the feed waits no longer. The store reads nothing for the feed
         once `is_wanted` returns False."""
-        self.epoch = epoch
+        self.epoch = self._asked_epoch = epoch
         self.offset = after
         """The offset of the last entry that was returned."""
         self._project = project
@@ -91,6 +91,7 @@ class Feed:
         start = await _answer(lambda done: self._project.reader.place(since, None, done, self.is_wanted))
         assert isinstance(start, Start)
         self.epoch, self.offset = self._project.reader.epoch, start.offset
+        self._asked_epoch = self.epoch
         return start
 
     def look(self, done: Paged) -> None:
@@ -100,10 +101,14 @@ class Feed:
         def answered(answer: Page | CommandError) -> None:
             if isinstance(answer, Page):
                 self.epoch, self.offset = answer.epoch, answer.last
+                if answer.last or not answer.recovered:  # before its first entry, any log is the one that was asked for
+                    self._asked_epoch = answer.epoch
             done(answer)
 
         limits = self._limits
-        self._project.reader.page(self.epoch, self.offset, limits.messages, limits.bytes, answered, self.is_wanted)
+        self._project.reader.page(
+            self._asked_epoch, self.offset, limits.messages, limits.bytes, answered, self.is_wanted
+        )
 
     async def next(self, wait_s: float) -> Page | None:
         """Wait for the next page. Returns None if nothing came within `wait_s` seconds, or if `is_over` says so. Raises

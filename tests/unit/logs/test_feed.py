@@ -74,6 +74,20 @@ async def test_a_reset_wakes_everyone_who_waits_and_the_next_page_goes_on_in_the
 
 
 @in_virtual_time
+async def test_who_asked_for_any_log_and_got_nothing_misses_nothing_in_another_log() -> None:
+    """Seed 4044: the node had begun an empty log of its own, and another node's log took its place."""
+    bench = opened()
+    feed = bench.project.feed(PAGE)
+    reader = waiting_for(feed, 60)
+    await settle()
+    bench.project.journal.refresh(lambda _fault: None)
+    bench.hand.answer_read(tail(1, 2, epoch="f"))
+    bench.hand.opened(tail(1, 2, epoch="f"))
+    assert shown(await reader) == (0, [1, 2], True)
+    assert feed.position == Position("f", 2)
+
+
+@in_virtual_time
 async def test_who_is_woken_for_another_reason_waits_on_unless_it_is_over() -> None:
     bench = opened(at=tail(1, 1))
     ends: list[bool] = []
