@@ -224,10 +224,14 @@ class _Entry(asyncio.Protocol):
             extensions=handshake.extensions,
             date=self._entrance.shared.date(),
         )
-        if self._end(self._rest) is End.OPEN:
-            self._begin(handshake, address, answer, accept)
-        else:
-            self._doubt(handshake, address, answer, accept)
+        match self._end(self._rest):
+            case End.OPEN:
+                self._begin(handshake, address, answer, accept)
+            case End.SENDS_NO_MORE:
+                self._doubt(handshake, address, answer, accept)
+            case End.GONE:
+                self._entrance.shared.admission.leave(address)
+                self._give_up()
 
     def _begin(self, handshake: Handshake, address: str, identity: Identity | None, accept: bytes) -> None:
         """The socket becomes a WebSocket. `accept` is the answer to its handshake, unless that was sent before. Raises
