@@ -156,17 +156,17 @@ class DoorRules:
         }
         return None if is_right.get(code) else "there is no reason"
 
-    def _may_lack_keys(self) -> bool:
-        """True if a node may not have the keys that verify tokens."""
+    def _may_lack_keys(self, asked_at: float | None = None) -> bool:
+        """True if a node may not have the keys that verify tokens, for who asked then."""
         now = self._time()
-        since = now - self._plan.handshake_timeout_s
+        since = (now if asked_at is None else min(now, asked_at)) - self._plan.handshake_timeout_s
         return self._plan.has_tokens and any(begin <= now and since <= end for begin, end in self.key_faults)
 
-    def unfounded_for_token(self, arrival: Arrival, token: Token, code: str) -> str | None:
-        """Why an `authenticate` should not have failed with this code; None if the node was right."""
+    def unfounded_for_token(self, arrival: Arrival, token: Token, code: str, asked_at: float) -> str | None:
+        """Why an `authenticate` of that time should not have failed with this code; None if the node was right."""
         is_right = {
             "unauthorized": self.may_be_worthless(arrival.node, token),
-            "authentication_unavailable": self._may_lack_keys(),
+            "authentication_unavailable": self._may_lack_keys(asked_at),
             "too_many_connections": self._plan.per_user > 0,
         }
         return None if is_right.get(code) else "there is no reason"

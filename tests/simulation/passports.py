@@ -113,7 +113,7 @@ class Passport:
         pending = self._client.command("authenticate", "", {}, {"token": token.text})
         if pending is None:
             return
-        pending.token, pending.is_foreign = token, is_foreign
+        pending.token, pending.is_foreign, pending.sent_at = token, is_foreign, self._world.loop.time()
         if not is_foreign:
             session.holders.append(token)
             session.arrival.offered = token
@@ -127,7 +127,7 @@ class Passport:
             return
         session.arrival.offered = None
         session.holders.remove(pending.token)
-        fault = self._world.door_rules.unfounded_for_token(session.arrival, pending.token, code)
+        fault = self._world.door_rules.unfounded_for_token(session.arrival, pending.token, code, pending.sent_at)
         if fault is not None:
             self._world.checker.violation(f"{self._client.name}: authenticate got {code}: {fault}")
         if code == "too_many_connections":

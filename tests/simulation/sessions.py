@@ -25,6 +25,8 @@ class Pending:
     """For an `authenticate`: the token that was sent."""
     is_foreign: bool = False
     """True if the token is another user's."""
+    sent_at: float = 0.0
+    """For an `authenticate`: when it was sent. A slow client reads the answer much later."""
 
     def fault_of(self, code: str | None) -> str | None:
         """Why an error with this code, or a success (None), is wrong for the rights of the client; None if it is
