@@ -1,5 +1,7 @@
 """PURE: after a write to a log, the next one gathers for a while, because some stores have a price per write."""
 
+from collections import OrderedDict
+
 
 class Pace:
     """Remembers when each log was written, as long as its next write has to wait. Times are monotonic seconds."""
@@ -9,8 +11,8 @@ class Pace:
     def __init__(self, linger_s: float) -> None:
         """`linger_s` is for how many seconds after a write the next one gathers."""
         self._linger_s = linger_s
-        self._written: dict[str, float] = {}
-        """When each log was written, the oldest first."""
+        self._written: OrderedDict[str, float] = OrderedDict()
+        """When each log was written, the oldest first. A dict finds its first key behind all that have left."""
 
     def __len__(self) -> int:
         return len(self._written)

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
-import hiredis
 import msgspec
 
 from websocket_handler.adapters.valkey.connection import Reply, packed
-from websocket_handler.adapters.valkey.link import Failed, Link
+from websocket_handler.adapters.valkey.link import Failed, Link, done_or_failed
 from websocket_handler.adapters.valkey.server import Unreachable
 from websocket_handler.ports.directory import DirectoryUnavailable, Listed, Present, Unanswered
 
@@ -78,9 +77,9 @@ class ValkeyDirectory:
         """See the port."""
 
         def answered(replies: Sequence[Reply] | Failed) -> None:
-            fault = _fault_in(replies)
-            if fault is not None or isinstance(replies, Failed):
-                done(fault or Unanswered("no answer"))
+            replies = done_or_failed(replies)
+            if isinstance(replies, Failed):
+                done(Unanswered(replies.reason))
             else:
                 found = cast("dict[bytes, bytes]", replies[0])
                 done({node_id.decode(): _present(who) for node_id, who in found.items()})
@@ -94,18 +93,12 @@ class ValkeyDirectory:
             return
 
         def answered(replies: Sequence[Reply] | Failed) -> None:
-            fault = _fault_in(replies)
-            if fault is not None or isinstance(replies, Failed):
-                done(fault or Unanswered("no answer"))
+            replies = done_or_failed(replies)
+            if isinstance(replies, Failed):
+                done(Unanswered(replies.reason))
             else:
                 values = [value for reply in replies for value in cast("list[Any]", reply)]
                 done([_listed(value) for value in values])
 
         commands = [packed("HVALS", self.connections_key(node_id)) for node_id in node_ids]
         self._link.call(b"".join(commands), len(commands), answered)
-
-
-def _fault_in(replies: Sequence[Reply] | Failed) -> Unanswered | None:
-    if isinstance(replies, Failed):
-        return Unanswered(replies.reason)
-    return next((Unanswered(str(reply)) for reply in replies if isinstance(reply, hiredis.ReplyError)), None)

@@ -16,13 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
-import hiredis
-
 from websocket_handler.adapters.valkey.commits import NOT_REPLICATED, has_replica
-from websocket_handler.adapters.valkey.connection import Reply, packed
+from websocket_handler.adapters.valkey.connection import packed
 from websocket_handler.adapters.valkey.ends import KnownEnds
 from websocket_handler.adapters.valkey.entry import Entry, read_entries
-from websocket_handler.adapters.valkey.link import Failed, Link
+from websocket_handler.adapters.valkey.link import Link
 from websocket_handler.adapters.valkey.scripts import READ, REPLACE, digest_of
 from websocket_handler.adapters.valkey.server import Unreachable
 from websocket_handler.hub.epochs import begin_epoch
@@ -119,11 +117,11 @@ class History:
         ttl = self._ttl_ms if is_replicated else 0
         commands = packed("EVALSHA", digest_of(READ), 2, *self._log.keys(project_id), after, bytes_max, ttl)
         if is_replicated:  # what this read shows, a failover must not take back
-            replies = await self._ask(commands + packed("WAIT", 1, self._log.wait_ms), 2)
+            replies = await self._link.ask_all(commands + packed("WAIT", 1, self._log.wait_ms), 2)
             if not has_replica(replies):
                 raise Unreachable(NOT_REPLICATED.reason)
         else:
-            replies = await self._ask(commands, 1)
+            replies = await self._link.ask_all(commands, 1)
         reply = cast("list[Any]", replies[0])
         if not reply:
             return NOTHING
@@ -131,17 +129,6 @@ class History:
         found = read_entries(entries)
         lowest = int(floor) - 1 if found or int(head) <= max(after, 0) else int(head)  # the stream may be lost alone
         return Snapshot(epoch.decode(), int(head), writer.decode(), (generation or b"").decode(), lowest, found)
-
-    async def _ask(self, commands: bytes, count: int) -> Sequence[Reply]:
-        answer: asyncio.Future[Sequence[Reply] | Failed] = asyncio.get_running_loop().create_future()
-        self._link.call(commands, count, lambda replies: None if answer.done() else answer.set_result(replies))
-        replies = await answer
-        if isinstance(replies, Failed):
-            raise Unreachable(replies.reason)
-        for reply in replies:
-            if isinstance(reply, hiredis.ReplyError):
-                raise Unreachable(explained(reply))
-        return replies
 
     # Is it the log that we know?
 
@@ -185,13 +172,13 @@ class History:
         if snapshot.epoch is not None:
             await self._replace(project_id, snapshot, epoch)
         commands = [self._log.command_for(project_id, epoch, entry, moves=False) for entry in tail]
-        await self._ask(b"".join(commands), len(commands))
+        await self._link.ask_all(b"".join(commands), len(commands))
 
     async def _replace(self, project_id: str, snapshot: Snapshot, epoch: str) -> None:
         """Give the log an epoch and this generation, unless it was changed since the snapshot."""
         seen = (snapshot.epoch or "", snapshot.head, snapshot.writer)
         keys = self._log.keys(project_id)
-        await self._ask(packed("EVALSHA", digest_of(REPLACE), 2, *keys, *seen, epoch, self._generation), 1)
+        await self._link.ask_all(packed("EVALSHA", digest_of(REPLACE), 2, *keys, *seen, epoch, self._generation), 1)
         if epoch != snapshot.epoch:
             self._replaced(project_id)
 
@@ -231,11 +218,3 @@ class _Seen:
             if entry.first <= self.head < entry.last:
                 return False
         return None
-
-
-def explained(error: hiredis.ReplyError) -> str:
-    """What a server's error means for whoever runs it."""
-    text = str(error)
-    if text.startswith(("MOVED", "ASK", "CROSSSLOT")):
-        return f"the server is a cluster of several shards, which the gateway cannot use yet: {text}"
-    return text

@@ -33,6 +33,22 @@ class Failed:
 Answered = Callable[[Sequence[Reply] | Failed], None]
 
 
+def done_or_failed(replies: Sequence[Reply] | Failed) -> Sequence[Reply] | Failed:
+    """The replies; or `Failed` if there are none, or if the server refused one of the commands."""
+    if isinstance(replies, Failed):
+        return replies
+    error = next((reply for reply in replies if isinstance(reply, hiredis.ReplyError)), None)
+    return replies if error is None else Failed(explained(error))
+
+
+def explained(error: hiredis.ReplyError) -> str:
+    """What a server's error means for whoever runs it."""
+    text = str(error)
+    if text.startswith(("MOVED", "ASK", "CROSSSLOT")):
+        return f"the server is a cluster of several shards, which the gateway cannot use yet: {text}"
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
     """Times, in seconds, and maxima of one link."""
@@ -120,14 +136,16 @@ class Link:
 
     async def ask(self, *parts: Part) -> Reply:
         """The reply to one command. Raises Unreachable instead of `Failed`, or with the server's error."""
+        return (await self.ask_all(packed(*parts), 1))[0]
+
+    async def ask_all(self, commands: bytes, count: int) -> Sequence[Reply]:
+        """The replies to so many commands. Raises Unreachable instead of `Failed`, or with a server's error."""
         answer: asyncio.Future[Sequence[Reply] | Failed] = asyncio.get_running_loop().create_future()
-        self.call(packed(*parts), 1, lambda replies: None if answer.done() else answer.set_result(replies))
-        replies = await answer
+        self.call(commands, count, lambda replies: None if answer.done() else answer.set_result(replies))
+        replies = done_or_failed(await answer)
         if isinstance(replies, Failed):
             raise Unreachable(replies.reason)
-        if isinstance(replies[0], hiredis.ReplyError):
-            raise Unreachable(str(replies[0]))
-        return replies[0]
+        return replies
 
     async def refresh_facts(self) -> None:
         """Ask the server what it is now, and leave it if it is no primary any more. Raises Unreachable."""

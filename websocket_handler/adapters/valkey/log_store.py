@@ -13,8 +13,8 @@ from websocket_handler.adapters.valkey.commits import Commits
 from websocket_handler.adapters.valkey.connection import Reply, packed
 from websocket_handler.adapters.valkey.ends import KnownEnds
 from websocket_handler.adapters.valkey.entry import SEGMENT_LIMITS, Entry, data_of, keys_of, read_entries
-from websocket_handler.adapters.valkey.history import History, Snapshot, explained
-from websocket_handler.adapters.valkey.link import Failed, Link
+from websocket_handler.adapters.valkey.history import History, Snapshot
+from websocket_handler.adapters.valkey.link import Failed, Link, explained
 from websocket_handler.adapters.valkey.scripts import APPEND, digest_of
 from websocket_handler.adapters.valkey.server import Unreachable
 from websocket_handler.hub.log import LogLimits

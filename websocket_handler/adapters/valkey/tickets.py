@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final
 
-import hiredis
 import msgspec
 
 from websocket_handler.adapters.valkey.connection import Reply, packed
-from websocket_handler.adapters.valkey.link import Failed, Link
+from websocket_handler.adapters.valkey.link import Failed, Link, done_or_failed
 from websocket_handler.ports.ticket_store import TicketsUnavailable
 from websocket_handler.protocol.identity import Identity
 
@@ -43,15 +42,15 @@ class ValkeyTickets:
         commands = [packed("SET", self.key(ticket), _encode(identity), "EX", seconds)]
         if instead_of is not None:
             commands.append(packed("DEL", self.key(instead_of)))
-        self._link.call(b"".join(commands), len(commands), lambda replies: done(_fault_in(replies)))
+        self._link.call(b"".join(commands), len(commands), lambda replies: done(_unavailable(done_or_failed(replies))))
 
     def take(self, ticket: str, done: Callable[[Identity | TicketsUnavailable | None], None]) -> None:
         """See the port."""
 
         def answered(replies: Sequence[Reply] | Failed) -> None:
-            fault = _fault_in(replies)
-            if fault is not None or isinstance(replies, Failed):
-                done(fault)
+            replies = done_or_failed(replies)
+            if isinstance(replies, Failed):
+                done(_unavailable(replies))
             else:
                 kept = replies[0]
                 done(_decode(kept) if isinstance(kept, bytes) else None)
@@ -59,10 +58,5 @@ class ValkeyTickets:
         self._link.call(packed("GETDEL", self.key(ticket)), 1, answered)
 
 
-def _fault_in(replies: Sequence[Reply] | Failed) -> TicketsUnavailable | None:
-    if isinstance(replies, Failed):
-        return TicketsUnavailable(replies.reason)
-    for reply in replies:
-        if isinstance(reply, hiredis.ReplyError):
-            return TicketsUnavailable(str(reply))
-    return None
+def _unavailable(replies: Sequence[Reply] | Failed) -> TicketsUnavailable | None:
+    return TicketsUnavailable(replies.reason) if isinstance(replies, Failed) else None
