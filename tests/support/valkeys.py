@@ -1,4 +1,5 @@
-"""Real servers for tests: Valkey 8.1 and 9.1, Redis 8.2, and Redis 7.0 where Debian's package is installed."""
+"""Real servers for tests: Valkey 8.1 and 9.1, Redis 8.2, and Redis 7.0 where Debian's package is installed. The model
+of a server that the simulation uses is one more kind."""
 
 import os
 import shutil
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.support.proxies import free_port
+from tests.support.valkey_model.listening import ListeningModel
 from websocket_handler.adapters.valkey.url import Address, ValkeyUrl
 
 BINARIES: Final = {
@@ -38,8 +40,9 @@ def binary_of(kind: str) -> str | None:
     return None
 
 
-KINDS: Final = tuple(kind for kind in (*BINARIES, "redis-debian") if binary_of(kind))
-"""The servers that this machine has."""
+MODEL: Final = "model"
+KINDS: Final = (*(kind for kind in (*BINARIES, "redis-debian") if binary_of(kind)), MODEL)
+"""The servers that this machine has, and the model."""
 
 
 @dataclass
@@ -55,6 +58,11 @@ class Valkey:
     @property
     def url(self) -> ValkeyUrl:
         return ValkeyUrl((Address("127.0.0.1", self.port),))
+
+    @property
+    def is_running(self) -> bool:
+        """True from `start` to `stop`."""
+        return self.process is not None
 
     def start(self) -> None:
         """Start the process, and return once it accepts connections."""
@@ -87,16 +95,36 @@ class Valkey:
         self.process = None
 
 
+class ModelValkey(Valkey):
+    """The model on a port. It loses everything when it is stopped."""
+
+    _model: ListeningModel | None = None
+
+    def start(self) -> None:
+        assert not self.options, "the model has no options"
+        self._model = ListeningModel(self.port)
+        self._model.start()
+
+    def stop(self) -> None:
+        assert self._model is not None
+        self._model.stop()
+        self._model = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._model is not None
+
+
 @contextmanager
 def running_valkey(kind: str = NEWEST, *options: str) -> Iterator[Valkey]:
     """A server of its own, on loopback."""
     with TemporaryDirectory() as folder:
-        server = Valkey(kind, free_port(), Path(folder), options)
+        server = (ModelValkey if kind == MODEL else Valkey)(kind, free_port(), Path(folder), options)
         server.start()
         try:
             yield server
         finally:
-            if server.process is not None:
+            if server.is_running:
                 server.stop()
 
 

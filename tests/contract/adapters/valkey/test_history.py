@@ -11,7 +11,7 @@ from tests.support.clock import SteeredClock
 from tests.support.ports_testing import Asked, Tasks, new_project, payloads_of
 from tests.support.ports_testing import segment as made
 from tests.support.valkey_logs import Logs, running_logs
-from tests.support.valkeys import NEWEST, Valkey, Valkeys
+from tests.support.valkeys import MODEL, NEWEST, Valkey, Valkeys
 from websocket_handler.adapters.valkey import history
 from websocket_handler.adapters.valkey.ends import ENTRIES_MAX
 from websocket_handler.adapters.valkey.log_store import ValkeyLogStore
@@ -20,9 +20,9 @@ from websocket_handler.ports.log_store import Behind, Committed
 pytestmark = pytest.mark.asyncio
 
 
-@pytest.fixture
-def server(valkeys: Valkeys) -> Valkey:
-    return valkeys[NEWEST]
+@pytest.fixture(params=[NEWEST, MODEL])
+def server(request: pytest.FixtureRequest, valkeys: Valkeys) -> Valkey:
+    return valkeys[request.param]
 
 
 @pytest_asyncio.fixture

@@ -1,0 +1,1 @@
+"""A model of a Valkey server in memory: what it answers, byte for byte, to the commands that the gateway uses."""
