@@ -31,6 +31,7 @@ DECLARATIONS: Final = {
 """Modules that have nothing to test: they declare, and no line of theirs does anything."""
 ACROSS: Final = {
     "tests/unit/spec/test_spec.py": "the files of spec/, which every part of the gateway has to agree with",
+    "tests/unit/test_process_output.py": "the reader of tests/support for what processes print, killed ones included",
     "tests/unit/test_limits_page.py": "docs/limits.md, which lists the limits of many modules",
     "tests/unit/test_virtual_time.py": "the clock of tests/support, which the tests of many modules rely on",
 }

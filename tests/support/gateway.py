@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.patience import PATIENCE_S
+from tests.support.preloaded import PreloadedGateway
 from tests.support.process_output import ProcessOutput
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
@@ -27,7 +27,7 @@ FAULT_EVENTS: Final = frozenset({"connection.failed", "task.failed", "library"})
 class Gateway:
     """A running gateway process and what it logged."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | PreloadedGateway) -> None:
         self.process = process
         self.port = 0
         self.may_fail = False
@@ -144,16 +144,7 @@ def started_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gatewa
         "FORWARD_TIMEOUT_S": f"{PATIENCE_S:g}",
         "PING_INTERVAL_S": "600",  # a bystander that reads only at the end of a slow test is still there
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "websocket_handler"],
-        cwd=REPOSITORY,
-        env=clean_environment({**defaults, **settings, **more}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="ascii",
-    )
-    with process:
+    with PreloadedGateway(REPOSITORY, clean_environment({**defaults, **settings, **more})) as process:
         try:
             gateway = Gateway(process)
             gateway.port = int(gateway.wait_for_record("node.listening")["port"])

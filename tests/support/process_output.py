@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import IO, Generic, Protocol, TypeVar
 
 from tests.support.patience import PATIENCE_S
 
@@ -13,10 +12,22 @@ Line = TypeVar("Line")
 Found = TypeVar("Found")
 
 
-class ProcessOutput(Generic[Line]):
-    """Everything that a process has printed up to now. `read` makes something of each line."""
+class Process(Protocol):
+    """What is needed of a process: `subprocess.Popen` has it."""
 
-    def __init__(self, process: subprocess.Popen[str], read: Callable[[str], Line]) -> None:
+    @property
+    def stdout(self) -> IO[str] | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+class ProcessOutput(Generic[Line]):
+    """The whole lines that a process has printed up to now. `read` makes something of each.
+
+    A process that is killed while it writes leaves the first part of a line: that is no line, and `read` never sees it.
+    """
+
+    def __init__(self, process: Process, read: Callable[[str], Line]) -> None:
         self._process = process
         self._read_line = read
         self._lines: list[Line] = []
@@ -27,14 +38,18 @@ class ProcessOutput(Generic[Line]):
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for text in self._process.stdout:
-            line = self._read_line(text)
+        try:
+            for text in self._process.stdout:
+                if not text.endswith("\n"):
+                    break
+                line = self._read_line(text)
+                with self._changed:
+                    self._lines.append(line)
+                    self._changed.notify_all()
+        finally:
             with self._changed:
-                self._lines.append(line)
+                self._is_over = True
                 self._changed.notify_all()
-        with self._changed:
-            self._is_over = True
-            self._changed.notify_all()
 
     @property
     def lines(self) -> list[Line]:
