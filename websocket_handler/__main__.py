@@ -29,6 +29,9 @@ def _run(given: list[str]) -> int:
         "deploy", help="build the image of an environment, push it and run it: deploy ENV [--dry-run]", add_help=False
     )
     commands.add_parser("doctor", help="check a running stack, or the settings of this machine", add_help=False)
+    commands.add_parser(
+        "verify", help="publish to a live deployment, follow it, and count broken promises", add_help=False
+    )
     if given[:1] == ["deploy"]:
         from websocket_handler.cli.deploy import deploy  # noqa: PLC0415 - each command loads its own parts
 
@@ -37,6 +40,10 @@ def _run(given: list[str]) -> int:
         from websocket_handler.cli.doctor import doctor  # noqa: PLC0415
 
         return doctor(given[1:])
+    if given[:1] == ["verify"]:
+        from websocket_handler.cli.verify.command import verify  # noqa: PLC0415
+
+        return verify(given[1:])
     options = parser.parse_args(given)
     if options.command == "token":
         from websocket_handler.cli.token import token  # noqa: PLC0415

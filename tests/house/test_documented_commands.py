@@ -89,7 +89,7 @@ def test_every_command_of_the_gateway_exists() -> None:
         [sys.executable, "-m", "websocket_handler", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     commands = set(re.findall(r"^    ([a-z]+) ", listed, re.MULTILINE))
-    assert commands >= {"serve", "config", "token", "deploy", "doctor"}
+    assert commands >= {"serve", "config", "token", "deploy", "doctor", "verify"}
     assert {name: document for name, document in found(COMMAND).items() if name not in commands} == {}
 
 

@@ -52,6 +52,11 @@ NOT_RUN: Final = {
     ".venv-sbom/bin/python -m supply_chain.check_sbom FILE websocket_handler/requirements.txt": (
         "FILE stands for a bill of materials; tests/supply_chain/test_check_sbom.py runs the command"
     ),
+    "websocket-handler verify ws://127.0.0.1:8080 --duration 10 --clients 20": (
+        "needs a gateway that runs; tests/integration/cli/verify runs it against several"
+    ),
+    "websocket-handler verify wss://gateway.example --publish-url https://internal.example "
+    '--project-prefix team-a- --token "$TOKEN" --json': "gateway.example stands for a deployment",
     "make lock": "asks the package index for newer versions",
     "LOG_STORE=valkey VALKEY_URL=rediss://gateway:PASSWORD@cache.example:6379 python -m websocket_handler": (
         "cache.example stands for a server; tests/integration/test_two_nodes.py starts nodes like this"

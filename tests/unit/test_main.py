@@ -30,7 +30,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("--help") in (0, None)
     said = capsys.readouterr().out
-    for command in ("serve", "config", "token", "deploy", "doctor"):
+    for command in ("serve", "config", "token", "deploy", "doctor", "verify"):
         assert f"\n    {command} " in said
 
 
@@ -43,7 +43,7 @@ def test_what_is_no_command_is_told_and_nothing_runs(
     assert (written.out, "usage: websocket-handler" in written.err) == ("", True)
 
 
-@pytest.mark.parametrize("command", ["deploy", "doctor"])
+@pytest.mark.parametrize("command", ["deploy", "doctor", "verify"])
 def test_a_command_with_options_of_its_own_explains_them_itself(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

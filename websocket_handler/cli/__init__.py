@@ -8,5 +8,7 @@ EXIT_USAGE: Final = 2
 """The settings, or the command's own arguments, cannot be used."""
 EXIT_UNCHECKED: Final = 4
 """Nothing is wrong in what could be examined, but something could not be."""
+EXIT_BROKEN: Final = 6
+"""A deployment broke a promise."""
 EXIT_INTERRUPTED: Final = 130
 """Somebody pressed Ctrl-C."""

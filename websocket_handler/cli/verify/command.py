@@ -1,0 +1,131 @@
+"""`websocket-handler verify URL…`: the proof kit, for a live deployment that somebody deploys, scales or hurts."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, TextIO
+
+import uvloop
+
+from websocket_handler.cli import EXIT_USAGE
+from websocket_handler.cli.verify import plan as limits
+from websocket_handler.cli.verify.plan import Plan, PlanError
+from websocket_handler.cli.verify.report import TITLES, Report, as_json, as_text
+from websocket_handler.cli.verify.verification import Verification
+
+ROW_EVERY_S: Final = 5.0
+"""In a log file. A terminal shows one row, and renews it every second."""
+TERMINAL_ROW_EVERY_S: Final = 1.0
+CLEARED: Final = "\r\x1b[K"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="websocket-handler verify",
+        description="Publish to a live deployment, follow it, and count every promise that it breaks. Deploy, scale or "
+        "hurt it meanwhile. Ctrl-C ends the run, with its verdict; a second one ends it without.",
+        epilog="Exit codes: 0 every promise was kept; 6 one was broken; 1 the run could not judge; 2 wrong arguments.",
+    )
+    parser.add_argument("urls", metavar="URL", nargs="+", help="ws:// or wss://; clients are spread over several")
+    parser.add_argument(
+        "--publish-url",
+        dest="publish_urls",
+        metavar="URL",
+        action="append",
+        help="where publishers connect (default: URL); http:// or https:// uses the HTTP API; may be repeated",
+    )
+    for name, kind, unit, most, text in (
+        ("duration", float, "SECONDS", limits.DURATION_MAX_S, "how long publications are sent"),
+        ("clients", int, "N", limits.CLIENTS_MAX, "subscribers"),
+        ("projects", int, "N", limits.PROJECTS_MAX, "projects; each has its subscribers and two publishers"),
+        ("rate", float, "N", limits.RATE_MAX, "publications per second, of all projects together"),
+        ("settle", float, "SECONDS", limits.SETTLE_MAX_S, "how long the last deliveries may take"),
+    ):
+        field = {"duration": "duration_s", "settle": "settle_s"}.get(name, name)
+        default = Plan.__dataclass_fields__[field].default
+        parser.add_argument(
+            f"--{name}",
+            dest=field,
+            type=kind,
+            default=default,
+            metavar=unit,
+            help=f"{text} (default {default:g}, at most {most:,})",
+        )
+    parser.add_argument(
+        "--token",
+        dest="tokens",
+        metavar="TOKEN",
+        action="append",
+        help="with the rights subscribe and publish on the projects; may be repeated: clients take turns",
+    )
+    parser.add_argument(
+        "--project-prefix",
+        default="verify-",
+        help="the projects are PREFIX1, PREFIX2, … (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="write the result as JSON")
+    return parser
+
+
+def verify(arguments: Sequence[str]) -> int:
+    """Run the command. Returns the exit code: 0 every promise was kept, 6 one was broken, 1 the run could not judge, 2
+    wrong arguments."""
+    options = vars(_parser().parse_args(arguments))
+    wants_json = options.pop("json")
+    try:
+        plan = Plan(**{name: value for name, value in options.items() if value is not None})
+    except PlanError as error:
+        sys.stderr.write(f"websocket-handler verify: {error}\n")
+        return EXIT_USAGE
+    report = uvloop.run(_run(plan, Table(sys.stderr)))
+    sys.stdout.write(f"{as_json(report) if wants_json else as_text(report)}\n")
+    return report.exit_code
+
+
+class Table:
+    """The live table: a row that is renewed on a terminal, one below the other elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self.every_s = TERMINAL_ROW_EVERY_S if self._is_terminal else ROW_EVERY_S
+        self._write(f"{TITLES}\n")
+
+    def show(self, row: str) -> None:
+        """Show a row."""
+        self._write(f"{CLEARED}{row}" if self._is_terminal else f"{row}\n")
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self._write("\n")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+async def _run(plan: Plan, table: Table) -> Report:
+    verification = Verification(plan, table.show, table.every_s)
+    with_signals(verification.stop)
+    report = await verification.run()
+    table.show(verification.row())
+    table.end()
+    return report
+
+
+def with_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` at the first SIGINT or SIGTERM. The second one does what it does without this."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def stopped() -> None:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+        stop()
+
+    for number in numbers:
+        loop.add_signal_handler(number, stopped)
