@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN_STAMP := $(VENV)/.run
+CLUSTER_STAMP := $(VENV)/.cluster
 NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; \
   name it: make PYTHON=python3.12 …"; exit 1; }
 COMPILE := $(BIN)/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-annotate \
@@ -18,7 +19,7 @@ PROXY_TESTS := $(addprefix tests/e2e/test_,commands.py errors.py http_api.py ref
 PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
-.PHONY: help install run test test-core check format format-check lint types imports infra-test image-test container-tools \
+.PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
   first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules sdk-modules sdk-test \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
@@ -37,7 +38,7 @@ $(STAMP): requirements/dev.txt websocket_handler/requirements.txt pyproject.toml
 	@echo "building the package and its compiled loop"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(call LINK_SDK,$(VENV))
-	@touch $(RUN_STAMP) $(STAMP)
+	@touch $(RUN_STAMP) $(CLUSTER_STAMP) $(STAMP)
 
 # `make run` needs half of the packages. They go into the same virtual environment: `make install` adds the others. What it
 # installed does for `make run`, too, because the lock for running is a part of the other one.
@@ -49,6 +50,19 @@ $(RUN_STAMP): requirements/run.txt clients/python/pyproject.toml
 
 run: $(RUN_STAMP) ## run the whole system on this machine: AWS emulator, gateway, four demo agents, console page
 	@exec $(BIN)/python -m demo.run --ends-with $$PPID $(ARGS)
+
+$(CLUSTER_STAMP): requirements/cluster.txt $(RUN_STAMP)
+	@if [ $(STAMP) -nt requirements/dev.txt ] && [ $(STAMP) -nt requirements/cluster.txt ]; then true; else \
+	  $(PYTHON) requirements/install.py $(VENV) requirements/cluster.txt; fi
+	@touch $@
+
+cluster: $(CLUSTER_STAMP) haproxy ## run three nodes as one on this machine: Valkey, load balancer, and all of `make run`
+	@exec $(BIN)/python -m demo.cluster --ends-with $$PPID $(ARGS)
+
+haproxy: ## install HAProxy through apt if it is missing
+	@test -x /usr/sbin/haproxy || command -v haproxy >/dev/null || { echo "installing haproxy through apt"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends haproxy >/dev/null; }
 
 test: $(STAMP) browser node-modules sdk-modules ## run every test, in PROCESSES=4 processes
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
@@ -260,6 +274,7 @@ lock: ## compile the hash-locked requirements from requirements/*.in
 	$(COMPILE) requirements/runtime.in -o websocket_handler/requirements.txt
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/run.in --constraint requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) requirements/cluster.in --constraint requirements/dev.txt -o requirements/cluster.txt
 	$(COMPILE) requirements/aws-cli.in -o requirements/aws-cli.txt
 	$(COMPILE) requirements/sbom.in -o requirements/sbom.txt
 	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt

@@ -42,6 +42,8 @@ class Part:
     is_ready: Callable[[], bool] = lambda: True
     may_be_stopped: bool = False
     is_quiet: bool = False
+    is_program: bool = False
+    """True if `command` is a program of this machine, and no module of Python."""
     is_lost: str = ""
     """Why the demo cannot go on when this process ends; empty if it is started again."""
     process: subprocess.Popen[bytes] | None = None
@@ -55,8 +57,9 @@ class Part:
         """Starts the process. It ends with this one. Ctrl-C reaches this one only, which stops the parts in order."""
         self.let_go()
         self._start_at, self._started_at, self._was_ready = None, time.monotonic(), False
+        leash = ["demo.tied"] if self.is_program else ["demo.leash", f"{self.stop_timeout_s:g}"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "demo.leash", f"{self.stop_timeout_s:g}", *self.command],
+            [sys.executable, "-m", *leash, *self.command],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL if self.is_quiet else None,

@@ -17,8 +17,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from demo.parts import DemoError, Part, stop
 from demo.resources import AGENTS, create_resources
@@ -44,6 +45,18 @@ class StopRequestedError(Exception):
 class Demo:
     """The processes, in the order in which they were started."""
 
+    COMMAND: ClassVar[str] = "demo.run"
+    TARGET: ClassVar[str] = "run"
+    """Of make."""
+    STAND_INS: ClassVar[Mapping[str, str]] = {}
+    """Settings that it sets itself, beside those that lead to AWS, with values that are right until the real ones are
+    known."""
+    DEFAULTS: ClassVar[Mapping[str, str]] = {}
+    """Settings that it sets where you set nothing."""
+    STOPS: ClassVar[Sequence[str]] = ("gateway", "agent", "emulator")
+    """How the names of its processes begin, in the order in which they stop: a gateway drains before what it needs
+    ends."""
+
     def __init__(self, environment: dict[str, str], choice: Choice, port: int, agents: Sequence[str]) -> None:
         self._environment = environment
         self._choice = choice
@@ -66,7 +79,7 @@ class Demo:
             began_at = time.monotonic()
             self._start()
             address = f"{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
-            say(welcome(time.monotonic() - began_at, address, self._parts, self._environment))
+            say(self._welcome(time.monotonic() - began_at, address))
             while not self._stopping.wait(WATCH_INTERVAL_S) and ends_with in (None, os.getppid()):
                 self._tend()
         except StopRequestedError:
@@ -74,21 +87,34 @@ class Demo:
         finally:
             self._stop_parts()
 
+    def _welcome(self, seconds: float, address: str) -> str:
+        return welcome(seconds, address, self._parts, self._environment)
+
     def _start(self) -> None:
         """Starts the emulator, then the queues in it, then the gateway and the agents, which need the queues."""
+        self._start_aws()
+        say("starting the gateway and the agents")
+        gateway = self._gateway("gateway", self._host, self._port, {})
+        self._launch(gateway)
+        self._start_agents()
+        self._wait_until(gateway.came_up, "the gateway did not become ready")
+
+    def _start_aws(self) -> None:
         say("starting the AWS emulator")
         endpoint_url = self._start_emulator()
         say("creating queues and table in it")
         self._environment.update(create_resources(endpoint_url, updates_hidden_s=UPDATES_HIDDEN_S))
         self._environment["AWS_DEFAULT_REGION"] = self._environment["AWS_REGION"]
-        say("starting the gateway and the agents")
-        settings = {**self._environment, **self._choice.variables, "WEBSOCKET_PORT": str(self._port)}
+
+    def _gateway(self, name: str, host: str, port: int, more: Mapping[str, str]) -> Part:
+        """A node that answers at this address."""
+        settings = {**self._environment, **self._choice.variables, "WEBSOCKET_PORT": str(port), **more}
         stop_timeout_s = self._choice.drain_s + FLUSH_S
-        gateway = Part("gateway", ["websocket_handler", "serve"], settings, stop_timeout_s, self._gateway_is_ready)
-        self._launch(gateway)
+        return Part(name, ["websocket_handler", "serve"], settings, stop_timeout_s, lambda: is_ready(host, port))
+
+    def _start_agents(self) -> None:
         for agent in self._agents:
             self._launch(Part(f"agent {agent}", ["demo.agent", agent], self._environment, 5.0, may_be_stopped=True))
-        self._wait_until(gateway.came_up, "the gateway did not become ready")
 
     def _start_emulator(self) -> str:
         with tempfile.TemporaryDirectory() as folder:
@@ -114,16 +140,6 @@ class Demo:
             if self._stopping.wait(PROBE_INTERVAL_S):
                 raise StopRequestedError
 
-    def _gateway_is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=PROBE_TIMEOUT_S)
-        try:
-            connection.request("GET", "/ready")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
     def _tend(self) -> None:
         for part in list(self._parts):
             if part.may_be_stopped and part.code == 0:
@@ -133,9 +149,20 @@ class Demo:
                 say(news)
 
     def _stop_parts(self) -> None:
-        """Stops the gateway first, so that it can drain, then the agents, and last the emulator that they all need."""
-        for group in ("gateway", "agent", "emulator"):
+        for group in self.STOPS:
             stop([part for part in self._parts if part.name.startswith(group)], lambda: self._is_urgent)
+
+
+def is_ready(host: str, port: int) -> bool:
+    """True if a gateway, or a load balancer in front of one, says so."""
+    connection = http.client.HTTPConnection(host, port, timeout=PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def say(text: str) -> None:
@@ -161,8 +188,9 @@ def _clean_environment() -> dict[str, str]:
     }
 
 
-def _free_port(hosts: Sequence[str], port: int) -> int:
-    """The port, or a free one for port 0. Raises DemoError when something listens on it already."""
+def free_port(hosts: Sequence[str], port: int, target: str) -> int:
+    """The port, or a free one for port 0. Raises DemoError, which names the `target` of make, when something listens on
+    it already."""
     for host in hosts:
         try:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -174,7 +202,7 @@ def _free_port(hosts: Sequence[str], port: int) -> int:
         except OSError as error:
             raise DemoError(
                 f"Cannot use {host}:{port}: {error.strerror}. Nothing was started. "
-                f"Choose another port: WEBSOCKET_PORT={port + 1} make run",
+                f"Choose another port: WEBSOCKET_PORT={port + 1} make {target}",
                 EXIT_PORT,
             ) from error
     return port
@@ -185,8 +213,8 @@ def _reachable(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
-def _read_options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m demo.run", description="Gateway, agents and AWS, locally.")
+def _read_options(arguments: list[str] | None, command: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m {command}", description="Gateway, agents and AWS, locally.")
     parser.add_argument("--host", help="where the gateway listens; without it WEBSOCKET_HOST, else 127.0.0.1")
     parser.add_argument("--port", type=int, help="the gateway's port; without it WEBSOCKET_PORT, else 8080")
     parser.add_argument(
@@ -196,13 +224,13 @@ def _read_options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the demo until somebody stops it. Returns the exit code: 2 when a setting is wrong, 3 when the port is
+def main(arguments: list[str] | None = None, kind: type[Demo] = Demo) -> int:
+    """Runs a demo until somebody stops it. Returns the exit code: 2 when a setting is wrong, 3 when the port is
     taken, 1 when the demo could not start or go on for another reason."""
-    options = _read_options(arguments)
+    options = _read_options(arguments, kind.COMMAND)
     try:
-        choice = choose(os.environ, options.host, options.port)
-        port = _free_port(choice.hosts, choice.port)
+        choice = choose(os.environ, options.host, options.port, kind.STAND_INS, kind.DEFAULTS)
+        port = free_port(choice.hosts, choice.port, kind.TARGET)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2
@@ -213,7 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
     environment = _clean_environment()
     os.environ.clear()  # what creates the queues here must not find an account either, nor a profile that is missing
     os.environ.update(environment)
-    demo = Demo(environment, choice, port, [name for name in AGENTS if name not in options.without])
+    demo = kind(environment, choice, port, [name for name in AGENTS if name not in options.without])
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop_signal, lambda *_: demo.stop())
     try:

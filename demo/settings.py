@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from demo.resources import AGENTS
 from websocket_handler import config
@@ -31,28 +32,36 @@ class Choice:
     remarks: list[str]
 
 
-def choose(environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> Choice:
-    """The settings from `environment`; options of the command line go first. Raises ConfigurationError with everything
-    that is wrong."""
+def choose(
+    environment: Mapping[str, str],
+    host: str | None = None,
+    port: int | None = None,
+    stand_ins: Mapping[str, str] = MappingProxyType({}),
+    defaults: Mapping[str, str] = MappingProxyType({}),
+) -> Choice:
+    """The settings from `environment`; options of the command line go first. `stand_ins` and `defaults` are those of a
+    kind of demo, beside STAND_INS and DEFAULTS. Raises ConfigurationError with everything that is wrong."""
+    stand_ins, defaults = {**STAND_INS, **stand_ins}, {**DEFAULTS, **defaults}
     options = {"WEBSOCKET_HOST": host or "", "WEBSOCKET_PORT": "" if port is None else str(port)}
     given = {name: value for name, value in config.cleaned(environment).items() if value}
     given |= {name: value for name, value in options.items() if value}
-    settings = config.from_environment({**DEFAULTS, **given, **STAND_INS})
+    settings = config.from_environment({**defaults, **given, **stand_ins})
     variables = {
         "WEBSOCKET_HOST": settings.websocket_host,
         "WEBSOCKET_PORT": str(settings.websocket_port),
         "DRAIN_SECONDS": f"{settings.drain_seconds:g}",
         "LOG_FORMAT": settings.log_format,
+        **{name: given.get(name, value) for name, value in defaults.items() if name not in DEFAULTS},
     }
     return Choice(
         variables=variables,
         hosts=settings.listen_hosts,
         port=settings.websocket_port,
         drain_s=settings.drain_seconds,
-        remarks=[*_ignored(given), *tell_unknown(config.unknown_settings(environment))],
+        remarks=[*_ignored(given, stand_ins), *tell_unknown(config.unknown_settings(environment))],
     )
 
 
-def _ignored(given: Mapping[str, str]) -> list[str]:
-    names = sorted(name for name in given if name in STAND_INS)
+def _ignored(given: Mapping[str, str], stand_ins: Mapping[str, str]) -> list[str]:
+    names = sorted(name for name in given if name in stand_ins)
     return [f"{', '.join(names)}: the demo sets this itself, for its emulator; yours has no effect"] if names else []

@@ -31,24 +31,41 @@ Or publish as an agent would:
 
   curl -X POST http://{address}/api/v1/projects/proj_123/messages \
 -H 'content-type: application/json' -d '{{"type":"hello","text":"Hello from curl"}}'
-
+{more}
 For an agent of your own, paste this into its shell. It leads to the emulator and not to AWS.
 SDKs since July 2023 read AWS_ENDPOINT_URL; AWS CLI 1 does not for SQS: give it --endpoint-url "$AWS_ENDPOINT_URL".
 
 {exports}
 
-A demo agent takes the tasks of its queue. To let yours work as dev, leave that one out: make run ARGS="--without dev"
+A demo agent takes the tasks of its queue. To let yours work as dev, leave that one out: \
+make {target} ARGS="--without dev"
 """
+KILL = "try it: kill -9 {pid}; it comes back, and nothing is lost"
 
 
-def welcome(seconds: float, address: str, parts: Iterable[Part], environment: Mapping[str, str]) -> str:
-    """The text. `address` is host and port of the gateway, `environment` what a part of the demo gets."""
+def welcome(
+    seconds: float,
+    address: str,
+    parts: Iterable[Part],
+    environment: Mapping[str, str],
+    more: str = "",
+    target: str = "run",
+) -> str:
+    """The text. `address` is host and port of the gateway, `environment` what a part of the demo gets, `more` what else
+    to try, and `target` the target of make that started it."""
     processes = "\n".join(f"  {part.name:<10} pid {part.pid}{_remark(part)}" for part in parts)
-    return TEXT.format(seconds=seconds, address=address, processes=processes, exports=exports(environment))
+    return TEXT.format(
+        seconds=seconds,
+        address=address,
+        processes=processes,
+        exports=exports(environment),
+        more=f"\n{more}\n" if more else "",
+        target=target,
+    )
 
 
 def _remark(part: Part) -> str:
-    return f"   try it: kill -9 {part.pid}; it comes back, and nothing is lost" if part.name == "gateway" else ""
+    return f"   {KILL.format(pid=part.pid)}" if part.name.startswith(("gateway", "node", "valkey")) else ""
 
 
 def exports(environment: Mapping[str, str]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from tests.first_run.shell import TIMEOUT_S, Shell
-from tests.support.demo_process import started_demo
+from tests.support.demo_process import DemoProcess, started_demo
 from tests.support.gateway import Gateway
 from tests.support.links import PythonLink, open_client
 from tests.support.patience import PATIENCE_S
@@ -36,6 +38,35 @@ def demo(command: str, shell: Shell) -> Iterator[None]:
         yield
         made.stop()
         assert "The demo has stopped." in made.text  # make's own exit code says that somebody stopped it
+
+
+@contextmanager
+def cluster(command: str, shell: Shell) -> Iterator[None]:
+    """`make cluster`: what somebody publishes on one node comes on another one, also while a node is killed, and that
+    one comes back."""
+    with started_demo(
+        command=["bash", "-c", f"exec {command}"], folder=shell.folder, settings=shell.environment
+    ) as made:
+        made.wait_until_it_runs(TIMEOUT_S)
+        asyncio.run(_nodes_are_one(made))
+        yield
+        made.stop()
+        assert "The demo has stopped." in made.text
+
+
+async def _nodes_are_one(made: DemoProcess) -> None:
+    nodes = [made.wait_for(rf"^  node {number} +http://(\S+)/$")[1] for number in (1, 2, 3)]
+    follower = await open_client(PythonLink.connect, f"ws://{nodes[1]}/ws", PROJECT)
+    assert (await follower.next())["type"] == "subscription_confirmed"
+    for number, address in enumerate((nodes[0], nodes[2], made.address)):
+        publisher = await open_client(PythonLink.connect, f"ws://{address}/ws")
+        await publisher.publish(PROJECT, {"n": number})
+        await publisher.close()
+        assert (await follower.next())["n"] == number
+        if number == 0:
+            os.kill(made.pids["node 1"], signal.SIGKILL)
+    await asyncio.to_thread(made.wait_for, r"^node 1 is back: pid \d+\.$")
+    await follower.close()
 
 
 @contextmanager
@@ -96,6 +127,7 @@ def expect_compiled_loop(listening: str) -> None:
 
 SERVERS: Final[dict[str, Callable[[str, Shell], AbstractContextManager[None]]]] = {
     "make run": demo,
+    "make cluster": cluster,
     'make run ARGS="--without dev"': demo,
     ".venv/bin/python -m demo.agent dev": agent,
     "python server.py": server,

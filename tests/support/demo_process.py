@@ -19,7 +19,7 @@ from tests.support.patience import PATIENCE_S
 from tests.support.process_output import ProcessOutput
 
 WELCOME_ENDS: str = "To let yours work as dev"
-STARTED = re.compile(r"^  (emulator|gateway|agent \w+) +pid (\d+)", re.MULTILINE)
+STARTED = re.compile(r"^  (emulator|gateway|valkey|node \d|balancer|agent \w+) +pid (\d+)", re.MULTILINE)
 
 
 class DemoProcess:

