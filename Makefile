@@ -20,7 +20,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules sdk-modules sdk-test \
+  first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules sdk-modules sdk-test sdk-console \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -256,6 +256,9 @@ clients/typescript/node_modules/.package-lock.json: clients/typescript/package-l
 
 sdk-test: sdk-modules ## check the types of the TypeScript client, and run its quick tests
 	@cd clients/typescript && npm run --silent types && npm test --silent
+
+sdk-console: sdk-modules ## build the TypeScript client into the console page of the gateway; a test fails while it is out of date
+	@cd clients/typescript && node build.js --console
 
 sdk-cuts: $(STAMP) sdk-modules ## cut the TypeScript client from real gateways CUTS=1000 times, and count what is lost or doubled
 	@cd clients/typescript && node build.js --quick && node .build/tests/real/cuts.js --cuts $(or $(CUTS),1000) $(or $(SEED),15)

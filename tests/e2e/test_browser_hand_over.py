@@ -13,35 +13,43 @@ from tests.support.gateway import Gateway, off_loop, running_gateway
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CLOSED: Final = """
-import("/console/connection.js").then(({ Connection }) => {
-  const sockets = [];
+import("/console/connection.js").then(({ Connection }) => new Promise((resolve) => {
+  Math.random = () => 0;
   class Socket extends EventTarget {
-    constructor() { super(); sockets.push(this); }
-    send() {}
+    constructor() { super(); queueMicrotask(() => this.says({ type: "connected", connection_id: "c1" })); }
+    send(text) {
+      const { action, id } = JSON.parse(text);
+      if (action === "presence") queueMicrotask(() => this.says({ type: "presence", id, count: 0 }));
+      if (action === "ping") queueMicrotask(() => this.ends());
+    }
+    ends() {
+      for (const message of MESSAGES) this.says(message);
+      hasEnded = true;
+      this.dispatchEvent(Object.assign(new Event("close"), { code: CODE }));
+    }
     close() {}
     says(message) { this.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(message) })); }
   }
+  let hasEnded = false;
   const connection = new Connection("ws://gateway/ws", () => null, { WebSocket: Socket });
+  connection.addEventListener("state", ({ detail: { name, stopped } }) => {
+    if (!hasEnded || name !== EXPECTED) return;
+    resolve([name, stopped]);
+    queueMicrotask(() => connection.client.close());
+  });
   connection.connect();
-  sockets[0].says({ type: "connected", connection_id: "c1", limits: {} });
-  for (const message of MESSAGES) sockets[0].says(message);
-  sockets[0].dispatchEvent(Object.assign(new Event("close"), { code: CODE }));
-  const { name, stopped } = connection.state;
-  connection.lock();
-  return [name, stopped];
-})
+}))
 """
-"""A connection in the page whose socket is the test's own: it gets these messages, and then a close."""
+"""A connection in the page whose socket is the test's own: it is let in, gets these messages, and then a close."""
 PUSH: Final = {"type": "reconnect", "reason": "draining", "after_ms": 60_000}
 
 
-async def closed(browser: Browser, gateway: Gateway, code: int, *messages: object) -> list[object]:
-    """The state after a close: its name, and True if the page does not come back."""
+async def closed(browser: Browser, gateway: Gateway, code: int, expected: str, *messages: object) -> list[object]:
+    """The expected state, once the page is in it after a close: its name, and True if the page does not come back."""
     page = await browser.new_page()
     await page.go_to(f"{gateway.base_url}/")
-    state: list[object] = await page.run(
-        CLOSED.replace("MESSAGES", json.dumps(messages)).replace("CODE", json.dumps(code))
-    )
+    script = CLOSED.replace("MESSAGES", json.dumps(messages)).replace("CODE", json.dumps(code))
+    state: list[object] = await page.run(script.replace("EXPECTED", json.dumps(expected)))
     await page.call("Page.close")
     return state
 
@@ -50,7 +58,7 @@ async def closed(browser: Browser, gateway: Gateway, code: int, *messages: objec
 async def test_after_the_push_the_page_comes_back_whatever_code_follows(
     browser: Browser, gateway: Gateway, code: int
 ) -> None:
-    assert await closed(browser, gateway, code, PUSH) == ["reconnecting", False]
+    assert await closed(browser, gateway, code, "reconnecting", PUSH) == ["reconnecting", False]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +73,7 @@ async def test_after_the_push_the_page_comes_back_whatever_code_follows(
 async def test_without_the_push_the_code_decides(
     browser: Browser, gateway: Gateway, code: int, state: list[object]
 ) -> None:
-    assert await closed(browser, gateway, code) == state
+    assert await closed(browser, gateway, code, str(state[0])) == state
 
 
 async def test_chromium_reports_the_code_of_a_gateway_that_goes_away(

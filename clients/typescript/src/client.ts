@@ -1,12 +1,15 @@
 /** The client: the core with sockets, timers and the token provider of the program around it. */
+import { FIRST_WAIT_MS } from "./core/durations.js";
 import { createEngine } from "./core/engine.js";
 import { ClientError } from "./core/errors.js";
-import { parsed, type Message, type Position } from "./core/frames.js";
+import { parsed, type Message } from "./core/frames.js";
+import type { Done } from "./core/requests.js";
 import { afterRefusal, backoffMs } from "./core/returning.js";
 import type { Limits, State, Status } from "./core/outputs.js";
 import { Listeners } from "./listeners.js";
 import { createPositionStore, type StorageLike } from "./position_store.js";
 import { createProject, type OwnProject, type Project, type ProjectHost, type SendOptions } from "./project.js";
+import { randomId } from "./random.js";
 import { openSocket, type WebSocketClass, type WebSocketLike } from "./socket.js";
 import { listen } from "./wake.js";
 
@@ -84,23 +87,16 @@ export interface Client {
   close(): void;
 }
 
-const FIRST_WAIT_MS = 10_000;
 /** In these states no connection comes by itself. */
 const ENDED: readonly State[] = ["closed", "stopped", "unauthorized"];
-
-/** Random hexadecimal text. `crypto.randomUUID` is missing on plain http pages. */
-function randomHex(bytes: number): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 /** Makes a client of the gateway at `url` (`wss://host/ws`, or `/ws` on a page). It does no I/O before its first use. */
 export function createClient(url: string, options: ClientOptions = {}): Client {
   const fetch: typeof globalThis.fetch = options.fetch ?? ((...given) => globalThis.fetch(...given));
-  const store = options.store && createPositionStore(options.store, url);
+  const store = createPositionStore(options.store, url);
   const projects = new Map<string, OwnProject>();
   const sockets = new Map<number, WebSocketLike>();
   const listeners = new Listeners<ClientEvents>();
-  const unsaved = new Map<string, Position>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let timerAt = Infinity;
   let stopListening: (() => void) | undefined;
@@ -131,14 +127,9 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       setTimeout(() => run(() => engine.projects.release(projectId)), 0);
     },
     caughtUp: (projectId, reader) => run(() => engine.projects.caughtUp(projectId, reader)),
-    request: (fields, options) => request(fields, options),
-    key: () => randomHex(16),
-    stored: (projectId) => unsaved.get(projectId) ?? store?.read(projectId) ?? null,
-    keep: (projectId, position) => {
-      if (!store) return;
-      if (unsaved.size === 0) queueMicrotask(save);
-      unsaved.set(projectId, position);
-    },
+    request,
+    stored: store.stored,
+    keep: store.keep,
   };
 
   // Time
@@ -153,12 +144,12 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
   /** The wall clock, which tells that the machine slept. It never goes back, so that no deadline moves away. */
   function tellTime(): void {
     const time = Date.now() + behindMs;
-    if (time < last) behindMs += last - time;
+    behindMs += Math.max(0, last - time);
     engine.at((last = Math.max(time, last)));
   }
 
   function arm(): void {
-    const at = engine.wakeAt ?? Infinity;
+    const at = engine.wakeAt;
     if (at === timerAt) return;
     clearTimeout(timer);
     timerAt = at;
@@ -178,12 +169,12 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
   }
 
   function openLink(id: number, kind: "websocket" | "fallback"): void {
-    stopListening ??= listen({ check, replace: () => run(engine.replace), save });
+    stopListening ??= listen({ check, replace: () => run(engine.replace), save: store.save });
     const to = address();
     const make = (): WebSocketLike => {
       if (kind === "fallback") return options.fallback!(to, fetch);
       const Class = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
-      if (Class === undefined) throw new ClientError("no_websocket", "this runtime has no WebSocket: give createClient one");
+      if (Class === undefined) throw new ClientError("no_websocket", "give createClient a WebSocket");
       return new Class(to);
     };
     const socket = openSocket(make, {
@@ -197,7 +188,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
         run(() => engine.closed(id, code, reason));
       },
     });
-    if (socket !== null) sockets.set(id, socket);
+    if (socket) sockets.set(id, socket);
   }
 
   /** Lets go at once: the answer to a close frame may never come. */
@@ -237,16 +228,18 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
 
   // Requests
 
+  function answered(send: (done: Done) => void): Promise<Message> {
+    return new Promise((resolve, reject) => run(() => send((reply, error) => (!reply ? reject(error) : resolve(reply)))));
+  }
+
   /** Sends one command, and sends it again while there is time. */
   async function request(fields: Message, { waitMs }: SendOptions = {}, dataText?: string): Promise<Message> {
     const deadline = Date.now() + (waitMs ?? (wasLive ? 0 : FIRST_WAIT_MS));
     if (client.state === "idle") client.connect();
     for (let attempt = 0; ; attempt++) {
       try {
-        await liveBy(deadline);
-        return await new Promise<Message>((resolve, reject) => {
-          run(() => engine.command(fields, (reply, error) => (reply === null ? reject(error) : resolve(reply)), dataText));
-        });
+        await liveOrLate(deadline);
+        return await answered((done) => engine.command(fields, done, dataText));
       } catch (error) {
         const { retryable, retryAfterMs } = error as ClientError;
         const pauseMs = retryAfterMs ?? backoffMs(attempt, Math.random());
@@ -256,32 +249,23 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     }
   }
 
-  /** Waits for the connection. Raises `not_connected` at the deadline, or when no connection will come. */
-  async function liveBy(deadline: number): Promise<void> {
-    const leftMs = deadline - Date.now();
-    if (client.state !== "live" && !ENDED.includes(client.state) && leftMs > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(end, leftMs);
-        const off = client.on("state", ({ state }) => (state === "live" || ENDED.includes(state) ? end() : undefined));
-        function end(): void {
-          clearTimeout(timer);
-          off();
-          resolve();
-        }
+  /** Waits until the client is live, or will not be: at the deadline, or when no connection comes by itself. */
+  async function liveOrLate(deadline: number): Promise<void> {
+    const isOver = (): boolean => client.state === "live" || ENDED.includes(client.state) || Date.now() >= deadline;
+    if (isOver()) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, deadline - Date.now());
+      const off = listeners.add("state", () => {
+        if (!isOver()) return;
+        clearTimeout(timer);
+        off();
+        resolve();
       });
-    }
-    if (client.state === "live") return;
-    if (client.state === "closed") throw new ClientError("closed", "the client is closed");
-    throw new ClientError("not_connected", client.status.reason || "there is no connection", true);
+    });
   }
 
   function check(): void {
     run(engine.check);
-  }
-
-  function save(): void {
-    if (store) for (const [projectId, position] of unsaved) store.write(projectId, position);
-    unsaved.clear();
   }
 
   const client: Client = {
@@ -307,11 +291,11 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     connect: () => run(engine.connect),
 
     async forward(agent, data, options = {}) {
-      const { project, dataText, messageId = randomHex(16) } = options;
+      const { project, dataText, messageId = randomId() } = options;
       const command = { action: "forward", type: agent, message_id: messageId, project_id: project };
       try {
         const reply = await request(command, options, dataText ?? JSON.stringify(data ?? null));
-        return { messageId, receipt: String(reply["receipt"]), agent: String(reply["agent"]) };
+        return { messageId, receipt: reply["receipt"] as string, agent: reply["agent"] as string };
       } catch (error) {
         throw Object.assign(error as ClientError, { messageId });
       }
@@ -323,9 +307,9 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       return performance.now() - from;
     },
 
-    authenticate: (token) => new Promise((resolve, reject) => {
-      run(() => engine.authenticate(token, (_reply, error) => (error === null ? resolve() : reject(error))));
-    }),
+    async authenticate(token) {
+      await answered((done) => engine.authenticate(token, done));
+    },
 
     check,
     signOut: () => run(engine.lock),
@@ -334,7 +318,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       run(engine.close);
       for (const project of projects.values()) project.end(null);
       stopListening?.();
-      save();
+      store.save();
     },
   };
   options.signal?.addEventListener("abort", client.close, { once: true });

@@ -4,6 +4,7 @@ import { ClientError } from "./core/errors.js";
 import { formatPosition, parsePosition, type Message, type Position } from "./core/frames.js";
 import type { ProjectStatus } from "./core/outputs.js";
 import type { Reader } from "./core/subscription.js";
+import { randomId } from "./random.js";
 import { createUpdates, type Update, type Updates } from "./updates.js";
 
 /** Where a reader begins. With none of both it begins with what comes next, or, with a store, where the tab was. */
@@ -65,7 +66,6 @@ export interface ProjectHost {
   leave(projectId: string, reader: Reader): void;
   caughtUp(projectId: string, reader: Reader): void;
   request(fields: Message, options?: SendOptions): Promise<Message>;
-  key(): string;
   stored(projectId: string): Position | null;
   keep(projectId: string, position: Position): void;
 }
@@ -178,7 +178,7 @@ export function createProject(id: string, host: ProjectHost): OwnProject {
       return follow(callback as (update: Update, detail: UpdateDetail) => void, options);
     },
 
-    publish: (message, { key = host.key(), ...options } = {}) => request("publish", { key, message }, options),
+    publish: (message, { key = randomId(), ...options } = {}) => request("publish", { key, message }, options),
     history: ({ after = 0, limit = 100, ...options } = {}) => request("history", { after, limit }, options),
     presence: (options = {}) => request("presence", {}, options),
 

@@ -15,23 +15,22 @@ export interface SocketEvents {
 }
 
 /** Opens a socket. Raises nothing: what goes wrong is `closed`. */
-export function openSocket(make: () => WebSocketLike, events: SocketEvents): WebSocketLike | null {
-  let socket: WebSocketLike;
-  try {
-    socket = make();
-  } catch (error) {
-    queueMicrotask(() => events.closed(1006, String(error)));
-    return null;
-  }
+export function openSocket(make: () => WebSocketLike, { text, closed }: SocketEvents): WebSocketLike | undefined {
   let isOpen = false;
-  socket.addEventListener("open", () => (isOpen = true));
-  socket.addEventListener("message", ({ data }: { data: unknown }) => {
-    if (typeof data === "string") events.text(data);
-  });
-  socket.addEventListener("close", ({ code, reason }: { code: number; reason: string }) => events.closed(code, reason));
-  // Node 22 fires no `close` for a handshake that was refused, and readyState stays 0.
-  socket.addEventListener("error", () => {
-    if (!isOpen) events.closed(1006, "the handshake failed");
-  });
-  return socket;
+  try {
+    const socket = make();
+    socket.addEventListener("open", () => (isOpen = true));
+    socket.addEventListener("message", ({ data }: { data: unknown }) => {
+      if (typeof data === "string") text(data);
+    });
+    socket.addEventListener("close", ({ code, reason }: { code: number; reason: string }) => closed(code, reason));
+    // Node 22 fires no `close` for a handshake that was refused, and readyState stays 0.
+    socket.addEventListener("error", () => {
+      if (!isOpen) closed(1006, "the handshake failed");
+    });
+    return socket;
+  } catch (error) {
+    queueMicrotask(() => closed(1006, String(error)));
+    return undefined;
+  }
 }

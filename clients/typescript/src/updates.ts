@@ -35,10 +35,7 @@ interface Item {
   readonly position: Position;
 }
 
-interface Waiting {
-  resolve(result: IteratorResult<Update>): void;
-  reject(error: ClientError): void;
-}
+type Result = IteratorResult<Update>;
 
 const END = { value: undefined, done: true } as const;
 
@@ -47,7 +44,7 @@ export function createUpdates(
 ): Updates {
   let items: Item[] = [];
   let first = 0;
-  let waiting: Waiting[] = [];
+  let waiting: ((result: Result | Promise<Result>) => void)[] = [];
   let isOpen = false;
   let isDone = false;
   let failure: ClientError | null = null;
@@ -60,19 +57,16 @@ export function createUpdates(
 
   function push(update: Update | null): void {
     items.push({ update, position: { epoch: reader.epoch!, offset: reader.offset } });
-    if (waiting.length === 0) {
-      if (items.length - first >= bufferMax) reader.lagging = true;
-      return;
-    }
-    const value = take();
-    if (value !== null) waiting.shift()!.resolve({ value, done: false });
+    const value = waiting.length > 0 ? take() : null;
+    if (value) waiting.shift()!({ value, done: false });
+    else if (items.length - first >= bufferMax) reader.lagging = true;
   }
 
   function take(): Update | null {
     while (first < items.length) {
       const { update, position } = items[first++]!;
       if (first === items.length) emptied();
-      if (update !== null) {
+      if (update) {
         reading.handed(position);
         return update;
       }
@@ -92,6 +86,10 @@ export function createUpdates(
     first = 0;
   }
 
+  function over(): Promise<Result> {
+    return failure ? Promise.reject(failure) : Promise.resolve(END);
+  }
+
   const updates: Updates = {
     get isLagging() {
       return reader.lagging;
@@ -105,9 +103,8 @@ export function createUpdates(
         reading.open(reader);
       }
       const value = take();
-      if (value !== null) return Promise.resolve({ value, done: false });
-      if (!isDone) return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
-      return failure === null ? Promise.resolve(END) : Promise.reject(failure);
+      if (value) return Promise.resolve({ value, done: false });
+      return isDone ? over() : new Promise((resolve) => waiting.push(resolve));
     },
 
     return() {
@@ -121,12 +118,8 @@ export function createUpdates(
       isDone = true;
       failure = error;
       if (isOpen) reading.close(reader);
-      const ended = waiting;
+      for (const resolve of waiting) resolve(over());
       waiting = [];
-      for (const { resolve, reject } of ended) {
-        if (error === null) resolve(END);
-        else reject(error);
-      }
     },
   };
   return updates;

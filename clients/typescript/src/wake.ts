@@ -10,17 +10,17 @@ export interface Awake {
 }
 
 /** Listens until the function that it returns is called. */
-export function listen(awake: Awake): () => void {
-  const page = globalThis as unknown as Partial<Window>;
-  const { document } = page;
-  if (typeof page.addEventListener !== "function" || document === undefined) return () => undefined;
+export function listen({ check, replace, save }: Awake): () => void {
+  const { document } = globalThis as { document?: Document };
+  const page = document?.defaultView;
   const listening = new AbortController();
-  const on = (target: EventTarget, event: string, act: (event: PageTransitionEvent) => void): void =>
-    target.addEventListener(event, act as (event: Event) => void, { signal: listening.signal });
-  for (const event of ["online", "focus"]) on(globalThis, event, awake.check);
-  on(document, "resume", awake.check);
-  on(globalThis, "pagehide", awake.save);
-  on(globalThis, "pageshow", ({ persisted }) => (persisted ? awake.replace() : undefined));
-  on(document, "visibilitychange", () => (document.visibilityState === "visible" ? awake.check() : awake.save()));
+  const on = (target: EventTarget | null | undefined, event: string, act: (event: PageTransitionEvent) => void): void =>
+    target?.addEventListener(event, act as (event: Event) => void, { signal: listening.signal });
+  on(page, "online", check);
+  on(page, "focus", check);
+  on(document, "resume", check);
+  on(page, "pagehide", save);
+  on(page, "pageshow", ({ persisted }) => (persisted ? replace() : undefined));
+  on(document, "visibilitychange", () => (document!.visibilityState === "visible" ? check() : save()));
   return () => listening.abort();
 }

@@ -71,7 +71,7 @@ export function play({ token, fallback, random, steps }: Script): Action[][] {
   return steps.map(({ at, in: [name, ...given] }) => {
     out = [];
     // `wake` comes after a time in which nothing ran: the machine slept.
-    while (name !== "wake" && engine.wakeAt !== null && engine.wakeAt <= at) {
+    while (name !== "wake" && engine.wakeAt <= at) {
       engine.at(engine.wakeAt);
       engine.tick();
     }
@@ -115,7 +115,7 @@ export function follow({ start, steps }: Following): { gave: unknown[]; position
 
   function opened(link: number): object {
     if (link > 1 && wanted < link && engine.status.state === "live") engine.received(last, JSON.stringify({ type: "reconnect", after_ms: 0 }));
-    for (engine.at((now += 1)); wanted < link && engine.wakeAt !== null; engine.tick()) engine.at((now = Math.max(now, engine.wakeAt)));
+    for (engine.at((now += 1)); wanted < link && engine.wakeAt < Infinity; engine.tick()) engine.at((now = Math.max(now, engine.wakeAt)));
     engine.received(link, JSON.stringify({ type: "connected" }));
     last = link;
     const { action: _action, project_id: _project, id: _id, ...asks } = subscribes.get(link)!;

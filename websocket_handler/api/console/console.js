@@ -1,5 +1,5 @@
 /** The console page: joins the connection, the subscriptions and the forwards to the document. */
-import { Connection, isPublication } from "./connection.js";
+import { Connection } from "./connection.js";
 import { Credential } from "./credential.js";
 import { Forwards } from "./forwards.js";
 import { ForwardsView } from "./forwards_view.js";
@@ -15,23 +15,11 @@ const DEFAULT_PROJECT = "proj_123";
 const BARS_MAX = 5;
 const DRAW_EVERY_MS = 50;
 
-/** The types of the protocol's own messages. They are no broadcasts. */
-const PROTOCOL_TYPES = new Set([
-  "connected", "subscription_confirmed", "unsubscription_confirmed", "subscription_reset", "forward_confirmed",
-  "publish_confirmed", "pong", "history", "presence", "authenticated", "token_expiring", "reconnect", "error",
-]);
-
 const byId = (id) => document.getElementById(id);
-
-function socketUrl() {
-  const url = new URL("/ws", location.href);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
-}
 
 const store = new TabStore(openTabStorage());
 const credential = new Credential(store);
-const connection = new Connection(socketUrl(), () => credential.token);
+const connection = new Connection("/ws", () => credential.token);
 const subscriptions = new Subscriptions(connection, store);
 const forwards = new Forwards(connection, store);
 const projectsView = new ProjectsView({ list: byId("projects"), choices: byId("forward-project") }, unsubscribe);
@@ -92,12 +80,9 @@ connection.addEventListener("latency", ({ detail }) => {
   byId("latency").textContent = `${detail < 10 ? detail.toFixed(1) : Math.round(detail)} ms`;
 });
 byId("connect").addEventListener("click", () => connection.connect());
-addEventListener("online", () => connection.networkChanged(true));
-addEventListener("offline", () => connection.networkChanged(false));
-addEventListener("pageshow", () => connection.check());
+for (const event of ["online", "offline"]) addEventListener(event, () => connection.networkChanged());
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") connection.check();
-  else subscriptions.save();
+  if (document.visibilityState === "hidden") subscriptions.save();
 });
 addEventListener("pagehide", () => subscriptions.save());
 
@@ -189,13 +174,12 @@ function showBar(place, title, text, raw) {
   while (place.childElementCount > BARS_MAX) place.lastElementChild.remove();
 }
 
-connection.addEventListener("message", ({ detail: { message, text } }) => {
-  if (isPublication(message)) return;
-  if (message.type === "error") showBar(byId("problems"), String(message.code ?? "error"), visibleName(String(message.message ?? "")), text);
-  else if (!PROTOCOL_TYPES.has(message.type)) {
-    const title = typeof message.type === "string" ? `Broadcast: ${message.type}` : "Broadcast";
-    showBar(byId("broadcasts"), title, summaryOf(message), text);
-  }
+connection.client.on("error", (message, text) => {
+  showBar(byId("problems"), String(message.code ?? "error"), visibleName(String(message.message ?? "")), text);
+});
+connection.client.on("broadcast", (message, text) => {
+  const title = typeof message.type === "string" ? `Broadcast: ${message.type}` : "Broadcast";
+  showBar(byId("broadcasts"), title, summaryOf(message), text);
 });
 
 /* Start */

@@ -9,12 +9,16 @@
  *
  * Event: change (CustomEvent, detail = the forward).
  */
-import { randomHex } from "./connection.js";
-
 const KEPT = 30;
 
 /** The problem of a forward without an answer: the page does not know if the queue has the work. */
 const UNANSWERED = new Set(["connection_lost", "no_reply"]);
+
+/** Random hexadecimal text. `crypto.randomUUID` is missing on plain http pages. */
+function randomHex(byteCount) {
+  const bytes = crypto.getRandomValues(new Uint8Array(byteCount));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
 
 function problemOf({ code, message, retryable }) {
   const doubt = UNANSWERED.has(code) ? "; whether the agent got it is unknown" : "";
@@ -85,11 +89,10 @@ export class Forwards extends EventTarget {
     const live = this.#connection.live;
     this.#set(forward, { status: live ? "sending" : "waiting", problem: null });
     if (!live) return;
-    const command = { action: "forward", type: forward.agent, message_id: forward.messageId };
-    if (forward.projectId !== null) command.project_id = forward.projectId;
+    const { agent, messageId, projectId, dataText } = forward;
     try {
-      const reply = await this.#connection.request(command, { dataText: forward.dataText });
-      this.#set(forward, { status: "confirmed", receipt: String(reply.receipt ?? "") });
+      const { receipt } = await this.#connection.client.forward(agent, null, { messageId, dataText, project: projectId ?? undefined });
+      this.#set(forward, { status: "confirmed", receipt });
     } catch (error) {
       this.#set(forward, { status: "failed", problem: problemOf(error) });
     }

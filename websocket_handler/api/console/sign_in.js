@@ -50,7 +50,7 @@ export class SignIn {
     if (!this.#connection.live) {
       this.#credential.set(token, remember);
       this.#view.busy = true;
-      this.#connection.connect();
+      this.#connection.connectAnew();
       return;
     }
     this.#view.busy = true;

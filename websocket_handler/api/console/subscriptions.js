@@ -1,19 +1,21 @@
 /**
- * The watched projects: the cursor of each, and how it resumes. No DOM in here.
+ * The watched projects: where this page is in each of them, and what it counts there. No DOM in here.
+ *
+ * The client resumes, and skips what comes twice. This module looks at the outcome: an update that is missing, or that
+ * comes twice, is counted.
  *
  * Events (CustomEvent; the value is in `detail`):
  *   change       null; the list, a status, a presence count or a counter changed
  *   publication  {projectId, epoch, offset, message, text, receivedAtMs}
  *   note         {projectId, text} something that a reader of the list should know
  */
-import { isPublication } from "./connection.js";
 import { errorText } from "./reasons.js";
+import { parsePosition } from "./websocket-handler-client.js";
 
 const REWIND = 50;
 const SAVE_AFTER_MS = 250;
 const PRESENCE_EVERY_MS = 10_000;
 const PRESENCE_SOON_MS = 100;
-const JOIN_AGAIN_MS = 2_000;
 
 function newSubscription(projectId) {
   return {
@@ -22,13 +24,13 @@ function newSubscription(projectId) {
     problem: "",
     presence: null,
     presenceRefused: false, // the token does not allow to ask
-    epoch: null, // null until the first confirmation: there is nothing to resume yet
+    epoch: null, // null until the first update: there is nothing to resume yet
     cursor: 0, // the last offset handed on by this page
     high: 0, // the last offset that this tab ever showed; ahead of the cursor only after a reload
     first: 1, // the oldest offset still shown
     receivedAt: new Map(), // offset -> milliseconds, for the updates still shown
     left: false, // unsubscribed before: publications of that time may be missing
-    ticket: 0, // tells the newest join from earlier ones
+    stop: () => {}, // ends the subscription
   };
 }
 
@@ -56,10 +58,7 @@ export class Subscriptions extends EventTarget {
     super();
     this.#connection = connection;
     this.#store = store;
-    connection.addEventListener("live", () => this.#joinAll());
-    connection.addEventListener("renewed", () => this.#rightsChanged());
     connection.addEventListener("state", () => this.#connectionChanged());
-    connection.addEventListener("message", ({ detail }) => this.#receive(detail));
   }
 
   /** Watched projects in the order in which they were added. */
@@ -79,32 +78,32 @@ export class Subscriptions extends EventTarget {
     for (const item of saved?.projects ?? []) remembered.set(item.projectId, item);
     Object.assign(this.counters, saved?.counters);
     const wanted = named.length > 0 ? named : saved ? [...remembered.keys()] : [otherwise];
-    for (const projectId of wanted) {
+    for (const projectId of new Set(wanted)) {
       const item = remembered.get(projectId);
-      this.#subs.set(projectId, item ? restoreSubscription(item) : newSubscription(projectId));
+      const sub = item ? restoreSubscription(item) : newSubscription(projectId);
+      this.#subs.set(projectId, sub);
+      this.#watch(sub);
     }
     this.#changed();
   }
 
   /** Watches a project. If this page has watched it before, it continues at its cursor. */
   subscribe(projectId) {
-    let sub = this.#subs.get(projectId);
-    if (sub && (sub.status === "live" || sub.status === "joining")) return;
-    if (!sub) {
-      sub = newSubscription(projectId);
-      this.#subs.set(projectId, sub);
-    }
-    this.#join(sub);
+    const sub = this.#subs.get(projectId) ?? newSubscription(projectId);
+    if (this.#subs.has(projectId) && (sub.status === "live" || sub.status === "joining")) return;
+    this.#subs.set(projectId, sub);
+    this.#watch(sub);
+    this.#changed();
   }
 
   /** Stops watching; the updates already shown stay. */
   unsubscribe(projectId) {
     const sub = this.#subs.get(projectId);
     if (!sub || sub.status === "left") return;
-    Object.assign(sub, { status: "left", left: true, presence: null, problem: "", ticket: sub.ticket + 1 });
+    sub.stop();
+    Object.assign(sub, { status: "left", left: true, presence: null, problem: "" });
     this.#changed();
-    this.#connection.request({ action: "unsubscribe", project_id: projectId })
-      .then(() => this.#presenceIn(PRESENCE_SOON_MS), () => {});
+    this.#presenceIn(PRESENCE_SOON_MS);
   }
 
   /** The page has removed an update from its list, so a reload need not read it again. */
@@ -126,89 +125,50 @@ export class Subscriptions extends EventTarget {
     this.#store.write("subscriptions", { projects, counters: this.counters });
   }
 
-  #joinAll() {
-    for (const sub of this.watched) this.#join(sub);
-  }
-
-  /** A new token may allow what the old one did not. */
-  #rightsChanged() {
-    for (const sub of this.watched) {
-      sub.presenceRefused = false;
-      if (sub.status === "refused") this.#join(sub);
-    }
-    this.#presenceIn(PRESENCE_SOON_MS);
-  }
-
-  async #join(sub) {
-    sub.ticket += 1;
+  #watch(sub) {
+    sub.stop();
     Object.assign(sub, { status: "joining", problem: "", presenceRefused: false });
-    this.#changed();
-    if (!this.#connection.live) return;
-    const ticket = sub.ticket;
-    try {
-      const reply = await this.#connection.request(this.#joinCommand(sub));
-      if (ticket !== sub.ticket) return;
-      sub.status = "live";
-      this.#place(sub, reply);
+    const project = this.#connection.client.project(sub.projectId);
+    const start = sub.epoch === null ? { rewind: REWIND } : { since: { epoch: sub.epoch, offset: sub.cursor } };
+    const ends = [
+      project.on("state", ({ state, error }) => this.#stateChanged(sub, state, error)),
+      project.on("reset", (position) => this.#reset(sub, position)),
+      project.on("update", (message, detail) => this.#update(sub, message, detail), start),
+    ];
+    sub.stop = () => ends.forEach((end) => end());
+  }
+
+  #stateChanged(sub, status, error) {
+    const forbidden = sub.status === "live" ? "the new token does not permit this project" : "the token does not permit this project";
+    Object.assign(sub, { status, problem: error ? errorText(error, forbidden) : "" });
+    if (status === "live") {
+      sub.left = false;
       this.#presenceIn(PRESENCE_SOON_MS);
-    } catch (error) {
-      if (ticket === sub.ticket) this.#joinFailed(sub, error);
-    }
-  }
-
-  #joinCommand(sub) {
-    const command = { action: "subscribe", project_id: sub.projectId };
-    if (sub.epoch !== null) return { ...command, since: { epoch: sub.epoch, offset: sub.cursor } };
-    return { ...command, rewind: Math.min(REWIND, this.#connection.limits.history_messages ?? REWIND) };
-  }
-
-  #joinFailed(sub, error) {
-    if (error.code === "connection_lost") return; // the next connection joins again
-    Object.assign(sub, { status: error.retryable ? "joining" : "refused", problem: errorText(error, "the token does not permit this project") });
+    } else sub.presence = null;
     this.#changed();
-    if (!error.retryable) return;
-    const ticket = sub.ticket;
-    const again = () => ticket === sub.ticket && this.#connection.live && this.#join(sub);
-    setTimeout(again, error.retryAfterMs ?? JOIN_AGAIN_MS * (0.5 + Math.random()));
   }
 
   #connectionChanged() {
-    if (this.#connection.live) return;
+    // A new token may allow to ask.
+    for (const sub of this.watched) sub.presenceRefused = false;
+    if (this.#connection.live) return this.#presenceIn(PRESENCE_SOON_MS);
     clearTimeout(this.#presenceTimer);
-    for (const sub of this.watched) Object.assign(sub, { status: "joining", presence: null, problem: "", ticket: sub.ticket + 1 });
+    for (const sub of this.watched) Object.assign(sub, { status: "joining", presence: null, problem: "" });
     this.#changed();
   }
 
-  #receive({ message, text }) {
-    const sub = this.#subs.get(message.project_id);
-    if (!sub || sub.status !== "live") return;
-    if (message.type === "unsubscription_confirmed") this.#taken(sub);
-    else if (message.type === "subscription_reset" && typeof message.epoch === "string") this.#place(sub, message);
-    else if (isPublication(message)) this.#publication(sub, message, text);
-  }
-
-  /** The gateway ended a subscription by itself, because a new token no longer permits the project. */
-  #taken(sub) {
-    const problem = "forbidden: the new token does not permit this project";
-    Object.assign(sub, { status: "refused", presence: null, problem, ticket: sub.ticket + 1 });
-    this.#changed();
-  }
-
-  /** Compares the position that the gateway confirms with our cursor. */
-  #place(sub, { epoch, offset, recovered }) {
-    const known = sub.epoch !== null;
-    const continued = recovered && offset === sub.cursor; // a quiet log may go on under another epoch
-    if (known && !continued && (sub.epoch !== epoch || offset < sub.cursor)) {
+  /** The log cannot go on at our cursor; it does at this position. */
+  #reset(sub, { epoch, offset }) {
+    const last = Math.max(sub.cursor, sub.high);
+    const goesOn = sub.epoch === epoch && offset >= sub.cursor;
+    if (!goesOn) {
       this.counters.resets += 1;
       this.#note(sub, "The log started afresh: what came between is unknown.");
-    } else if (known && offset > Math.max(sub.cursor, sub.high)) {
-      this.#skipped(sub, offset - Math.max(sub.cursor, sub.high));
-    }
-    const goesOn = known && sub.epoch === epoch && offset >= sub.cursor;
+    } else if (offset > last) this.#skipped(sub, offset - last);
     if (!goesOn) Object.assign(sub, { high: offset, receivedAt: new Map() });
     if (!goesOn || sub.cursor < sub.first) sub.first = offset + 1; // nothing of this log is shown yet
     for (const old of sub.receivedAt.keys()) if (old < sub.first) sub.receivedAt.delete(old);
-    Object.assign(sub, { epoch, cursor: offset, high: Math.max(sub.high, offset), left: false });
+    Object.assign(sub, { epoch, cursor: offset, high: Math.max(sub.high, offset) });
     this.#changed();
   }
 
@@ -221,8 +181,11 @@ export class Subscriptions extends EventTarget {
     this.#note(sub, `${count} updates are no longer retained and were lost here.`);
   }
 
-  #publication(sub, message, text) {
-    const { offset } = message;
+  #update(sub, message, { position, text }) {
+    const { epoch, offset } = parsePosition(position);
+    // The first update of all says where this page begins.
+    if (sub.epoch === null) Object.assign(sub, { cursor: offset - 1, high: offset - 1, first: offset });
+    sub.epoch = epoch;
     if (offset <= sub.cursor) {
       this.counters.doubled += 1;
       this.#changed();
@@ -236,7 +199,7 @@ export class Subscriptions extends EventTarget {
     const receivedAtMs = sub.receivedAt.get(offset) ?? this.#receiptMs();
     sub.receivedAt.set(offset, receivedAtMs);
     Object.assign(sub, { cursor: offset, high: Math.max(sub.high, offset) });
-    this.#emit("publication", { projectId: sub.projectId, epoch: sub.epoch, offset, message, text, receivedAtMs });
+    this.#emit("publication", { projectId: sub.projectId, epoch, offset, message, text, receivedAtMs });
     this.#changed();
   }
 
@@ -251,20 +214,23 @@ export class Subscriptions extends EventTarget {
     this.#presenceTimer = setTimeout(() => this.#askPresence(), delayMs);
   }
 
+  /** Asks for one project after the other, at half the pace that the gateway allows. The rest is free for the user. */
   async #askPresence() {
-    const allowed = this.watched.filter((sub) => sub.status === "live" && !sub.presenceRefused);
-    const asked = allowed.map(async (sub) => {
+    this.#presenceIn(PRESENCE_EVERY_MS);
+    const round = this.#presenceTimer;
+    const { client } = this.#connection;
+    const gapMs = 2000 / (client.limits.commands_per_second || Infinity);
+    for (const sub of this.watched.filter(({ status, presenceRefused }) => status === "live" && !presenceRefused)) {
       try {
-        const reply = await this.#connection.request({ action: "presence", project_id: sub.projectId });
-        sub.presence = Number.isSafeInteger(reply.count) ? reply.count : null;
+        sub.presence = (await client.project(sub.projectId).presence()).count;
       } catch (error) {
         sub.presence = null;
         sub.presenceRefused = error.code === "forbidden";
       }
-    });
-    this.#presenceIn(PRESENCE_EVERY_MS);
-    await Promise.all(asked);
-    this.#changed();
+      this.#changed();
+      await new Promise((resolve) => setTimeout(resolve, gapMs));
+      if (round !== this.#presenceTimer) return;
+    }
   }
 
   #note(sub, text) {

@@ -4,7 +4,8 @@
  * A *link* is one connection to the gateway, by number. At most three exist: the current one, the candidate that opens,
  * and the former one, which delivers until the current one has taken over all projects.
  */
-import { backoffMs, closeCode, comesBack, retryAfterMs, type Refusal } from "./returning.js";
+import { FORMER_MS, OPENING_MS, SLEPT_MS, STABLE_MS, TOKEN_MS, WEBSOCKET_AGAIN_MS } from "./durations.js";
+import { backoffMs, comesBack, retryAfterMs, type Refusal } from "./returning.js";
 import { ClientError, orderedPauseMs } from "./errors.js";
 import { isPublication, kindOf, parsed, type Message } from "./frames.js";
 import { createKeepAlive } from "./keep_alive.js";
@@ -13,14 +14,6 @@ import { createSubscriptions } from "./subscriptions.js";
 import { Timers } from "./timers.js";
 import { HeldToken } from "./token.js";
 import type { EngineOptions, Limits, Link, Outputs, Status } from "./outputs.js";
-
-const OPENING_MS = 10_000;
-const TOKEN_MS = 10_000;
-const STABLE_MS = 5_000;
-const FORMER_MS = 10_000;
-const WEBSOCKET_AGAIN_MS = 60_000;
-/** A timer that comes so much too late says that the machine slept. */
-const SLEPT_MS = 15_000;
 
 const NOTHING = { reason: "", code: null, retryAt: null, connectionId: null, userId: null, expiresAt: null };
 
@@ -50,7 +43,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
   const { ask } = requests;
   const alive = createKeepAlive(
     timers,
-    (link, answered) => ask(link, { action: "ping" }, (reply) => (reply !== null && link === current ? answered() : undefined)),
+    (link, answered) => ask(link, { action: "ping" }, (reply) => (reply && link === current ? answered() : undefined)),
     (link) => end(link, 1006, "no answer to a ping", null),
   );
   const subscriptions = createSubscriptions(out, random, timers, {
@@ -61,8 +54,8 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     needed: () => (status.state === "idle" ? begin() : undefined),
   });
 
-  function linkOf(id: number): Link | null {
-    return [current, candidate, former].find((link) => link?.id === id) ?? null;
+  function linkOf(id: number): Link | null | undefined {
+    return [current, candidate, former].find((link) => link?.id === id);
   }
 
   function say(state: Status["state"], more: Partial<Status> = {}): void {
@@ -74,18 +67,18 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
 
   function begin(): void {
     timers.cancel("retry");
-    if (candidate !== null || asking !== 0) return;
+    if (candidate || asking) return;
     isFresh = false;
     if (hasToken && held.isOld(timers.now)) askToken("handshake");
     else open();
   }
 
   function askToken(reason: "handshake" | "refresh"): void {
-    if (asking !== 0) return;
+    if (asking) return;
     const turn = (asking = ++asked);
     askingFor = reason;
-    timers.after("token", TOKEN_MS, () => tokenFailed(turn, "token_failed", "the token provider does not answer"));
-    if (current === null) say("authenticating");
+    timers.after("token", TOKEN_MS, () => tokenFailed(turn, "token_failed", "no answer from the token provider"));
+    if (!current) say("authenticating");
     out.fetchToken(turn, reason);
   }
 
@@ -98,8 +91,8 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     const isNew = text !== held.text;
     held.take(text, timers.now);
     isFresh = true;
-    if (askingFor === "handshake" || current === null) return open();
-    if (text !== null && isNew) authenticate(text, refreshLater);
+    if (askingFor === "handshake" || !current) return open();
+    if (text && isNew) authenticate(text, refreshLater);
     else isSpent = true;
   }
 
@@ -109,18 +102,18 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     asking = 0;
     timers.cancel("token");
     const pauseMs = Math.max(500, backoffMs(tokenAttempt++, random()));
-    if (current !== null && askingFor === "refresh") return timers.after("refresh", pauseMs, () => askToken("refresh"));
-    if (code === "unauthorized" && current === null) return stop("unauthorized", reason, code);
+    if (current && askingFor === "refresh") return timers.after("refresh", pauseMs, () => askToken("refresh"));
+    if (code === "unauthorized" && !current) return stop("unauthorized", reason, code);
     retryIn(pauseMs);
-    if (current === null) say("authenticating", { reason, code: "token_failed", retryAt: timers.at("retry") });
+    if (!current) say("authenticating", { reason, code: "token_failed", retryAt: timers.at("retry") });
   }
 
   function open(): void {
     const id = ++links;
-    const isFallback = hasFallback && refusals >= 2 && current === null;
+    const isFallback = hasFallback && refusals >= 2 && !current;
     const link = (candidate = { id, isFallback, isConnected: false, isSentAway: false, heardAt: timers.now, heard: 0, pingEveryMs: 25_000, connectionId: "", limits: {} });
     timers.after("opening", OPENING_MS, () => end(link, 1006, "no answer from the gateway", null));
-    if (current === null) say("connecting");
+    if (!current) say("connecting");
     out.open(id, isFallback ? "fallback" : "websocket");
   }
 
@@ -131,9 +124,9 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     link.pingEveryMs = Math.min(Number(message["ping_interval_s"]) || 25, 25) * 1000;
     refusals = 0;
     held.clock(message["timestamp"], timers.now);
-    if (held.text === null) return live(link, {});
+    if (!held.text) return live(link, {});
     ask(link, { action: "authenticate", token: held.text }, (reply, error) => {
-      if (reply !== null) live(link, reply);
+      if (reply) live(link, reply);
       else if (error!.code === "unauthorized") refused(link, error!);
       else if (error!.code !== "connection_lost") end(link, 1006, error!.message, error!.retryAfterMs);
     });
@@ -142,7 +135,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
   /** A token that was kept may be too old: then a new one is fetched. One that is fresh will not be accepted later. */
   function refused(link: Link, { message, code }: ClientError): void {
     held.forget();
-    if (isFresh && current === null) stop("unauthorized", message, code);
+    if (isFresh && !current) stop("unauthorized", message, code);
     else end(link, 4002, message, 0);
   }
 
@@ -151,7 +144,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     candidate = null;
     const before = (former = current ?? former);
     current = link;
-    if (before !== null) {
+    if (before) {
       alive.stop(before);
       timers.after("former", FORMER_MS, () => end(before, 1000, "replaced", null));
     }
@@ -168,7 +161,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
   /** Replaces the token on the live connection. */
   function authenticate(text: string, done: Done): void {
     command({ action: "authenticate", token: text }, (reply, error) => {
-      if (reply !== null) held.take(text, timers.now), authenticated(reply), subscriptions.rightsChanged();
+      if (reply) held.take(text, timers.now), authenticated(reply), subscriptions.rightsChanged();
       done(reply, error);
     });
   }
@@ -177,14 +170,16 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     held.lives(expiry);
     isSpent = false;
     refreshLater();
-    const userId = typeof user === "string" ? user : null;
-    const expiresAt = typeof expiry === "string" ? expiry : null;
-    say("live", { userId, expiresAt, connectionId: current!.connectionId });
+    say("live", {
+      userId: (user ?? null) as string | null,
+      expiresAt: (expiry ?? null) as string | null,
+      connectionId: current!.connectionId,
+    });
   }
 
   function refreshLater(): void {
-    const at = held.refreshAt;
-    if (hasToken && at !== null && current !== null) timers.after("refresh", at - timers.now, () => askToken("refresh"));
+    const pauseMs = held.refreshAt - timers.now;
+    if (hasToken && current && pauseMs < Infinity) timers.after("refresh", pauseMs, () => askToken("refresh"));
   }
 
   function expiring(expiresAt: string): void {
@@ -198,7 +193,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     const { type } = message;
     if (type === "connected" && link === candidate && !link.isConnected) connected(link, message);
     else if (type === "reconnect" && link === current) sentAway(link, message);
-    else if (type === "token_expiring") expiring(String(message["expires_at"] ?? ""));
+    else if (type === "token_expiring") expiring(message["expires_at"] as string);
     else if (type === "subscription_reset") subscriptions.pushed(link.id, message);
   }
 
@@ -210,24 +205,24 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
 
   function settle(message: Message): boolean {
     const settled = requests.settle(message);
-    if (settled === null) return false;
+    if (!settled) return false;
     const { link, error } = settled;
-    const isStranger = held.text === null && link === current?.id;
+    const isStranger = !held.text && link === current?.id;
     if (error?.code === "unauthorized" && isStranger) stop("unauthorized", error.message, error.code);
     endFormer();
     return true;
   }
 
   function command(fields: Message, done: Done, dataText?: string): void {
-    if (current !== null) return ask(current, fields, done, dataText);
-    done(null, new ClientError(isClosed ? "closed" : "not_connected", "there is no connection", !isClosed));
+    if (current) return ask(current, fields, done, dataText);
+    done(null, new ClientError(isClosed ? "closed" : "not_connected", status.reason || "there is no connection", !isClosed));
   }
 
   // The end of a link
 
   /** Lets the former link go as soon as nothing hangs on it. */
   function endFormer(): void {
-    if (former === null || subscriptions.areOn(former.id) || requests.areOn(former.id)) return;
+    if (!former || subscriptions.areOn(former.id) || requests.areOn(former.id)) return;
     end(former, 1000, "replaced", null);
   }
 
@@ -241,8 +236,11 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     alive.stop(link);
     if (mustClose) out.close(link.id);
     forget(link, new ClientError("connection_lost", reason || "the connection broke", true));
-    if (wasCurrent) for (const name of ["stable", "refresh"]) timers.cancel(name);
-    if (current === null && !isClosed) away(link, code, reason, pauseMs);
+    if (wasCurrent) {
+      timers.cancel("stable");
+      timers.cancel("refresh");
+    }
+    if (!current && !isClosed) away(link, code, reason, pauseMs);
     else if (wasCandidate) againBesides();
   }
 
@@ -265,11 +263,11 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
   }
 
   function away(link: Link, code: number, reason: string, pauseMs: number | null): void {
-    if (candidate !== null) return say("connecting", { reason, code });
+    if (candidate) return say("connecting", { reason, code });
     if (!link.isSentAway || timers.at("retry") === null) {
       if (!comesBack(code, link.isSentAway)) return stop("stopped", reason, code);
-      if (code === 4003 && held.text === null) return stop("unauthorized", reason, code);
-      if (asking !== 0) return say("authenticating", { reason, code });
+      if (code === 4003 && !held.text) return stop("unauthorized", reason, code);
+      if (asking) return say("authenticating", { reason, code });
       if (code === 4002) held.forget();
       retryIn(pauseMs ?? backoffMs(attempt++, random()));
     }
@@ -288,7 +286,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     timers.clear();
     const error = new ClientError(state === "closed" ? "closed" : "connection_lost", reason, state !== "closed");
     for (const link of gone) {
-      if (link === null) continue;
+      if (!link) continue;
       out.close(link.id);
       forget(link, error);
     }
@@ -297,7 +295,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
 
   /** The machine may have slept or changed its network: asks the gateway for a sign of life, or connects at once. */
   function check(): void {
-    if (current !== null) alive.check(current);
+    if (current) alive.check(current);
     else if (timers.at("retry") !== null) begin();
   }
 
@@ -311,8 +309,8 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
       return status;
     },
 
-    /** When to call `tick`, or null. */
-    get wakeAt(): number | null {
+    /** When to call `tick`; Infinity for never. */
+    get wakeAt(): number {
       return timers.next;
     },
 
@@ -325,7 +323,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
 
     /** Connects, also after a stop. Does nothing while a connection is there or on its way. */
     connect(): void {
-      if (!isClosed && current === null && candidate === null && asking === 0) begin();
+      if (!isClosed && !current && !candidate && !asking) begin();
     },
 
     /** Ends everything for good. */
@@ -342,7 +340,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     },
 
     tick(): void {
-      if (timers.now - (timers.next ?? timers.now) > SLEPT_MS) check();
+      if (timers.now - timers.next > SLEPT_MS) check();
       timers.run();
     },
 
@@ -350,7 +348,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
 
     /** The connection is known to be dead: takes a new one at once. */
     replace(): void {
-      for (const link of [former, candidate, current]) if (link !== null) end(link, 1006, "replaced", 0);
+      for (const link of [former, candidate, current]) if (link) end(link, 1006, "replaced", 0);
       check();
     },
 
@@ -378,12 +376,13 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     /** A link is gone, or was refused. `code` is 1006 if no close frame came. */
     closed(id: number, code: number, reason: string): void {
       const link = linkOf(id);
-      if (link !== null) end(link, closeCode(code), reason, null, false);
+      // Deno says 0 where others say 1006.
+      if (link) end(link, code || 1006, reason, null, false);
     },
 
     /** An HTTP answer says why handshakes are refused, or when the gateway has time again. */
     probed({ next, waitMs, spreads }: Refusal, reason: string): void {
-      if (timers.at("retry") === null || current !== null) return;
+      if (timers.at("retry") === null || current) return;
       if (next === "stop") return stop("stopped", reason, reason);
       if (waitMs === null) return;
       retryIn(spreads ? retryAfterMs(waitMs / 1000, random()) : waitMs);

@@ -1,7 +1,6 @@
 /** What went wrong. Recognise an error by its `code`: two copies of this package may be loaded at once. */
 
-/** The longest pause that a gateway may order. */
-const ORDERED_PAUSE_MAX_MS = 120_000;
+import { ORDERED_PAUSE_MAX_MS } from "./durations.js";
 
 /**
  * A request that got no positive answer. `code` is the gateway's error code, or one of ours: `not_connected`,
@@ -9,25 +8,23 @@ const ORDERED_PAUSE_MAX_MS = 120_000;
  */
 export class ClientError extends Error {
   override readonly name = "ClientError";
-  readonly code: string;
+  declare readonly code: string;
   /** True if the same request may succeed later. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
   /** How long the gateway wants to be left alone, or null if it does not say. */
-  readonly retryAfterMs: number | null;
+  declare readonly retryAfterMs: number | null;
   /** The id of the forward that failed: send it again under this id, and no second task is made. */
-  messageId?: string;
+  declare messageId?: string;
 
   constructor(code: string, message: string, retryable = false, retryAfterMs: number | null = null) {
     super(message);
-    this.code = code;
-    this.retryable = retryable;
-    this.retryAfterMs = retryAfterMs;
+    Object.assign(this, { code, retryable, retryAfterMs });
   }
 }
 
 /** A pause in milliseconds as a gateway wrote it, within bounds; null if it is none. */
 export function orderedPauseMs(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) ? Math.min(Math.max(value, 0), ORDERED_PAUSE_MAX_MS) : null;
+  return Number.isFinite(value) ? Math.min(Math.max(value as number, 0), ORDERED_PAUSE_MAX_MS) : null;
 }
 
 /** The error that an `error` message of the gateway is. */

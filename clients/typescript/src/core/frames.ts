@@ -45,7 +45,7 @@ export function formatPosition({ epoch, offset }: Position): string {
 
 /** The position that `text` names, with or without `project@` before it; null if it names none. */
 export function parsePosition(text: string): Position | null {
-  const match = /^(?:[A-Za-z0-9._:-]{1,128}@)?([A-Za-z0-9_-]{1,64}):(\d{1,16})$/.exec(text);
+  const match = /^(?:[\w.:-]{1,128}@)?([\w-]{1,64}):(\d{1,16})$/.exec(text);
   const offset = Number(match?.[2]);
   return match && Number.isSafeInteger(offset) ? { epoch: match[1]!, offset } : null;
 }

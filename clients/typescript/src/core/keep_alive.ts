@@ -1,9 +1,7 @@
 /** Finds out if a silent link is still alive: it asks for a sign of life, and ends the link if none comes. Pure. */
+import { CHECK_MS, PONG_MS } from "./durations.js";
 import type { Link } from "./outputs.js";
 import type { Timers } from "./timers.js";
-
-const PONG_MS = 10_000;
-const CHECK_MS = 5_000;
 
 export type KeepAlive = ReturnType<typeof createKeepAlive>;
 

@@ -1,4 +1,5 @@
 /** Commands that wait for their replies. Pure. */
+import { REPLY_MS } from "./durations.js";
 import { ClientError, errorOf } from "./errors.js";
 import { commandText, type Message } from "./frames.js";
 import type { Link, Outputs } from "./outputs.js";
@@ -11,10 +12,6 @@ interface Pending {
   readonly link: number;
   readonly done: Done;
 }
-
-export const REPLY_MS = 30_000;
-
-const encoder = new TextEncoder();
 
 export function createRequests(timers: Timers, out: Pick<Outputs, "send">) {
   const pending = new Map<string, Pending>();
@@ -34,7 +31,7 @@ export function createRequests(timers: Timers, out: Pick<Outputs, "send">) {
       const id = String(++ids);
       const text = commandText({ ...fields, id }, dataText);
       const most = link.limits.message_bytes ?? 0;
-      if (most > 0 && text.length * 3 > most && encoder.encode(text).length > most) {
+      if (most > 0 && text.length * 3 > most && new TextEncoder().encode(text).length > most) {
         return done(null, new ClientError("message_too_large", `the gateway takes ${most} bytes at most`));
       }
       pending.set(id, { link: link.id, done });
@@ -50,7 +47,7 @@ export function createRequests(timers: Timers, out: Pick<Outputs, "send">) {
       const taken = take(message["id"] as string);
       if (taken === undefined) return null;
       const error = message["type"] === "error" ? errorOf(message) : null;
-      taken.done(error === null ? message : null, error);
+      taken.done(error ? null : message, error);
       return { link: taken.link, error };
     },
 

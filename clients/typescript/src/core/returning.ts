@@ -1,20 +1,12 @@
 /** When to come back after a connection ended: close codes and back-off. Pure. */
-
-export const BACKOFF_FIRST_MS = 1_000;
-export const BACKOFF_MAX_MS = 20_000;
+import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS, ORDERED_PAUSE_MAX_MS } from "./durations.js";
 
 /** Close codes of RFC 6455 that say: do not come back. */
 const FINAL = new Set([1000, 1002, 1007, 1008, 1009]);
 
-/** The close code that a runtime should have reported: Deno says 0 where others say 1006. */
-export function closeCode(code: number): number {
-  return code === 0 ? 1006 : code;
-}
-
 /** True if the client comes back after this close code. `sentAway`: a `reconnect` push came before, then no code counts. */
 export function comesBack(code: number, sentAway: boolean): boolean {
-  if (sentAway) return true;
-  return !FINAL.has(code) && !(code >= 4500 && code <= 4999);
+  return sentAway || !(FINAL.has(code) || (code >= 4500 && code <= 4999));
 }
 
 /** Milliseconds to wait before try `attempt` (from 0). Full jitter: anything below a ceiling that doubles. */
@@ -24,7 +16,7 @@ export function backoffMs(attempt: number, random: number): number {
 
 /** Milliseconds to wait if an HTTP answer had `Retry-After`. Many clients got the same answer: they spread over a second. */
 export function retryAfterMs(seconds: number, random: number): number {
-  return Math.floor(Math.min(seconds, 120) * 1000 + random * 1000);
+  return Math.floor(Math.min(seconds * 1000, ORDERED_PAUSE_MAX_MS) + random * 1000);
 }
 
 /** What to do after a handshake that was refused with an HTTP answer. */
@@ -38,10 +30,10 @@ export interface Refusal {
 
 /** Reads such an answer. `error` is the gateway's error object; null if a proxy answered in its place. */
 export function afterRefusal(status: number, error: Record<string, unknown> | null, retryAfter: string | null): Refusal {
-  const isFinal = error === null ? status === 403 : error["retryable"] !== true;
+  const isFinal = error ? error["retryable"] !== true : status === 403;
   if (status === 401 || isFinal) return { next: status === 401 ? "renew" : "stop", waitMs: null, spreads: false };
   const ordered = error?.["retry_after_ms"];
-  if (typeof ordered === "number") return { next: "retry", waitMs: ordered, spreads: false };
-  const waitMs = /^\d+$/.test(retryAfter ?? "") ? Number(retryAfter) * 1000 : null;
-  return { next: "retry", waitMs, spreads: waitMs !== null };
+  const isOrdered = typeof ordered === "number";
+  const spreads = !isOrdered && /^\d+$/.test(retryAfter ?? "");
+  return { next: "retry", waitMs: isOrdered ? ordered : spreads ? Number(retryAfter) * 1000 : null, spreads };
 }

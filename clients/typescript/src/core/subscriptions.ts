@@ -19,14 +19,14 @@ interface Links {
 }
 
 function placedBy(message: Message): Placed {
-  return { epoch: String(message["epoch"]), offset: Number(message["offset"]), recovered: message["recovered"] !== false };
+  return { epoch: message["epoch"] as string, offset: message["offset"] as number, recovered: message["recovered"] !== false };
 }
 
 export function createSubscriptions(out: Outputs, random: () => number, timers: Timers, links: Links) {
   const all = new Map<string, Subscription>();
 
   function say(projectId: string, subscription: Subscription, state: ProjectStatus["state"], error: ClientError | null = null): void {
-    if (subscription.said === state && error === null) return;
+    if (subscription.said === state && !error) return;
     subscription.said = state;
     out.project(projectId, { state, error });
   }
@@ -40,12 +40,12 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
     const link = links.current();
     timers.cancel(`join ${projectId}`);
     if (subscription.link === 0) say(projectId, subscription, "joining");
-    if (link === null) return void (subscription.state = "joining");
+    if (!link) return void (subscription.state = "joining");
     if (subscription.link === link.id) unsubscribe(link, projectId);
     subscription.state = "asked";
     links.ask(link, { action: "subscribe", project_id: projectId, ...subscription.start() }, (reply, error) => {
       if (all.get(projectId) !== subscription) return;
-      if (reply !== null) confirmed(projectId, subscription, link, placedBy(reply));
+      if (reply) confirmed(projectId, subscription, link, placedBy(reply));
       else if (error!.code === "connection_lost" || error!.code === "closed") subscription.state = "joining";
       else failed(projectId, subscription, error!);
     });
@@ -99,7 +99,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       all.delete(projectId);
       timers.cancel(`join ${projectId}`);
       const link = links.current();
-      if (link !== null && (subscription.state === "live" || subscription.state === "asked")) unsubscribe(link, projectId);
+      if (link && (subscription.state === "live" || subscription.state === "asked")) unsubscribe(link, projectId);
       links.settled();
     },
 
@@ -141,7 +141,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       const subscription = all.get(projectId);
       if (subscription?.link !== link || subscription.state !== "live") return true;
       if (isReset) subscription.reset(placedBy(message));
-      else refuse(projectId, subscription, new ClientError("forbidden", "the new token does not permit this project"));
+      else refuse(projectId, subscription, new ClientError("forbidden", "not permitted by the new token"));
       return true;
     },
 

@@ -27,15 +27,14 @@ export class Timers {
     return this.#timers.get(name)?.at ?? null;
   }
 
-  /** The time of the next timer, or null if there is none. */
-  get next(): number | null {
-    const next = Math.min(...[...this.#timers.values()].map(({ at }) => at));
-    return next < Infinity ? next : null;
+  /** The time of the next timer; Infinity if there is none. */
+  get next(): number {
+    return Math.min(...[...this.#timers.values()].map(({ at }) => at));
   }
 
   /** Calls what is due, in the order of time. */
   run(): void {
-    for (let next; (next = this.next) !== null && next <= this.now; ) {
+    for (let next; (next = this.next) <= this.now; ) {
       const [name, { act }] = [...this.#timers].find(([, { at }]) => at === next)!;
       this.cancel(name);
       act();

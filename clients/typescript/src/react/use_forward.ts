@@ -1,6 +1,7 @@
 import { useCallback, useState } from "react";
 import type { Client, Forwarded, ForwardOptions } from "../client.js";
 import type { ClientError } from "../core/errors.js";
+import { randomId } from "../random.js";
 
 /** Work that was sent to an agent from here. */
 export interface Sent {
@@ -23,10 +24,6 @@ export interface Sender {
 }
 
 const KEPT = 100;
-
-function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 /** Sends work to agents, for a project, and shows what became of it. */
 export function useForward(client: Client, id?: string): Sender {
