@@ -1,6 +1,6 @@
 /**
  * A clock for a page that goes on by itself and can jump: `pass` lets the timers of a time run one after the other, and
- * `sleep` is a machine that slept. It also remembers the sockets of the page and what they sent.
+ * `jump` is a machine that slept. It also remembers the sockets of the page and what they sent.
  */
 (() => {
   const realNow = Date.now.bind(Date);
@@ -37,7 +37,7 @@
     aheadMs += Math.max(0, end - Date.now());
   };
 
-  globalThis.sleep = (ms) => {
+  globalThis.jump = (ms) => {
     aheadMs += ms;
     runDue();
   };

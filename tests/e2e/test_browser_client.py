@@ -189,7 +189,7 @@ async def test_a_machine_that_slept_finds_its_dead_connection_in_seconds(followe
     """The timers come an hour too late. The socket says that it is open, and nothing comes."""
     await follower.network(is_there=False)
     await follower.publish(3)
-    await follower.page.run("sleep(3_600_000), 0")
+    await follower.page.run("jump(3_600_000), 0")
     assert await follower.page.run("client.state") == "live"
     await follower.page.run("pass(5_500)")
     assert await follower.page.run("client.state") != "live"
@@ -201,7 +201,7 @@ async def test_a_machine_that_slept_finds_its_dead_connection_in_seconds(followe
 
 
 async def test_a_machine_that_slept_keeps_a_connection_that_lives(follower: Follower) -> None:
-    await follower.page.run("sleep(3_600_000), 0")
+    await follower.page.run("jump(3_600_000), 0")
     await follower.publish(2)
     await follower.got(2)
     assert await follower.page.run("sockets.length") == 1

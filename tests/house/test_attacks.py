@@ -57,7 +57,7 @@ def test_every_pain_has_an_answer_and_tests_that_exist(row: list[str]) -> None:
     what, answer, in_python, *in_typescript = row
     assert what
     assert answer
-    named = [(ROOT / "tests" / file, name) for file, name in NAMED.findall(in_python)]
+    named = [(ROOT / "tests" / file, name) for file, name in NAMED.findall(" ".join((in_python, *in_typescript)))]
     assert [f"{path}::{name}" for path, name in named if name not in names_in(path)] == []
     others = [(TYPESCRIPT / file, name) for cell in in_typescript for file, name in NAMED_IN_TYPESCRIPT.findall(cell)]
     assert [f"{path}::{name}" for path, name in others if name not in path.read_text(encoding="utf-8")] == []
