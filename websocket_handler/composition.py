@@ -211,7 +211,7 @@ def _server_options(settings: Settings, node_id: str) -> ServerOptions:
         ping_interval_s=settings.ping_interval_s,
         message_bytes=settings.max_message_bytes,
         subscriptions=settings.max_subscriptions,
-        commands_per_second=int(settings.commands_per_second),
+        commands_per_second=_told(settings.commands_per_second),
         history_messages=settings.history_messages,
     )
     session = SessionLimits(
@@ -222,6 +222,11 @@ def _server_options(settings: Settings, node_id: str) -> ServerOptions:
         _if_set(settings.publish_bytes_per_second),
     )
     return ServerOptions(greeting, session)
+
+
+def _told(rate: float) -> int:
+    """A rate as a greeting tells it: a whole number. 0 would mean that there is no limit."""
+    return max(1, int(rate)) if rate else 0
 
 
 def _if_set(rate: float) -> float | None:

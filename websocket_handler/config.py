@@ -297,6 +297,17 @@ def unknown_settings(environment: Mapping[str, str]) -> dict[str, str]:
     return unknown_names(environment, VARIABLES)
 
 
+def shared_queues(settings: Settings) -> dict[str, str]:
+    """What is wrong if the updates queue is the queue of an agent, too: by that agent's variable."""
+    reason = "SQS_QUEUE_URL_UPDATES names this queue, too: the gateway would publish this agent's tasks and delete them"
+    updates = settings.sqs_queue_url_updates.rstrip("/")
+    return {
+        f"SQS_QUEUE_URL_{agent.value.upper()}": reason
+        for agent, url in settings.queue_urls.items()
+        if updates and url.rstrip("/") == updates
+    }
+
+
 def describe(environment: Mapping[str, str]) -> list[Described]:
     """All settings as they stand in `environment`, secrets redacted, and the region that follows from them."""
     environment = cleaned(environment)

@@ -22,6 +22,9 @@ OBJECT_BYTES_MAX: Final = {
 """The largest object that each log store takes."""
 _TABLE: Final = re.compile(r"(arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/)?[A-Za-z0-9_.-]{3,255}")
 
+_TARGET_GROUP: Final = re.compile(r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]+:targetgroup/[A-Za-z0-9/-]+")
+_SOME_GROUP: Final = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/gateway/0123456789abcdef"
+
 Found = tuple[str, str] | tuple[str, str, str | None]
 """A variable, what is wrong with it, and a value that may have been meant."""
 
@@ -34,19 +37,10 @@ def related_problems(values: Mapping[str, object]) -> Iterator[Found]:
                 (check_url if name == "aws_endpoint_url" else check_queue_url)(str(value))
             except ValueError as error:
                 yield name.upper(), str(error), guess_url(str(value)) or None
-    outbox = int(str(values.get("outbox_bytes", 262_144)))
-    message = int(str(values.get("max_message_bytes", 65_536)))
-    least = 2 * (message + WRITE_MARGIN_BYTES)
-    if outbox < least:
-        yield "OUTBOX_BYTES", f"must be at least {least}, the size of two messages", str(least)
     store = str(values.get("log_store") or "dynamodb")
-    object_bytes_max = OBJECT_BYTES_MAX.get(store, message)
-    if message > object_bytes_max:
-        reason = f"must be at most {object_bytes_max} with LOG_STORE={store}"
-        yield "MAX_MESSAGE_BYTES", reason, str(object_bytes_max)
+    yield from _limit_problems(values, store)
     yield from _valkey_problems(values, store)
-    if not _TABLE.fullmatch(str(values.get("dynamodb_table_name", "table"))):
-        yield "DYNAMODB_TABLE_NAME", "must be 3 to 255 letters, digits, '_', '-' and '.', or the ARN of a table"
+    yield from _name_problems(values)
     try:
         read_hosts(str(values.get("websocket_host", "0.0.0.0")))
     except ValueError as error:
@@ -60,6 +54,30 @@ def related_problems(values: Mapping[str, object]) -> Iterator[Found]:
         yield "ALLOWED_ORIGINS", str(error)
     if values.get("auth_mode") == "jwt":
         yield from _jwt_problems(values)
+
+
+def _limit_problems(values: Mapping[str, object], store: str) -> Iterator[Found]:
+    """Rules for sizes and rates."""
+    outbox = int(str(values.get("outbox_bytes", 262_144)))
+    message = int(str(values.get("max_message_bytes", 65_536)))
+    least = 2 * (message + WRITE_MARGIN_BYTES)
+    if outbox < least:
+        yield "OUTBOX_BYTES", f"must be at least {least}, the size of two messages", str(least)
+    object_bytes_max = OBJECT_BYTES_MAX.get(store, message)
+    if message > object_bytes_max:
+        reason = f"must be at most {object_bytes_max} with LOG_STORE={store}"
+        yield "MAX_MESSAGE_BYTES", reason, str(object_bytes_max)
+    for name in ("publishes_per_second", "publish_bytes_per_second"):
+        if -1 < float(str(values.get(name, 0))) < 0:
+            yield name.upper(), "must be -1, or at least 0"
+
+
+def _name_problems(values: Mapping[str, object]) -> Iterator[Found]:
+    """Rules for the names of what is on AWS."""
+    if not _TABLE.fullmatch(str(values.get("dynamodb_table_name", "table"))):
+        yield "DYNAMODB_TABLE_NAME", "must be 3 to 255 letters, digits, '_', '-' and '.', or the ARN of a table"
+    if not _TARGET_GROUP.fullmatch(str(values.get("target_group_arn") or _SOME_GROUP)):
+        yield "TARGET_GROUP_ARN", "must be the ARN of a target group", _SOME_GROUP
 
 
 def _valkey_problems(values: Mapping[str, object], store: str) -> Iterator[Found]:

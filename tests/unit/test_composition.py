@@ -151,6 +151,13 @@ def test_a_setting_arrives_where_it_counts_and_nowhere_else(name: str) -> None:
     assert others == {other: reading(options()) for other, (_, reading, _) in READ.items() if other != name}
 
 
+@pytest.mark.parametrize(("rate", "told"), [("0", 0), ("0.001", 1), ("0.5", 1), ("1", 1), ("7.9", 7), ("100", 100)])
+def test_a_slow_rate_is_not_told_as_none(rate: str, told: int) -> None:
+    made = options(COMMANDS_PER_SECOND=rate)
+    assert made.server.session.commands_per_second == float(rate)
+    assert made.server.greeting.commands_per_second == told
+
+
 def test_a_node_greets_with_its_own_name() -> None:
     assert options().server.greeting.node_id == "node-7"
 

@@ -291,3 +291,15 @@ def test_a_contradiction_names_both_sides(no_files: dict[str, str]) -> None:
     assert found["SQS_QUEUE_URL_PM"] == (
         "names the region eu-west-1, but AWS_DEFAULT_REGION names us-east-1: set AWS_REGION, or correct one"
     )
+
+
+def test_the_updates_queue_is_no_agents_queue() -> None:
+    """The gateway would take the agent's tasks for updates: everybody who follows the project would read them."""
+    url = NEEDED["SQS_QUEUE_URL_DEV"]
+    for updates in (url, url + "/"):
+        shared = config.shared_queues(from_environment({**NEEDED, "SQS_QUEUE_URL_UPDATES": updates}))
+        assert list(shared) == ["SQS_QUEUE_URL_DEV"]
+    same = dict.fromkeys(("SQS_QUEUE_URL_PM", "SQS_QUEUE_URL_QA", "SQS_QUEUE_URL_UPDATES"), url)
+    assert len(config.shared_queues(from_environment({**NEEDED, **same}))) == 3
+    for updates in ("", url + "-updates"):
+        assert config.shared_queues(from_environment({**NEEDED, "SQS_QUEUE_URL_UPDATES": updates})) == {}

@@ -32,10 +32,34 @@ def test_a_message_is_as_large_as_its_log_store_takes_and_not_one_byte_larger(st
     assert variables(max_message_bytes=most + 1, **room)["MAX_MESSAGE_BYTES"][1] == str(most)
 
 
+@pytest.mark.parametrize("name", ["publishes_per_second", "publish_bytes_per_second"])
+def test_only_minus_one_stands_for_ten_times_the_rate_of_commands(name: str) -> None:
+    for value in (-0.5, -0.001, -0.999):
+        assert variables(**{name: value})[name.upper()][0] == "must be -1, or at least 0"
+    for value in (-1.0, -0.0, 0.0, 0.5):
+        assert variables(**{name: value}) == {}
+
+
 @pytest.mark.parametrize("table", ["ab", "a b", "t" * 256, "arn:aws:dynamodb:eu-west-1:1:table/t"])
 def test_a_table_is_a_name_or_an_arn(table: str) -> None:
     assert set(variables(dynamodb_table_name=table)) == {"DYNAMODB_TABLE_NAME"}
     assert variables(dynamodb_table_name="arn:aws:dynamodb:eu-west-1:123456789012:table/data") == {}
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        "gateway",
+        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/gateway/1",
+        "arn:aws:sqs:eu-west-1:123456789012:gateway",
+    ],
+)
+def test_a_target_group_is_named_by_its_arn(group: str) -> None:
+    told = variables(target_group_arn=group)
+    assert told["TARGET_GROUP_ARN"][0] == "must be the ARN of a target group"
+    assert variables(target_group_arn=told["TARGET_GROUP_ARN"][1]) == {}
+    china = "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012:targetgroup/agenticai-ws-prod/0123456789abcdef"
+    assert variables(target_group_arn=china) == {}
 
 
 def test_an_arn_in_place_of_a_queue_is_told_with_the_url_that_was_meant() -> None:

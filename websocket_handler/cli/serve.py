@@ -32,6 +32,8 @@ def serve() -> int:
     stop_logging = start_logging(node_id, settings.log_level, settings.log_format, counters)
     for name, near in config.unknown_settings(os.environ).items():
         EventLog().emit("setting.unknown", variable=name, nearest=near)
+    for name, reason in config.shared_queues(settings).items():
+        EventLog().emit("setting.dangerous", variable=name, reason=reason)
     try:
         if settings.native_send == "on" and (problem := compile_send()):
             EventLog().emit("node.without_compiled_loop", reason=problem)

@@ -22,8 +22,9 @@ def show_config() -> int:
         sys.stdout.write("  ".join([*cells, row[-1]]).rstrip() + "\n")
     sys.stderr.write("".join(f"{line}\n" for line in tell_unknown(config.unknown_settings(os.environ))))
     try:
-        config.from_environment(os.environ)
+        settings = config.from_environment(os.environ)
     except config.ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
+    sys.stderr.write("".join(f"{name}: {reason}\n" for name, reason in config.shared_queues(settings).items()))
     return 0

@@ -13,6 +13,7 @@ EVENTS: Final[dict[str, int]] = {
     "node.listening": logging.INFO,
     "node.insecure": logging.WARNING,
     "setting.unknown": logging.WARNING,
+    "setting.dangerous": logging.WARNING,
     "node.draining": logging.INFO,
     "node.drained": logging.INFO,
     "node.stopped": logging.INFO,

@@ -25,7 +25,9 @@ _KINDS: Final = {
     "1/s": "number per second",
     "bytes/s": "number of bytes per second",
 }
-_WITH_UNIT: Final = re.compile(r"([0-9][0-9_ ',]*(?:\.[0-9]+)?)\s*([A-Za-z]*)")
+_WITH_UNIT: Final = re.compile(r"([0-9][0-9_ ',]*(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?)\s*([A-Za-z]*)")
+_WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]*)", re.ASCII)
+"""A whole number as people write a port or a limit: without a point and an exponent."""
 _THOUSANDS: Final = re.compile(r"(?<=[0-9])[_ ',](?=[0-9]{3}(?:[^0-9]|$))")
 _PLAIN: Final[Mapping[str, float]] = {"": 1}
 _FACTORS: Final[Mapping[str, Mapping[str, float]]] = {
@@ -50,6 +52,8 @@ def convert(text: str, hint: Any) -> object:
         value = msgspec.convert(text, hint, strict=False)
     except msgspec.ValidationError:
         raise ValueError(f"must be {allowed(hint)}") from None
+    if hint.__origin__ is int and not _WHOLE.fullmatch(text):
+        raise ValueError(f"must be {allowed(hint)}")
     if not isfinite(value):
         raise ValueError(f"must be {allowed(hint)}; it must be a finite number")
     if value > NUMBER_MAX:
@@ -103,7 +107,8 @@ def guess(text: str, hint: Any) -> str:
     if found is None or factor is None:
         return ""
     try:
-        number = f"{float(_THOUSANDS.sub('', found[1].strip()).replace(',', '.')) * factor:.10g}"
+        value = float(_THOUSANDS.sub("", found[1].strip()).replace(",", ".")) * factor
+        number = f"{value:.0f}" if value.is_integer() else f"{value:.10g}"
         convert(number, hint)
     except ValueError:
         return ""

@@ -91,6 +91,12 @@ def test_what_is_allowed_is_told_in_words() -> None:
         ("10,000", COUNT, "10000"),
         ("+5", COUNT, "5"),
         ("007", COUNT, "7"),
+        ("8080.0", COUNT, "8080"),
+        ("5.", COUNT, ""),
+        ("1e3", COUNT, "1000"),
+        ("1E3", COUNT, "1000"),
+        ("10e-1", COUNT, ""),
+        ("30g", Annotated[int, Meta(ge=0, extra={"unit": "bytes"})], "32212254720"),
         ("1m", SECONDS, "60"),
         ("500ms", SECONDS, "0.5"),
         ("2,5", SECONDS, "2.5"),
@@ -116,9 +122,19 @@ def test_a_number_is_not_guessed_but_what_it_may_mean_is_told(text: str, hint: o
     assert guess(text, hint) == near
 
 
-@pytest.mark.parametrize(("text", "value"), [("0", 0), ("1e3", 1000), ("5.0", 5), (str(NUMBER_MAX), NUMBER_MAX)])
-def test_numbers_as_json_writes_them_are_read(text: str, value: int) -> None:
-    assert convert(text, COUNT) == value
+@pytest.mark.parametrize(
+    ("text", "hint", "value"),
+    [
+        ("0", COUNT, 0),
+        (str(NUMBER_MAX), COUNT, NUMBER_MAX),
+        ("0", SECONDS, 0.0),
+        ("1e1", SECONDS, 10.0),
+        ("5.0", SECONDS, 5.0),
+        ("2.5", SECONDS, 2.5),
+    ],
+)
+def test_numbers_are_read(text: str, hint: object, value: float) -> None:
+    assert convert(text, hint) == value
 
 
 def test_a_number_beyond_all_numbers_is_refused() -> None:
