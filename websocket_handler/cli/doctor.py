@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from websocket_handler import config
-from websocket_handler.adapters.aws.region import region_of
+from websocket_handler.adapters.aws.region import is_of_aws, region_of
 from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.cli import doctor_checks as checks
 from websocket_handler.cli.arguments import add_stack_arguments, positive
@@ -155,7 +155,8 @@ def _examine_stack(options: argparse.Namespace, examiner: Examiner) -> int:
 
 
 def _wants_round_trip(options: argparse.Namespace) -> bool:
-    is_emulator = bool(os.environ.get("AWS_ENDPOINT_URL"))
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    is_emulator = bool(endpoint) and not is_of_aws(endpoint)
     return is_emulator if options.round_trip is None else bool(options.round_trip)
 
 
@@ -167,7 +168,11 @@ def _settings(examiner: Examiner, read: Callable[[], config.Settings]) -> config
         for problem in error.problems:
             examiner.print(checks.bad(str(problem)))
         return None
-    examiner.print(checks.good("settings: all can be used"))
+    shared = config.shared_queues(settings)
+    for variable, reason in shared.items():
+        examiner.print(checks.bad(f"{variable}: {reason}"))
+    if not shared:
+        examiner.print(checks.good("settings: all can be used"))
     return settings
 
 

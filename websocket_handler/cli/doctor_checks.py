@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
+from websocket_handler.adapters.aws.region import region_in
 from websocket_handler.adapters.valkey.server import Unreachable
 from websocket_handler.adapters.valkey.setup import probe
 from websocket_handler.cli.deploy_stack import output_of
@@ -18,6 +20,9 @@ CLOCK_SKEW_MAX_S: Final = 60.0
 """AWS refuses signatures that are five minutes off. A clock that is a minute off is not synchronized."""
 FLUSH_S: Final = 10
 """After the hand-over the process needs this long to flush and to close."""
+
+USABLE: Final = ("ACTIVE", "UPDATING")
+"""The states in which DynamoDB answers requests to a table."""
 
 MakeClient = Callable[[str], Any]
 
@@ -106,10 +111,13 @@ def table(client: MakeClient, name: str) -> Iterator[Finding]:
     description = client("dynamodb").describe_table(TableName=name)["Table"]
     types = {item["AttributeName"]: item["AttributeType"] for item in description["AttributeDefinitions"]}
     keys = {item["KeyType"]: (item["AttributeName"], types[item["AttributeName"]]) for item in description["KeySchema"]}
-    if keys == {"HASH": ("PK", "S"), "RANGE": ("SK", "S")} and description["TableStatus"] == "ACTIVE":
+    status = description["TableStatus"]
+    if keys != {"HASH": ("PK", "S"), "RANGE": ("SK", "S")}:
+        yield bad(f"table {name} has the keys {keys}; it needs the strings PK and SK")
+    elif status in USABLE:
         yield good(f"table {name}: keys PK and SK")
     else:
-        yield bad(f"table {name} is {description['TableStatus']} with the keys {keys}; it needs the strings PK and SK")
+        yield bad(f"table {name} is {status}; it can be used while it is {' or '.join(USABLE)}")
 
 
 def table_expiry(client: MakeClient, name: str) -> Iterator[Finding]:
@@ -153,7 +161,7 @@ def rights(
 
 
 def _needs(urls: Mapping[str, str], table_arn: str, protecting: str) -> Iterator[Need]:
-    arns = {name: _queue_arn(url) for name, url in urls.items()}
+    arns = {name: _queue_arn(url, table_arn) for name, url in urls.items()}
     updates = arns.pop("UPDATES", None)
     yield Need(["sqs:SendMessage"], list(arns.values()))
     if updates:
@@ -169,10 +177,24 @@ def _needs(urls: Mapping[str, str], table_arn: str, protecting: str) -> Iterator
         yield Need(["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], [tasks])
 
 
-def _queue_arn(url: str) -> str:
-    host, account, name = url.removeprefix("https://").split("/")[:3]
-    partition = "aws-cn" if host.endswith(".cn") else "aws"
-    return f"arn:{partition}:sqs:{host.split('.')[1]}:{account}:{name}"
+def _queue_arn(url: str, table_arn: str) -> str:
+    """The ARN of a queue. A URL that names no region is an emulator's: there the table's region and partition count."""
+    _, partition, _, region, *_ = table_arn.split(":")
+    if named := region_in(url):
+        region, partition = named, _partition_of(named)
+    account, name = urlsplit(url).path.rstrip("/").split("/")[-2:]
+    return f"arn:{partition}:sqs:{region}:{account}:{name}"
+
+
+def _partition_of(region: str) -> str:
+    """`aws`, or the part of AWS in which the region is: China, GovCloud and others."""
+    from botocore.exceptions import UnknownRegionError  # noqa: PLC0415 - the SDK loads only where it is used
+    from botocore.session import Session  # noqa: PLC0415
+
+    try:
+        return str(Session().get_partition_for_region(region))
+    except UnknownRegionError:
+        return "aws"
 
 
 def balancer(client: MakeClient, outputs: Mapping[str, str], settings: Settings) -> Iterator[Finding]:

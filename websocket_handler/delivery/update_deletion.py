@@ -27,8 +27,9 @@ class UpdateDeletion:
             try:
                 await self._source.delete(handles)
             except SourceUnavailable as fault:
-                await self._queue.back_off(fault)
+                await self._queue.back_off(fault, is_deletion=True)
                 continue
+            self._queue.deleted()
             self._under_way.deleted(len(handles))
 
     async def extend(self) -> None:

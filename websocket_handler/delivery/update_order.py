@@ -15,6 +15,7 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.hub.order_window import Gap, OrderLimits, OrderWindow, Released, Source
 from websocket_handler.hub.producers import NONE_YET
 from websocket_handler.logs.journal import Journal
+from websocket_handler.ports.update_source import HIDDEN_MAX_S
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.events import Report
@@ -22,8 +23,8 @@ from websocket_handler.telemetry.events import Report
 WAIT_MARGIN_S: Final = 10.0
 """How many seconds longer an update waits than the queue hides a message. A message that a killed node had received
 comes again within that time."""
-WAIT_MAX_S: Final = 120.0
-"""The longest wait in seconds, however long the queue hides a message."""
+WAIT_MAX_S: Final = HIDDEN_MAX_S + WAIT_MARGIN_S
+"""The longest wait in seconds."""
 LOOK_INTERVAL_S: Final = 0.05
 READ_INTERVAL_MAX_S: Final = 1.0
 READS_PER_LOOK_MAX: Final = 10

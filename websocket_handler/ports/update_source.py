@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+HIDDEN_MAX_S: Final = 110.0
+"""The longest time in seconds for which a received message may stay hidden from other readers. A killed node's messages
+come again after it: the other nodes wait for them, and still know the keys of those that it published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class UpdateSource(Protocol):
     """How many messages one `delete` or `extend` may name."""
 
     hidden_s: float
-    """For how many seconds a received message stays hidden from other readers."""
+    """For how many seconds a received message stays hidden from other readers; at most `HIDDEN_MAX_S`."""
 
     async def check(self) -> None:
         """Look up if the queue exists, and how long it hides a message. Raises SourceUnavailable."""

@@ -155,11 +155,19 @@ def described(partition: str = "PK", sort: str = "SK", kind: str = "S", status: 
         (described(sort="PK2"), "bad"),
         (described(kind="N"), "bad"),
         (described(status="CREATING"), "bad"),
+        (described(status="UPDATING"), "good"),
+        (described(status="DELETING"), "bad"),
+        (described(status="INACCESSIBLE_ENCRYPTION_CREDENTIALS"), "bad"),
     ],
-    ids=range(5),
+    ids=range(8),
 )
-def test_a_table_has_two_keys_of_text(description: dict[str, Any], kind: str) -> None:
+def test_a_table_has_two_keys_of_text_and_answers(description: dict[str, Any], kind: str) -> None:
     assert kinds(checks.table(client(describe_table=description), "table")) == [kind]
+
+
+def test_a_table_that_cannot_be_used_yet_is_not_told_to_have_wrong_keys() -> None:
+    (finding,) = checks.table(client(describe_table=described(status="CREATING")), "data")
+    assert finding == Finding("bad", "table data is CREATING; it can be used while it is ACTIVE or UPDATING")
 
 
 @pytest.mark.parametrize(
@@ -224,6 +232,28 @@ def test_reading_updates_and_protecting_itself_need_rights_where_they_are_used()
     assert iam.asked["sqs:DeleteMessage"] == iam.asked["sqs:ReceiveMessage"] == {updates}
     assert updates not in iam.asked["sqs:SendMessage"]
     assert iam.asked["ecs:UpdateTaskProtection"] == {"arn:aws:ecs:eu-west-1:123456789012:task/cluster/*"}
+
+
+@pytest.mark.parametrize(
+    ("url", "arn"),
+    [
+        ("https://sqs.eu-west-1.amazonaws.com/123456789012/pm", "arn:aws:sqs:eu-west-1:123456789012:pm"),
+        ("https://sqs.us-gov-west-1.amazonaws.com/1/pm.fifo", "arn:aws-us-gov:sqs:us-gov-west-1:1:pm.fifo"),
+        ("https://sqs-fips.us-gov-east-1.amazonaws.com/1/pm", "arn:aws-us-gov:sqs:us-gov-east-1:1:pm"),
+        ("https://cn-north-1.queue.amazonaws.com.cn/1/pm", "arn:aws-cn:sqs:cn-north-1:1:pm"),
+        ("https://sqs.cn-northwest-1.api.amazonwebservices.com.cn/1/pm", "arn:aws-cn:sqs:cn-northwest-1:1:pm"),
+        ("https://queue.amazonaws.com/1/pm", "arn:aws:sqs:us-east-1:1:pm"),
+        ("https://eu-west-2.queue.amazonaws.com/1/pm", "arn:aws:sqs:eu-west-2:1:pm"),
+        ("https://sqs.eu-west-1.api.aws/1/pm", "arn:aws:sqs:eu-west-1:1:pm"),
+        ("https://vpce-0a1-xyz.sqs.eu-central-1.vpce.amazonaws.com/1/pm", "arn:aws:sqs:eu-central-1:1:pm"),
+        ("http://127.0.0.1:4566/000000000000/pm", "arn:aws:sqs:eu-west-1:000000000000:pm"),
+        ("http://localhost:4566/queue/eu-west-1/000000000000/pm", "arn:aws:sqs:eu-west-1:000000000000:pm"),
+    ],
+)
+def test_whatever_the_url_looks_like_it_is_the_queue_that_is_asked_for(url: str, arn: str) -> None:
+    iam = Iam()
+    iam.findings(PM=url)
+    assert iam.asked["sqs:SendMessage"] == {arn}
 
 
 # Load balancer and task

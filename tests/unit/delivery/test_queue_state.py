@@ -56,3 +56,17 @@ async def test_a_queue_that_only_an_operator_can_make_usable_is_asked_at_a_stead
         before = loop_time()
         await queue.back_off(SourceUnusable("no such queue"))
         assert loop_time() - before == OPERATORS_PAUSE_S
+
+
+@in_virtual_time
+async def test_a_right_that_is_missing_to_delete_stays_a_fault_while_messages_come() -> None:
+    """Before, each answer to a receive made the node ready, until the next deletion failed."""
+    queue, told = state()
+    queue.is_looked_up = True
+    for _ in range(3):
+        await queue.back_off(SourceUnusable("not to be deleted"), is_deletion=True)
+        queue.answered()
+        assert (queue.failure(), queue.fault) == ("not to be deleted", None)
+    assert told == [("updates.unavailable", {"reason": "not to be deleted"})]
+    queue.deleted()
+    assert queue.failure() is None

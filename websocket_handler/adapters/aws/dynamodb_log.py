@@ -158,12 +158,13 @@ class DynamoDbLogStore:
                 ttl = int(self._clock.wall()) + RETENTION_MARGIN_S
                 item = {**item_key(HEALTH_KEY, HEALTH_KEY), "ttl": {"N": str(ttl)}}
                 await self._table.attempt("put_item", Item=item)
+                self._is_write_failing = False
             query = range_query(HEALTH_KEY, HEALTH_KEY, HEALTH_KEY, is_descending=False, limit=1)
             await self._table.attempt("query", **query)
         except AwsError as error:
             self._failure = str(error)
         else:
-            self._failure, self._is_write_failing = None, False
+            self._failure = None
 
     async def _answer(
         self,
@@ -178,8 +179,9 @@ class DynamoDbLogStore:
         try:
             async with self._table.turn(Rank.LOG, is_wanted):
                 answer = await work()
-            self._failure = None
             self._is_write_failing = self._is_write_failing and not is_write
+            if not self._is_write_failing or self._failure == NOT_LOOKED_UP:
+                self._failure = None  # otherwise this was a read, of a table that takes no writes
         except NotBegun as busy:  # the store did not fail: it was not asked
             answer = Unavailable(str(busy), busy.retry_after_s, busy.is_unwanted)
         except AwsError as error:

@@ -24,7 +24,8 @@ class Fault(Enum):
     """Credentials or rights are missing, for the queue, the table, or the key that encrypts it: an operator has to
     act."""
     UNFIT = auto()
-    """The queue or table is of another form than the gateway needs: an operator has to act."""
+    """The queue or table is of another form than the gateway needs, or another server answers in the place of AWS: an
+    operator has to act."""
     REFUSED = auto()
     """The sender's fault: the same call will be refused again."""
 
@@ -64,13 +65,22 @@ _CODES: Final[Mapping[Fault, str]] = {
         InvalidSecurity InvalidSignatureException MissingAuthenticationToken MissingAuthenticationTokenException
         NotAuthorized SignatureDoesNotMatch UnrecognizedClientException
         """,
-    Fault.UNFIT: "AWS.SimpleQueueService.UnsupportedOperation UnsupportedOperation",
+    Fault.UNFIT: """
+        AWS.SimpleQueueService.UnsupportedOperation UnsupportedOperation
+        InvalidAction UnknownOperation UnknownOperationException
+        """,
 }
 _FAULTS: Final[Mapping[str, Fault]] = {code: fault for fault, codes in _CODES.items() for code in codes.split()}
 _OTHER_KEYS: Final = re.compile(
-    "key schema element|does not match the schema|missing the key|type mismatch for key", re.IGNORECASE
+    "key schema element|does not match (the )?schema|missing the key|type mismatch for key"
+    "|query key condition not supported",
+    re.IGNORECASE,
 )
 """How DynamoDB says that a table has other keys; the code of these errors is the one of every wrong request."""
+
+
+_OF_NO_SERVICE: Final = frozenset({*range(300, 400), 404, 405, 407, 421, 426})
+"""Statuses of an answer without an error code of AWS that no SQS and no DynamoDB gives: another server answers here."""
 
 
 class AwsError(Exception):
@@ -145,6 +155,8 @@ def _fault_of(code: str, message: str, status: int) -> Fault:
         return known
     if status >= 500 or status == 429:
         return Fault.TRANSIENT
+    if code == str(status) and status in _OF_NO_SERVICE:
+        return Fault.UNFIT
     if status in {401, 403}:
         return Fault.DENIED
     if code == "ValidationException" and _OTHER_KEYS.search(message):

@@ -28,6 +28,8 @@ _SUFFIXES: Final = (
     "csp.hci.ic.gov",
     "localhost.localstack.cloud",
 )
+_EMULATORS: Final = ("localhost.localstack.cloud",)
+"""Those of them that are no hosts of AWS."""
 _HOST: Final = re.compile(
     r"(?:.*\.)?(?P<region>[a-z]+(?:-[a-z]+)+-[0-9]+)\.(?:queue\.|vpce\.)?"
     rf"(?:{'|'.join(map(re.escape, _SUFFIXES))})"
@@ -108,6 +110,11 @@ def region_in(address: str) -> str:
         return DEFAULT
     found = _HOST.fullmatch(host)
     return found["region"] if found else ""
+
+
+def is_of_aws(url: str) -> bool:
+    """True for the URL of an endpoint of AWS itself, also inside of a VPC; False for that of an emulator."""
+    return bool(region_in(url)) and not (urlsplit(url).hostname or "").endswith(_EMULATORS)
 
 
 def _named(environment: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import Any, Final, Protocol, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 from websocket_handler.adapters.aws.clock import AwsClock
@@ -24,6 +24,8 @@ from websocket_handler.adapters.aws.sigv4 import Credentials
 from websocket_handler.adapters.overload.lag import patient_timeout
 
 Answer = TypeVar("Answer")
+_NAMES: Final = {"elbv2": "ELASTIC_LOAD_BALANCING_V2"}
+"""What the SDK calls a service in the names of its variables, if that is not its name in upper case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ class Aws:
             warm_up_loader_caches=True,
         )
         # as with boto3, a service's own variable comes first: the SDK reads it if it is given no endpoint
-        endpoint_url = None if os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") else self._endpoint_url
+        own = f"AWS_ENDPOINT_URL_{_NAMES.get(service, service.upper())}"
+        endpoint_url = None if os.environ.get(own) else self._endpoint_url
         return {"region_name": self._region, "endpoint_url": endpoint_url, "config": config}
 
     async def _ready_session(self) -> Any:

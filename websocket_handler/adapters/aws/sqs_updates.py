@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.sdk import AwsCall
-from websocket_handler.ports.update_source import SourceUnavailable, SourceUnusable, Update
+from websocket_handler.ports.update_source import HIDDEN_MAX_S, SourceUnavailable, SourceUnusable, Update
 from websocket_handler.protocol.update import ATTRIBUTES
 
 LONG_POLL_S: Final = 20
@@ -20,8 +20,8 @@ class SqsUpdateSource:
     """Reads one SQS queue. `call` is `Aws.call`; `timeout_s` bounds every call but the long poll, which takes
     `long_poll_s` (0 to 20 whole seconds) when the queue is empty.
 
-    `hidden_s` is the default until the first `receive` has read the queue's attribute; every receive asks
-    for exactly this visibility, so it is true even where the attribute may not be read.
+    `hidden_s` is the default until the first `receive` has read the queue's attribute, and at most `HIDDEN_MAX_S`.
+    Every receive asks for exactly this visibility, so it is true even where the attribute may not be read.
     """
 
     name = "sqs"
@@ -109,7 +109,7 @@ class SqsUpdateSource:
                 raise
             answer = {}
         seconds = int(answer.get("Attributes", {}).get("VisibilityTimeout", 0))
-        self.hidden_s = seconds or VISIBILITY_DEFAULT_S
+        self.hidden_s = min(seconds or VISIBILITY_DEFAULT_S, HIDDEN_MAX_S)
         self._is_visibility_known = True
 
 
@@ -124,5 +124,11 @@ def _update(message: Mapping[str, Any]) -> Update:
         handle=message["ReceiptHandle"],
         # A lone surrogate becomes invalid UTF-8 here, which the reader of the body refuses as malformed.
         body=message["Body"].encode("utf-8", "surrogatepass"),
-        attributes={name: attributes[name].get("StringValue") for name in ATTRIBUTES if name in attributes},
+        attributes={name: _text(attributes[name]) for name in ATTRIBUTES if name in attributes},
     )
+
+
+def _text(attribute: Mapping[str, Any]) -> str | None:
+    """The value of an attribute of type String, which may have a label: `String.project`. None for any other type."""
+    is_text = attribute.get("DataType", "String").partition(".")[0] == "String"
+    return attribute.get("StringValue") if is_text else None

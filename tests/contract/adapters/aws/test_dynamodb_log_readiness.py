@@ -9,7 +9,7 @@ from tests.support.ports_testing import segment as made
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.aws.wire import AwsWire
-from websocket_handler.ports.log_store import Committed, Unavailable
+from websocket_handler.ports.log_store import Committed, Tail, Unavailable
 
 pytestmark = pytest.mark.asyncio
 
@@ -40,4 +40,28 @@ async def test_one_projects_failed_read_is_no_fault_of_the_node_until_a_check_fa
         assert store.store.failure()
     emulator.clear_faults()
     await store.store.check()
+    assert store.store.failure() is None
+
+
+@pytest.mark.parametrize("finds_out", ["check", "append"])
+async def test_a_table_that_takes_no_writes_is_a_fault_although_reads_go_on(
+    store: Asked, table: Table, emulator: Emulator, finds_out: str
+) -> None:
+    """A right that is missing, or throttled writes. Before, each read made the node ready, and updates were received
+    that nobody could publish."""
+    project = new_project()
+    if finds_out == "append":
+        assert isinstance(await store.append(project, made(1, [b"a"])), Committed)
+    emulator.add_fault("dynamodb", "throttle", operation="PutItem")
+    with impatience(table):
+        if finds_out == "append":
+            assert isinstance(await store.append(project, made(2, [b"b"])), Unavailable)
+        else:
+            await store.store.check()
+        for _ in range(2):
+            assert isinstance(await store.open(project), Tail)
+            assert isinstance(await store.read(project, 0), Tail)
+            assert store.store.failure()
+    emulator.clear_faults()
+    assert isinstance(await store.append(project, made(2 if finds_out == "append" else 1, [b"b"])), Committed)
     assert store.store.failure() is None

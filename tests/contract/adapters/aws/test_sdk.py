@@ -70,6 +70,8 @@ async def test_the_endpoint_of_one_service_comes_before_that_of_all(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", "http://127.0.0.1:2")
     async with Aws("us-east-1", emulator.url) as aws:
         assert (await aws.endpoint("sqs")).url == "http://127.0.0.1:1"
+        assert (await aws.endpoint("elbv2")).url == "http://127.0.0.1:2"
         assert (await aws.endpoint("dynamodb")).url == emulator.url

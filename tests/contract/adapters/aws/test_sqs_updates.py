@@ -25,6 +25,29 @@ async def test_visibility_is_read_and_asked_for(aws: Aws, sqs: Any, queue_url: s
     assert source.hidden_s == 77
 
 
+@pytest.mark.parametrize(("seconds", "hidden_s"), [("1", 1), ("110", 110), ("111", 110), ("43200", 110)])
+async def test_a_message_is_not_hidden_for_so_long_that_its_key_is_forgotten(
+    aws: Aws, sqs: Any, queue_url: str, seconds: str, hidden_s: float
+) -> None:
+    """A queue may hide messages for 12 hours. What a killed node had received has to come again much sooner."""
+    asked: list[int] = []
+
+    async def call(service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
+        if operation == "receive_message":
+            asked.append(parameters["VisibilityTimeout"])
+        elif operation == "change_message_visibility_batch":
+            asked.append(parameters["Entries"][0]["VisibilityTimeout"])
+        return await aws.call(service, operation, timeout_s, **parameters)
+
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"VisibilityTimeout": seconds})
+    sqs.send_message(QueueUrl=queue_url, MessageBody="a")
+    source = SqsUpdateSource(queue_url, call, long_poll_s=0)
+    [update] = await all_of(source, 1)
+    await source.extend([update.handle])
+    assert source.hidden_s == hidden_s
+    assert set(asked) == {hidden_s}
+
+
 async def test_visibility_without_the_right_to_read_it(aws: Aws, sqs: Any, queue_url: str) -> None:
     asked: list[dict[str, Any]] = []
 
@@ -146,8 +169,9 @@ async def test_the_attributes_that_say_whom_it_is_for_arrive_and_no_others(aws: 
         ({"Broadcast": {"DataType": "String", "StringValue": "true"}}, {"Broadcast": "true"}),
         (
             {"Broadcast": binary, "ProjectId": {"DataType": "Number", "StringValue": "42"}},
-            {"Broadcast": None, "ProjectId": "42"},
+            {"Broadcast": None, "ProjectId": None},
         ),
+        ({"ProjectId": {"DataType": "String.project", "StringValue": "p"}}, {"ProjectId": "p"}),
     ]
     for index, (attributes, _) in enumerate(sent):
         sqs.send_message(QueueUrl=queue_url, MessageBody=str(index), MessageAttributes=attributes)

@@ -40,6 +40,13 @@ OPERATORS = [
     ("AWS.SimpleQueueService.UnsupportedOperation", 400, "", Fault.UNFIT),
     ("ValidationException", 400, "Query condition missed key schema element: PK", Fault.UNFIT),
     ("ValidationException", 400, "The provided key element does not match the schema", Fault.UNFIT),
+    ("ValidationException", 400, "Query key condition not supported", Fault.UNFIT),
+    (
+        "ValidationException",
+        400,
+        "One or more parameter values were invalid: Condition parameter type does not match schema type",
+        Fault.UNFIT,
+    ),
     (
         "ValidationException",
         400,
@@ -53,7 +60,25 @@ OPERATORS = [
         Fault.UNFIT,
     ),
 ]
+OTHER_SERVERS = [
+    ("UnknownOperationException", 400, "", Fault.UNFIT),
+    ("UnknownOperationException", 404, "", Fault.UNFIT),
+    ("InvalidAction", 400, "", Fault.UNFIT),
+    ("301", 301, "<html>Moved Permanently</html>", Fault.UNFIT),
+    ("302", 302, "", Fault.UNFIT),
+    ("307", 307, "", Fault.UNFIT),
+    ("308", 308, "", Fault.UNFIT),
+    ("404", 404, "<html>Not Found</html>", Fault.UNFIT),
+    ("405", 405, "Method Not Allowed", Fault.UNFIT),
+    ("407", 407, "Proxy Authentication Required", Fault.UNFIT),
+    ("421", 421, "Misdirected Request", Fault.UNFIT),
+    ("426", 426, "Upgrade Required", Fault.UNFIT),
+]
+"""What comes from a server that is no AWS: a proxy, or a wrong AWS_ENDPOINT_URL."""
 SENDERS = [
+    ("400", 400, "Bad Request"),
+    ("413", 413, "Request Entity Too Large"),
+    ("ANewWord", 404, ""),
     ("InvalidMessageContents", 400, ""),
     ("InvalidParameterValue", 400, ""),
     ("MissingParameter", 400, ""),
@@ -75,7 +100,7 @@ def test_these_pass(code: str, status: int, message: str) -> None:
     assert meaning(code, status, message).fault is Fault.TRANSIENT
 
 
-@pytest.mark.parametrize(("code", "status", "message", "fault"), OPERATORS)
+@pytest.mark.parametrize(("code", "status", "message", "fault"), [*OPERATORS, *OTHER_SERVERS])
 def test_these_only_an_operator_can_end(code: str, status: int, message: str, fault: Fault) -> None:
     found = meaning(code, status, message).fault
     assert found is fault

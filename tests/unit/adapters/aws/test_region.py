@@ -13,6 +13,7 @@ from websocket_handler.adapters.aws.region import (
     RegionError,
     contradictions,
     find_region,
+    is_of_aws,
     region_in,
 )
 
@@ -184,6 +185,24 @@ def test_a_file_that_cannot_be_read_names_none(variable: str, folder: Path) -> N
 )
 def test_addresses_name_regions(address: str, region: str) -> None:
     assert region_in(address) == region
+
+
+@pytest.mark.parametrize(
+    ("url", "is_aws"),
+    [
+        ("https://sqs.eu-west-1.amazonaws.com", True),
+        ("https://vpce-0a1-xyz.sqs.eu-central-1.vpce.amazonaws.com", True),
+        ("https://sqs-fips.us-gov-east-1.amazonaws.com", True),
+        ("https://queue.amazonaws.com", True),
+        ("http://sqs.eu-west-1.localhost.localstack.cloud:4566", False),
+        ("http://127.0.0.1:4566", False),
+        ("http://emulator:5000", False),
+        ("", False),
+    ],
+)
+def test_an_emulator_is_told_from_aws(url: str, is_aws: bool) -> None:
+    """`doctor` sends messages through every queue by itself only where that is nobody's production."""
+    assert is_of_aws(url) is is_aws
 
 
 def test_every_endpoint_that_the_sdk_makes_names_its_region() -> None:
