@@ -134,18 +134,15 @@ class Admission:
         return self._sampled_bytes > self._options.memory_limit_bytes
 
     def _check_room(self, address: str) -> None:
-        self._check_address(address)
-        if self.is_memory_short():
-            raise CommandError(
-                ErrorCode.TOO_MANY_CONNECTIONS,
-                "this node has no memory for more connections",
-                setting="MEMORY_LIMIT_BYTES",
-            )
-
-    def _check_address(self, address: str) -> None:
         if self._addresses.is_full(address):
             raise CommandError(
                 ErrorCode.TOO_MANY_CONNECTIONS,
                 "this address has as many connections as one may have",
                 setting="CONNECTIONS_PER_ADDRESS",
+            )
+        if self.is_memory_short():
+            raise CommandError(
+                ErrorCode.TOO_MANY_CONNECTIONS,
+                "this node has no memory for more connections",
+                setting="MEMORY_LIMIT_BYTES",
             )

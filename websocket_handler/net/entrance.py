@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Final, cast
 
 from websocket_handler.net.departed import Doubt, End, EndOf, end_of
 from websocket_handler.net.echo import ECHO_PATH, EchoWebSocket
@@ -24,6 +24,9 @@ HttpProtocolFactory = Callable[[GiveBack], asyncio.Protocol]
 gives back the socket and the bytes from that request on."""
 EndSocket = Callable[[asyncio.Transport], None]
 """Closes a socket after its last answer."""
+_OPEN: Final = End.OPEN
+_GONE: Final = End.GONE
+"""Looking up a member of an Enum costs more than a call, and every handshake needs these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +116,6 @@ class Entrance:
         self.shared.server.check_room(len(handshake.subscriptions))
         return self.shared.admission.check(peer, handshake)
 
-    def admit_identified(self, handshake: Handshake, address: str, identity: Identity | None) -> None:
-        """Take a connection in. What may have changed since `admit` is checked again. Raises CommandError."""
-        self.shared.server.check_room(len(handshake.subscriptions))
-        self.shared.admission.enter(address, identity)
-
     def framing(self, extensions: str) -> Framing:
         """The framing of a connection that agreed on these extensions."""
         return self._deflate if extensions else PLAIN
@@ -127,6 +125,7 @@ class _Entry(asyncio.Protocol):
     """A new socket until its first request head is complete. It has a limited number of bytes and a limited time."""
 
     __slots__ = (
+        "_end_seen",
         "_entrance",
         "_is_half_closed",
         "_is_identifying",
@@ -144,6 +143,8 @@ class _Entry(asyncio.Protocol):
         """Frames that came in one packet with the handshake."""
         self._origin: str | None = None
         """The web page that asks for a WebSocket, once its handshake has been read."""
+        self._end_seen: End | None = None
+        """How far the client had ended the connection at this very moment; None at a later one."""
         self._is_half_closed = False
         self._is_identifying = False
         self._is_over = False
@@ -171,13 +172,15 @@ class _Entry(asyncio.Protocol):
             return
         try:
             head = self._reader.receive(data)
-            if head is not None and head.wants_websocket:
+            if head is None:
+                return
+            if head.wants_websocket:
                 self._become_websocket(head)
+                return
         except CommandError as fault:
             self._refuse(fault)
             return
-        if head is not None and not head.wants_websocket:
-            self._become_http()
+        self._become_http()
 
     def _become_http(self) -> None:
         self._leave()
@@ -188,16 +191,18 @@ class _Entry(asyncio.Protocol):
 
     def _become_websocket(self, head: RequestHead) -> None:
         """Take a handshake in, or begin to find out who its client is. Raises CommandError."""
-        if self._end(self._reader.rest) is End.GONE:
+        self._rest = self._reader.rest
+        end = self._end()
+        if end is _GONE:
             self._give_up()
             return
         has_compression = self._entrance.options.has_compression
         handshake = read_handshake(head, self._entrance.paths, has_compression=has_compression)
         self._origin = handshake.origin
         address = self._entrance.admit(handshake, self._peer())
-        self._rest = self._reader.rest
-        self._is_identifying = True
+        self._is_identifying, self._end_seen = True, end
         self._entrance.shared.admission.identify(handshake, partial(self._identified, handshake, address))
+        self._end_seen = None
         if self._is_identifying:  # a key has to be fetched first
             self._socket.pause_reading()
 
@@ -213,7 +218,9 @@ class _Entry(asyncio.Protocol):
         try:
             if isinstance(answer, CommandError):
                 raise answer
-            self._entrance.admit_identified(handshake, address, answer)
+            if self._end_seen is None:  # a key was fetched, and others may have come in meanwhile
+                self._entrance.shared.server.check_room(len(handshake.subscriptions))
+            self._entrance.shared.admission.enter(address, answer)
         except CommandError as fault:
             self._refuse(fault)
             return
@@ -224,14 +231,14 @@ class _Entry(asyncio.Protocol):
             extensions=handshake.extensions,
             date=self._entrance.shared.date(),
         )
-        match self._end(self._rest):
-            case End.OPEN:
-                self._begin(handshake, address, answer, accept)
-            case End.SENDS_NO_MORE:
-                self._doubt(handshake, address, answer, accept)
-            case End.GONE:
-                self._entrance.shared.admission.leave(address)
-                self._give_up()
+        end = self._end_seen or self._end()
+        if end is _OPEN:
+            self._begin(handshake, address, answer, accept)
+        elif end is _GONE:
+            self._entrance.shared.admission.leave(address)
+            self._give_up()
+        else:
+            self._doubt(handshake, address, answer, accept)
 
     def _begin(self, handshake: Handshake, address: str, identity: Identity | None, accept: bytes) -> None:
         """The socket becomes a WebSocket. `accept` is the answer to its handshake, unless that was sent before. Raises
@@ -251,10 +258,10 @@ class _Entry(asyncio.Protocol):
 
     # A client that may be gone
 
-    def _end(self, rest: bytes) -> End:
+    def _end(self) -> End:
         """How far the client has ended the connection. One that sent commands behind its handshake counts as present:
         they are carried out, whoever reads the answers."""
-        return End.OPEN if rest else self._entrance.end_of(self._socket)
+        return _OPEN if self._rest else self._entrance.end_of(self._socket)
 
     def _doubt(self, handshake: Handshake, address: str, identity: Identity | None, accept: bytes) -> None:
         """Send the answer to the handshake alone. What costs more follows once it is known that the client is there."""

@@ -4,10 +4,11 @@ answer that accepts it."""
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
 from urllib.parse import parse_qsl
+
+from msgspec import Struct
 
 from websocket_handler.access.credentials import BEARER, Credential, credentials_in
 from websocket_handler.protocol.codec import invalid_project_id, read_position
@@ -23,8 +24,7 @@ _SHA1: Final = sha1(usedforsecurity=False)
 QUERY_FIELDS_MAX: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(Struct, frozen=True):
     """A request for a WebSocket. `key` is the client's key, `subscriptions` are the projects that its URL names.
 
     `forwarded_for` are the values of `X-Forwarded-For`. `offers_bearer` is True if `bearer` is among the subprotocols.

@@ -46,9 +46,10 @@ class Identity:
         return right in self.rights and (project_id is None or self._covers(project_id))
 
     def _covers(self, project_id: str) -> bool:
-        if project_id in self.projects:
-            return True
-        return any(project_id.startswith(pattern[:-1]) for pattern in self.projects if pattern.endswith("*"))
+        for pattern in self.projects:
+            if project_id == pattern or (pattern.endswith("*") and project_id.startswith(pattern[:-1])):
+                return True
+        return False
 
 
 ANYONE: Final = Identity("", None, ("*",), RIGHTS)

@@ -6,12 +6,13 @@ needs.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 from urllib.parse import unquote
 
 import httptools
+from msgspec import Struct
 
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
@@ -46,8 +47,7 @@ class HeadTooLarge(CommandError):
         return 431
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What a request line asks for."""
 
     path: str
@@ -59,8 +59,7 @@ class Target:
     """The host and port in the request line; empty if it names none."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(Struct, frozen=True):
     """A request head that follows the rules of HTTP/1.1."""
 
     method: str
@@ -88,20 +87,20 @@ class RequestHead:
         return [element.strip(OWS).lower() for value in values for element in value.split(",")]
 
 
-def request_head(method: bytes, target: bytes, version: str, fields: Iterable[tuple[bytes, bytes]]) -> RequestHead:
+def request_head(method: bytes, target: bytes, version: str, fields: Sequence[tuple[bytes, bytes]]) -> RequestHead:
     """Make a request head of what a parser found. Raises CommandError with `invalid_field` if it breaks a rule."""
     if version not in _VERSIONS:
         raise _bad(f"this port speaks HTTP/1.1, not HTTP/{version}")
     headers: dict[str, list[str]] = {}
-    size = len(method) + len(target) + len("  HTTP/1.1\r\n\r\n")
     for name, value in fields:
         headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(OWS))
-        size += len(name) + len(value) + len(": \r\n")
     hosts = headers.get("host", ())
     if len(hosts) != 1 and (hosts or version == "1.1"):
         raise _bad("a request has one Host")  # RFC 9112 section 3.2
     if hosts and _HOST.fullmatch(hosts[0]) is None:
         raise _bad("Host must be a name or an address, with a port or without")
+    size = len(method) + len(target) + len("  HTTP/1.1\r\n\r\n") + len(fields) * len(": \r\n")
+    size += sum(map(len, chain.from_iterable(fields)))
     return RequestHead(method.decode("latin-1"), _target(target), version, headers, size)
 
 

@@ -1,5 +1,6 @@
 """Ids that no two nodes make twice."""
 
+import os
 import secrets
 from collections.abc import Callable
 from itertools import count
@@ -19,4 +20,4 @@ def numbered_ids() -> Callable[[], str]:
 
 def new_hex_id() -> str:
     """Makes an id of 32 hexadecimal digits with 128 random bits: the form of message ids that the gateway makes."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()  # what `secrets` does, in one call instead of four
