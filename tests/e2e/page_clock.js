@@ -1,51 +1,52 @@
 /**
- * A clock for a page that goes on by itself and can jump: `pass` lets the timers of a time run one after the other, and
- * `jump` is a machine that slept. It also remembers the sockets of the page and what they sent.
+ * A clock for a page that stands still, so that no deadline of the client passes on a slow machine. `pass` lets the timers of
+ * a time run one after the other, and `jump` is a machine that slept. Pauses of ten milliseconds at most are real.
+ * It also remembers the sockets of the page and what they sent.
  */
 (() => {
-  const realNow = Date.now.bind(Date);
   const realSetTimeout = setTimeout;
+  const realClearTimeout = clearTimeout;
   const timers = new Map();
   let count = 0;
-  let aheadMs = 0;
+  let now = Date.now();
 
-  Date.now = () => realNow() + aheadMs;
+  Date.now = () => now;
   globalThis.setTimeout = (act, pauseMs = 0, ...given) => {
-    count += 1;
-    timers.set(count, { at: Date.now() + pauseMs, act: () => act(...given) });
-    realSetTimeout(runDue, pauseMs);
+    if (pauseMs <= 10) return realSetTimeout(act, pauseMs, ...given);
+    count -= 1;
+    timers.set(count, { at: now + pauseMs, act: () => act(...given) });
     return count;
   };
-  globalThis.clearTimeout = (id) => timers.delete(id);
+  globalThis.clearTimeout = (id) => timers.delete(id) || realClearTimeout(id);
 
   const next = () => [...timers].sort(([, one], [, other]) => one.at - other.at)[0];
 
   function runDue() {
-    for (let due = next(); due !== undefined && due[1].at <= Date.now(); due = next()) {
+    for (let due = next(); due !== undefined && due[1].at <= now; due = next()) {
       timers.delete(due[0]);
       due[1].act();
     }
   }
 
   globalThis.pass = async (ms) => {
-    const end = Date.now() + ms;
+    const end = now + ms;
     for (let due = next(); due !== undefined && due[1].at <= end; due = next()) {
-      aheadMs += Math.max(0, due[1].at - Date.now());
+      now = Math.max(now, due[1].at);
       runDue();
       await new Promise((resolve) => realSetTimeout(resolve));
     }
-    aheadMs += Math.max(0, end - Date.now());
+    now = Math.max(now, end);
   };
 
   globalThis.jump = (ms) => {
-    aheadMs += ms;
+    now += ms;
     runDue();
   };
 
   globalThis.passUntil = async (holds) => {
     while (!holds()) {
-      await new Promise((resolve) => realSetTimeout(resolve, 20));
-      await globalThis.pass(100);
+      await new Promise((resolve) => realSetTimeout(resolve, 10));
+      await globalThis.pass(5);
     }
   };
 
