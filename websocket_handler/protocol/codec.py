@@ -66,8 +66,8 @@ def decode_command(text: bytes) -> AnyCommand:
     """The command in `text` (UTF-8; the caller has limited its size). Raises CommandError.
 
     Two readers have to agree on the text: the typed decoder, and the reader that keeps duplicate keys. The second one
-    reads the object in a `publish` here, and nobody reads it again. A plain `publish` needs no second reader:
-    its length says that no key stands twice.
+    reads the object in a `publish` here, and nobody reads it again. A plain command needs no second reader: its length
+    says that no key stands twice.
     """
     if len(text) > 2 * json_text.NESTING_MAX:  # a shorter text cannot be valid and nested too deeply
         json_text.check_depth(text)
@@ -79,10 +79,9 @@ def decode_command(text: bytes) -> AnyCommand:
         raise _first_fault(text, "malformed") from None
     if isinstance(command, _PublishText):
         body = bytes(command.message)
-        if _is_plain(command, body, text):
-            message = JsonObject(body, is_plain=True)
+        if _is_plain(command, body, text) and (message := plain.plain_object(body)) is not None:
             return Publish(id=command.id, project_id=command.project_id, message=message, key=command.key)
-    fields = _unique_fields(text) if text.count(b":") > 1 else {}  # with one colon there is one key
+    fields = {} if _has_each_key_once(command, text) else _unique_fields(text)
     _check_combination(command)
     if isinstance(command, _PublishText):
         return _with_object(command, fields["message"])
@@ -90,7 +89,7 @@ def decode_command(text: bytes) -> AnyCommand:
 
 
 def _is_plain(command: _PublishText, body: bytes, text: bytes) -> bool:
-    """True if `text` has the fields of the command and nothing else, and publishes a plain object, `body`."""
+    """True if `text` has the fields of the command and nothing else, is UTF-8, and publishes an object, `body`."""
     length = _PUBLISH_BYTES + len(command.project_id) + len(body)
     if command.id is not UNSET:
         length += _ID_BYTES + len(command.id)
@@ -98,7 +97,15 @@ def _is_plain(command: _PublishText, body: bytes, text: bytes) -> bool:
         length += _KEY_BYTES + len(command.key)
     if len(text) != length and text != _PUBLISH_WITH_SPACES % (command.project_id.encode(), body):
         return False
-    return body[0] == _OBJECT and (text.isascii() or plain.is_utf8(text)) and plain.is_plain(body)
+    return body[0] == _OBJECT and (text.isascii() or plain.is_utf8(text))
+
+
+def _has_each_key_once(command: _Spelled, text: bytes) -> bool:
+    """True if no key of the command stands twice; False if only the second reader tells."""
+    if text.count(b":") <= 1:  # with one colon there is one key
+        return True
+    is_nested = isinstance(command, _PublishText) or (isinstance(command, Subscribe) and command.since is not UNSET)
+    return not is_nested and plain.is_utf8(text) and plain.has_each_name_once(text)
 
 
 def _unique_fields(text: bytes) -> dict[str, object]:

@@ -93,7 +93,10 @@ class JsonObject(Struct, frozen=True, gc=False):
     known_pairs: Pairs | None = None
     """Its fields, if they were read already."""
     is_plain: bool = False
-    """True if no two fields have the same name, and no name means anything to the gateway (`plain.py`)."""
+    """True if no two fields have the same name, and no name but `project_id` means anything to the gateway
+    (`plain.py`)."""
+    named_project: str | None = None
+    """The project that a plain object names; None if it names none."""
 
     @property
     def pairs(self) -> Pairs:
@@ -107,6 +110,10 @@ class JsonObject(Struct, frozen=True, gc=False):
     def fields(self) -> dict[str, object]:
         """The fields by name. Raises CommandError with `duplicate_key`."""
         return unique(self.pairs)
+
+    def read_in_full(self) -> "JsonObject":
+        """The same object with its fields at hand, for somebody who looks at them several times."""
+        return self if self.known_pairs is not None else JsonObject(self.body, self.pairs)
 
 
 def not_an_object() -> CommandError:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from websocket_handler.protocol import json_text
+from websocket_handler.protocol import json_text, plain
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.json_text import JsonObject, not_an_object
 from websocket_handler.protocol.ordinal import ordinal_in
@@ -60,11 +60,15 @@ def _digest(head: bytes, key: str) -> bytes:
 
 
 def read_object(payload: bytes) -> JsonObject:
-    """Read one JSON object in UTF-8. Two readers have to agree that it is one.
+    """Read one JSON object in UTF-8. Two readers have to agree that it is one, unless it is plain.
 
     Raises CommandError: `invalid_json`, `not_an_object`, `too_deep`.
     """
     body = payload.strip(_WHITESPACE)
+    json_text.check_depth(body)
+    found = plain.read_plain(body)
+    if found is not None:
+        return found
     value = json_text.parse(body)
     if not isinstance(value, tuple):
         raise not_an_object()
@@ -82,11 +86,16 @@ def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPubl
     Raises CommandError: `duplicate_key`, `reserved_field`, `project_mismatch`, `invalid_field`.
     """
     if message.is_plain:
-        head = b'%b,"project_id":"%b","offset":' % (message.body[:-1], project_id.encode())
+        if message.named_project is None:
+            head = b'%b,"project_id":"%b","offset":' % (message.body[:-1], project_id.encode())
+        elif message.named_project == project_id:
+            head = b'%b,"offset":' % message.body[:-1]
+        else:
+            raise _project_mismatch()
         return PreparedPublication(project_id, head, key, _digest(head, key) if key else b"", len(head))
     fields = message.fields()
     if fields.get("project_id", project_id) != project_id:
-        raise CommandError(ErrorCode.PROJECT_MISMATCH, "the message names another project_id")
+        raise _project_mismatch()
     _check_reserved(fields)
     comma = b"," if fields else b""
     project = b"" if "project_id" in fields else b'"project_id":"%b",' % project_id.encode()
@@ -95,6 +104,10 @@ def prepare(message: JsonObject, project_id: str, key: str = "") -> PreparedPubl
         ordinal = ordinal_in(fields)
         key = key if ordinal is None else ordinal.key
     return PreparedPublication(project_id, head, key, _digest(head, key), len(head), "published_at" in fields)
+
+
+def _project_mismatch() -> CommandError:
+    return CommandError(ErrorCode.PROJECT_MISMATCH, "the message names another project_id")
 
 
 def finish(publication: PreparedPublication, offset: int, published_at_ms: int) -> bytes:
@@ -127,6 +140,8 @@ def prepare_broadcast(message: JsonObject) -> PreparedPublication:
 def project_named_in(message: JsonObject) -> str | None:
     """The `project_id` that an object names; None if it names none. Raises CommandError: `duplicate_key`,
     `invalid_project_id`."""
+    if message.is_plain:
+        return message.named_project
     fields = message.fields()
     if "project_id" not in fields:
         return None

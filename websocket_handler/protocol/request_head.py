@@ -104,6 +104,12 @@ def request_head(method: bytes, target: bytes, version: str, fields: Sequence[tu
     return RequestHead(method.decode("latin-1"), _target(target), version, headers, size)
 
 
+def written(method: bytes, target: bytes, version: str, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The bytes of a request head."""
+    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), lines)
+
+
 def _target(target: bytes) -> Target:
     """Read a target in origin-form, absolute-form or asterisk-form (RFC 9112 section 3.2)."""
     try:

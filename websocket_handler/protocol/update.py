@@ -66,6 +66,8 @@ def read_update(body: bytes, attributes: Attributes) -> ForProject | ForEverybod
     """
     message = read_object(body)
     found = _addressed(message, attributes)
+    if found is None:
+        message = message.read_in_full()
     if found is None and _is_notification(message):
         message, attributes = _in_notification(message)
         found = _addressed(message, attributes)

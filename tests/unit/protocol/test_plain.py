@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from websocket_handler.protocol import codec, json_text, plain
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Publish
-from websocket_handler.protocol.publication import finish, prepare
+from websocket_handler.protocol.publication import finish, prepare, read_object
 
 NAMES = st.sampled_from(["a", "b", "", "type", "ä", "project_id", "offset", "sequence", "producer", 'quoted"', "c d"])
 VALUES = st.recursive(
@@ -35,15 +35,17 @@ def test_a_plain_object_has_every_name_once_and_none_with_a_meaning(
     pairs: list[tuple[str, Any]], style: tuple[str, str], ascii_only: bool
 ) -> None:
     body = written(pairs, style, ascii_only=ascii_only)
-    if plain.is_plain(body):
+    found = plain.read_plain(body)
+    if found is not None:
         fields = json_text.parse_object(body)  # raises if a name stands twice
         assert fields
-        assert plain.MEANINGFUL_NAMES.isdisjoint(fields)
+        assert (plain.MEANINGFUL_NAMES - {"project_id"}).isdisjoint(fields)
+        assert found.named_project == fields.get("project_id")
 
 
 @pytest.mark.parametrize("style", [(",", ":"), (", ", ": ")])
 def test_objects_as_programs_write_them_are_plain(style: tuple[str, str]) -> None:
-    assert plain.is_plain(written([("type", "x"), ("n", 1.5), ("nested", {"a": [1, {"offset": "€ü"}]})], style))
+    assert plain.plain_object(written([("type", "x"), ("n", 1.5), ("nested", {"a": [1, {"offset": "€ü"}]})], style))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_objects_as_programs_write_them_are_plain(style: tuple[str, str]) -> Non
     ],
 )
 def test_what_has_to_be_read_in_full_is_not_plain(body: bytes) -> None:
-    assert not plain.is_plain(body)
+    assert plain.plain_object(body) is None
 
 
 @given(PAIRS, PAIRS, STYLES, st.booleans(), st.sampled_from(["p", "..", "two words", "p" * 128]))
@@ -74,6 +76,49 @@ def test_a_command_means_the_same_whether_it_is_plain_or_read_in_full(
         quick = _meaning(text)
         patched.setattr(codec, "_is_plain", lambda *_arguments: False)
         assert quick == _meaning(text)
+
+
+OUTER = st.sampled_from(["action", "type", "data", "id", "project_id", "message_id", "after", "x"])
+
+
+@given(
+    st.sampled_from(["forward", "history", "subscribe", "presence"]),
+    st.lists(st.tuples(OUTER, VALUES | st.sampled_from(["p", "dev"])), max_size=4),
+    STYLES,
+    st.booleans(),
+)
+def test_every_command_means_the_same_whether_it_is_plain_or_read_in_full(
+    action: str, others: list[tuple[str, Any]], style: tuple[str, str], ascii_only: bool
+) -> None:
+    text = written([("action", action), ("project_id", "p"), ("type", "dev"), *others], style, ascii_only=ascii_only)
+    with pytest.MonkeyPatch.context() as patched:
+        quick = _outcome(text)
+        patched.setattr(codec, "_has_each_key_once", lambda *_arguments: False)
+        assert quick == _outcome(text)
+
+
+NO_JSON = [
+    b"", b"7", b"[]", b"{", b'{"a"}', b'{"a":}', b'{"a":1,}', b'{"a":1}x', b'{"a":01}', b'{"a":1.}', b'{"a":.5}',
+    b'{"a":+1}', b'{"a":-}', b'{"a":1e}', b'{"a":NaN}', b'{"a":Infinity}', b'{"a":tru}', b'{"a":"\x01"}', b'{"a":"\t"}',
+    b'{"a\x01":1}', b'{"a":"\\x"}', b'{"a":"\\u12"}', b'{"a":"\\ud800"}', b'{"a":"\xff"}', b'{"a":"\xed\xa0\x80"}',
+    b'{"a":[1,]}', b'{"a":[1 2]}', b'{"a":{"b":"\x00"}}', b"{'a':1}", b'{"a":1}{"b":2}', b'\xef\xbb\xbf{"a":1}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_JSON, ids=range(len(NO_JSON)))
+def test_what_the_full_reading_refuses_is_not_plain(text: bytes) -> None:
+    assert plain.read_plain(text) is None
+    with pytest.raises(CommandError):
+        read_object(text)
+
+
+def test_a_plain_object_may_name_its_project() -> None:
+    for style in ((",", ":"), (", ", ": ")):
+        found = plain.read_plain(written([("project_id", "p:1"), ("n", 1)], style))
+        assert found is not None
+        assert found.named_project == "p:1"
+    for name in ('"a b"', '"\\u0070"', "7", "null", '"' + "p" * 129 + '"', '".."'):
+        assert plain.read_plain(b'{"project_id":%b,"n":1}' % name.encode()) is None
 
 
 @pytest.mark.parametrize("field", [',"id":"7"', ',"key":"k"', ',"id":"7","key":"k"'])
@@ -114,3 +159,11 @@ def _meaning(text: bytes) -> object:
         return command.project_id, prepared.key, finish(prepared, 7, 1), command.id
     except CommandError as fault:
         return fault.code.value
+
+
+def _outcome(text: bytes) -> object:
+    """The command that the gateway reads; or the code of its answer, and what the answer repeats."""
+    try:
+        return codec.decode_command(text)
+    except CommandError as fault:
+        return fault.code.value, fault.message, fault.id, fault.action
