@@ -27,9 +27,11 @@ from websocket_handler.adapters.system.ids import new_hex_id, new_id, numbered_i
 from websocket_handler.adapters.system.process_memory import memory_limit_bytes, resident_bytes
 from websocket_handler.api.application import make_application
 from websocket_handler.api.gateway import Gateway
-from websocket_handler.api.http_server import HttpLimits, http_protocol_factory
+from websocket_handler.api.http_limits import HttpLimits
+from websocket_handler.api.http_server import http_protocol_factory
 from websocket_handler.api.metrics import make_registry
 from websocket_handler.api.requests import Requests
+from websocket_handler.api.short_way import ShortWay
 from websocket_handler.assembly import Core, CoreOptions, Ports
 from websocket_handler.background import Background
 from websocket_handler.config import Settings
@@ -302,7 +304,9 @@ def _http(
     limits = HttpLimits(
         options.head_bytes, settings.handshake_timeout_s, settings.slow_client_timeout_s, settings.max_connections
     )
-    return http_protocol_factory(application, core.sockets.date, end_socket, limits, core.ports.counters, requests)
+    date = core.sockets.date
+    short_way = ShortWay(gateway, date, requests).request
+    return http_protocol_factory(application, date, end_socket, limits, core.ports.counters, requests, short_way)
 
 
 def metrics_output(settings: Settings, core: Core, background: Background) -> list[Edge]:

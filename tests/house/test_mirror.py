@@ -23,6 +23,7 @@ ELSEWHERE: Final = {
 """Modules whose tests need the packages of another environment, and the file that tests each."""
 DECLARATIONS: Final = {
     "websocket_handler/cli/__init__.py": "exit codes",
+    "websocket_handler/api/http_limits.py": "a record of maxima; each is tested where it counts",
     "websocket_handler/cli/deploy_plan.py": "a record of what is deployed where",
     "websocket_handler/delivery/observer.py": "an interface; the tests of its observers say what they do",
     "websocket_handler/logs/observer.py": "an interface; the tests of the journal and of the project say what it does",

@@ -96,18 +96,22 @@ async def read_body(request: Request, gateway: Gateway) -> bytes:
 
 
 async def _collect(request: Request, bytes_max: int) -> bytes:
-    too_large = CommandError(ErrorCode.MESSAGE_TOO_LARGE, f"a body has at most {bytes_max} bytes")
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > bytes_max:
-        raise too_large
+        raise body_too_large(bytes_max)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > bytes_max:
-            raise too_large
+            raise body_too_large(bytes_max)
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def body_too_large(bytes_max: int) -> CommandError:
+    """The answer to a request whose body has more bytes."""
+    return CommandError(ErrorCode.MESSAGE_TOO_LARGE, f"a body has at most {bytes_max} bytes")
 
 
 def parameter(request: Request, name: str) -> str | None:

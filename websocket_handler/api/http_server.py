@@ -18,34 +18,26 @@ from websocket_handler.api.access import REFUSAL
 from websocket_handler.api.answers import answer_without_chunks, dated, end_if_unread
 from websocket_handler.api.deadline import Deadline
 from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
+from websocket_handler.api.http_limits import DEFAULT_LIMITS, HttpLimits
 from websocket_handler.api.request_reading import Part, RequestReading
 from websocket_handler.api.requests import Requests
+from websocket_handler.api.short_way import PublishRequest
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response
-from websocket_handler.protocol.request_head import OWS, RequestHead, not_http, request_head
+from websocket_handler.protocol.request_head import OWS, RequestHead, not_http, request_head, written
 from websocket_handler.telemetry.counters import Counters
 
 GiveBack = Callable[[asyncio.Transport, bytes], None]
 """Takes a socket and the bytes that it received last: a handshake, and the bytes after it."""
+ShortWay = Callable[[RequestHead], PublishRequest | None]
 EndSocket = Callable[[asyncio.Transport], None]
 """Closes a socket after its last answer."""
 KEEP_ALIVE_S: Final = 75
 """Longer than load balancers keep an idle connection (usually 60 s), so that the load balancer closes it first."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """The limits of one HTTP socket, and how many HTTP sockets there may be. 0 connections means no limit."""
-
-    head_bytes: int = 32_768
-    head_timeout_s: float = 10.0
-    slow_client_timeout_s: float = 60.0
-    connections: int = 10_000
-
-
 _OWS: Final = OWS.encode()
 EVENTS_PATH: Final = re.compile(rb"/api/v1/projects/[^/?#]+/events(?:\?|\Z)")
-DEFAULT_LIMITS: Final = HttpLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +50,8 @@ class HttpShared:
     counters: Counters
     date: Callable[[], str]
     end_socket: EndSocket
+    short_way: ShortWay
+    """Makes the request that takes the short way, if the one with this head may take it."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -83,6 +77,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_offer = False
         """True while the parser believes that a request is the last one, because it offers another protocol."""
         self._is_one_too_many = False
+        self._publishing: PublishRequest | None = None
+        """A request that takes the short way if its body is complete at the end of the bytes that came last."""
         self._head_deadline = Deadline()
         self._slow_client_deadline = Deadline()
 
@@ -115,6 +111,8 @@ class HttpProtocol(HttpToolsProtocol):
             return
         try:
             self._reading.feed(data, self._feed)
+            if self._publishing is not None:
+                self._take_long_way(self._publishing)
         except CommandError as fault:
             self.refuse(fault)
 
@@ -200,14 +198,23 @@ class HttpProtocol(HttpToolsProtocol):
         self._name_host(head)
         if self._is_one_too_many:
             self._refuse_request()
-        else:
+            return
+        has_room = not (self._unanswered or self._is_offer or self.flow.write_paused)
+        if has_room and self.parser.should_keep_alive():
+            self._publishing = self._shared.short_way(head)
+        if self._publishing is None:
             self._start_request()
+
+    def _take_long_way(self, request: PublishRequest) -> None:
+        """Start the request, with what came of its body, as every other one is started."""
+        self._publishing = None
+        self._start_request()
+        super().on_body(request.body)
 
     def _head(self, without: bytes = b"") -> bytes:
         """The request's head as it came, except for the case of names and the white space around values."""
-        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
-        headers = b"".join(b"%b: %b\r\n" % header for header in self.headers if header[0] != without)
-        return line + headers + b"\r\n"
+        headers = [header for header in self.headers if header[0] != without]
+        return written(self.parser.get_method(), self.url, self.parser.get_http_version(), headers)
 
     def _name_host(self, head: RequestHead) -> None:
         """Show the application a request in absolute-form as it sees every other request."""
@@ -236,15 +243,35 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._reading.add_body(len(body))
-        if not self._is_over and self._for_websocket is None:
+        if self._publishing is not None:
+            self._publishing.body += body
+        elif not self._is_over and self._for_websocket is None:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         if not self._is_silent:
             self._reading.complete()
-            super().on_message_complete()
+            if self._publishing is None:
+                super().on_message_complete()
+            elif self._publishing.is_batch:
+                self._take_long_way(self._publishing)
+                super().on_message_complete()
+            else:
+                self._publish(self._publishing)
 
     # Answers go out
+
+    def _publish(self, request: PublishRequest) -> None:
+        """Carry out a whole request on the short way. Later ones wait for its answer, as uvicorn lets them wait."""
+        self._publishing = None
+        self._unanswered += 1
+        self.cycle = cast(Any, request)
+        request.begin(self._published)
+
+    def _published(self, response: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(response)
+        self.on_response_complete()
 
     def _begins_unread(self) -> None:
         self._is_body_unread = True
@@ -348,10 +375,11 @@ def http_protocol_factory(
     limits: HttpLimits = DEFAULT_LIMITS,
     counters: Counters | None = None,
     requests: Requests | None = None,
+    short_way: ShortWay = lambda _head: None,
 ) -> Callable[[GiveBack], asyncio.Protocol]:
     """Make the factory of protocols for HTTP sockets. If the next request of a socket is a handshake, the protocol
     gives the socket back. `date` gives the time as HTTP writes it. `end_socket` closes a socket whose client may still
-    be sending."""
+    be sending. Without `short_way` every request goes through the application."""
     under_way = requests or Requests()
     config = Config(
         dated(under_way.ended_quietly(application), date),
@@ -365,6 +393,6 @@ def http_protocol_factory(
     )
     config.load()
     state = ServerState()
-    state.tasks, state.connections = under_way.running, cast(Any, under_way.connections)  # HttpProtocol alone is in it
-    shared = HttpShared(config, state, limits, counters or Counters(), date, end_socket)
+    state.tasks, state.connections = cast(Any, under_way.running), cast(Any, under_way.connections)
+    shared = HttpShared(config, state, limits, counters or Counters(), date, end_socket, short_way)
     return lambda give_back: HttpProtocol(shared, give_back)

@@ -39,7 +39,7 @@ class ProjectRoutes:
     async def publish(self, request: Request) -> Response:
         """POST messages: publish one object, or all objects of an array, or nothing."""
         project_id = project_id_of(request)
-        key = _key(request)
+        key = read_key(request.headers.getlist("idempotency-key"))
         node = self._gateway.node
         messages, is_batch = await self._read(request)
 
@@ -63,7 +63,7 @@ class ProjectRoutes:
     async def _read(self, request: Request) -> tuple[Sequence[JsonObject], bool]:
         """The objects in a request's body, and True if the body was an array of them."""
         body = await read_body(request, self._gateway)
-        if body.lstrip(WHITESPACE).startswith(b"["):
+        if holds_array(body):
             return read_batch(body), True
         self._gateway.node.check_size(body)
         return [publication.read_object(body)], False
@@ -126,8 +126,14 @@ def project_id_of(request: Request) -> str:
     return project_id
 
 
-def _key(request: Request) -> str:
-    keys = request.headers.getlist("idempotency-key")
+def holds_array(body: bytes) -> bool:
+    """True if the body can only be an array of objects."""
+    return body.lstrip(WHITESPACE).startswith(b"[")
+
+
+def read_key(keys: Sequence[str]) -> str:
+    """The idempotency key in the values of `Idempotency-Key`; empty if there is none. Raises CommandError with
+    `invalid_field`."""
     if not keys:
         return ""
     if len(keys) > 1 or IDEMPOTENCY_KEY.fullmatch(keys[0]) is None:

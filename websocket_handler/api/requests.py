@@ -26,7 +26,7 @@ class Requests:
     """Each node has one. The HTTP server keeps both sets."""
 
     def __init__(self) -> None:
-        self.running: set[asyncio.Task[None]] = set()
+        self.running: set[asyncio.Future[None]] = set()
         self.connections: set[Connected] = set()
         self._is_over = False
 

@@ -104,7 +104,7 @@ def request_head(method: bytes, target: bytes, version: str, fields: Sequence[tu
     return RequestHead(method.decode("latin-1"), _target(target), version, headers, size)
 
 
-def written(method: bytes, target: bytes, version: str, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+def written(method: bytes, target: bytes, version: str, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
     """The bytes of a request head."""
     lines = b"".join([b"%b: %b\r\n" % field for field in fields])
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), lines)
