@@ -17,7 +17,7 @@ from typing import Protocol
 from bench.install import compile_programs
 from bench.measurement import Load, measure
 from bench.processes import Failed, Running, end_children_on_signal, raise_file_limit
-from bench.servers import Server, before, gateway, start_sink
+from bench.servers import before, gateway, start_sink
 
 NAME = "many projects"
 PAIRS = 5
@@ -27,20 +27,37 @@ PAYLOAD_BYTES = 200
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What one window gave: processor time per publication, and the publications per second of the clock."""
+
+    cpu_us: float
+    per_second: float
+    p99_ms: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two builds, with a sink of its own."""
+
+    running: Running
+    sink: Running
+    costs: list[Cost]
+
+
+@dataclass(frozen=True)
 class Shape:
     """How many projects there are, and how many subscribers each of them has."""
 
     projects: int
     subscribers: int
-    protocol: str = "gateway"
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.projects:,} x {self.subscribers}"
 
-    def load(self, seconds: float) -> Load:
+    def cost(self, side: Side, seconds: float) -> Cost:
         """Publishers on WebSockets, each with projects of its own and `IN_FLIGHT` publications unconfirmed."""
-        return Load(
+        load = Load(
             "publish",
             connections=self.projects * self.subscribers,
             callers=PUBLISHERS,
@@ -50,36 +67,24 @@ class Shape:
             seconds=seconds,
             warm_up_s=1.0,
         )
+        return cost_of("gateway", side.running, load)
+
+
+SHAPES = (Shape(1000, 2), Shape(1, 1), Shape(10_000, 1))
+"""The last two show how the cost grows with the number of projects."""
 
 
 class Measured(Protocol):
     """What both builds do in turn. Its text names it."""
 
     @property
-    def protocol(self) -> str:
-        """How the generator speaks to the gateway."""
-        ...
-
-    @property
     def settings(self) -> Mapping[str, str]:
         """The gateway's settings, beside those of every benchmark."""
         ...
 
-    def load(self, seconds: float) -> Load:
-        """What the generator does for so long."""
+    def cost(self, side: Side, seconds: float) -> Cost:
+        """Measure one window of so many seconds. Raises Failed."""
         ...
-
-
-SHAPES = (Shape(1000, 2), Shape(10_000, 1))
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one window gave: processor time per confirmed publication, and the publications per second of the clock."""
-
-    cpu_us: float
-    per_second: float
-    p99_ms: float
 
 
 @dataclass
@@ -116,26 +121,30 @@ def measure_pairs(shape: Measured, earlier: Path | None, pairs: int, seconds: fl
     found = Pairs(shape)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        sink = start_sink(folder)  # otherwise both builds would try again and again to record their connections
-        stack.callback(sink.stop)
-        sides = [(_started(gateway(sink.port, **shape.settings), folder, stack), found.ours)]
+        sides = [_side(shape, None, found.ours, folder, stack)]
         if earlier is not None:
-            sides.append((_started(before(sink.port, earlier, **shape.settings), folder, stack), found.theirs))
+            sides.append(_side(shape, earlier, found.theirs, folder, stack))
         for _ in range(pairs):
-            for running, costs in sides:
-                costs.append(_cost(shape.protocol, running, shape.load(seconds)))
+            for side in sides:
+                side.costs.append(shape.cost(side, seconds))
             sides.reverse()
             print(f"  {shape}: {' | '.join(found.row()[1:])}", flush=True)
     return found
 
 
-def _started(server: Server, folder: Path, stack: ExitStack) -> Running:
+def _side(shape: Measured, root: Path | None, costs: list[Cost], folder: Path, stack: ExitStack) -> Side:
+    """This build, or the one in the checkout `root`. Without a sink both would try again and again to record their
+    connections."""
+    sink = start_sink(folder)
+    stack.callback(sink.stop)
+    server = before(sink.port, root, **shape.settings) if root else gateway(sink.port, **shape.settings)
     running = server.start(folder)
     stack.callback(running.stop)
-    return running
+    return Side(running, sink, costs)
 
 
-def _cost(protocol: str, running: Running, load: Load) -> Cost:
+def cost_of(protocol: str, running: Running, load: Load) -> Cost:
+    """What a confirmed publication costs under a load. Raises Failed."""
     sample = measure(protocol, running, load)
     return Cost(sample.cpu_us(sample.answers), sample.per_second(sample.answers), sample.p99_ms)
 

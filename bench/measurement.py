@@ -125,9 +125,9 @@ def read(code: int, output: str, errors: str, server: Running) -> Sample:
     return Sample(**{name: answer[name] for name in fields})
 
 
-def while_idle(protocol: str, server: Running, connections: int, look: Callable[[], Value]) -> Value:
-    """The result of `look` while this many subscribed connections are open and do nothing. Raises Failed."""
-    load = Load("idle", connections=connections, seconds=60)
+def while_idle(protocol: str, server: Running, load: Load, look: Callable[[], Value]) -> Value:
+    """The result of `look` while the subscribed connections of an idle load are open and send nothing. Raises
+    Failed."""
     with subprocess.Popen(
         command(protocol, server, load),
         stdin=subprocess.PIPE,
@@ -148,4 +148,5 @@ def while_idle(protocol: str, server: Running, connections: int, look: Callable[
 def idle_bytes_per_connection(protocol: str, server: Running, connections: int) -> float:
     """How much resident memory a subscribed connection that does nothing costs the server. Raises Failed."""
     before = server.rss_kib
-    return (while_idle(protocol, server, connections, lambda: server.rss_kib) - before) * 1024 / connections
+    load = Load("idle", connections=connections, seconds=60)
+    return (while_idle(protocol, server, load, lambda: server.rss_kib) - before) * 1024 / connections

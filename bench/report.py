@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench import many_projects, scenarios, targets
+from bench import many_projects, scenarios, targets, ways_in
 from bench.chart import write_chart
 from bench.machine import Machine
 from bench.many_projects import Pairs
@@ -33,6 +33,7 @@ def write_report(
     rounds: int,
     container: SmallContainer | None,
     many: Sequence[Pairs],
+    ways: Sequence[Pairs],
     note: str,
 ) -> None:
     """Write RESULTS.md and RESULTS.svg into `folder`."""
@@ -46,6 +47,7 @@ def write_report(
         _generator(results),
         _forwards(results),
         _many_projects(many),
+        _ways_in(ways),
         _growth(results),
         _container(container),
         _servers(results, servers),
@@ -202,6 +204,15 @@ pairs, with the lowest and the highest value.
     return (
         f"## Many projects, few subscribers\n\n{text}\n{table(many_projects.HEADER, [pairs.row() for pairs in many])}"
     )
+
+
+def _ways_in(ways: Sequence[Pairs]) -> str:
+    if not ways:
+        return ""
+    text = """CPU µs per publication; the sink stands in for AWS. An update from the queue counts when its subscriber
+has it and its message was deleted.
+"""
+    return f"## Other ways in\n\n{text}\n{table(ways_in.HEADER, [ways_in.row(pairs) for pairs in ways])}"
 
 
 def _growth(results: Results) -> str:

@@ -72,7 +72,8 @@ def start_sink(folder: Path, delay_ms: int = 0) -> Running:
 
 
 def gateway(sink_port: int, name: str = GATEWAY, **settings: str) -> Server:
-    """This repository's server, with the limits that would stop a benchmark switched off."""
+    """This repository's server, with the limits that would stop a benchmark switched off. `{sink}` in a setting is the
+    sink's address."""
     endpoint = f"http://127.0.0.1:{sink_port}"
     queues = {f"SQS_QUEUE_URL_{agent}": f"{endpoint}/000000000000/{agent}" for agent in ("PM", "DEV", "QA", "OPS")}
     return Server(
@@ -82,7 +83,13 @@ def gateway(sink_port: int, name: str = GATEWAY, **settings: str) -> Server:
         "`publish` command on a WebSocket",
         lambda _port, _folder: [sys.executable, "-P", "-m", "websocket_handler", "serve"],
         find_version=_gateway_version,
-        environment={**GATEWAY_SETTINGS, "AWS_ENDPOINT_URL": endpoint, **queues, "PYTHONPATH": str(ROOT), **settings},
+        environment={
+            **GATEWAY_SETTINGS,
+            "AWS_ENDPOINT_URL": endpoint,
+            **queues,
+            "PYTHONPATH": str(ROOT),
+            **{setting: value.replace("{sink}", endpoint) for setting, value in settings.items()},
+        },
     )
 
 

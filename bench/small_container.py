@@ -148,8 +148,9 @@ def _measure(found: SmallContainer, server: Server, running: Running, groups: _C
     _climb(found, "deliveries", DELIVERIES_PER_SECOND, delivering, server, running)
     _climb(found, "forwards", FORWARDS_PER_SECOND, forwarding, server, running)
     for count in CONNECTION_COUNTS:
+        idle = Load("idle", connections=count, seconds=60)
         try:
-            found.memory_mib[count] = while_idle(server.protocol, running, count, lambda: groups.memory_mib)
+            found.memory_mib[count] = while_idle(server.protocol, running, idle, lambda: groups.memory_mib)
             print(f"  small container: {count} connections, {found.memory_mib[count]:.0f} MiB", flush=True)
         except Failed as fault:
             found.failed_connections[count] = str(fault)

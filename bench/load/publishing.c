@@ -60,7 +60,7 @@ static int has_everything(void) {
     uint64_t expected = 0;
     for (int index = 0; index < options.connections; index++) expected += published[connections[index].project];
     for (uint64_t began = now_ns(); counts.answers < counts.sent || counts.deliveries < expected; run_once(100000000)) {
-        if (counts.broken || seconds_since(began) > 10) {
+        if (counts.broken || seconds_since(began) > 30) {
             fprintf(stderr, "%llu of %llu publications were confirmed, %llu of %llu deliveries came\n",
                     (unsigned long long)counts.answers, (unsigned long long)counts.sent,
                     (unsigned long long)counts.deliveries, (unsigned long long)expected);

@@ -1,7 +1,9 @@
 /* A sink that stands in for AWS on loopback: it takes every SendMessageBatch and every DynamoDB write, keeps nothing
  * and answers at once, or after DELAY_MS (second argument). It exists to show what a forward or a publication costs the
  * gateway; it is no SQS and no DynamoDB, and nothing is proved about them with it. Every table is empty. Speaks HTTP/1.1
- * with keep-alive and the AWS JSON protocol. `GET /counts` tells how many requests and messages of SQS it took. */
+ * with keep-alive and the AWS JSON protocol. `GET /counts` tells how many requests and messages of SQS it took, and how
+ * many updates were deleted. After `GET /updates/N` every ReceiveMessage is answered at once with ten updates, which go to
+ * N projects in turn; with 0, as at the start, the queue of updates is empty. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -27,9 +29,13 @@ struct client {
 static struct client clients[FILES_MAX];
 static unsigned long long taken; /* messages, for their ids */
 static unsigned long long batches;
+static unsigned long long handed_out, deleted; /* updates */
+static unsigned update_projects;
 
-/* Answers that wait for their time. All wait equally long, so the oldest one leaves first. */
+/* Answers that wait for their time. All wait equally long, so the oldest one leaves first; a sink with DELAY_MS is not
+ * used for updates. */
 #define LATE_MAX 4096
+#define EMPTY_NS 100000000u /* how late the answer is that there are no updates */
 static struct late {
     uint64_t due_ns;
     int fd;
@@ -45,10 +51,10 @@ static uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static int leave(int fd, const char *bytes, int size) {
-    if (!delay_ns || late_count == LATE_MAX) return send(fd, bytes, (size_t)size, MSG_NOSIGNAL) == size;
+static int leave(int fd, const char *bytes, int size, uint64_t wait_ns) {
+    if (!wait_ns || late_count == LATE_MAX || size > (int)sizeof late->bytes) return send(fd, bytes, (size_t)size, MSG_NOSIGNAL) == size;
     struct late *one = &late[(late_first + late_count++) % LATE_MAX];
-    *one = (struct late){.due_ns = now_ns() + delay_ns, .fd = fd, .size = size};
+    *one = (struct late){.due_ns = now_ns() + wait_ns, .fd = fd, .size = size};
     memcpy(one->bytes, bytes, (size_t)size);
     return 1;
 }
@@ -94,8 +100,24 @@ static int answer_batch(char *out, const char *body, size_t length) {
     return size + sprintf(out + size, "]}");
 }
 
+static int ten_updates(char *out) {
+    int size = sprintf(out, "{\"Messages\":[");
+    for (int index = 0; index < 10; index++, handed_out++)
+        size += sprintf(out + size,
+                        "%s{\"MessageId\":\"00000000-0000-4000-8000-%012llx\",\"ReceiptHandle\":\"%0128llx\",\"MD5OfBody\":"
+                        "\"00000000000000000000000000000000\",\"Body\":\"{\\\"project_id\\\":\\\"bench-%05llu\\\",\\\"type\\\":"
+                        "\\\"token\\\",\\\"n\\\":%llu,\\\"text\\\":\\\"%0120d\\\"}\"}",
+                        index ? "," : "", handed_out, handed_out, handed_out % update_projects, handed_out, 0);
+    return size + sprintf(out + size, "]}");
+}
+
+static void count_deleted(const char *body, size_t length) {
+    for (const char *at = body; (at = memmem(at, (size_t)(body + length - at), "\"ReceiptHandle\"", 15)); at += 15) deleted++;
+}
+
 static int answer(int fd, const char *head, const char *body, size_t length) {
-    char json[4096] = "{}", response[5000];
+    char json[12000] = "{}", response[13000];
+    uint64_t wait_ns = delay_ns;
     int size = 2;
     if (memmem(head, (size_t)(body - head), "SendMessageBatch", 16))
         size = answer_batch(json, body, length);
@@ -104,12 +126,20 @@ static int answer(int fd, const char *head, const char *body, size_t length) {
     else if (memmem(head, (size_t)(body - head), "DynamoDB_20120810.Query", 23))
         size = sprintf(json, "{\"Items\":[],\"Count\":0,\"ScannedCount\":0}");
     else if (memcmp(head, "GET /counts", 11) == 0)
-        size = sprintf(json, "{\"requests\":%llu,\"messages\":%llu}", batches, taken);
+        size = sprintf(json, "{\"requests\":%llu,\"messages\":%llu,\"updates\":%llu}", batches, taken, deleted);
+    else if (memcmp(head, "GET /updates/", 13) == 0)
+        update_projects = (unsigned)atoi(head + 13);
+    else if (memmem(head, (size_t)(body - head), "DeleteMessageBatch", 18))
+        count_deleted(body, length);
+    else if (memmem(head, (size_t)(body - head), "ReceiveMessage", 14)) {
+        if (update_projects) size = ten_updates(json);
+        else wait_ns = EMPTY_NS;
+    }
     int total = sprintf(response,
                         "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nx-amzn-RequestId: 0\r\n"
                         "Content-Length: %d\r\n\r\n%s",
                         size, json);
-    return leave(fd, response, total);
+    return leave(fd, response, total, wait_ns);
 }
 
 /* Answers every whole request that has arrived. 0 when the connection cannot go on. */

@@ -65,6 +65,13 @@ def test_limits_hold_at_the_bound_and_one_beyond(row: config.Described) -> None:
         assert row.variable in problems(**room, **{row.variable: text})
 
 
+@pytest.mark.parametrize("variable", ["COMMIT_LINGER_MS", "FORWARD_LINGER_MS"])
+def test_a_linger_is_at_most_half_a_second(variable: str) -> None:
+    settings = from_environment({**NEEDED, variable: "500"})
+    assert 500 in (settings.commit_linger_ms, settings.forward_linger_ms)
+    assert "500" in problems(**{variable: "501"})[variable]
+
+
 @pytest.mark.parametrize("row", [row for row in describe({}) if "at least" in row.limits], ids=lambda row: row.variable)
 def test_lower_limits_hold_at_the_bound_and_one_below(row: config.Described) -> None:
     low = row.limits.removeprefix("at least ")
