@@ -20,7 +20,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation browser node-modules sdk-modules sdk-test sdk-console \
+  first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -199,6 +199,9 @@ storm: $(STAMP) ## bring 10,000 clients back to a slow store in virtual time and
 
 simulation: $(STAMP) ## run SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --processes $$(nproc)
+
+simulation-cluster: $(STAMP) ## run SEEDS=n seeded schedules of three nodes over a model of Valkey in virtual time
+	$(BIN)/python -m tests.simulation.cluster --seeds $(SEEDS) --processes $$(nproc)
 
 sdk-python: .venv-sdk/.installed ## build the Python SDK, check it with twine, and use it from its wheel on each Python of this machine
 	@rm -rf dist/sdk clients/python/build

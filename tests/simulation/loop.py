@@ -7,7 +7,7 @@ end of a schedule, frozen owners are woken as ghosts, whose effects nobody sees,
 import asyncio
 import heapq
 from asyncio.events import Handle, TimerHandle
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final
 
@@ -28,6 +28,12 @@ class Owner:
 
 
 _OWNER: ContextVar[Owner | None] = ContextVar("owner", default=None)
+Dial = Callable[[Callable[[], asyncio.Protocol], str], Awaitable[tuple[asyncio.Transport, asyncio.Protocol]]]
+
+
+def owner() -> Owner | None:
+    """Who owns what runs now; None if it belongs to the world."""
+    return _OWNER.get()
 
 
 class SimulationLoop(VirtualTimeLoop):
@@ -40,6 +46,8 @@ class SimulationLoop(VirtualTimeLoop):
         super().__init__()
         self.tasks: list[asyncio.Task[Any]] = []
         self.is_over = False
+        self.dial: Dial | None = None
+        """How a node connects to a server by its name; None in a simulation without servers."""
         self.world = copy_context()
         """The context of everything that belongs to no node: the network, AWS, clients."""
         self.set_task_factory(self._new_task)
@@ -76,6 +84,13 @@ class SimulationLoop(VirtualTimeLoop):
             heapq.heappush(self._scheduled, timer)
             timer._scheduled = True  # type: ignore[attr-defined]
         return timer
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.Protocol], host: str, port: int, **_: object
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """A node connects to a server of the simulation."""
+        assert self.dial is not None, f"there is no server {host}:{port} in this simulation"
+        return await self.dial(protocol_factory, host)
 
     def later(self, delay_s: float, callback: Callable[..., object], *args: Any) -> None:
         """Call `callback` later, in the context of the world."""

@@ -117,7 +117,7 @@ class Process(Owner):
         self.drained_at: float | None = None
         self.is_cut_short = False
         self._ids = 0
-        self._random = Random(f"{world.scenario.seed} {name}")
+        self.random = Random(f"{world.scenario.seed} {name}")
         self._keys = FetchedKeys(world.identities, world.loop)
         log = _Log(self)
         background = Background(log)
@@ -147,9 +147,11 @@ class Process(Owner):
     # Building
 
     def _assemble(self, log: EventLog, background: Background) -> Core:
+        return assemble(self._ports(log, background), self._options())
+
+    def _ports(self, log: EventLog, background: Background) -> Ports:
         world, plan = self.world, self.world.scenario
-        call = world.aws.of(self.may_act)
-        table = Table(TABLE, call, backoff=Backoff(self._random.random))
+        call, table = world.aws.of(self.may_act), self._table()
         store: LogStore
         if plan.store == "memory":
             store = WatchedStore(MemoryLogStore(world.clock, self._log_limits()), self._memory_committed)
@@ -158,10 +160,10 @@ class Process(Owner):
             store = DynamoDbLogStore(table, background.start, world.clock, options)
         suffix = ".fifo" if plan.has_fifo else ""
         urls = {agent: f"{agent.value}{suffix}" for agent in Agent}
-        ports = Ports(
+        return Ports(
             clock=world.clock,
             scheduler=world.loop,
-            random=self._random,
+            random=self.random,
             log_store=store,
             broadcast_store=MemoryLogStore(world.clock, self._log_limits()),
             state_store=DynamoDbStateStore(table, world.clock),
@@ -179,7 +181,9 @@ class Process(Owner):
             counters=Counters(),
             group=self.descriptors.group if plan.is_native else one_by_one,
         )
-        return assemble(ports, self._options())
+
+    def _table(self) -> Table:
+        return Table(TABLE, self.world.aws.of(self.may_act), backoff=Backoff(self.random.random))
 
     def _options(self) -> CoreOptions:
         plan = self.world.scenario
@@ -229,11 +233,11 @@ class Process(Owner):
         if manner in ("target", "twice"):
             self._run(lambda: self.life.drain("target"))
         if manner == "target":
-            self.world.loop.later(self._random.uniform(0.1, 2 * DRAIN_S), self._run, self._stop)
+            self.world.loop.later(self.random.uniform(0.1, 2 * DRAIN_S), self._run, self._stop)
         else:
             self._run(self._stop)
         if manner == "impatient":
-            self.world.loop.later(self._random.uniform(0.0, DRAIN_S + 1), self._cut_short)
+            self.world.loop.later(self.random.uniform(0.0, DRAIN_S + 1), self._cut_short)
 
     async def _stop(self) -> None:
         await self.life.stop()

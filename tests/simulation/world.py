@@ -134,7 +134,7 @@ class World:
     def _written(self, item: Item) -> None:
         partition = item["PK"]["S"]
         if partition.startswith("WS#LOG#"):
-            records = [(record[0], record[2] if len(record) > 2 else "") for record in _records(item["d"]["B"])]
+            records = [(record[0], record[2] if len(record) > 2 else "") for record in records_in(item["d"]["B"])]
             project, first = partition.removeprefix("WS#LOG#"), int(item["SK"]["S"])
             self.trace(f"committed {project} {item['e']['S']}:{first} +{len(records)}")
             self.checker.committed(project, item["e"]["S"], first, float(item["ttl"]["N"]), records)
@@ -164,11 +164,14 @@ class World:
 
     def start_node(self) -> Process:
         """Start another process."""
-        process = Process(self, f"n{len(self.processes)}")
+        process = self._process(f"n{len(self.processes)}")
         self.processes.append(process)
         self.trace(f"start {process.name}")
         process.start()
         return process
+
+    def _process(self, name: str) -> Process:
+        return Process(self, name)
 
     @property
     def listening(self) -> list[Process]:
@@ -353,7 +356,8 @@ class World:
                         self.checker.violation(f"the ring holds {len(log)}, {log.bytes} bytes")
 
 
-def _records(blob: bytes) -> list[list[Any]]:
+def records_in(blob: bytes) -> list[list[Any]]:
+    """The records of a segment as the table has them."""
     decoded: list[list[Any]] = msgspec.msgpack.decode(blob)
     return decoded
 

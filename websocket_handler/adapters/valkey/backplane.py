@@ -5,13 +5,14 @@ example. So a node that has heard nothing for a while sends a message to itself,
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Final, cast
 
 import hiredis
 
 from websocket_handler.adapters.valkey.connection import Reply, packed
 from websocket_handler.adapters.valkey.link import Connects, Link, LinkOptions
-from websocket_handler.adapters.valkey.server import ServerFacts
+from websocket_handler.adapters.valkey.server import ServerFacts, Unreachable
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.backplane import Heard
 
@@ -24,8 +25,8 @@ PROBE_TIMEOUT_S: Final = 5.0
 
 
 class ValkeyBackplane:
-    """Publishes over a link that writes, and listens over one of its own. Two links, because a message that a replica
-    takes reaches nobody: only a link that writes finds that out."""
+    """Publishes over a link that writes, and listens over one of its own. A message that a replica takes reaches
+    nobody. A link that writes finds that out; a node whose logs are elsewhere seldom writes, so this one also asks."""
 
     name = "valkey"
 
@@ -40,7 +41,8 @@ class ValkeyBackplane:
         projects_max: int = PROJECTS_MAX,
         silent_s: float = SILENT_S,
     ) -> None:
-        """After `silent_s` seconds without a message this node probes if it can hear."""
+        """Every `silent_s` seconds this node asks if it still publishes at the primary. After so many seconds without a
+        message it probes if it can hear."""
         self._publisher = publisher
         self._node_id = node_id
         self._projects_max = projects_max
@@ -137,6 +139,8 @@ class ValkeyBackplane:
         try:
             while True:
                 await asyncio.sleep(self._silent_s)
+                with suppress(Unreachable):  # then the link connects again by itself
+                    await self._publisher.refresh_facts()
                 await self._probe()
         finally:
             listening.cancel()

@@ -26,10 +26,11 @@ Keep = Callable[[str, Callable[[], Awaitable[None]]], None]
 class SharedValkey:
     """One server, as one node uses it."""
 
-    def __init__(self, url: str, node: str, keep: Keep) -> None:
-        """`node` is an id that no other node has. Raises UnusableUrl."""
+    def __init__(self, url: str, node: str, keep: Keep, chance: Callable[[], float] | None = None) -> None:
+        """`node` is an id that no other node has. `chance` gives numbers from 0 to 1, for the pauses before a new
+        connection. Raises UnusableUrl."""
         self._server = Server(read_url(url))
-        self._backoff = Backoff(SystemRandom().random, RECONNECT_BASE_S, RECONNECT_MAX_S)
+        self._backoff = Backoff(chance or SystemRandom().random, RECONNECT_BASE_S, RECONNECT_MAX_S)
         self._keep = keep
         self._commits = self._link("valkey commits")
         self._reads: Link | None = None

@@ -121,6 +121,20 @@ async def test_a_connection_that_hears_nothing_is_made_anew(
         assert await node.next() == (project, "", 0)
 
 
+async def test_a_node_does_not_go_on_publishing_at_a_replica(valkey: Valkey, logs: Logs) -> None:
+    """What it says there reaches nobody, and it hears the others all the same."""
+    project = new_project()
+    async with Node(valkey, logs, "a", silent_s=0.01).running() as node, Redis(port=valkey.port) as other:
+        await node.following(project)
+        await other.slaveof("127.0.0.1", 1)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while "is a replica" not in (node.backplane._publisher.fault or ""):  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0)
+        finally:
+            await other.slaveof()
+
+
 async def test_a_user_who_may_not_subscribe_is_told(valkey: Valkey, logs: Logs) -> None:
     async with Redis(port=valkey.port) as other:
         await other.acl_setuser(
