@@ -33,6 +33,7 @@ class Way:
     protocol: str
     publishers: int
     settings: Mapping[str, str] = field(default_factory=dict)
+    warm_up_s: float = WARM_UP_S
 
     def __str__(self) -> str:
         return self.name
@@ -45,7 +46,7 @@ class Way:
             projects=self.publishers,
             payload_bytes=PAYLOAD_BYTES,
             seconds=seconds,
-            warm_up_s=WARM_UP_S,
+            warm_up_s=self.warm_up_s,
         )
         return cost_of(self.protocol, side.running, load)
 
@@ -93,7 +94,9 @@ def _ask(sink: Running, path: str) -> dict[str, Any]:
 
 
 WAYS: Mapping[str, Measured] = {
-    "dynamodb": Way("DynamoDB store, 1,000 projects", "gateway", 1000, {"LOG_STORE": "dynamodb"}),
+    "dynamodb": Way(
+        "DynamoDB store, 1,000 projects", "gateway", 1000, {"LOG_STORE": "dynamodb"}, 6.0
+    ),  # it opens the logs first
     "http": Way("HTTP with keep-alive, 64 connections", "http", 64),
     "updates": Updates(1000),
 }

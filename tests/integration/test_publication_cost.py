@@ -4,14 +4,18 @@ The limits are counts: calls of Python functions, writes, and objects that stay.
 changes nothing. `bench/many_projects.py` measures the same load.
 """
 
+import asyncio
 import gc
 import sys
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import pytest
+
 import websocket_handler
 from tests.support.frames import text_frame
+from tests.support.http_sockets import Client, request
 from tests.support.virtual_time import in_virtual_time, settle
 from tests.support.wires import Door, Wire
 from websocket_handler.logs.queue import Waiting
@@ -22,8 +26,10 @@ PACKAGE: Final = str(Path(websocket_handler.__file__).parent)
 
 PUBLICATIONS: Final = 16
 """As many as come in one read, each to another project."""
-CALLS_MAX: Final = 80
+CALLS_MAX: Final = 70
 """Calls of Python functions per publication, with its delivery and its confirmation."""
+HTTP_CALLS_MAX: Final = 100
+"""Calls of Python functions per publication over HTTP, on a connection that is kept alive, with its answer."""
 BLOCKS_MAX: Final = 12
 """Blocks of memory per publication that stay: its entry in the log, and what this test keeps of each write."""
 
@@ -73,7 +79,24 @@ async def test_each_subscriber_and_the_publisher_get_one_write() -> None:
 async def test_a_publication_takes_a_bounded_number_of_calls() -> None:
     crowd = Crowd()
     await crowd.publish(1)  # what is made once, such as groups, is made now
-    packet, calls = crowd.packet(2), 0
+    calls = await calls_for(crowd.publisher, crowd.packet(2))
+    assert PUBLICATIONS < calls <= CALLS_MAX * PUBLICATIONS
+
+
+@in_virtual_time
+async def test_a_publication_over_http_takes_a_bounded_number_of_calls_and_no_task() -> None:
+    client = Client()
+    await client.send(request())
+    tasks: list[object] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(asyncio.get_running_loop(), "create_task", tasks.append)
+        assert 0 < await calls_for(client.wire, request()) <= HTTP_CALLS_MAX
+    assert (len(client.answers), tasks) == (2, [])
+
+
+async def calls_for(wire: Wire, packet: bytes) -> int:
+    """How many Python functions of the gateway are called for these bytes of a client."""
+    calls = 0
 
     def count(frame: FrameType, event: str, _argument: object) -> None:
         nonlocal calls
@@ -82,11 +105,11 @@ async def test_a_publication_takes_a_bounded_number_of_calls() -> None:
     profile = sys.getprofile()
     sys.setprofile(count)
     try:
-        crowd.publisher.send(packet)
+        wire.send(packet)
         await settle()
     finally:
         sys.setprofile(profile)
-    assert PUBLICATIONS < calls <= CALLS_MAX * PUBLICATIONS
+    return calls
 
 
 @in_virtual_time
