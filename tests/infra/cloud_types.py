@@ -25,6 +25,10 @@ logs_backends = _backends("logs")
 sqs_backends = _backends("sqs")
 
 
+ENDPOINT = {"Endpoint.Address": "{}.serverless.cache.example", "Endpoint.Port": "6379"}
+"""What a cache tells of itself."""
+
+
 class Plain:
     """A resource without a backend: it has a name, an ARN and its properties."""
 
@@ -52,9 +56,11 @@ class Plain:
 
     @classmethod
     def has_cfn_attr(cls, attr: str) -> bool:
-        return attr == "Arn"
+        return attr in ("Arn", *ENDPOINT)
 
     def get_cfn_attribute(self, attribute_name: str) -> str:
+        if attribute_name in ENDPOINT:
+            return ENDPOINT[attribute_name].format(self.name)
         service = self.kind.split("::")[1].lower()
         return f"arn:aws:{service}:{self.region}:{self.account}:{self.name}"
 
@@ -158,6 +164,9 @@ UNKNOWN_TO_MOTO = [
     _type("AWS::ApplicationAutoScaling::ScalingPolicy", _scaling_policy),
     _type("AWS::CloudWatch::Alarm", _alarm, "AlarmName"),
     _type("AWS::EC2::SecurityGroupEgress", _egress),
+    _type("AWS::ElastiCache::ServerlessCache", name_property="ServerlessCacheName"),
+    _type("AWS::ElastiCache::User", name_property="UserId"),
+    _type("AWS::ElastiCache::UserGroup", name_property="UserGroupId"),
     _type("AWS::Logs::MetricFilter", _metric_filter),
     _type("AWS::SQS::QueuePolicy", _queue_policy),
     _type("AWS::SecretsManager::Secret", _secret, "Name"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.account import Account
+from tests.infra.account import REPOSITORY, TEMPLATE, Account
 from tests.infra.deployed import Deployed
 
 AGENTS = ("pm", "dev", "qa", "ops")
@@ -41,6 +42,8 @@ def full(account: Account) -> Deployed:
         ContainerInsights="enabled",
         AccessLogsBucket="our-access-logs",
         QueueKmsKeyArn="arn:aws:kms:us-east-1:123456789012:key/1234",
+        Backplane="valkey",
+        AutoScalingMaxTasks="4",
     )
 
 
@@ -229,9 +232,16 @@ def test_tasks_protect_themselves_only_where_something_scales_in(
     ("parameters", "word"), [({"DesiredCount": "2"}, "DesiredCount"), ({"AutoScalingMaxTasks": "3"}, "AutoScaling")]
 )
 def test_more_than_one_steady_task_is_refused(account: Account, parameters: dict[str, str], word: str) -> None:
-    """Two steady tasks would not tell each other of publications; the refusal says so."""
-    with pytest.raises(ClientError, match=rf"{word}.* must be .*publications"):
+    """Without a backplane two steady tasks learn of each other's publications late; the refusal names what helps."""
+    with pytest.raises(ClientError, match=rf"{word}.* must be .* without Backplane=valkey"):
         account.deploy("agenticai-many", Environment="many", ImageTag="abc", **parameters)
+
+
+def test_with_a_backplane_several_tasks_are_steady(account: Account) -> None:
+    """Each of them tells the others of publications."""
+    assert (
+        Deployed(account, "pair", ImageTag="abc-1", Backplane="valkey", DesiredCount="2").service()["desiredCount"] == 2
+    )
 
 
 def test_queues_have_dead_letter_queues_and_encryption(plain: Deployed) -> None:
@@ -309,6 +319,7 @@ SWITCHED = {
     "Waf": {"WebAcl", "WebAclAssociation"},
     "PrivateSubnets": {"PrivateSubnetA", "PrivateSubnetB", "SqsEndpoint", "LogsEndpoint", "EcrApiEndpoint"},
     "CertificateArn": {"HttpsListener"},
+    "Backplane": {"ValkeyCache", "ValkeyUser", "ValkeyUsers", "ValkeyUrl", "ValkeyPassword", "ValkeyFromTasks"},
 }
 
 
@@ -319,18 +330,50 @@ def test_a_switch_brings_its_resources_and_takes_them_away(plain: Deployed, full
     assert not SWITCHED[switch] & plain.resources()
 
 
-def test_scaling_follows_connections_and_cpu_up_to_one_task(full: Deployed) -> None:
-    """Two policies share one target, whose end is one task."""
+def test_scaling_follows_connections_and_cpu_up_to_the_maximum(full: Deployed) -> None:
+    """Two policies share one target."""
     scaling = full.account.client("application-autoscaling")
     where = "service/agenticai-cluster-full/agenticai-websocket-full"
     targets = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[where])["ScalableTargets"]
-    assert [(target["MinCapacity"], target["MaxCapacity"]) for target in targets] == [(1, 1)]
+    assert [(target["MinCapacity"], target["MaxCapacity"]) for target in targets] == [(1, 4)]
     policies = scaling.describe_scaling_policies(ServiceNamespace="ecs", ResourceId=where)["ScalingPolicies"]
     by_name = {policy["PolicyName"]: policy["TargetTrackingScalingPolicyConfiguration"] for policy in policies}
     assert set(by_name) == {"connections-per-task", "cpu"}
     metric = by_name["connections-per-task"]["CustomizedMetricSpecification"]
     assert (metric["Namespace"], metric["MetricName"]) == ("AgenticAI/WebSocket", "ActiveConnections")
     assert all(policy["ScaleInCooldown"] > policy["ScaleOutCooldown"] for policy in by_name.values())
+
+
+def test_tasks_and_nobody_else_reach_the_backplane(full: Deployed, plain: Deployed) -> None:
+    """Over TLS, with a password that stands in no parameter, and as a user with the gateway's keys only."""
+    ec2 = full.account.client("ec2")
+    _, tasks = full.groups()
+    valkey = full.resource("ValkeySecurityGroup")
+    found = {
+        group["GroupId"]: group for group in ec2.describe_security_groups(GroupIds=[valkey, tasks])["SecurityGroups"]
+    }
+    (rule,) = found[valkey]["IpPermissions"]
+    assert (rule["FromPort"], [pair["GroupId"] for pair in rule["UserIdGroupPairs"]]) == (6379, [tasks])
+    reached = [rule for rule in found[tasks]["IpPermissionsEgress"] if rule["UserIdGroupPairs"]]
+    assert [(rule["FromPort"], rule["UserIdGroupPairs"][0]["GroupId"]) for rule in reached] == [(6379, valkey)]
+
+    (container,) = full.task_definition()["containerDefinitions"]
+    secrets = {item["name"]: item["valueFrom"] for item in container["secrets"]}
+    assert secrets["VALKEY_URL"].endswith("agenticai-websocket-full/valkey-url-AbCdEf")
+    for deployed, backplane in ((full, "valkey"), (plain, "none")):
+        (container,) = deployed.task_definition()["containerDefinitions"]
+        assert {"name": "BACKPLANE", "value": backplane} in container["environment"]
+
+
+def test_the_user_of_valkey_has_the_rights_that_the_documents_name() -> None:
+    """Every command of docs/operations/nodes.md, and no other one."""
+    page = (REPOSITORY / "docs" / "operations" / "nodes.md").read_text(encoding="utf-8")
+    _, _, text = page.partition("For a user with limited rights:")
+    named = {name.lower().replace(" ", "|") for name in re.findall(r"`([A-Z]+(?: [A-Z]+)?)`", text.partition("## ")[0])}
+    template = TEMPLATE.read_text(encoding="utf-8")
+    granted = template.partition("AccessString: >-")[2].partition("AuthenticationMode")[0].split()
+    assert {name.removeprefix("+") for name in granted if name.startswith("+")} == named
+    assert [name for name in granted if not name.startswith("+")] == ["on", "~ws:*", "resetchannels", "&ws:*", "-@all"]
 
 
 def test_alarms_reach_the_operators_and_name_their_runbook(full: Deployed, plain: Deployed) -> None:
@@ -381,8 +424,9 @@ def test_each_switch_can_be_turned_on_and_off_on_a_stack_that_lives(account: Acc
     deployed = Deployed(account, "moving", ImageTag="abc-1", Alarms="false")
     cloudformation = account.client("cloudformation")
     kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in ("Environment", "ImageTag")]
-    for switch in ("AutoScaling", "Alarms", "Waf", "PrivateSubnets"):
-        for value in ("true", "false"):
+    switches = {**dict.fromkeys(("AutoScaling", "Alarms", "Waf", "PrivateSubnets"), ("true", "false"))}
+    for switch, values in {**switches, "Backplane": ("valkey", "none")}.items():
+        for value in values:
             changed = {"Alarms": "false", switch: value}
             cloudformation.update_stack(
                 StackName=deployed.name,
@@ -393,4 +437,4 @@ def test_each_switch_can_be_turned_on_and_off_on_a_stack_that_lives(account: Acc
                     *({"ParameterKey": key, "ParameterValue": given} for key, given in changed.items()),
                 ],
             )
-            assert (SWITCHED[switch] & deployed.resources()) == (SWITCHED[switch] if value == "true" else set())
+            assert (SWITCHED[switch] & deployed.resources()) == (SWITCHED[switch] if value == values[0] else set())

@@ -23,6 +23,7 @@ NOT_RUN: Final = {
     "sam build": f"{ACCOUNT}; tests/infra/test_sam.py runs it against an emulator",
     "sam deploy --guided": f"{ACCOUNT}; tests/infra/test_sam.py runs it against an emulator",
     "sam deploy --parameter-overrides HealthCheckPath=/health": ACCOUNT,
+    "sam deploy --parameter-overrides Backplane=valkey DesiredCount=2 AutoScaling=true AutoScalingMaxTasks=4": ACCOUNT,
     "cd websocket_handler && ./deploy.sh prod": f"{ACCOUNT}; tests/infra/test_deploy.py runs it against an emulator",
     "./deploy.sh prod": f"{ACCOUNT}; tests/infra/test_deploy.py runs it against an emulator",
     "./deploy.sh prod --image-tag TAG": f"{ACCOUNT}; tests/infra/test_deploy.py runs it against an emulator",

@@ -25,6 +25,8 @@ from websocket_handler.variables.names import tell_unknown
 
 SECRET_STAND_IN: Final = "read-by-ecs-" * 6
 """Stands for a secret that only ECS reads. It is long enough for every key."""
+URL_STAND_IN: Final = "rediss://read-by-ecs"
+"""Stands for VALKEY_URL, which holds a password."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,9 +82,10 @@ def _container_of(client: Callable[[str], Any], stack: Stack) -> dict[str, Any]:
 
 
 def task_settings(container: Mapping[str, Any]) -> config.Settings:
-    """The settings of a deployed task, with SECRET_STAND_IN for each secret that ECS would read. Raises
+    """The settings of a deployed task, with a stand-in for each secret that ECS would read. Raises
     ConfigurationError."""
-    stand_ins = {item["name"]: SECRET_STAND_IN for item in container.get("secrets", ())}
+    names = [item["name"] for item in container.get("secrets", ())]
+    stand_ins = {name: URL_STAND_IN if name == "VALKEY_URL" else SECRET_STAND_IN for name in names}
     return config.from_environment(stand_ins | _variables(container))
 
 
