@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.account import REPOSITORY, TEMPLATE, Account
+from tests.infra.account import Account
 from tests.infra.deployed import Deployed
 
 AGENTS = ("pm", "dev", "qa", "ops")
@@ -237,13 +236,6 @@ def test_more_than_one_steady_task_is_refused(account: Account, parameters: dict
         account.deploy("agenticai-many", Environment="many", ImageTag="abc", **parameters)
 
 
-def test_with_a_backplane_several_tasks_are_steady(account: Account) -> None:
-    """Each of them tells the others of publications."""
-    assert (
-        Deployed(account, "pair", ImageTag="abc-1", Backplane="valkey", DesiredCount="2").service()["desiredCount"] == 2
-    )
-
-
 def test_queues_have_dead_letter_queues_and_encryption(plain: Deployed) -> None:
     """A message that fails five times is kept for two weeks, and nothing travels in plain text."""
     for name in QUEUES:
@@ -342,38 +334,6 @@ def test_scaling_follows_connections_and_cpu_up_to_the_maximum(full: Deployed) -
     metric = by_name["connections-per-task"]["CustomizedMetricSpecification"]
     assert (metric["Namespace"], metric["MetricName"]) == ("AgenticAI/WebSocket", "ActiveConnections")
     assert all(policy["ScaleInCooldown"] > policy["ScaleOutCooldown"] for policy in by_name.values())
-
-
-def test_tasks_and_nobody_else_reach_the_backplane(full: Deployed, plain: Deployed) -> None:
-    """Over TLS, with a password that stands in no parameter, and as a user with the gateway's keys only."""
-    ec2 = full.account.client("ec2")
-    _, tasks = full.groups()
-    valkey = full.resource("ValkeySecurityGroup")
-    found = {
-        group["GroupId"]: group for group in ec2.describe_security_groups(GroupIds=[valkey, tasks])["SecurityGroups"]
-    }
-    (rule,) = found[valkey]["IpPermissions"]
-    assert (rule["FromPort"], [pair["GroupId"] for pair in rule["UserIdGroupPairs"]]) == (6379, [tasks])
-    reached = [rule for rule in found[tasks]["IpPermissionsEgress"] if rule["UserIdGroupPairs"]]
-    assert [(rule["FromPort"], rule["UserIdGroupPairs"][0]["GroupId"]) for rule in reached] == [(6379, valkey)]
-
-    (container,) = full.task_definition()["containerDefinitions"]
-    secrets = {item["name"]: item["valueFrom"] for item in container["secrets"]}
-    assert secrets["VALKEY_URL"].endswith("agenticai-websocket-full/valkey-url-AbCdEf")
-    for deployed, backplane in ((full, "valkey"), (plain, "none")):
-        (container,) = deployed.task_definition()["containerDefinitions"]
-        assert {"name": "BACKPLANE", "value": backplane} in container["environment"]
-
-
-def test_the_user_of_valkey_has_the_rights_that_the_documents_name() -> None:
-    """Every command of docs/operations/nodes.md, and no other one."""
-    page = (REPOSITORY / "docs" / "operations" / "nodes.md").read_text(encoding="utf-8")
-    _, _, text = page.partition("For a user with limited rights:")
-    named = {name.lower().replace(" ", "|") for name in re.findall(r"`([A-Z]+(?: [A-Z]+)?)`", text.partition("## ")[0])}
-    template = TEMPLATE.read_text(encoding="utf-8")
-    granted = template.partition("AccessString: >-")[2].partition("AuthenticationMode")[0].split()
-    assert {name.removeprefix("+") for name in granted if name.startswith("+")} == named
-    assert [name for name in granted if not name.startswith("+")] == ["on", "~ws:*", "resetchannels", "&ws:*", "-@all"]
 
 
 def test_alarms_reach_the_operators_and_name_their_runbook(full: Deployed, plain: Deployed) -> None:
