@@ -151,6 +151,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         finish=finish,
         chance=ports.random.random,
         group=ports.group,
+        has_peers=ports.common_store is not None,
     )
     recorder = StateRecorder(ports.state_store, node_id, clock, ports.random, log.report)
     listing = None

@@ -88,6 +88,32 @@ async def test_two_nodes_are_one(nodes: tuple[Gateway, Gateway], open_on: Open, 
     assert await offsets(resumed, 2) == [22, 23]
 
 
+async def test_an_empty_project_has_one_epoch_on_all_nodes(nodes: tuple[Gateway, Gateway], open_on: Open) -> None:
+    """Its first publication reaches everybody as a publication, and nobody is told of another log."""
+    clients = [await open_on(node) for node in nodes]
+    projects = [new_project() for _ in range(8)]
+    for project in projects:  # both nodes meet it at once
+        starts = await asyncio.gather(*(client.subscribe(project) for client in clients))
+        assert starts[0]["epoch"] == starts[1]["epoch"]
+        assert [(start["offset"], start["recovered"]) for start in starts] == [(0, True)] * 2
+
+    epochs = []
+    for project in projects:  # and both write to it first
+        replies = await asyncio.gather(*(client.publish(project, {"n": 1}) for client in clients))
+        assert sorted(reply["offset"] for reply in replies) == [1, 2]
+        epochs.append(replies[0]["epoch"])
+    for client in clients:
+        messages = await client.take(2 * len(projects))
+        for project in projects:
+            assert [message["offset"] for message in messages if message["project_id"] == project] == [1, 2]
+
+    resumed = await open_on(nodes[1])
+    for epoch, project, recovered in ((epochs[1], projects[0], False), (epochs[1], projects[1], True)):
+        again = await resumed.subscribe(project, since={"epoch": epoch, "offset": 0})
+        assert again["recovered"] is recovered, "an epoch is one project's"
+    assert await offsets(resumed, 4) == [1, 2, 1, 2]
+
+
 async def test_a_server_that_comes_back_loses_nothing(
     nodes: tuple[Gateway, Gateway], open_on: Open, valkey: Valkey
 ) -> None:

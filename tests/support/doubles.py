@@ -112,6 +112,7 @@ class HandStore:
         self.opens: list[Told] = []
         self.appends: list[tuple[Segment, Answered]] = []
         self.reads: list[tuple[int, Told]] = []
+        self.begins: list[tuple[str, Callable[[str | Unavailable], None]]] = []
         self.asked = 0
         """How many reads there have been."""
         self.wanted: list[Callable[[], bool]] = []
@@ -122,6 +123,9 @@ class HandStore:
     def open(self, project_id: str, done: Told, is_wanted: Callable[[], bool] = always) -> None:
         self.opens.append(done)
         self.wanted.append(is_wanted)
+
+    def begin(self, project_id: str, epoch: str, done: Callable[[str | Unavailable], None]) -> None:
+        self.begins.append((epoch, done))
 
     def append(self, project_id: str, segment: Segment, done: Answered) -> None:
         assert not self.appends, "one append under way per project"
@@ -141,6 +145,12 @@ class HandStore:
     def opened(self, tail: Tail | Unavailable) -> None:
         """Answer the oldest open."""
         self.opens.pop(0)(tail)
+
+    def begun(self, answer: str | Unavailable | None = None) -> str:
+        """Answer the oldest begin, with its own epoch by default. Returns that epoch."""
+        epoch, done = self.begins.pop(0)
+        done(epoch if answer is None else answer)
+        return epoch
 
     def appended(self, answer: Committed | Behind | TooLarge | Unavailable) -> Segment:
         """Answer the append under way. Returns its segment."""
@@ -267,11 +277,21 @@ def engine_over(
     counters: Counters,
     *,
     are_resets_told: bool = True,
+    has_peers: bool = False,
 ) -> Engine:
     """An engine whose ids are `id1`, `id2` and so on, and that leaves nothing to chance."""
     ids = count(1)
     return Engine(
-        store, clock, scheduler, limits, counters, lambda: f"id{next(ids)}", finish, no_chance, are_resets_told
+        store,
+        clock,
+        scheduler,
+        limits,
+        counters,
+        lambda: f"id{next(ids)}",
+        finish,
+        no_chance,
+        are_resets_told,
+        has_peers=has_peers,
     )
 
 
@@ -282,6 +302,7 @@ class Bench:
     limits: DeliveryLimits = field(default_factory=lambda: DeliveryLimits(log=NEVER_OLD))
     store: LogStore = field(default_factory=HandStore)
     are_resets_told: bool = True
+    has_peers: bool = False
 
     def __post_init__(self) -> None:
         self.clock = SteeredClock(wall=WALL)
@@ -289,7 +310,13 @@ class Bench:
         self.counters = Counters()
         self.answers: list[Answer] = []
         self.engine = engine_over(
-            self.store, self.clock, self.scheduler, self.limits, self.counters, are_resets_told=self.are_resets_told
+            self.store,
+            self.clock,
+            self.scheduler,
+            self.limits,
+            self.counters,
+            are_resets_told=self.are_resets_told,
+            has_peers=self.has_peers,
         )
         self.project = Project("p", self.engine)
 

@@ -50,6 +50,9 @@ class Asked:
     async def open(self, project_id: str) -> Tail | Unavailable:
         return await _answer(lambda done: self.store.open(project_id, done))
 
+    async def begin(self, project_id: str, epoch: str) -> str | Unavailable:
+        return await _answer(lambda done: self.store.begin(project_id, epoch, done))
+
     async def append(self, project_id: str, segment: Segment) -> Committed | Behind | TooLarge | Unavailable:
         return await _answer(lambda done: self.store.append(project_id, segment, done))
 

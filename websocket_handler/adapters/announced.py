@@ -34,6 +34,10 @@ class AnnouncedLogStore:
         self._backplane.follow(project_id)
         self._store.open(project_id, done, is_wanted)
 
+    def begin(self, project_id: str, epoch: str, done: Callable[[str | Unavailable], None]) -> None:
+        """See the port."""
+        self._store.begin(project_id, epoch, done)
+
     def append(
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
     ) -> None:

@@ -1,10 +1,12 @@
 """The ports of a node that runs alone and without AWS: logs and peers in memory."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from websocket_handler.hub.log import LogLimits, ProjectLog
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.log_store import (
+    BEGUN_S,
     Behind,
     Committed,
     Segment,
@@ -18,6 +20,8 @@ from websocket_handler.ports.peers import PEER_LIFETIME_S
 
 COMMITTED = Committed()
 READ_BYTES_MAX = 1_048_576
+BEGUN_MAX = 10_000
+"""Of how many empty logs the epoch is kept."""
 
 
 class _KeptLog(ProjectLog):
@@ -48,6 +52,8 @@ class MemoryLogStore:
         self._bytes = 0
         self._logs: dict[str, _KeptLog] = {}
         self._writes = 0
+        self._begun: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        """The epochs of empty logs, each with the wall-clock second of the last word about it, oldest word first."""
         self._in_order: list[tuple[int, str]] = []
         """Logs in the order of their last writes, the latest first, as of the last time that somebody asked for all of
         them. Keeping the order at each write would cost each write a wait for the memory of three other logs."""
@@ -62,6 +68,15 @@ class MemoryLogStore:
             log.trim(self._clock.wall())
             self._count(log)
             done(self._tail(log, log.first - 1, len(log), log.bytes))
+
+    def begin(self, project_id: str, epoch: str, done: Callable[[str | Unavailable], None]) -> None:
+        now, log = self._clock.wall(), self._logs.get(project_id)
+        known, at = self._begun.pop(project_id, (epoch, now))
+        agreed = known if at > now - BEGUN_S else epoch
+        self._begun[project_id] = agreed, now
+        if len(self._begun) > BEGUN_MAX:
+            self._begun.popitem(last=False)
+        done(agreed if log is None else log.epoch)
 
     def append(
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]

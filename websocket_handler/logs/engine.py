@@ -32,10 +32,17 @@ class Engine:
     """False for broadcasts: they promise nothing, so a subscriber is not told that it missed some."""
     group: Group = one_by_one
     """How the same bytes are sent to many clients."""
+    has_peers: bool = False
+    """True if several nodes may meet the same empty log: then the store says under which epoch it begins."""
     turn: Turn = field(init=False)
     """What the logs do at the end of this turn of the loop."""
     pace: Pace | None = field(init=False)
     """When each log may be written again; None if every segment leaves at once."""
+
+    @property
+    def are_epochs_agreed(self) -> bool:
+        """True if an empty log begins under the epoch that the store says."""
+        return self.has_peers and self.store.is_shared
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turn", Turn(self.scheduler))

@@ -19,7 +19,12 @@ from websocket_handler.logs.queue import PublicationQueue, Published, Waiting
 from websocket_handler.logs.shared_reads import IsWanted
 from websocket_handler.logs.store_call import State, StoreCall
 from websocket_handler.ports.log_store import always
+from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.publication import PreparedPublication
+
+
+def _nobody_waits(_fault: CommandError | None) -> None:
+    """For a look that serves no client."""
 
 
 class Journal:
@@ -77,6 +82,15 @@ class Journal:
         self.open()
         if self.call.state is State.READY and not (self.call.was_read and self.queue):
             self.call.read()
+
+    def keep_epoch(self) -> bool:
+        """If it is time, ask the store to go on knowing under which epoch this empty log begins. Returns True if it is
+        asked."""
+        if self.call.state is not State.READY or not self.local.is_agreement_due:
+            return False
+        self.local.doubt()
+        self.refresh(_nobody_waits)
+        return True
 
     # Publishing
 

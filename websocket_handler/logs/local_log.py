@@ -2,6 +2,7 @@
 store that keeps the log in this process appends to it, before it answers."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from websocket_handler.hub.epochs import begin_epoch
 from websocket_handler.hub.keys import KeyWindow
@@ -11,14 +12,20 @@ from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.observer import Observer
 from websocket_handler.logs.page import Page, entries_after
 from websocket_handler.logs.queue import Waiting, without_known
-from websocket_handler.ports.log_store import Segment, Tail, Unavailable
+from websocket_handler.ports.log_store import BEGUN_S, Segment, Tail, Unavailable
 from websocket_handler.protocol.ordinal import MARK
+
+AGAIN_S: Final = BEGUN_S / 4
+"""How long an empty log stays without a word before the store is asked again to keep its epoch."""
+TRUST_S: Final = 43_200.0
+"""How long the epoch of an empty log is good without the store's word. A log that another node wrote under it outlives
+this by far, so that it is found before its epoch could be used a second time."""
 
 
 class LocalLog:
     """The newest entries of a log, its idempotency keys, and whom to tell what happens to it."""
 
-    __slots__ = ("_engine", "_keys", "_observer", "log", "producers")
+    __slots__ = ("_agreed_at", "_engine", "_keys", "_observer", "log", "producers")
 
     def __init__(self, engine: Engine, observer: Observer) -> None:
         self.log = ProjectLog("", 0, engine.limits.log)
@@ -29,6 +36,8 @@ class LocalLog:
         """How far each producer's publications have come, whoever wrote them; it outlives an epoch."""
         self._engine = engine
         self._observer = observer
+        self._agreed_at = 0.0
+        """When the store said last that this empty log has this epoch, in monotonic seconds."""
 
     def adopt(self, tail: Tail) -> None:
         """Take over the log as the store has it: for the first time, or in place of another one."""
@@ -36,8 +45,8 @@ class LocalLog:
         if self.log.epoch:
             engine.counters.subscription_resets += 1
         first = tail.segments[0].first if tail.segments else tail.head + 1
-        epoch = tail.epoch or begin_epoch(engine.clock.wall(), engine.new_id())
-        self.log = ProjectLog(epoch, first - 1, limits.log)
+        self.log = ProjectLog(tail.epoch or self.new_epoch(), first - 1, limits.log)
+        self._agreed_at = engine.clock.monotonic() - (0.0 if tail.epoch else AGAIN_S)
         self._keys = KeyWindow(limits.key_count, limits.key_seconds)
         for segment in tail.segments:
             if entries := entries_after(segment, self.log.head):
@@ -46,6 +55,38 @@ class LocalLog:
             self.read_in_place(tail.log)
         self.log.floor = tail.floor
         self._observer.replaced(self.log.position, self.log.beginning)
+
+    def new_epoch(self) -> str:
+        """An epoch that no log had before."""
+        return begin_epoch(self._engine.clock.wall(), self._engine.new_id())
+
+    # The epoch of an empty log
+
+    @property
+    def proposed_epoch(self) -> str:
+        """The epoch that this node would like an empty log to have: the one that its clients know, if there is one."""
+        return self.log.epoch if self.log.epoch and not self.log.head else self.new_epoch()
+
+    def agree(self, epoch: str) -> None:
+        """The store says under which epoch the empty log begins."""
+        if self.log.head or self.log.epoch != epoch:
+            self.adopt(Tail(epoch, 0, 0, ()))
+        self._agreed_at = self._engine.clock.monotonic()
+
+    @property
+    def is_agreement_due(self) -> bool:
+        """True if the store has to hear again that this empty log is open."""
+        return self._engine.are_epochs_agreed and not self.log.head and self._silent_s >= AGAIN_S
+
+    @property
+    def _silent_s(self) -> float:
+        return self._engine.clock.monotonic() - self._agreed_at
+
+    def doubt(self) -> None:
+        """Give an empty log another epoch if the store has not been heard for too long: another node may have written
+        a log under this one, which is gone by now."""
+        if self._silent_s >= TRUST_S:
+            self.adopt(Tail(None, 0, 0, ()))
 
     def read_in_place(self, log: ProjectLog) -> None:
         """The store keeps this log in memory: read it there, unless it keeps more or less than this node has to."""

@@ -3,6 +3,7 @@ for all of them together."""
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import Final
 
 from websocket_handler.logs.common_log import CommonLog
 from websocket_handler.logs.engine import Engine
@@ -10,6 +11,9 @@ from websocket_handler.logs.project import Project
 from websocket_handler.protocol.codec import invalid_project_id
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.names import is_project_id
+
+EPOCHS_PER_SWEEP: Final = 100
+"""How many empty logs a sweep keeps at most. The others wait for the next sweep, long before it is too late."""
 
 
 class Projects:
@@ -78,11 +82,21 @@ class Projects:
             project.journal.log.trim(wall)
             if project.is_idle and project.used_at < now - limits.project_idle_s:
                 self._close(project)
+        self._keep_epochs()
         excess = self.retained_bytes - limits.log_bytes_total
         for project in sorted(self, key=lambda project: project.used_at):
             if excess <= 0:
                 return
             excess -= project.journal.log.shrink(max(0, project.journal.log.bytes - excess))
+
+    def _keep_epochs(self) -> None:
+        """Keep the epochs of empty logs that somebody follows, as far as it is time."""
+        kept = 0
+        for project in list(self.shared) if self._engine.has_peers else ():
+            if project.is_followed and project.journal.keep_epoch():
+                kept += 1
+                if kept == EPOCHS_PER_SWEEP:
+                    return
 
     @property
     def retained_bytes(self) -> int:

@@ -118,6 +118,7 @@ class Reader:
         return (
             since.offset == 0
             and since.epoch != log.epoch
+            and not engine.has_peers  # then all nodes know the epoch of an empty log, and a store may lose publications
             and engine.store.is_shared
             and self._journal.log.beginning == 0
             and was_never_written(since.epoch, engine.limits.log.seconds, engine.clock.wall())

@@ -7,7 +7,7 @@ state      what is under way             event                                  
 =========  ============================  ==========================================  =========
 UNOPENED   nothing                       somebody needs the log                      OPENING
                                          `close`                                     CLOSED
-OPENING    `store.open`, the first one   the end of the log                          READY
+OPENING    `store.open`, the first one   the end of the log                          READY (5)
                                          the store does not answer                   UNOPENED (1)
 READY      nothing                       something waits in the queue                APPENDING
                                          `refresh`                                   READING (4)
@@ -17,10 +17,10 @@ APPENDING  `store.append`                committed                              
                                          another writer was first, 100 times         READY (1)
                                          the store takes no segment of this size     READY (3)
                                          the store does not answer                   READY (1)
-READING    `store.read` after the head   the log goes on from our head, or ends      READY
+READING    `store.read` after the head   the log goes on from our head, or ends      READY (5)
                                          another log, or a hole before what follows  REOPENING
                                          the store does not answer                   READY (1)
-REOPENING  `store.open`                  the end of the log                          READY (2)
+REOPENING  `store.open`                  the end of the log                          READY (2, 5)
                                          the store does not answer                   READY (1)
 CLOSED     nothing, for ever
 =========  ============================  ==========================================  =========
@@ -29,6 +29,8 @@ CLOSED     nothing, for ever
 (2) the observer is told that the log was replaced.
 (3) its halves are written one after the other; only a publication that is too large itself is refused.
 (4) after a read, the queue goes first, so that many reads in a row delay no publication.
+(5) if the log is empty and other nodes may open it too, `store.begin` comes first: it says under which epoch the log
+    begins. If the store does not answer, that is as if it had not answered before.
 """
 
 from collections.abc import Callable
@@ -147,12 +149,30 @@ class StoreCall:
 
     def _opened(self, is_needed: Callable[[], bool], tail: Tail | Unavailable) -> None:
         if isinstance(tail, Tail):
-            self._local.adopt(tail)
-            self._become_ready()
+            self._meet(tail)
         elif tail.is_unwanted and is_needed():  # somebody began to wait in that moment
             self.open(is_needed)
         else:
             self._give_up(tail, State.UNOPENED)
+
+    def _meet(self, tail: Tail) -> None:
+        """Take over the log as the store has it. If it is empty, no client may hear of its epoch before all nodes agree
+        on it."""
+        if self._engine.are_epochs_agreed and not tail.head:
+            self._begin(tail.epoch or self._local.proposed_epoch)
+        else:
+            self._local.adopt(tail)
+            self._become_ready()
+
+    def _begin(self, epoch: str) -> None:
+        self._engine.store.begin(self._project_id, epoch, self._begun)
+
+    def _begun(self, answer: str | Unavailable) -> None:
+        if isinstance(answer, Unavailable):
+            self._give_up(answer, State.UNOPENED if self.state is State.OPENING else State.READY)
+        else:
+            self._local.agree(answer)
+            self._become_ready()
 
     def _appended(self, segment: Segment, answer: Committed | Behind | TooLarge | Unavailable) -> None:
         if isinstance(answer, Committed):  # nearly always: this is the hot path
@@ -208,15 +228,17 @@ class StoreCall:
                 missed = entries_after(segment, self._local.log.head)
                 if missed:
                     self._local.take_in(missed)
-        self._become_ready()
+        if self._local.is_agreement_due:
+            self._begin(self._local.proposed_epoch)
+        else:
+            self._become_ready()
 
     def _reopened(self, tail: Tail | Unavailable) -> None:
         """The store's log is another one than ours: go on with that, and tell everyone."""
         if isinstance(tail, Unavailable):
             self._give_up(tail)
-            return
-        self._local.adopt(tail)
-        self._become_ready()
+        else:
+            self._meet(tail)
 
     def _become_ready(self) -> None:
         self.state = State.READY

@@ -7,13 +7,15 @@ and publications that arrive meanwhile wait for the next segment.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
 from websocket_handler.hub.log import ProjectLog, Publication
 
 Record = Publication
+BEGUN_S: Final = 3600.0
+"""For how many seconds after the last `begin` a store knows under which epoch an empty log will begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,16 @@ class LogStore(Protocol):
 
         A request may have to wait for its turn. If `is_wanted` returns False when its turn comes, the store reads
         nothing and answers `Unavailable` with `is_unwanted`.
+        """
+        ...
+
+    def begin(self, project_id: str, epoch: str, done: Callable[[str | Unavailable], None]) -> None:
+        """Agree with the other nodes on the epoch of an empty log: on `epoch`, or on the one that another node gave
+        before. The answer is that epoch. All nodes get the same one, as long as one of them asks again within
+        `BEGUN_S`.
+
+        The caller has looked just before, and the log was empty. So what is kept here ends long before a log that is
+        written meanwhile, and no log gets the epoch of an older one.
         """
         ...
 

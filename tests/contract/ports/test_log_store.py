@@ -66,6 +66,28 @@ async def test_an_unknown_project_is_empty(store: Asked) -> None:
     assert store.store.failure() is None
 
 
+async def test_all_nodes_begin_an_empty_log_with_the_epoch_of_the_first(make_store: MakeStore) -> None:
+    one, project = make_store(LogLimits()), new_project()
+    assert await one.begin(project, "e1") == "e1"
+    assert await one.begin(project, "e2") == "e1"
+    assert await one.begin(new_project(), "e2") == "e2"
+    tail = await one.opened(project)
+    assert (tail.epoch in (None, "e1"), tail.head, list(tail.segments)) == (True, 0, [])
+    assert isinstance(await one.append(project, made(1, [b"a"])), Committed)
+    assert await one.begin(project, "e2") == "e1"
+    assert payloads_of(await one.opened(project)) == [b"a"]
+
+
+async def test_a_log_may_begin_with_another_epoch_than_the_agreed_one(store: Asked) -> None:
+    """Nobody depends on the agreement: one writer wins, and it is said which log there is."""
+    project = new_project()
+    assert await store.begin(project, "e1") == "e1"
+    answer = await store.append(project, made(1, [b"a"], epoch="e2"))
+    tail = await store.opened(project)
+    assert (payloads_of(tail), tail.epoch) in (([b"a"], "e2"), ([], "e1"))
+    assert isinstance(answer, Committed if tail.head else Behind)
+
+
 async def test_what_was_appended_is_read(store: Asked) -> None:
     project = new_project()
     assert isinstance(await store.append(project, made(1, [b"a", b"b"])), Committed)

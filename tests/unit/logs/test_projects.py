@@ -1,5 +1,6 @@
 """The open projects of a node: how many, for how long, and how much of them is kept."""
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -11,22 +12,37 @@ from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.logs.feed import Feed, PageLimits
 from websocket_handler.logs.limits import DeliveryLimits
-from websocket_handler.logs.projects import Projects
+from websocket_handler.logs.local_log import AGAIN_S
+from websocket_handler.logs.projects import EPOCHS_PER_SWEEP, Projects
+from websocket_handler.ports.log_store import Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.telemetry.counters import Counters
 
 PAGE = PageLimits(messages=100, bytes=1_000_000)
 
 
+class Store(MemoryLogStore):
+    """Notes which empty logs it was asked to begin."""
+
+    def __init__(self, clock: SteeredClock, limits: LogLimits, *, is_shared: bool) -> None:
+        super().__init__(clock, limits)
+        self.is_shared = is_shared
+        self.begun: list[str] = []
+
+    def begin(self, project_id: str, epoch: str, done: Callable[[str | Unavailable], None]) -> None:
+        self.begun.append(project_id)
+        super().begin(project_id, epoch, done)
+
+
 class Shelf:
     """The projects of a node with a memory store."""
 
-    def __init__(self, limits: DeliveryLimits | None = None) -> None:
+    def __init__(self, limits: DeliveryLimits | None = None, *, has_peers: bool = False) -> None:
         self.clock = SteeredClock(wall=WALL)
         self.scheduler = HandScheduler(self.clock)
         self.limits = limits or DeliveryLimits(log=NEVER_OLD)
-        store = MemoryLogStore(self.clock, self.limits.log)
-        engine = engine_over(store, self.clock, self.scheduler, self.limits, Counters())
+        self.store = Store(self.clock, self.limits.log, is_shared=has_peers)
+        engine = engine_over(self.store, self.clock, self.scheduler, self.limits, Counters(), has_peers=has_peers)
         self.projects = Projects(engine)
 
     def publish(self, project_id: str, body: bytes = b"{}") -> None:
@@ -151,6 +167,24 @@ def test_what_one_project_cannot_give_the_next_one_gives() -> None:
     shelf.projects.sweep()
     assert [len(project.journal.log) for project in shelf.projects] == [0, 0, 0]
     assert [project.journal.log.head for project in shelf.projects] == [1, 1, 1], "the numbering goes on"
+
+
+def test_a_sweep_keeps_the_epochs_of_empty_logs_that_somebody_follows_as_many_as_it_may() -> None:
+    shelf = Shelf(has_peers=True)
+    feeds = [shelf.read_along(f"p{number}") for number in range(EPOCHS_PER_SWEEP + 1)]
+    shelf.projects.get("unread")
+    shelf.publish("written")
+    asked = shelf.store.begun
+    asked.clear()
+    shelf.projects.sweep()
+    assert asked == []
+    shelf.clock.advance(AGAIN_S)
+    shelf.projects.sweep()
+    assert asked == [f"p{number}" for number in range(EPOCHS_PER_SWEEP)]
+    shelf.projects.sweep()
+    assert asked[EPOCHS_PER_SWEEP:] == [f"p{EPOCHS_PER_SWEEP}"], "the rest comes in the next one"
+    shelf.projects.sweep()
+    assert len(asked) == len(feeds)
 
 
 def test_all_readers_are_woken() -> None:

@@ -17,6 +17,7 @@ from websocket_handler.adapters.aws.dynamodb_ends import LogEnd, LogEnds
 from websocket_handler.adapters.aws.dynamodb_segment import (
     HEAD_ATTRIBUTES,
     SegmentHead,
+    beginning_of,
     head_of,
     item_of,
     log_key,
@@ -30,6 +31,7 @@ from websocket_handler.adapters.overload.queue import Rank
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.ports.clock import Clock, StartTask
 from websocket_handler.ports.log_store import (
+    BEGUN_S,
     Behind,
     Committed,
     Segment,
@@ -249,6 +251,33 @@ class DynamoDbLogStore:
                 floor = floor if found is None else found.first - 1
             probe = (low + high) // 2
         return floor
+
+    # Beginning
+
+    def begin(self, project_id: str, epoch: str, done: Callable[[str | Unavailable], None]) -> None:
+        """See the port."""
+        self._start(self._answer(lambda: self._begin(project_id, epoch), done, is_write=True))
+
+    async def _begin(self, project_id: str, epoch: str) -> str:
+        """Write the epoch, unless another one is there and alive. Then that one is kept for a while longer."""
+        now = int(self._clock.wall())
+        parameters = {
+            "Item": beginning_of(project_id, epoch, now + int(BEGUN_S)),
+            "ConditionExpression": "attribute_not_exists(PK) OR #ttl <= :now OR #e = :epoch",
+            "ExpressionAttributeNames": {"#ttl": "ttl", "#e": "e"},
+            "ExpressionAttributeValues": {":now": {"N": str(now)}, ":epoch": {"S": epoch}},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            await self._table.call("put_item", **parameters)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            old = error.response["Item"]
+            lasts_s = int(old["ttl"]["N"]) - now
+            agreed: str = old["e"]["S"]
+            return agreed if lasts_s >= BEGUN_S / 2 else await self._begin(project_id, agreed)
+        return epoch
 
     # Appending
 

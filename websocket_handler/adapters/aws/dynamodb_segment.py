@@ -1,7 +1,8 @@
 """How a segment of a project's log is spelled as an item of the table.
 
 Key `WS#LOG#{project}` / first offset in 20 digits; `e` epoch, `n` number of records, `w` writer, `d` the records in
-MessagePack, `ttl` when the item expires.
+MessagePack, `ttl` when the item expires. Several nodes that meet an empty log agree on its epoch in an item at the
+offset 0, which has `e` and `ttl` only.
 """
 
 from collections.abc import Mapping
@@ -50,6 +51,12 @@ def item_of(project_id: str, segment: Segment, ttl: int) -> dict[str, Any]:
         "d": {"B": _encode_records(segment.records)},
         "ttl": {"N": str(ttl)},
     }
+
+
+def beginning_of(project_id: str, epoch: str, ttl: int) -> dict[str, Any]:
+    """The item that says under which epoch an empty log begins. No query for segments looks where it is."""
+    key = item_key(log_key(project_id), sort_key(0))
+    return {**key, "e": {"S": epoch}, "ttl": {"N": str(ttl)}}
 
 
 def head_of(item: Mapping[str, Mapping[str, Any]]) -> SegmentHead:

@@ -5,6 +5,7 @@ answer is compared with what this node saw before: with the writer of the segmen
 
 * The log goes on from there, or ends there: all is well.
 * It ends earlier, at a segment that this node knows: this node writes the lost segments again, with their writers' ids.
+  It does the same if the log is empty, because another node has begun it since the loss.
 * Anything else: offsets may mean different things to different clients. The log gets a new epoch, and all are told.
 
 A server that lost its newest writes without a replica is also known by its generation. A log whose last write is from
@@ -17,11 +18,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 from websocket_handler.adapters.valkey.commits import NOT_REPLICATED, has_replica
-from websocket_handler.adapters.valkey.connection import packed
+from websocket_handler.adapters.valkey.connection import Reply, packed
 from websocket_handler.adapters.valkey.ends import KnownEnds
 from websocket_handler.adapters.valkey.entry import Entry, read_entries
 from websocket_handler.adapters.valkey.link import Link
-from websocket_handler.adapters.valkey.scripts import READ, REPLACE, digest_of
+from websocket_handler.adapters.valkey.scripts import BEGIN, READ, REPLACE, digest_of
 from websocket_handler.adapters.valkey.server import Unreachable
 from websocket_handler.hub.epochs import begin_epoch
 from websocket_handler.ports.clock import Clock
@@ -103,7 +104,9 @@ class History:
             known = self._ends.get(project_id)
             before = None if known is None else _Seen(known.epoch, known.head, known.writer)
             snapshot = await self._snapshot(project_id, after, bytes_max)
-            if before is None or snapshot.epoch not in (None, before.epoch):
+            if before is None or (
+                snapshot.epoch not in (None, before.epoch) and not self._stands_in(project_id, snapshot)
+            ):
                 is_settled = await self._is_fresh(project_id, snapshot)
             else:
                 is_settled = await self._is_ours(project_id, before, snapshot)
@@ -112,17 +115,33 @@ class History:
                 return snapshot
         raise Unreachable("the log changes faster than it can be read")
 
+    async def begin(self, project_id: str, epoch: str) -> str:
+        """The epoch of an empty log: this one, unless it has another one already. Raises Unreachable."""
+        if self._link.facts is None:  # the end of a log names the generation in which it was written
+            await self._link.ask("PING")
+        is_replicated = self._log.is_replicated
+        generation = "" if is_replicated else self._generation
+        commands = packed("EVALSHA", digest_of(BEGIN), 2, *self._log.keys(project_id), epoch, generation)
+        reply = cast("list[bytes]", (await self._committed(commands, is_replicated=is_replicated))[0])
+        agreed = reply[0].decode()
+        if self._ends.get(project_id) is None and reply[1] == b"0":
+            self._ends.saw(project_id, agreed, 0, "", ())
+        return agreed
+
+    async def _committed(self, command: bytes, *, is_replicated: bool) -> Sequence[Reply]:
+        """The reply to a command, which a failover must not take back, if there is a replica."""
+        if not is_replicated:
+            return await self._link.ask_all(command, 1)
+        replies = await self._link.ask_all(command + packed("WAIT", 1, self._log.wait_ms), 2)
+        if not has_replica(replies):
+            raise Unreachable(NOT_REPLICATED.reason)
+        return replies
+
     async def _snapshot(self, project_id: str, after: int, bytes_max: int) -> Snapshot:
         is_replicated = self._log.is_replicated
         ttl = self._ttl_ms if is_replicated else 0
         commands = packed("EVALSHA", digest_of(READ), 2, *self._log.keys(project_id), after, bytes_max, ttl)
-        if is_replicated:  # what this read shows, a failover must not take back
-            replies = await self._link.ask_all(commands + packed("WAIT", 1, self._log.wait_ms), 2)
-            if not has_replica(replies):
-                raise Unreachable(NOT_REPLICATED.reason)
-        else:
-            replies = await self._link.ask_all(commands, 1)
-        reply = cast("list[Any]", replies[0])
+        reply = cast("list[Any]", (await self._committed(commands, is_replicated=is_replicated))[0])
         if not reply:
             return NOTHING
         epoch, head, writer, generation, floor, entries = reply
@@ -131,6 +150,12 @@ class History:
         return Snapshot(epoch.decode(), int(head), writer.decode(), (generation or b"").decode(), lowest, found)
 
     # Is it the log that we know?
+
+    def _stands_in(self, project_id: str, snapshot: Snapshot) -> bool:
+        """True if the log is empty, and was begun by a node that does not know the one that this node can write
+        again."""
+        known = self._ends.get(project_id)
+        return not snapshot.head and known is not None and known.tail_after(0, "") is not None
 
     async def _is_fresh(self, project_id: str, snapshot: Snapshot) -> bool:
         """True if a log that this node does not know can be taken as it is."""

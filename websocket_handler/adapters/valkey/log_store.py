@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import hiredis
 
@@ -36,6 +36,7 @@ OPEN_BYTES_MAX: Final = 16_777_216
 """The most that one `open` reads, oldest first dropped."""
 HEALTH_KEY: Final = "ws:health"
 HEALTH_S: Final = 60
+Answer = TypeVar("Answer")
 UNWANTED: Final = Unavailable("nobody waits for it any more", is_unwanted=True)
 
 
@@ -202,9 +203,15 @@ class ValkeyLogStore:
             return
         self._start(self._answer(lambda: self._read(project_id, wanted), done))
 
-    async def _answer(self, work: Callable[[], Awaitable[Tail]], done: Callable[[Tail | Unavailable], None]) -> None:
+    def begin(self, project_id: str, epoch: str, done: Callable[[str | Unavailable], None]) -> None:
+        """See the port."""
+        self._start(self._answer(lambda: self._history.begin(project_id, epoch), done))
+
+    async def _answer(
+        self, work: Callable[[], Awaitable[Answer]], done: Callable[[Answer | Unavailable], None]
+    ) -> None:
         """Do the work, and call `done` exactly once, whatever happens to it."""
-        answer: Tail | Unavailable = Unavailable("the work on the log store was broken off")
+        answer: Answer | Unavailable = Unavailable("the work on the log store was broken off")
         try:
             answer = await work()
         except Unreachable as error:

@@ -10,7 +10,9 @@ from hashlib import sha1
 from typing import Final
 
 from websocket_handler.adapters.valkey.connection import packed
+from websocket_handler.ports.log_store import BEGUN_S
 
+BEGUN_MS: Final = round(BEGUN_S * 1000)
 MISSED_ENTRIES_MAX: Final = 32
 MISSED_BYTES_MAX: Final = 262_144
 """A writer that missed more than this reads it, and writes after it."""
@@ -86,14 +88,14 @@ redis.call('PEXPIRE', KEYS[2], ttl)
 return {{'committed', first, missed}}
 """
 
-READ: Final = """#!lua
+READ: Final = f"""#!lua
 local after, bytes, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local log = redis.call('HMGET', KEYS[2], 'e', 'h', 'w', 'g', 'f')
-if not log[1] then return {} end
-if ttl ~= '0' then redis.call('PEXPIRE', KEYS[2], ttl) end
+if not log[1] then return {{}} end
+if ttl ~= '0' then redis.call('PEXPIRE', KEYS[2], log[2] == '0' and {BEGUN_MS} or ttl) end
 local floor = tonumber(log[5])
 if after < 0 then after = floor - 1 end
-local found, size, from = {}, 0, string.format('%.0f', after + 1)
+local found, size, from = {{}}, 0, string.format('%.0f', after + 1)
 while size < bytes do
   local entries = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', 16)
   for _, entry in ipairs(entries) do
@@ -108,10 +110,22 @@ while size < bytes do
   end
   if #entries < 16 then break end
 end
-return {log[1], log[2], log[3], log[4], string.format('%.0f', floor), found}
+return {{log[1], log[2], log[3], log[4], string.format('%.0f', floor), found}}
 """
 """Reads what follows an offset; what is retained, if the offset is -1. Writing the time to live makes a WAIT behind it
 cover everything that was read."""
+
+BEGIN: Final = f"""#!lua
+local log = redis.call('HMGET', KEYS[2], 'e', 'h')
+local epoch, head = log[1] or ARGV[1], log[2] or '0'
+if not log[1] then
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[2], 'e', epoch, 'h', head, 'w', '', 'c', '0', 'f', '1', 'g', ARGV[2])
+end
+if head == '0' then redis.call('PEXPIRE', KEYS[2], {BEGUN_MS}) end
+return {{epoch, head}}
+"""
+"""Gives an empty log an epoch, unless it has one. Such an end expires soon; the first segment lets it live on."""
 
 REPLACE: Final = """#!lua
 local log = redis.call('HMGET', KEYS[2], 'e', 'h', 'w')
@@ -121,7 +135,7 @@ return 1
 """
 """Gives the log another epoch, or another generation, unless somebody has changed it since it was read."""
 
-SCRIPTS: Final = (APPEND, READ, REPLACE)
+SCRIPTS: Final = (APPEND, READ, BEGIN, REPLACE)
 
 
 def load_commands() -> list[bytes]:

@@ -15,6 +15,7 @@ from tests.support.valkeys import MODEL, NEWEST, Valkey, Valkeys
 from websocket_handler.adapters.valkey import history
 from websocket_handler.adapters.valkey.ends import ENTRIES_MAX
 from websocket_handler.adapters.valkey.log_store import ValkeyLogStore
+from websocket_handler.adapters.valkey.scripts import BEGUN_MS
 from websocket_handler.ports.log_store import Behind, Committed
 
 pytestmark = pytest.mark.asyncio
@@ -169,3 +170,60 @@ async def test_a_log_without_its_stream_has_nothing_to_read(server: Valkey, logs
     await other.delete(ValkeyLogStore.keys(project)[0])
     tail = await Asked(logs.log(server)).opened(project)
     assert (tail.epoch, tail.head, tail.floor, list(tail.segments)) == ("e1", 2, 2, [])
+
+
+# Logs that are empty
+
+
+async def test_the_end_of_an_empty_log_expires_soon_and_lives_on_with_its_first_segment(
+    server: Valkey, logs: Logs, other: Redis
+) -> None:
+    project, store = new_project(), Asked(logs.log(server))
+    assert await store.begin(project, "e1") == "e1"
+    end = ValkeyLogStore.keys(project)[1]
+    assert 0 < await other.pttl(end) <= BEGUN_MS
+    await other.pexpire(end, 1000)
+    assert await store.begin(project, "e1") == "e1"
+    assert await other.pttl(end) > 1000, "who asks again keeps it"
+    await written(store, project, 1, b"a")
+    assert await other.pttl(end) > BEGUN_MS
+    assert await store.begin(project, "e1") == "e1"
+    assert await other.pttl(end) > BEGUN_MS, "a log is no empty log"
+
+
+async def test_an_empty_log_that_was_forgotten_gets_the_epoch_that_a_node_still_knows(
+    server: Valkey, logs: Logs, other: Redis
+) -> None:
+    project, store = new_project(), Asked(logs.log(server))
+    await store.begin(project, "e1")
+    await other.delete(*ValkeyLogStore.keys(project))
+    assert (await store.followed(project, 0)).epoch is None
+    assert await store.begin(project, "e1") == "e1"
+    tail = await Asked(logs.log(server)).opened(project)
+    assert (tail.epoch, tail.head, tail.floor) == ("e1", 0, 0)
+
+
+async def test_an_empty_log_of_another_generation_that_no_node_knows_begins_a_new_epoch(
+    server: Valkey, logs: Logs, other: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been written, and the server may have lost that."""
+    monkeypatch.setattr(history, "HEAL_S", 0.0)
+    project = new_project()
+    await Asked(logs.log(server)).begin(project, "e1")
+    end = ValkeyLogStore.keys(project)[1]
+    assert await other.hget(end, "g"), "it is known from the beginning on"
+    await other.hset(end, "g", "another")
+    tail = await Asked(logs.log(server)).opened(project)
+    assert (tail.epoch != "e1", tail.head) == (True, 0)
+
+
+async def test_a_log_that_is_lost_whole_is_written_again_although_another_node_began_it(
+    server: Valkey, logs: Logs, other: Redis
+) -> None:
+    project, store, elsewhere = new_project(), Asked(logs.log(server)), Asked(logs.log(server))
+    await written(store, project, 1, b"a", b"b")
+    await other.delete(*ValkeyLogStore.keys(project))
+    assert await elsewhere.begin(project, "e2") == "e2"
+    assert (await store.followed(project, 2)).epoch == "e1"
+    tail = await elsewhere.opened(project)
+    assert (tail.epoch, payloads_of(tail)) == ("e1", [b"a", b"b"])
