@@ -13,11 +13,13 @@ from websocket_handler.access.admission import Admission, AdmissionOptions
 from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.access.origins import Origins, read_origins
 from websocket_handler.access.token_access import TokenAccess
+from websocket_handler.access.users import UserCount
 from websocket_handler.delivery.census import Census
 from websocket_handler.delivery.control import Control
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
 from websocket_handler.delivery.gauges import gauges_of
+from websocket_handler.delivery.headcount import Headcount
 from websocket_handler.delivery.listing import Listing, Observers
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.readiness import Readiness
@@ -115,6 +117,8 @@ class Core:
     census: Census
     listing: Listing | None
     """None if there is no directory."""
+    headcount: Headcount | None
+    """None if users have no limit, or there is no directory."""
     control: Control
     forwarding: Forwarding
     recorder: StateRecorder
@@ -161,11 +165,17 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     node = Node(engine, ports.broadcast_store, observer, ports.common_store)
     forwarding = Forwarding(ports.forwarder, clock, options.forward, counters, ports.random)
     follower = Follower(ports.peers, node, node_id, clock, lambda: ports.backplane.failure() is not None)
-    census = Census(node, ports.directory, node_id, lambda: follower.others)
+    census = Census(node, ports.directory, node_id, lambda: follower.others, lambda: control.draining)
     source = ports.update_source
     updates = None if source is None else UpdateConsumer(source, node, counters, ports.random, log.report)
-    access = _access(ports, options.access, node.projects.wake_readers)
-    control = Control(node, access, ports.common_store)
+    users = UserCount(options.access.connections_per_user, is_shared=ports.directory is not None)
+    headcount = None
+    if ports.directory is not None and users.is_told:
+        headcount = Headcount(ports.directory, node_id, lambda: follower.others, users, ports.random)
+    access = _access(ports, options.access, node.projects.wake_readers, users, headcount)
+    control = Control(
+        node, access, ports.common_store, node_id, is_announced=lambda: follower.is_announced, met=follower.look_soon
+    )
     origins = Origins(read_origins(options.allowed_origins), has_loopback=access.has_loopback_pages)
     admission = Admission(options.admission, origins, clock.monotonic, access, ports.memory_bytes)
     server = WebSocketServer(node, forwarding, clock, options.server, ports.new_id, access, counters, census)
@@ -175,6 +185,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         node=node,
         census=census,
         listing=listing,
+        headcount=headcount,
         control=control,
         forwarding=forwarding,
         recorder=recorder,
@@ -202,11 +213,23 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     )
 
 
-def _access(ports: Ports, options: AccessOptions, revoked: Callable[[], None]) -> Access:
+def _access(
+    ports: Ports, options: AccessOptions, revoked: Callable[[], None], users: UserCount, headcount: Headcount | None
+) -> Access:
     """The only function that asks if clients have to say who they are."""
     if ports.authenticator is None:
         return OpenAccess(ports.new_id)
-    return TokenAccess(ports.authenticator, ports.clock, ports.scheduler, options, ports.new_id, revoked, ports.tickets)
+    return TokenAccess(
+        ports.authenticator,
+        ports.clock,
+        ports.scheduler,
+        options,
+        ports.new_id,
+        revoked,
+        ports.tickets,
+        users,
+        None if headcount is None else headcount.ask,
+    )
 
 
 def _scale_in(ports: Ports, threshold: int, node: Node, follower: Follower) -> ScaleInProtection:

@@ -91,6 +91,8 @@ class Life:
             keep("control", core.control.run)
         if core.listing is not None:
             keep("listing", core.listing.run)
+        if core.headcount is not None:
+            keep("headcount", core.headcount.run)
         if core.scale_in.is_on:
             keep("scale-in", core.scale_in.run)
         if core.updates is not None:
@@ -133,6 +135,7 @@ class Life:
             connections = len(core.node.connections)
             core.ports.log.emit("node.draining", cause=cause, connections=connections, seconds=self._drain_s)
             core.server.refuse_newcomers()
+            core.control.drain(self._drain_s + FLUSH_MARGIN_S)
             if core.updates is not None:
                 core.updates.stop_receiving()
             core.node.projects.wake_readers()
@@ -147,6 +150,8 @@ class Life:
     async def _hand_over(self) -> None:
         core = self._core
         released = self._background.task(core.scale_in.end())  # from now on the service may end this node
+        if core.headcount is not None:  # so that users may open their next connections before these have ended
+            self._background.start(core.headcount.leave())
         connections, now, random = core.node.connections, core.ports.clock.monotonic, core.ports.random
         result = await hand_over(connections, core.keepalive, now, self._drain_s, random)
         core.ports.log.emit("node.drained", told=result.told, left=result.left)

@@ -5,21 +5,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.support.api import refused_handshake
+from tests.support.frames import handshake_head
 from tests.support.gateway import Gateway, off_loop, running_gateway
 from tests.support.links import Client, Message, Open, new_project
-from tests.support.peers import Peer, Response, http
+from tests.support.peers import Peer, Raw, Response, http
 from tests.support.tokens import GUARDED, bearer, token
 from tests.support.valkeys import Valkey, running_valkey
 
 pytestmark = pytest.mark.asyncio
+CONNECTIONS_PER_USER: Final = 4
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,8 @@ def valkey() -> Iterator[Valkey]:
 def shared(request: pytest.FixtureRequest, emulator_process: Emulator, valkey: Valkey) -> dict[str, str]:
     """The settings of nodes that share logs and a backplane."""
     where = {"LOG_STORE": request.param, "BACKPLANE": "valkey", "VALKEY_URL": f"redis://127.0.0.1:{valkey.port}"}
-    return {**create_resources(emulator_process.url), **GUARDED, **where}
+    limits = {"CONNECTIONS_PER_USER": str(CONNECTIONS_PER_USER)}
+    return {**create_resources(emulator_process.url), **GUARDED, **limits, **where}
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +48,10 @@ def nodes(shared: dict[str, str]) -> Iterator[tuple[Gateway, Gateway]]:
 
 @pytest.fixture
 def open_on(open_on: Open) -> Open:
-    """Opens clients on a node, which say who they are."""
+    """Opens clients on a node, which say who they are: a user of this test alone, by default."""
+    of_this_test = f"user-{uuid.uuid4().hex}"
 
-    async def signed_in(node: Gateway, user: str = "ada") -> Client:
+    async def signed_in(node: Gateway, user: str = of_this_test) -> Client:
         client: Client = await open_on(node)
         reply = await client.request("authenticate", token=token(sub=user, projects=["*"]))
         assert reply["type"] == "authenticated", reply
@@ -187,3 +192,50 @@ async def test_what_an_operator_does_on_one_node_holds_on_every_node(
     assert [(await client.closed()).code for client in (near, far)] == [4500, 4500]
     async with off_loop(running_gateway(shared, NODE_ID="c")) as later:
         assert [http(node.port, "POST", "/api/v1/tickets", **old).status for node in (one, two, later)] == [401] * 3
+
+
+def answer_to(node: Gateway, user: str) -> str:
+    """What a node answers to one more client of a user: that it may come in, or the error. Then the client leaves."""
+    with Raw(node.port) as raw:
+        raw.send(handshake_head("/ws", **bearer(sub=user)))
+        response = raw.response()
+        return "come in" if response.status == 101 else response.code
+
+
+async def until_answer(node: Gateway, user: str, answer: str) -> None:
+    """Wait until a node has heard how many connections a user has on the other one."""
+    await asyncio.to_thread(node.until, lambda: answer_to(node, user) == answer)
+
+
+async def test_a_user_has_as_many_connections_as_allowed_on_all_nodes_together(
+    nodes: tuple[Gateway, Gateway], open_on: Open
+) -> None:
+    user = f"grace-{uuid.uuid4().hex}"
+    clients = [await open_on(node, user) for node in (nodes * CONNECTIONS_PER_USER)[:CONNECTIONS_PER_USER]]
+    for node in nodes:
+        await until_answer(node, user, "too_many_connections")
+        stranger: Client = await open_on(node, f"{user}-friend")
+        assert await stranger.nothing_is_left()
+    await clients.pop().close()
+    for node in nodes:
+        await until_answer(node, user, "come in")
+
+
+async def test_a_node_that_drains_says_so_to_the_others(
+    nodes: tuple[Gateway, Gateway], shared: dict[str, str], open_on: Open
+) -> None:
+    def states() -> dict[str, tuple[int, bool]]:
+        listed = ask(nodes[0], "GET", "/api/v1/connections").json()["nodes"]
+        return {each["node_id"]: (each["connections"], each["draining"]) for each in listed}
+
+    async with off_loop(running_gateway(shared, NODE_ID="d", DRAIN_SECONDS="60")) as leaving:
+        # they do not answer a close frame, so the node waits for them
+        peers = [Peer.connect(leaving.port, "/ws", **bearer(sub=f"stubborn-{uuid.uuid4().hex}")) for _ in range(3)]
+        await asyncio.to_thread(nodes[0].until, lambda: states().get("d") == (3, False))
+        leaving.ask_to_stop()
+        await asyncio.to_thread(nodes[0].until, lambda: states()["d"][1])
+        assert states()["a"][1] is False
+        for peer in peers:
+            assert peer.next()["type"] == "reconnect"
+            peer.raw.socket.close()
+        assert await asyncio.to_thread(leaving.wait_for_exit) == 0

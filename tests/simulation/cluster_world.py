@@ -65,7 +65,7 @@ class ClusterWorld(World):
     def _written(self, item: Item) -> None:
         """The table has taken an item."""
         project = item["PK"]["S"].removeprefix("WS#LOG#")
-        if project in self.scenario.projects:
+        if project in self.scenario.projects and "d" in item:  # otherwise it is the epoch of an empty log
             texts = [record[0].decode() for record in records_in(item["d"]["B"])]
             self.truth.wrote(project, item["e"]["S"], int(item["SK"]["S"]), texts)
 

@@ -9,6 +9,7 @@ from websocket_handler.adapters.aws.errors import AwsError, Fault
 
 Item = dict[str, Any]
 CONDITION = "attribute_not_exists(PK) OR #ttl <= :now"
+OWN_CONDITION = f"{CONDITION} OR #e = :epoch"
 
 
 class FakeDynamoDb:
@@ -40,11 +41,12 @@ class FakeDynamoDb:
     def _put_item(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         item = parameters["Item"]
         condition = parameters.get("ConditionExpression")
-        assert condition in (None, CONDITION), condition
+        assert condition in (None, CONDITION, OWN_CONDITION), condition
         old = self.partitions.get(item["PK"]["S"], {}).get(item["SK"]["S"])
         if condition and old is not None:
-            now = int(parameters["ExpressionAttributeValues"][":now"]["N"])
-            if int(old["ttl"]["N"]) > now:
+            values = parameters["ExpressionAttributeValues"]
+            is_own = condition == OWN_CONDITION and old["e"] == values[":epoch"]
+            if int(old["ttl"]["N"]) > int(values[":now"]["N"]) and not is_own:
                 answer = {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": old}
                 raise AwsError(
                     Fault.REFUSED, "ConditionalCheckFailedException", "The conditional request failed", answer

@@ -142,6 +142,17 @@ class MemoryDirectory:
         """The connections of each node."""
         self.followers: dict[str, dict[str, Present]] = {}
         """For each project, who follows it on which node."""
+        self.users: dict[tuple[str, str], int] = {}
+        """How many connections each user has on each node."""
+
+    async def write_users(self, node_id: str, counts: Mapping[str, int]) -> None:
+        for user_id, connections in counts.items():
+            self.users[user_id, node_id] = connections
+            if not connections:
+                del self.users[user_id, node_id]
+
+    def user(self, user_id: str, node_ids: Sequence[str], done: Callable[[int | Unanswered], None]) -> None:
+        done(sum(self.users.get((user_id, node_id), 0) for node_id in node_ids))
 
     async def write(
         self, node_id: str, changed: Sequence[Listed], gone: Sequence[str], present: Mapping[str, Present]

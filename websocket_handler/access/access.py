@@ -15,6 +15,8 @@ from websocket_handler.protocol.messages import AnyCommand
 
 Shared = Callable[[CommandError | None], None]
 """Called once: with None when every node knows a ticket, or with the reason why none but this one may."""
+AskOthers = Callable[[str, Callable[[], None]], None]
+"""Finds out how many connections a user has on the other nodes, and calls back when that is noted."""
 Identified = Callable[[Identity | CommandError | None], None]
 """Called once with the identity, with the refusal, or with None when the client did not say who it is."""
 
@@ -116,6 +118,12 @@ class Access(Protocol):
         ...
 
     # How much one user may take
+
+    def count_user(self, identity: Identity, done: Authenticated) -> None:
+        """Find out how many connections this user has on other nodes. Call it before the methods that refuse too many
+        of them; `identify` has done so already. `done` gets the identity, or the refusal if it was revoked
+        meanwhile."""
+        ...
 
     def check_user(self, identity: Identity) -> None:
         """Raises CommandError with `too_many_connections` unless this user may have one more connection."""

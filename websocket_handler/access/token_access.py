@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from websocket_handler.access import rights
-from websocket_handler.access.access import AccessOptions, Holder, Identified, Shared, nobody_asks
+from websocket_handler.access.access import AccessOptions, AskOthers, Holder, Identified, Shared, nobody_asks
 from websocket_handler.access.credentials import Credential, Kind, bearer_token, handshake_credential
 from websocket_handler.access.expiry import Expiry, end
 from websocket_handler.access.revocations import Revocations
@@ -36,9 +36,12 @@ class TokenAccess:
         new_ticket: Callable[[], str],
         revoked: Callable[[], None] = lambda: None,
         shared_tickets: TicketStore | None = None,
+        users: UserCount | None = None,
+        ask_others: AskOthers | None = None,
     ) -> None:
         """`revoked` is called after every revocation, so that event streams check if their visitor may stay. Without
-        `shared_tickets` a ticket is good on this node only."""
+        `shared_tickets` a ticket is good on this node only. `users` is empty; without `ask_others` the connections of
+        other nodes do not count."""
         self._authenticator = authenticator
         self._clock = clock
         self._options = options
@@ -47,7 +50,8 @@ class TokenAccess:
         self._tickets = Tickets()
         self._shared_tickets = shared_tickets
         self._revocations = Revocations()
-        self._users = UserCount(options.connections_per_user)
+        self._users = users or UserCount(options.connections_per_user)
+        self._ask_others = ask_others
         self._expiry = Expiry(clock, scheduler, options.authentication_timeout_s)
 
     def failure(self) -> str | None:
@@ -75,10 +79,17 @@ class TokenAccess:
         except CommandError as fault:
             done(fault)
             return
+        identified = partial(self._identified, done)
         if credential.kind is Kind.TICKET:
-            self._redeem(credential.text, done)
+            self._redeem(credential.text, identified)
         else:
-            self.authenticate(credential.text, done)
+            self.authenticate(credential.text, identified)
+
+    def _identified(self, done: Identified, answer: Identity | CommandError) -> None:
+        if isinstance(answer, CommandError):
+            done(answer)
+        else:
+            self.count_user(answer, done)
 
     def identify_request(self, credentials: Sequence[Credential], done: Authenticated) -> None:
         try:
@@ -98,7 +109,7 @@ class TokenAccess:
             self._shared_tickets.put(ticket, identity, TICKET_SECONDS, answered, instead_of=dropped)
         return ticket
 
-    def _redeem(self, ticket: str, done: Identified) -> None:
+    def _redeem(self, ticket: str, done: Authenticated) -> None:
         """Find out whose ticket it is, and use it up. If tickets are shared, only their store knows if one was used."""
         own = self._tickets.redeem(ticket, self._clock.monotonic())
         if self._shared_tickets is None:
@@ -148,6 +159,16 @@ class TokenAccess:
         return (ends_at is not None and self._clock.monotonic() >= ends_at) or self._is_revoked(identity)
 
     # How much one user may take
+
+    def count_user(self, identity: Identity, done: Authenticated) -> None:
+        if self._ask_others is None:
+            done(identity)
+            return
+
+        def asked() -> None:
+            done(unauthorized("the token was revoked") if self._is_revoked(identity) else identity)
+
+        self._ask_others(identity.user_id, asked)
 
     def check_user(self, identity: Identity) -> None:
         self._users.check_room(identity.user_id)

@@ -16,7 +16,14 @@ from websocket_handler.api.access import Endpoint, Visitor, check_still, is_over
 from websocket_handler.api.gateway import Gateway, parameter
 from websocket_handler.api.half_close import HalfClose, half_close_of
 from websocket_handler.api.projects import project_id_of
-from websocket_handler.api.streams import EVENT_STREAM, STREAM_HEADERS, HeldStream, bodiless, place_taken
+from websocket_handler.api.streams import (
+    EVENT_STREAM,
+    STREAM_HEADERS,
+    HeldStream,
+    bodiless,
+    count_visitor,
+    place_taken,
+)
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.fan_out import STORE_RETRY_S
 from websocket_handler.logs.feed import Feed, PageLimits
@@ -70,6 +77,7 @@ class EventRoutes:
         visitor = visitor_of(request)
         if request.method == "HEAD":
             return bodiless(STREAM_HEADERS, EVENT_STREAM)
+        await count_visitor(request, self._gateway)
         with ExitStack() as held:
             held.enter_context(place_taken(request, self._gateway))
             half_close = half_close_of(request)

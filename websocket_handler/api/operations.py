@@ -57,11 +57,18 @@ class OperationRoutes:
                 "connection_id": each.connection_id,
                 "connected_at": self._gateway.clock.text(each.connected_at),
                 **({"user_id": each.user_id} if each.user_id else {}),
+                **({"node_id": each.node_id} if each.node_id and found.nodes else {}),
                 "projects": each.projects,
             }
             for each in found.page
         ]
-        return json_response(msgspec.json.encode({"connections": listed, "count": found.count}))
+        answer: dict[str, object] = {"connections": listed, "count": found.count}
+        if found.nodes:
+            answer["nodes"] = [
+                {"node_id": each.node_id, "connections": each.connections, "draining": each.is_draining}
+                for each in found.nodes
+            ]
+        return json_response(msgspec.json.encode(answer))
 
     async def disconnect(self, request: Request) -> Response:
         """Close one connection for good, on whichever node it is."""

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from websocket_handler.api.access import Visitor, check_still, is_over, patience_s, visitor_of
 from websocket_handler.api.gateway import Gateway, Waiter, json_response, page_limit, parameter, read_body, whole_number
 from websocket_handler.api.half_close import half_close_of
-from websocket_handler.api.streams import bodiless, place_taken, unless_gone
+from websocket_handler.api.streams import bodiless, count_visitor, place_taken, unless_gone
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.protocol import json_text, publication, replies
 from websocket_handler.protocol.codec import invalid_project_id
@@ -101,6 +101,7 @@ class ProjectRoutes:
         with feed, half_close.waking(feed.wake):
             page = await feed.next(0)
             if page is None and wait_s:
+                await count_visitor(request, self._gateway)
                 with place_taken(request, self._gateway):
                     page = await unless_gone(request, feed.next(wait_s))
                 check_still(visitor, self._gateway)

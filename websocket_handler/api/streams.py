@@ -11,12 +11,21 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from websocket_handler.api.access import visitor_of
-from websocket_handler.api.gateway import Gateway
+from websocket_handler.api.gateway import Gateway, Waiter
 from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.identity import Identity
 
 Answer = TypeVar("Answer")
 EVENT_STREAM: Final = "text/event-stream"
 STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+async def count_visitor(request: Request, gateway: Gateway) -> None:
+    """Find out how many places the visitor has on other nodes; `place_taken` refuses too many. Raises CommandError with
+    `unauthorized` if the visitor's token was revoked meanwhile."""
+    waiter = Waiter()
+    gateway.access.count_user(visitor_of(request).identity, waiter.done)
+    await waiter.result(Identity)
 
 
 @contextmanager

@@ -41,7 +41,13 @@ class Authentication:
             self._authenticated(connection, command, answer)
             connection.in_flight.end(NO_WEIGHT)
 
-        self._answers.begin(connection, NO_WEIGHT, lambda: self._access.authenticate(command.token, done))
+        def verified(answer: Identity | CommandError) -> None:
+            if isinstance(answer, CommandError) or connection.identity is not None:
+                done(answer)
+            else:
+                self._access.count_user(answer, done)
+
+        self._answers.begin(connection, NO_WEIGHT, lambda: self._access.authenticate(command.token, verified))
 
     def _authenticated(self, connection: Connection, command: Authenticate, answer: Identity | CommandError) -> None:
         """A token was verified, or refused. If it belongs to another user, the connection ends, with everything that

@@ -4,7 +4,8 @@ directory. A node that runs alone has no directory."""
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from websocket_handler.delivery.connection import Connection
@@ -16,11 +17,21 @@ Found = Callable[[Present | CommandError], None]
 
 
 @dataclass(frozen=True, slots=True)
+class NodeLoad:
+    """A node that lives: how many connections it has, and if it is going away."""
+
+    node_id: str
+    connections: int
+    is_draining: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Connections:
-    """How many connections there are, and a page of them."""
+    """How many connections there are, and a page of them. `nodes` is empty on a node that runs alone."""
 
     count: int
     page: Sequence[Listed]
+    nodes: Sequence[NodeLoad] = ()
 
 
 Counted = Callable[[Connections | CommandError], None]
@@ -31,13 +42,19 @@ class Census:
     returns."""
 
     def __init__(
-        self, node: Node, directory: Directory | None, node_id: str, others: Callable[[], Sequence[str]]
+        self,
+        node: Node,
+        directory: Directory | None,
+        node_id: str,
+        others: Callable[[], Sequence[str]],
+        draining: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """`others` gives the ids of the other nodes that live."""
+        """`others` gives the ids of the other nodes that live, `draining` those of the nodes that are going away."""
         self._node = node
         self._directory = directory
         self._node_id = node_id
         self._others = others
+        self._draining = draining
 
     def presence(self, project_id: str, done: Found) -> None:
         """Find who follows a project: the first ones by name, and how many there are. This node's come first."""
@@ -77,12 +94,22 @@ class Census:
         own = self._node.connections
         ids = sorted(own.keys() | elsewhere.keys())
         page = ids[bisect_right(ids, after) :][:limit]
-        return Connections(len(ids), [_entry(own[one]) if one in own else elsewhere[one] for one in page])
+        listed = [self._entry(own[one]) if one in own else elsewhere[one] for one in page]
+        return Connections(len(ids), listed, self._loads(elsewhere))
 
+    def _entry(self, connection: Connection) -> Listed:
+        user_id = connection.identity.user_id if connection.identity else ""
+        projects = tuple(connection.subscriptions)
+        return Listed(connection.connection_id, connection.connected_at, user_id, projects, self._node_id)
 
-def _entry(connection: Connection) -> Listed:
-    user_id = connection.identity.user_id if connection.identity else ""
-    return Listed(connection.connection_id, connection.connected_at, user_id, tuple(connection.subscriptions))
+    def _loads(self, elsewhere: Mapping[str, Listed]) -> Sequence[NodeLoad]:
+        """This node first. A connection that two nodes list is on this one."""
+        if self._directory is None:
+            return ()
+        counts, draining = Counter(each.node_id for each in elsewhere.values()), self._draining()
+        counts[self._node_id] = len(self._node.connections)
+        names = dict.fromkeys([self._node_id, *self._others()])
+        return [NodeLoad(name, counts[name], name in draining) for name in names]
 
 
 def _unavailable(answer: Unanswered) -> CommandError:

@@ -1,11 +1,11 @@
-"""What an operator does to connections and users, on every node.
+"""What an operator does to connections and users, on every node, and which nodes go away.
 
 It goes through a log that all nodes follow. A node that was cut off reads what it missed, and a node that starts reads
 which tokens were revoked. A node that runs alone has no such log, and does everything at once.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -13,10 +13,19 @@ from typing import Final
 from websocket_handler.access.access import Access
 from websocket_handler.access.revocations import REVOCATION_SECONDS, REVOCATIONS_MAX
 from websocket_handler.delivery.node import Node, Told
-from websocket_handler.hub.control_messages import ControlMessage, Disconnect, Disconnected, Revoke, decode, encode
+from websocket_handler.hub.control_messages import (
+    ControlMessage,
+    Disconnect,
+    Disconnected,
+    Drain,
+    Revoke,
+    Serve,
+    decode,
+    encode,
+)
 from websocket_handler.hub.log import LogLimits, Publication
 from websocket_handler.logs.common_log import CommonLog, common_engine
-from websocket_handler.ports.log_store import LogStore
+from websocket_handler.ports.log_store import LogStore, always
 from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 
@@ -31,6 +40,8 @@ ANSWER_S: Final = 2.0
 """How long the other nodes have to say that they closed a connection."""
 WAITING_MAX: Final = 1000
 """How many disconnects may wait for the other nodes."""
+DRAINING_MAX: Final = 1000
+"""Of how many nodes at once it is known that they go away."""
 
 Closed = Callable[[bool | CommandError], None]
 """Called once: with True if a node has closed the connection, with False if none has it, or with the reason why the
@@ -40,9 +51,26 @@ other nodes could not be asked."""
 class Control:
     """One node's part in the control of all nodes."""
 
-    def __init__(self, node: Node, access: Access, store: LogStore | None) -> None:
-        """`store` keeps the logs that nodes write for each other; None if there are no other nodes."""
+    def __init__(
+        self,
+        node: Node,
+        access: Access,
+        store: LogStore | None,
+        node_id: str = "",
+        *,
+        is_announced: Callable[[], bool] = always,
+        met: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`store` keeps the logs that nodes write for each other; None if there are no other nodes. They know this node
+        as `node_id`, and find it once it `is_announced`. `met` is called when another node says that it has started."""
         self._node = node
+        self._node_id = node_id
+        self._is_announced = is_announced
+        self._met = met
+        self._is_introduced = False
+        self._own_drain: Drain | None = None
+        self._draining: dict[str, float] = {}
+        """The nodes that go away, this one too, and until when. Each is forgotten then."""
         self._access = access
         self._waiting: dict[Closed, str] = {}
         """Who waits for the end of a connection that this node does not have, and for which one."""
@@ -52,12 +80,24 @@ class Control:
             node.projects.share(self._log)
 
     async def run(self) -> None:
-        """Read the common logs as soon as the store answers. It goes on until cancelled."""
+        """Read the common logs as soon as the store answers, and say that this node is there. It goes on until
+        cancelled."""
         while True:
             for log in self._node.projects.common.values():
                 if not log.is_known:
                     log.look()
+            self.introduce()
             await asyncio.sleep(OPEN_INTERVAL_S)
+
+    def introduce(self) -> None:
+        """Say once that this node has started, when the others can find it."""
+        is_due = not self._is_introduced and self._own_drain is None
+        if self._log is not None and is_due and self._log.is_known and self._is_announced():
+            with suppress(CommandError):
+                self._log.write(encode(Serve(self._node_id)), self._introduced)
+
+    def _introduced(self, answer: Position | CommandError) -> None:
+        self._is_introduced = not isinstance(answer, CommandError)
 
     def failure(self) -> str | None:
         """Why this node does not know yet what all nodes have to know, for `/ready`; None if it knows."""
@@ -95,6 +135,19 @@ class Control:
                 del self._waiting[done]
                 raise
 
+    def drain(self, seconds: float) -> None:
+        """Tell the other nodes that this one hands its clients over, which takes so long."""
+        self._own_drain = Drain(self._node_id, self._node.engine.clock.wall() + seconds)
+        self._do(self._own_drain)
+        self._say(self._own_drain)
+
+    @property
+    def draining(self) -> Collection[str]:
+        """The nodes that go away, as far as they could say so."""
+        now = self._node.engine.clock.wall()
+        self._draining = {node_id: until for node_id, until in self._draining.items() if until > now}
+        return self._draining.keys()
+
     def _asked(self, done: Closed, answer: Position | CommandError) -> None:
         """The other nodes are asked to close a connection, or could not be asked."""
         if isinstance(answer, CommandError):
@@ -125,6 +178,10 @@ class Control:
             if isinstance(message, Revoke):
                 self._access.note_revocation(message.user_id, message.at)
                 found[message.user_id] = max(message.at, found.get(message.user_id, 0.0))
+            elif isinstance(message, Drain | Serve):
+                self._do(message)
+        if self._own_drain is not None:
+            self._say(self._own_drain)
         for user_id, at in before.items():
             if found.get(user_id, 0.0) < at:
                 self._say(Revoke(user_id, at), f"{at}|{user_id}")
@@ -146,6 +203,13 @@ class Control:
             case Disconnected():
                 for done in [done for done, asked in self._waiting.items() if asked == message.connection_id]:
                     self._answer(done, True)
+            case Drain():
+                if len(self.draining) < DRAINING_MAX:
+                    self._draining[message.node_id] = message.until
+            case Serve():
+                self._draining.pop(message.node_id, None)
+                if message.node_id != self._node_id:
+                    self._met()
 
     def _say(self, message: ControlMessage, key: str = "") -> None:
         """Write a message that nobody here waits for, and that may be lost. Of several with one key, one is written."""

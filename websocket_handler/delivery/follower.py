@@ -51,6 +51,9 @@ class Follower:
         self._follow_until = clock.monotonic() + PEER_LIFETIME_S
         """Until when to read on. A node that left, or whose announcement was lost, may have written shortly before."""
         self.others: tuple[str, ...] = ()
+        self.is_announced = False
+        """True once the other nodes can find this one."""
+        self._is_look_wanted = False
 
     async def run(self) -> None:
         """Announce and follow until cancelled."""
@@ -61,11 +64,19 @@ class Follower:
                 await asyncio.sleep(FOLLOW_INTERVAL_S)
                 if self._clock.monotonic() < self._follow_until:
                     self.follow()
+                if self._is_look_wanted:
+                    break
+
+    def look_soon(self) -> None:
+        """Another node has started: look around within a second."""
+        self._is_look_wanted = True
 
     async def look_around(self) -> None:
         """Announce this node, and learn which other nodes there are."""
+        self._is_look_wanted = False
         try:
             self.others = tuple(await self._peers.announce(self._node_id, self._clock.wall()))
+            self.is_announced = True
         except PeersUnavailable:
             return  # the log store reports the outage; the nodes that were known stay known
         finally:

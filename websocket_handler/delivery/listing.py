@@ -67,7 +67,7 @@ class Listing:
             return
         user_id = connection.identity.user_id if connection.identity else ""
         projects = tuple(connection.subscriptions)
-        self._put(Listed(connection.connection_id, connection.connected_at, user_id, projects))
+        self._put(Listed(connection.connection_id, connection.connected_at, user_id, projects, self._node_id))
 
     def _put(self, now: Listed) -> None:
         before = self._connections.get(now.connection_id)

@@ -28,7 +28,20 @@ class Revoke(Struct, frozen=True, tag_field="kind", tag="revoke"):
     at: float
 
 
-ControlMessage = Disconnect | Disconnected | Revoke
+class Drain(Struct, frozen=True, tag_field="kind", tag="drain"):
+    """This node takes no new clients, and hands its clients over until `until`, in wall-clock seconds."""
+
+    node_id: str
+    until: float
+
+
+class Serve(Struct, frozen=True, tag_field="kind", tag="serve"):
+    """This node has started, and takes clients."""
+
+    node_id: str
+
+
+ControlMessage = Disconnect | Disconnected | Revoke | Drain | Serve
 
 encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(ControlMessage).decode

@@ -1,8 +1,11 @@
 """Who is connected to which node: what each node writes about its own clients, and all nodes read."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+USER_COUNT_S: Final = 120.0
+"""How long the directory knows how many connections a user has on a node, after that node said so last."""
 
 
 class DirectoryUnavailable(Exception):
@@ -18,12 +21,14 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One connection of a node. `connected_at` is wall-clock seconds."""
+    """One connection of a node. `connected_at` is wall-clock seconds. `node_id` is empty if an older gateway wrote
+    it."""
 
     connection_id: str
     connected_at: float
     user_id: str
     projects: tuple[str, ...]
+    node_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,15 @@ class Directory(Protocol):
     ) -> None:
         """List these connections as they are now, no longer those in `gone`, and for these projects who follows them on
         this node. Raises DirectoryUnavailable."""
+        ...
+
+    async def write_users(self, node_id: str, counts: Mapping[str, int]) -> None:
+        """Write how many connections each of these users has on this node. Raises DirectoryUnavailable."""
+        ...
+
+    def user(self, user_id: str, node_ids: Sequence[str], done: Callable[[int | Unanswered], None]) -> None:
+        """Find how many connections a user has on these nodes together. A directory that is known to be away says so at
+        once."""
         ...
 
     async def leave(self, node_id: str, projects: Sequence[str]) -> None:

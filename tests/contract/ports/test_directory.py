@@ -71,6 +71,25 @@ async def test_nodes_are_told_apart_and_the_one_that_leaves_is_forgotten(directo
     assert await present(directory, project) == {there: Present(1, (("c2", 1.0),))}
 
 
+async def user(directory: Directory, user_id: str, *node_ids: str) -> int | Unanswered:
+    answer: asyncio.Future[int | Unanswered] = asyncio.get_running_loop().create_future()
+    directory.user(user_id, node_ids, answer.set_result)
+    return await asyncio.wait_for(answer, PATIENCE_S)
+
+
+async def test_the_connections_of_a_user_are_added_up_over_the_nodes(directory: Directory) -> None:
+    here, there, ada = new_id(), new_id(), f"ada}}:{new_id()}"
+    await directory.write_users(here, {ada: 2, "eve": 1})
+    await directory.write_users(there, {ada: 3})
+    assert [await user(directory, ada, *nodes) for nodes in ((here, there), (there,), (new_id(),))] == [5, 3, 0]
+    assert await user(directory, "eve", here, there) == 1
+    await directory.write_users(here, {ada: 1, "eve": 0})
+    assert [await user(directory, one, here, there) for one in (ada, "eve")] == [4, 0]
+    many = {f"user{number}": number % 7 + 1 for number in range(450)}
+    await directory.write_users(here, many)
+    assert await user(directory, "user449", here) == many["user449"]
+
+
 async def test_nobody_is_found_where_nobody_wrote(directory: Directory) -> None:
     assert await listed(directory) == await listed(directory, new_id()) == []
     assert await present(directory, new_project()) == {}

@@ -189,6 +189,47 @@ def test_a_shared_ticket_opens_one_handshake_on_whichever_node() -> None:
     assert answer_to(there, issued[3]) is ErrorCode.UNAUTHORIZED
 
 
+def asking(others: list[tuple[str, Callable[[], None]]]) -> TokenAccess:
+    """The access of a node that asks the other nodes. The test answers for them."""
+    desk = Desk()
+    return TokenAccess(
+        desk.keys,
+        desk.clock,
+        desk.scheduler,
+        AccessOptions(),
+        lambda: "ticket",
+        ask_others=lambda user_id, done: others.append((user_id, done)),
+    )
+
+
+def test_a_handshake_waits_until_the_other_nodes_have_said_what_its_user_has_there() -> None:
+    others: list[tuple[str, Callable[[], None]]] = []
+    access, answers = asking(others), list[object]()
+    access.identify([], answers.append)
+    access.identify([token("forged")], lambda answer: answers.append(isinstance(answer, CommandError)))
+    access.identify_request([token()], answers.append)
+    assert (answers, others) == ([None, True, ADA], []), "nobody asks for these"
+    access.issue_ticket(ADA)
+    access.identify([token()], answers.append)
+    access.identify([ticket("ticket")], answers.append)
+    assert len(answers) == 3
+    for user_id, done in others:
+        assert user_id == "ada"
+        done()
+    assert answers[3:] == [ADA, ADA]
+
+
+def test_who_is_revoked_while_the_other_nodes_are_asked_does_not_come_in() -> None:
+    others: list[tuple[str, Callable[[], None]]] = []
+    access, answers = asking(others), list[object]()
+    access.identify([token()], answers.append)
+    access.revoke("ada")
+    others[0][1]()
+    (answer,) = answers
+    assert isinstance(answer, CommandError)
+    assert answer.code is ErrorCode.UNAUTHORIZED
+
+
 def test_a_ticket_cannot_be_shared_or_used_while_the_store_is_away() -> None:
     access = sharing(Away())
     told: list[CommandError | None] = []

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.access.doubles import Holder
-from websocket_handler.access.users import UserCount
+from websocket_handler.access.users import ELSEWHERE_MAX, UserCount
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 
@@ -46,6 +46,31 @@ def test_a_users_connections_are_known_in_order_until_they_leave() -> None:
     users.leave("bob", holders[0])
     assert users.connections("ada") == [holders[0], holders[2]]
     assert users.connections("bob") == []
+
+
+def test_connections_on_other_nodes_count_as_they_were_when_somebody_asked_last() -> None:
+    users = UserCount(2)
+    users.note_elsewhere("ada", 1)
+    assert not is_full(users, "ada")
+    users.note_elsewhere("ada", 2)
+    assert is_full(users, "ada")
+    users.note_elsewhere("ada", 0)
+    assert not is_full(users, "ada")
+    for number in range(ELSEWHERE_MAX):
+        users.note_elsewhere(str(number), 2)
+    assert is_full(users, "0")
+    users.note_elsewhere("one more", 2)
+    assert (is_full(users, "0"), is_full(users, "1")) == (False, True)
+
+
+def test_whose_count_has_changed_is_told_once_and_only_if_somebody_wants_to_know() -> None:
+    shared = [UserCount(2, is_shared=True), UserCount(0, is_shared=True), UserCount(2)]
+    for users in shared:
+        users.enter("ada", Holder())
+        users.take_place("eve")()
+    assert [list(users.take_changed()) for users in shared] == [["ada", "eve"], [], []]
+    assert [list(users.users) for users in shared] == [["ada"]] * 3
+    assert not shared[0].take_changed()
 
 
 def test_users_who_left_leave_nothing_behind() -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.support.clock import SteeredClock
 from tests.support.doubles import NEVER_OLD, WALL, HandScheduler, client_of, connect, engine_over
 from tests.support.observers import NotedConnections
+from websocket_handler.access.rights import unauthorized
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.answers import Answers
 from websocket_handler.delivery.authentication import Authentication
@@ -42,6 +43,8 @@ class Scene:
         self.asked: list[tuple[str, Done]] = []
         self.begun: list[Any] = []
         self.is_full = False
+        self.is_revoked = False
+        self.counted: list[str] = []
         access: Any = self
         answers = Answers(counters, 10)
         begin = lambda _connection, subscriptions: self.begun.append(subscriptions)  # noqa: E731
@@ -49,6 +52,13 @@ class Scene:
 
     def authenticate(self, token: str, done: Done) -> None:
         self.asked.append((token, done))
+
+    def count_user(self, identity: Identity, done: Done) -> None:
+        self.counted.append(identity.user_id)
+        if self.is_revoked:
+            done(unauthorized("the token was revoked"))
+        else:
+            done(identity)
 
     def grant(self, connection: Any, identity: Identity) -> None:
         if self.is_full:
@@ -124,6 +134,17 @@ def test_a_narrower_token_ends_the_subscriptions_that_it_does_not_permit() -> No
     assert [one["type"] for one in told] == ["authenticated", "unsubscription_confirmed"]
     assert told[1]["project_id"] == "q"
     assert list(scene.connection.subscriptions) == ["p"]
+
+
+def test_who_comes_in_is_counted_on_the_other_nodes_first_and_who_is_in_is_not() -> None:
+    scene = Scene()
+    scene.is_revoked = True
+    (refused,) = scene.send(ada(SUBSCRIBE))
+    assert (refused["code"], scene.connection.identity) == (ErrorCode.UNAUTHORIZED, None)
+    scene.is_revoked = False
+    for _ in range(2):
+        assert scene.send(ada(SUBSCRIBE))[0]["type"] == "authenticated"
+    assert scene.counted == ["ada", "ada"], "once for each time that somebody was to come in"
 
 
 def test_a_client_that_has_gone_is_told_nothing() -> None:

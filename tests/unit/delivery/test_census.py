@@ -8,7 +8,7 @@ import pytest
 from tests.support.doubles import code_of
 from tests.support.memory_ports import MemoryDirectory
 from tests.unit.delivery.desk import Desk
-from websocket_handler.delivery.census import Census
+from websocket_handler.delivery.census import Census, NodeLoad
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.directory import Listed, Present, Unanswered
 from websocket_handler.protocol.codes import ErrorCode
@@ -65,6 +65,21 @@ async def test_all_nodes_that_live_are_counted_and_each_once() -> None:
     assert connections.page[1] == ELSEWHERE
     _, connections = asked(census, limit=1, after="a")
     assert (connections.count, connections.page) == (3, [ELSEWHERE])
+
+
+@pytest.mark.asyncio
+async def test_every_node_that_lives_is_named_with_its_load() -> None:
+    shared = await directory()
+    await shared.write("there", [Listed("d", 1.0, "", (), "there"), Listed("b", 5.0, "eve", (), "there")], [], {})
+    census = Census(here().node, shared, "here", lambda: ["there", "quiet"], lambda: {"there", "gone"})
+    _, connections = asked(census)
+    assert connections.nodes == [
+        NodeLoad("here", 2, is_draining=False),
+        NodeLoad("there", 2, is_draining=True),
+        NodeLoad("quiet", 0, is_draining=False),
+    ]
+    assert [each.node_id for each in connections.page] == ["here", "there", "here", "there"]
+    assert asked(Census(here().node, None, "here", tuple))[1].nodes == ()
 
 
 @pytest.mark.asyncio

@@ -15,8 +15,9 @@ from websocket_handler.access.credentials import Credential, Kind
 from websocket_handler.access.token_access import TokenAccess
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.connection import Connection
-from websocket_handler.delivery.control import ANSWER_S, WAITING_MAX, Control
-from websocket_handler.ports.log_store import LogStore, Tail
+from websocket_handler.delivery.control import ANSWER_S, DRAINING_MAX, WAITING_MAX, Control
+from websocket_handler.hub.control_messages import Drain
+from websocket_handler.ports.log_store import Committed, LogStore, Tail
 from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.identity import Identity
 
@@ -37,13 +38,20 @@ class SharedMemory(MemoryLogStore):
 class Post:
     """One node with its control, and what it answered."""
 
-    def __init__(self, store: LogStore | None) -> None:
+    def __init__(self, store: LogStore | None, node_id: str = "") -> None:
         self.desk = Desk(common_store=store)
         tokens = KnownTokens(ada=ADA, fresh=FRESH)
         clock, scheduler = self.desk.clock, self.desk.scheduler
         self.access = TokenAccess(tokens, clock, scheduler, AccessOptions(), lambda: "ticket")
-        self.control = Control(self.desk.node, self.access, store)
+        self.is_announced = True
+        self.met = 0
+        self.control = Control(
+            self.desk.node, self.access, store, node_id, is_announced=lambda: self.is_announced, met=self._meet
+        )
         self.answers: list[Any] = []
+
+    def _meet(self) -> None:
+        self.met += 1
 
     def connect(self, name: str, identity: Identity = ADA) -> Connection:
         connection = self.desk.connect(name)
@@ -221,3 +229,82 @@ def test_a_store_that_lost_its_revocations_gets_them_back_once() -> None:
     store.open("~control", tails.append)
     assert [len(segment.records) for segment in tails[0].segments] == [1]
     assert not Post(store).accepts("ada")
+
+
+# Nodes that go away
+
+
+def test_every_node_knows_which_ones_go_away_until_they_are_gone() -> None:
+    store = SharedMemory(SteeredClock(wall=WALL), NEVER_OLD)
+    here, there = Post(store, "here"), Post(store, "there")
+    here.control.drain(30.0)
+    here.desk.scheduler.settle()
+    there.look()
+    late = Post(store, "late")
+    late.look()
+    assert [set(post.control.draining) for post in (here, there, late)] == [{"here"}] * 3
+    there.desk.clock.advance(30.0)
+    assert not there.control.draining
+
+
+def test_a_node_says_once_that_it_has_started_when_the_others_can_find_it() -> None:
+    store = SharedMemory(SteeredClock(wall=WALL), NEVER_OLD)
+    there, here = Post(store, "there"), Post(store, "here")
+    there.look()
+    for is_announced in (False, True, True):
+        here.is_announced = is_announced
+        here.control.introduce()
+        here.desk.scheduler.settle()
+        there.look()
+        assert (here.met, there.met) == (0, int(is_announced))
+
+
+def test_a_node_that_could_not_say_that_it_has_started_tries_again() -> None:
+    hand = HandStore()
+    here = Post(hand, "here")
+    here.control.introduce()
+    for _ in range(2):  # the broadcasts, and the control log
+        hand.opened(EMPTY)
+    for answer in (DOWN, Committed(), None):
+        here.control.introduce()
+        here.desk.scheduler.settle()
+        assert bool(hand.appends) == (answer is not None)
+        if answer is not None:
+            hand.appended(answer)
+
+
+def test_a_node_that_comes_back_under_its_name_says_that_it_serves() -> None:
+    store = SharedMemory(SteeredClock(wall=WALL), NEVER_OLD)
+    there = Post(store, "there")
+    before = Post(store, "here")
+    before.control.drain(30.0)
+    before.desk.scheduler.settle()
+    again = Post(store, "here")
+    again.look()
+    assert set(again.control.draining) == {"here"}
+    again.control.introduce()
+    again.desk.scheduler.settle()
+    there.look()
+    assert [set(post.control.draining) for post in (again, there)] == [set(), set()]
+
+
+def test_a_node_that_goes_away_says_so_again_if_the_log_is_lost() -> None:
+    store = SharedMemory(SteeredClock(wall=WALL), NEVER_OLD)
+    here, there = Post(store, "here"), Post(store, "there")
+    here.control.disconnect("nobody", here.answers.append)
+    here.desk.scheduler.settle()
+    here.control.drain(30.0)
+    here.desk.scheduler.settle()
+    store.lose_everything()
+    for post in (here, there):
+        post.look()
+    there.look()
+    assert set(there.control.draining) == {"here"}
+
+
+def test_as_many_nodes_are_known_to_go_away_as_allowed_and_not_one_more() -> None:
+    store = SharedMemory(SteeredClock(wall=WALL), NEVER_OLD)
+    here = Post(store, "here")
+    for number in range(DRAINING_MAX + 1):
+        here.control._do(Drain(f"n{number}", WALL + 1))
+    assert len(here.control.draining) == DRAINING_MAX

@@ -1,10 +1,18 @@
 """Looking at what other nodes write: every followed log in turn, and few at a time however slow the store is."""
 
+import asyncio
 from collections.abc import Sequence
 
 from tests.support.doubles import DOWN, HandStore, tail
+from tests.support.virtual_time import in_virtual_time
 from tests.unit.delivery.desk import Desk
-from websocket_handler.delivery.follower import READS_PER_INTERVAL_MAX, READS_UNDER_WAY_MAX, Follower
+from websocket_handler.adapters.memory import MemoryPeers
+from websocket_handler.delivery.follower import (
+    FOLLOW_INTERVAL_S,
+    READS_PER_INTERVAL_MAX,
+    READS_UNDER_WAY_MAX,
+    Follower,
+)
 
 
 class _Alone:
@@ -70,3 +78,20 @@ def test_more_logs_than_an_interval_has_room_for_take_turns() -> None:
     looks = [project.journal.call.looks_begun for project in desk.node.projects]
     assert sum(looks) == 2 * READS_PER_INTERVAL_MAX
     assert min(looks) == 1
+
+
+@in_virtual_time
+async def test_another_node_that_says_it_has_started_is_found_within_a_second_or_two() -> None:
+    desk, peers = Desk(), MemoryPeers()
+    follower = Follower(peers, desk.node, "n", desk.clock)
+    assert not follower.is_announced
+    running = asyncio.create_task(follower.run())
+    await asyncio.sleep(0.5)
+    assert (follower.is_announced, list(follower.others)) == (True, [])
+    await peers.announce("new", desk.clock.wall())
+    await asyncio.sleep(FOLLOW_INTERVAL_S)
+    assert not follower.others
+    follower.look_soon()
+    await asyncio.sleep(FOLLOW_INTERVAL_S)
+    assert list(follower.others) == ["new"]
+    running.cancel()

@@ -2,10 +2,23 @@
 
 import pytest
 
-from websocket_handler.hub.control_messages import ControlMessage, Disconnect, Disconnected, Revoke, decode, encode
+from websocket_handler.hub.control_messages import (
+    ControlMessage,
+    Disconnect,
+    Disconnected,
+    Drain,
+    Revoke,
+    Serve,
+    decode,
+    encode,
+)
 
 
-@pytest.mark.parametrize("message", [Disconnect("c1"), Disconnected("c1"), Revoke("ada", 1_800_000_000.125)], ids=repr)
+@pytest.mark.parametrize(
+    "message",
+    [Disconnect("c1"), Disconnected("c1"), Revoke("ada", 1_800_000_000.125), Drain("n", 1_800_000_000.5), Serve("n")],
+    ids=repr,
+)
 def test_a_message_is_read_as_it_was_written(message: ControlMessage) -> None:
     assert decode(encode(message)) == message
 
