@@ -87,6 +87,7 @@ class _Unreplicated:
     def __init__(self, log: Any) -> None:
         self.keys = log.keys
         self.command_for = log.command_for
+        self.generation = log.generation
 
 
 @_plant

@@ -61,6 +61,11 @@ class Log(Protocol):
         """How many milliseconds the server waits for a replica."""
         ...
 
+    @property
+    def generation(self) -> str:
+        """The server's generation, as appends name it."""
+        ...
+
     def keys(self, project_id: str) -> tuple[str, str]:
         """The keys of a log."""
         ...
@@ -187,7 +192,7 @@ class History:
 
     @property
     def _generation(self) -> str:
-        return "" if self._link.facts is None else self._link.facts.generation
+        return self._log.generation
 
     def _new_epoch(self) -> str:
         return begin_epoch(self._clock.wall(), self._new_id())

@@ -108,6 +108,12 @@ class ValkeyLogStore:
         facts, commit = self._link.facts, self._options.commit
         return commit == "replica" or (commit == "auto" and facts is not None and facts.replicas > 0)
 
+    @property
+    def generation(self) -> str:
+        """The server's generation; empty before there is a first connection. A server that is demoted and promoted
+        again has another one on the same connections, and only one of the two links asks for it."""
+        return "" if self._link.facts is None else self._link.facts.generation
+
     # Appending
 
     def append(
@@ -156,13 +162,12 @@ class ValkeyLogStore:
     def command_for(self, project_id: str, epoch: str, entry: Entry, *, moves: bool) -> bytes:
         """The packed call that appends an entry. If it `moves`, the server may give it later offsets."""
         options, history, now = self._options, self._options.history, self._clock.wall()
-        generation = "" if self._link.facts is None else self._link.facts.generation
         return packed(
             "EVALSHA", digest_of(APPEND), 2, *self.keys(project_id),
             epoch, entry.first, entry.last - entry.first + 1, entry.predecessor, entry.writer, entry.data, entry.keys,
             "1" if moves else "0", round(now * 1000), self._ttl_ms, history.messages, history.bytes,
             round((now - history.seconds) * 1000), round((now - options.key_seconds) * 1000), options.keyed_bytes,
-            generation, "0" if self.is_replicated else "1",
+            self.generation, "0" if self.is_replicated else "1",
         )  # fmt: skip
 
     def _appended(self, project_id: str, segment: Segment, entry: Entry, reply: Reply) -> Committed | Behind:

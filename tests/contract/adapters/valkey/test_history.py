@@ -1,6 +1,7 @@
 """What a node does when the server's log is not the one that it knows."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -147,6 +148,19 @@ async def test_a_server_that_restarted_and_lost_nothing_keeps_its_epochs(
     assert isinstance(await store.append(project, made(2, [b"b"])), Behind)
     assert (await store.followed(project, 1)).epoch == "e1"
     assert await other.hget(end, "g") == generation
+    await written(store, project, 2, b"b")
+
+
+async def test_reads_and_appends_mean_the_same_generation(server: Valkey, logs: Logs, other: Redis) -> None:
+    """A server was demoted and promoted again, and both links kept their connections."""
+    project, log = new_project(), logs.log(server)
+    store, reads = Asked(log), log._history._link
+    await written(store, project, 1, b"a")
+    await store.opened(project)
+    assert reads.facts is not None
+    reads.facts = replace(reads.facts, generation="before")
+    await other.hset(ValkeyLogStore.keys(project)[1], "g", "another")
+    assert (await store.followed(project, 1)).epoch == "e1"
     await written(store, project, 2, b"b")
 
 
