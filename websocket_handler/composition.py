@@ -27,8 +27,8 @@ from websocket_handler.adapters.system.ids import new_hex_id, new_id, numbered_i
 from websocket_handler.adapters.system.process_memory import memory_limit_bytes, resident_bytes
 from websocket_handler.api.application import make_application
 from websocket_handler.api.gateway import Gateway
+from websocket_handler.api.http_factory import http_protocol_factory
 from websocket_handler.api.http_limits import HttpLimits
-from websocket_handler.api.http_server import http_protocol_factory
 from websocket_handler.api.metrics import make_registry
 from websocket_handler.api.requests import Requests
 from websocket_handler.api.short_way import ShortWay

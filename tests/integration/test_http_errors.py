@@ -17,7 +17,8 @@ from starlette.routing import Route
 from tests.support.frames import HANDSHAKE
 from tests.support.raw_socket import close_at_once
 from websocket_handler.api.gateway import error_response
-from websocket_handler.api.http_server import HttpProtocol, http_protocol_factory
+from websocket_handler.api.http_factory import http_protocol_factory
+from websocket_handler.api.http_server import HttpProtocol
 from websocket_handler.app import App
 from websocket_handler.config import from_environment
 from websocket_handler.protocol.codes import CommandError, ErrorCode

@@ -56,18 +56,59 @@ def test_the_answers_of_earlier_requests_leave_before_the_handshakes(open_gatewa
         (handshake_head("/nowhere"), 404),
         (handshake_head(sec_websocket_version="8"), 426),
         (handshake_head(connection="keep-alive"), 400),
+        (handshake_head(connection=None), 400),
         (handshake_head(sec_websocket_key=None), 400),
         (handshake_head(content_length="5") + b"hello", 400),
+        (handshake_head(content_length="5"), 400),
+        (handshake_head(content_length="5", connection="close"), 400),
+        (handshake_head(transfer_encoding="chunked"), 400),
+        (handshake_head(transfer_encoding="chunked", connection="close"), 400),
     ],
 )
-def test_a_later_handshake_is_refused_for_what_a_first_one_is(open_gateway: Gateway, head: bytes, status: int) -> None:
-    for before in (b"", HEALTH):
+@pytest.mark.parametrize("before", [b"", HEALTH], ids=["first", "later"])
+@pytest.mark.parametrize("is_pipelined", [False, True], ids=["one by one", "in one packet"])
+def test_a_later_handshake_is_refused_for_what_a_first_one_is(
+    open_gateway: Gateway, before: bytes, is_pipelined: bool, head: bytes, status: int
+) -> None:
+    """At once: a body that was announced is not waited for."""
+    with Raw(open_gateway.port) as raw:
+        raw.send(before + (head if is_pipelined else b""))
+        if before:
+            assert raw.response().status == 200
+        if not is_pipelined:
+            raw.send(head)
+        assert raw.response().status == status
+        assert raw.is_ended()
+
+
+@pytest.mark.parametrize("before", [b"", HEALTH], ids=["first", "later"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"connection": "Upgrade\t"},
+        {"connection": "keep-alive,\tupgrade \t,x"},
+        {"connection": ", ,UPGRADE,"},
+        {"connection": "Upgrade\r\nConnection: keep-alive"},
+        {"connection": "keep-alive\r\nConnection: Upgrade"},
+        {"connection": "Upgrade, close"},
+        {"upgrade": "h2c,\tWebSocket\t"},
+        {"upgrade": "h2c\r\nUpgrade: websocket"},
+    ],
+    ids=range(8),
+)
+def test_the_lists_of_a_handshake_are_read_alike_on_every_connection(
+    open_gateway: Gateway, before: bytes, fields: dict[str, str]
+) -> None:
+    """Frames that come in the same packet as the handshake are not lost, wherever the packet ends before."""
+    shake_hands = handshake_head("/__echo", **fields)
+    for cut in (0, len(shake_hands) - 1, len(shake_hands) - 2):
         with Raw(open_gateway.port) as raw:
-            raw.send(before + head)
+            raw.send(before + shake_hands[:cut])
             if before:
                 assert raw.response().status == 200
-            assert raw.response().status == status
-            assert raw.is_ended()
+            raw.send(shake_hands[cut:] + client_frame(TEXT, b"early"))
+            assert raw.response().status == 101
+            assert raw.frame() == (TEXT, b"early")
 
 
 def test_a_handshake_comes_in_pieces_behind_other_requests(open_gateway: Gateway) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.security.streams import EVENTS, POLL, ask, metric, poll, stream
 from tests.support.frames import handshake_head
 from tests.support.gateway import Gateway, Start
-from tests.support.peers import Message, Peer, Raw, Response, bystander, client_sockets, http
+from tests.support.peers import Ended, Message, Peer, Raw, Response, bystander, client_sockets, http
 from tests.support.tokens import GUARDED, token
 
 OTHER = {"x_forwarded_for": "9.9.9.9"}
@@ -101,6 +101,18 @@ def test_a_poll_whose_client_hangs_up_ends_and_a_flood_of_them_leaves_nothing(st
         gateway.until(lambda: client_sockets(gateway) == 1)
 
 
+@pytest.mark.parametrize("path", [EVENTS, POLL])
+@pytest.mark.parametrize("behind", [b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n", handshake_head()])
+def test_a_place_is_given_back_although_other_requests_wait_behind_it(start: Start, path: str, behind: bytes) -> None:
+    with start(SLOW_CLIENT_TIMEOUT_S="1") as gateway:
+        with Raw(gateway.port) as raw:
+            ask(raw, path)
+            gateway.until(lambda: metric(gateway, "streams") == 1)
+            raw.send(behind)
+        gateway.until(lambda: metric(gateway, "streams") == 0)
+        gateway.until(lambda: client_sockets(gateway) == 0)
+
+
 def test_a_poll_that_is_answered_gives_its_place_back(start: Start) -> None:
     with start(CONNECTIONS_PER_ADDRESS="1") as gateway:
         for offset in (1, 2, 3):
@@ -161,6 +173,31 @@ def test_head_is_answered_at_once_and_takes_no_place(start: Start, path: str) ->
         raw.send(b"GET /health HTTP/1.1\r\nHost: gateway.example\r\n\r\n")  # the connection is still in step
         assert raw.response().body == b"OK"
         assert metric(gateway, "streams") == 0
+
+
+@pytest.mark.parametrize(
+    "refused_head",
+    [
+        b"HEAD /health HTTP/1.1\r\n\r\n",
+        b"HEAD /health HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000,
+        b"HEAD /health HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        handshake_head().replace(b"GET", b"HEAD", 1),
+    ],
+    ids=["no host", "too large", "no length", "handshake"],
+)
+@pytest.mark.parametrize("before", [b"", b"HEAD /health HTTP/1.1\r\nHost: a\r\n\r\n"], ids=["first", "later"])
+def test_a_refusal_of_head_has_no_body(open_gateway: Gateway, before: bytes, refused_head: bytes) -> None:
+    """RFC 9110 section 9.3.2. The length is that of the answer to GET."""
+    with Raw(open_gateway.port) as raw:
+        raw.send(before + refused_head)
+        if before:
+            assert raw.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        answer = raw.read_until(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 4")
+        assert b"\r\nConnection: close" in answer
+        assert b"\r\nContent-Length: 0\r\n" not in answer
+        with pytest.raises(Ended):
+            raw.read(1)
 
 
 @pytest.mark.parametrize("path", [EVENTS, POLL])

@@ -6,7 +6,8 @@ from typing import Any, cast
 from tests.support.http_api import Api
 from tests.support.virtual_time import settle
 from tests.support.wires import Wire
-from websocket_handler.api.http_server import HttpProtocol, http_protocol_factory
+from websocket_handler.api.http_factory import http_protocol_factory
+from websocket_handler.api.http_server import HttpProtocol
 from websocket_handler.api.requests import Requests
 from websocket_handler.api.short_way import PublishRequest, ShortWay
 

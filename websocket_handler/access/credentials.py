@@ -13,6 +13,10 @@ BEARER: Final = "bearer"
 """The authentication scheme (RFC 6750), and the subprotocol that stands before a token."""
 
 
+IN_QUERY: Final = "ALLOW_TOKEN_IN_QUERY"
+"""The setting that accepts a token in the URL."""
+
+
 class Kind(Enum):
     """Where in the request a credential was found."""
 
@@ -59,7 +63,7 @@ def handshake_credential(credentials: Sequence[Credential], *, is_token_in_query
     if credential.kind is Kind.UNKNOWN:
         raise unauthorized("the credential is of a kind that is not taken here")
     if credential.kind is Kind.QUERY_TOKEN and not is_token_in_query_allowed:
-        raise unauthorized("a token does not belong into a URL; use a header or a ticket")
+        raise unauthorized("a token does not belong into a URL; use a header or a ticket", IN_QUERY)
     return credential
 
 

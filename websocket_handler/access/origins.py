@@ -1,15 +1,17 @@
 """PURE: which web pages may talk to the gateway. A browser names the page's origin, and no page can forge it
 (RFC 6454; cross-site WebSocket hijacking). The same rule holds for handshakes and for the HTTP API."""
 
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.names import LOOPBACK_HOSTS
 from websocket_handler.variables.shown import quoted
 
 ANY: Final = "*"
 SETTING: Final = "ALLOWED_ORIGINS"
+LOCALHOST: Final = "localhost"
+"""This name, and every name below it, is the machine itself (RFC 6761 section 6.3)."""
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
@@ -60,8 +62,13 @@ def _is_loopback(origin: str) -> bool:
     parts = _exact_parts(origin)
     if parts is None or parts.scheme not in _DEFAULT_PORTS:
         return False
-    host = parts.hostname or ""
-    return host in LOOPBACK_HOSTS or host.endswith(".localhost")  # RFC 6761 section 6.3
+    host = (parts.hostname or "").removesuffix(".")
+    if host == LOCALHOST or host.endswith("." + LOCALHOST):
+        return True
+    try:
+        return ip_address(host).is_loopback  # 127.0.0.0/8 and ::1
+    except ValueError:
+        return False
 
 
 def read_origins(text: str) -> frozenset[str]:

@@ -16,9 +16,9 @@ from websocket_handler.protocol.messages import (
 from websocket_handler.protocol.names import agent_named
 
 
-def unauthorized(reason: str = "a valid token is needed") -> CommandError:
-    """The answer to a client that did not say who it is."""
-    return CommandError(ErrorCode.UNAUTHORIZED, reason)
+def unauthorized(reason: str = "a valid token is needed", setting: str = "") -> CommandError:
+    """The answer to a client that did not say who it is. `setting` is the name of the setting that would let it in."""
+    return CommandError(ErrorCode.UNAUTHORIZED, reason, setting=setting)
 
 
 def forbidden() -> CommandError:

@@ -13,16 +13,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from websocket_handler.api.access import Endpoint, Visitor, check_still, is_over, patience_s, visitor_of
-from websocket_handler.api.gateway import Gateway, parameter
+from websocket_handler.api.gateway import Gateway, bodiless, parameter
 from websocket_handler.api.half_close import HalfClose, half_close_of
 from websocket_handler.api.projects import project_id_of
 from websocket_handler.api.streams import (
     EVENT_STREAM,
     STREAM_HEADERS,
     HeldStream,
-    bodiless,
     count_visitor,
     place_taken,
+    unless_gone,
 )
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.fan_out import STORE_RETRY_S
@@ -30,7 +30,7 @@ from websocket_handler.logs.feed import Feed, PageLimits
 from websocket_handler.logs.page import Page
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codec import read_position
-from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 
 HEARTBEAT_S = 15.0
@@ -38,6 +38,8 @@ RETRY_MS = 2000
 REFUSED_RETRY_MS = (2000, 10_000)
 """A refused client comes back after a random time between these two. An `EventSource` adds no jitter of its own, so
 clients that were refused together would return together."""
+LAST_EVENT_ID = "lastEventId"
+"""Where `event-source-polyfill` and others put the id, because a request with their own header needs a preflight."""
 FOREIGN = Position("", 0)
 """A position that no log of this gateway has, because no epoch is empty."""
 PAGE = PageLimits(messages=200, bytes=131_072)
@@ -61,10 +63,16 @@ class EventRoutes:
             except CommandError as fault:
                 if not fault.retryable:
                     raise
-                self._gateway.counters.errors[fault.code.value] += 1
-                return Response(self._come_back(fault), headers=STREAM_HEADERS, media_type=EVENT_STREAM)
+                return self._told_to_come_back(fault)
+            except Exception as bug:
+                self._gateway.log.exception("task.failed", bug, path=request.url.path)
+                return self._told_to_come_back(CommandError(ErrorCode.INTERNAL, "internal error"))
 
         return answered
+
+    def _told_to_come_back(self, fault: CommandError) -> Response:
+        self._gateway.counters.errors[fault.code.value] += 1
+        return Response(self._come_back(fault), headers=STREAM_HEADERS, media_type=EVENT_STREAM)
 
     def _come_back(self, fault: CommandError) -> bytes:
         after_ms = fault.retry_after_ms or self._random.randint(*REFUSED_RETRY_MS)
@@ -87,7 +95,9 @@ class EventRoutes:
                 )
             )
             held.enter_context(half_close.waking(feed.wake))
-            start = await feed.begin(since)
+            start = await unless_gone(request, feed.begin(since))
+            if start is None:
+                return bodiless(STREAM_HEADERS, EVENT_STREAM)  # nobody reads it
             check_still(visitor, self._gateway)
             stream = self._stream(project_id, feed, start, visitor, half_close)
             return HeldStream(stream, headers=STREAM_HEADERS).hold(held.pop_all())
@@ -128,11 +138,12 @@ class EventRoutes:
 
 
 def _since(request: Request) -> Position | None:
-    """The position at which to resume. `Last-Event-ID` wins over `since`; an empty one says that the client got no
-    event yet. If this gateway never gave that id, the answer is a position of a foreign log, because an error would end
-    an `EventSource` for good. Raises CommandError with `invalid_field` for a bad `since`."""
-    asked, last_id = parameter(request, "since"), ", ".join(request.headers.getlist("last-event-id"))
+    """The position at which to resume. The id of the last event wins over `since`; an empty one says that the client
+    got no event yet. If this gateway never gave that id, the answer is a position of a foreign log, because an error
+    would end an `EventSource` for good. Raises CommandError with `invalid_field` for a bad `since`."""
+    asked = parameter(request, "since")
     since = None if asked is None else read_position(asked)
+    last_id = ", ".join(request.headers.getlist("last-event-id") or request.query_params.getlist(LAST_EVENT_ID))
     if not last_id:
         return since
     try:

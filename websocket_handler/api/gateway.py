@@ -1,7 +1,7 @@
 """What the HTTP API needs from the node, and how its answers look."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -55,6 +55,19 @@ def error_response(fault: CommandError) -> Response:
     """The error object of the protocol, with its HTTP status."""
     error = http_error(fault)
     return Response(error.body, error.status, error.headers)
+
+
+def bodiless(headers: Mapping[str, str], media_type: str) -> Response:
+    """The answer to HEAD where GET would take a place or wait: the headers, at once. It has no length, because only the
+    work for GET would tell it (RFC 9110 section 9.3.2)."""
+    response = Response(headers=headers, media_type=media_type)
+    del response.headers["content-length"]
+    return response
+
+
+def head_of_json() -> Response:
+    """The answer to HEAD where GET has to ask a store or another node for its JSON."""
+    return bodiless({"Cache-Control": "no-store"}, "application/json")
 
 
 class Waiter:

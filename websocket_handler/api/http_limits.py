@@ -1,7 +1,19 @@
-"""How much the HTTP server gives each of its sockets."""
+"""The limits of HTTP sockets, and what happens to a socket that the HTTP server is done with."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+GiveBack = Callable[[asyncio.Transport, bytes], None]
+"""Takes a socket and the bytes that it received last: a handshake, and the bytes after it."""
+EndSocket = Callable[[asyncio.Transport], None]
+"""Closes a socket after its last answer."""
+
+HELD_BYTES_MAX: Final = 65_536
+"""If more comes behind a request that is being answered, the socket is not read for the moment."""
+KEEP_ALIVE_S: Final = 75
+"""Longer than load balancers keep an idle connection (usually 60 s), so that the load balancer closes it first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +24,3 @@ class HttpLimits:
     head_timeout_s: float = 10.0
     slow_client_timeout_s: float = 60.0
     connections: int = 10_000
-
-
-DEFAULT_LIMITS: Final = HttpLimits()

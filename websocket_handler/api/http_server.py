@@ -9,33 +9,23 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import httptools
-from starlette.applications import Starlette
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from websocket_handler.api.access import REFUSAL
-from websocket_handler.api.answers import answer_without_chunks, dated, end_if_unread
+from websocket_handler.api.answers import answer_without_chunks, end_if_unread
 from websocket_handler.api.deadline import Deadline
 from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
-from websocket_handler.api.http_limits import DEFAULT_LIMITS, HttpLimits
-from websocket_handler.api.request_reading import Part, RequestReading
-from websocket_handler.api.requests import Requests
+from websocket_handler.api.http_limits import HELD_BYTES_MAX, EndSocket, GiveBack, HttpLimits
+from websocket_handler.api.request_reading import HeadEnds, Part, RequestReading
 from websocket_handler.api.short_way import PublishRequest
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.http_errors import last_response
 from websocket_handler.protocol.request_head import OWS, RequestHead, not_http, request_head, written
 from websocket_handler.telemetry.counters import Counters
 
-GiveBack = Callable[[asyncio.Transport, bytes], None]
-"""Takes a socket and the bytes that it received last: a handshake, and the bytes after it."""
 ShortWay = Callable[[RequestHead], PublishRequest | None]
-EndSocket = Callable[[asyncio.Transport], None]
-"""Closes a socket after its last answer."""
-KEEP_ALIVE_S: Final = 75
-"""Longer than load balancers keep an idle connection (usually 60 s), so that the load balancer closes it first."""
-
-
 _OWS: Final = OWS.encode()
 EVENTS_PATH: Final = re.compile(rb"/api/v1/projects/[^/?#]+/events(?:\?|\Z)")
 
@@ -64,8 +54,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._shared = shared
         self._give_back = give_back
         self._reading = RequestReading(shared.limits.head_bytes)
+        self._head_ends = HeadEnds()
+        self._running: Any = None
+        """The request that is being answered, or was answered last."""
         self._unanswered = 0
         """How many requests are being answered or wait for their answer."""
+        self._held = b""
+        """What came behind a request that is still being answered. It is read after that answer. Bytes take less memory
+        than requests, and the end of the client is heard meanwhile, as long as the socket is read."""
         self._for_websocket: bytes | None = None
         """A handshake and the bytes after it. It waits until the answers to earlier requests have left."""
         self._last_words: bytes | None = None
@@ -88,18 +84,27 @@ class HttpProtocol(HttpToolsProtocol):
             self._is_one_too_many = True
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone. uvicorn tells only the newest request, but an earlier one may run."""
         self._head_deadline.call_off()
         self.resume_writing()
+        self.pipeline.clear()
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio asks for an answer, uvicorn gives none
         """The client sends no more. Its requests are answered first (RFC 9112 section 9.6). An incomplete request gets
         an error, because its rest will never come."""
         self._half_close.happened()
+        if not self._held:
+            self._refuse_cut_request()
+        return self._unanswered > 0
+
+    def _refuse_cut_request(self) -> None:
         part = self._reading.part
         if part is not Part.NONE:
             self.refuse(CommandError(ErrorCode.INVALID_FIELD, f"the {part.value} of the request is cut short"))
-        return self._unanswered > 0
 
     # Requests come in
 
@@ -108,7 +113,14 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self._for_websocket is not None:
             self._for_websocket += data
-            return
+        elif self._held:
+            self._held += data
+        else:
+            self._take(data)
+        if max(len(self._for_websocket or b""), len(self._held)) > HELD_BYTES_MAX:
+            self.flow.pause_reading()
+
+    def _take(self, data: bytes) -> None:
         try:
             self._reading.feed(data, self._feed)
             if self._publishing is not None:
@@ -117,19 +129,25 @@ class HttpProtocol(HttpToolsProtocol):
             self.refuse(fault)
 
     def _feed(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view and self._for_websocket is None and not self._is_over:
+        """Let the parser read one head at a time. It stops by itself behind some handshakes only."""
+        view, start = memoryview(data), 0
+        while start < len(data) and self._for_websocket is None and not self._is_over:
+            if self._unanswered and self._reading.part is Part.NONE:
+                self._held = data[start:]
+                break
+            end = self._head_ends.next(data, start)
             try:
-                self.parser.feed_data(view)
-                return
+                self.parser.feed_data(view[start:end])
+                start = end
             except httptools.HttpParserUpgrade as upgrade:
-                view = view[upgrade.args[0] :]
+                start += upgrade.args[0]
                 if self._is_offer:
                     self._decline_offer()
             except httptools.HttpParserError as error:
                 self.refuse(not_http(data, error))
+        self._head_ends.passed(data[:start])
         if self._for_websocket is not None:
-            self._for_websocket += view
+            self._for_websocket += view[start:]
             self._hand_over()
 
     def _decline_offer(self) -> None:
@@ -146,7 +164,6 @@ class HttpProtocol(HttpToolsProtocol):
         """Give the socket back once every earlier request is answered. So every handshake passes the same checks, as
         the first request of a connection or as a later one (RFC 9110 section 7.8)."""
         if self._unanswered:
-            self.flow.pause_reading()
             return
         data, transport = self._for_websocket, self.transport
         if data is None or self._is_over or transport.is_closing():
@@ -241,6 +258,10 @@ class HttpProtocol(HttpToolsProtocol):
             answer_without_chunks(self.cycle)
         end_if_unread(self.cycle, self._begins_unread)
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_body(self, body: bytes) -> None:
         self._reading.add_body(len(body))
         if self._publishing is not None:
@@ -290,8 +311,18 @@ class HttpProtocol(HttpToolsProtocol):
             self._say_last_words(self._last_words)
         elif self._for_websocket is not None:
             self._hand_over()
-        elif self._half_close.is_done:
-            self.transport.close()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Every request that was read is answered: read the next one, or end with a client that sends no more."""
+        held, self._held = self._held, b""
+        if held:
+            self._take(held)
+        if self._half_close.is_done and not self._unanswered and not self._is_over:
+            self._refuse_cut_request()
+            if not self._is_over:
+                self.transport.close()
 
     def refuse(self, fault: CommandError, status: int | None = None) -> None:
         """Send the error after the answers to earlier requests, and end the connection. `status` replaces the status of
@@ -301,7 +332,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_over = True
         self._head_deadline.call_off()
         self._shared.counters.errors[fault.code.value] += 1
-        last_words = last_response(fault, status, date=self._shared.date())
+        method = self.parser.get_method() if self._reading.part is not Part.NONE and self.url else b""
+        last_words = last_response(fault, status, date=self._shared.date(), method=method)
         if self._reading.part is Part.BODY and self._unanswered:
             self._give_up_request()
         if self._unanswered:
@@ -366,33 +398,3 @@ class HttpProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self._slow_client_deadline.call_off()
         super().resume_writing()
-
-
-def http_protocol_factory(
-    application: Starlette,
-    date: Callable[[], str],
-    end_socket: EndSocket,
-    limits: HttpLimits = DEFAULT_LIMITS,
-    counters: Counters | None = None,
-    requests: Requests | None = None,
-    short_way: ShortWay = lambda _head: None,
-) -> Callable[[GiveBack], asyncio.Protocol]:
-    """Make the factory of protocols for HTTP sockets. If the next request of a socket is a handshake, the protocol
-    gives the socket back. `date` gives the time as HTTP writes it. `end_socket` closes a socket whose client may still
-    be sending. Without `short_way` every request goes through the application."""
-    under_way = requests or Requests()
-    config = Config(
-        dated(under_way.ended_quietly(application), date),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-    )
-    config.load()
-    state = ServerState()
-    state.tasks, state.connections = cast(Any, under_way.running), cast(Any, under_way.connections)
-    shared = HttpShared(config, state, limits, counters or Counters(), date, end_socket, short_way)
-    return lambda give_back: HttpProtocol(shared, give_back)

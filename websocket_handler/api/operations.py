@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from websocket_handler.access.tickets import TICKET_SECONDS
 from websocket_handler.api.access import visitor_of
-from websocket_handler.api.gateway import Gateway, Waiter, json_response, page_limit, parameter
+from websocket_handler.api.gateway import Gateway, Waiter, head_of_json, json_response, page_limit, parameter
 from websocket_handler.delivery.census import Connections
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import USER_ID
@@ -49,6 +49,8 @@ class OperationRoutes:
         after = parameter(request, "after")
         if after is not None and _CONNECTION_ID.fullmatch(after) is None:
             raise CommandError(ErrorCode.INVALID_FIELD, "after must be a connection_id")
+        if request.method == "HEAD":
+            return head_of_json()
         waiter = Waiter()
         self._gateway.census.connections(after or "", limit, waiter.done)
         found = await waiter.result(Connections)

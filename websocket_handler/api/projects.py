@@ -10,9 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from websocket_handler.api.access import Visitor, check_still, is_over, patience_s, visitor_of
-from websocket_handler.api.gateway import Gateway, Waiter, json_response, page_limit, parameter, read_body, whole_number
+from websocket_handler.api.gateway import (
+    Gateway,
+    Waiter,
+    head_of_json,
+    json_response,
+    page_limit,
+    parameter,
+    read_body,
+    whole_number,
+)
 from websocket_handler.api.half_close import half_close_of
-from websocket_handler.api.streams import bodiless, count_visitor, place_taken, unless_gone
+from websocket_handler.api.streams import count_visitor, place_taken, unless_gone
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.protocol import json_text, publication, replies
 from websocket_handler.protocol.codec import invalid_project_id
@@ -89,7 +98,7 @@ class ProjectRoutes:
         limits = PageLimits(page_limit(request, node.limits.history_page_messages), node.limits.history_page_bytes)
         wait_s, epoch = patience_s(visitor, self._gateway, _wait_s(request)), _epoch(request)
         if request.method == "HEAD":
-            return bodiless({"Cache-Control": "no-store"}, "application/json")
+            return head_of_json()
         half_close = half_close_of(request)
         feed = node.feed(
             project_id,
@@ -114,8 +123,10 @@ class ProjectRoutes:
 
     async def presence(self, request: Request) -> Response:
         """GET presence: answer who follows the project."""
-        waiter = Waiter()
-        self._gateway.presence(project_id_of(request), waiter.done)
+        project_id, waiter = project_id_of(request), Waiter()
+        if request.method == "HEAD":
+            return head_of_json()
+        self._gateway.presence(project_id, waiter.done)
         return json_response(await waiter.result(bytes))
 
 

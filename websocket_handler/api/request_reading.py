@@ -12,6 +12,9 @@ FRAMING_BYTES_EACH: Final = 8
 much as a head in addition (RFC 9112 section 7.1.1: extensions are limited)."""
 
 
+_EMPTY_LINE: Final = b"\r\n\r\n"
+
+
 class Part(Enum):
     """The part of a request that comes next. The value is its name in an error."""
 
@@ -71,3 +74,27 @@ class RequestReading:
     def complete(self) -> None:
         """The request is whole, or nobody reads it any more."""
         self.part = Part.NONE
+
+
+class HeadEnds:
+    """Finds where a head can end in the bytes of one socket: behind an empty line."""
+
+    __slots__ = ("_before",)
+
+    def __init__(self) -> None:
+        self._before = b""
+        """The last bytes that came before: an empty line may have begun there."""
+
+    def next(self, data: bytes, start: int) -> int:
+        """The first place in `data` after `start` where a head can end; the end of `data` if there is none."""
+        if start == 0 and self._before:
+            found = (self._before + data[: len(_EMPTY_LINE) - 1]).find(_EMPTY_LINE)
+            if found >= 0:
+                return found + len(_EMPTY_LINE) - len(self._before)
+        found = data.find(_EMPTY_LINE, start)
+        return len(data) if found < 0 else found + len(_EMPTY_LINE)
+
+    def passed(self, data: bytes) -> None:
+        """These bytes were read."""
+        last = data[-len(_EMPTY_LINE) + 1 :]
+        self._before = (self._before + last)[-len(_EMPTY_LINE) + 1 :]

@@ -2,12 +2,12 @@
 its user. It gives the place back when it ends, or when its client is gone."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from websocket_handler.api.access import visitor_of
@@ -61,14 +61,6 @@ class HeldStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._held:
             await super().__call__(scope, receive, send)
-
-
-def bodiless(headers: Mapping[str, str], media_type: str) -> Response:
-    """The answer to HEAD where GET would take a place or wait: the headers, at once. It has no length, because only the
-    work for GET would tell it (RFC 9110 section 9.3.2)."""
-    response = Response(headers=headers, media_type=media_type)
-    del response.headers["content-length"]
-    return response
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer | None:

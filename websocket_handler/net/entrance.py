@@ -307,14 +307,19 @@ class _Entry(asyncio.Protocol):
         self._leave()
         self._entrance.shared.refusals.handshake(fault, self._peer(), self._origin)
         self._entrance.shared.counters.handshakes_refused[fault.code.value] += 1
-        self._socket.write(last_response(fault, status, date=self._entrance.shared.date()))
+        date, method = self._entrance.shared.date(), self._reader.method
+        self._socket.write(last_response(fault, status, date=date, method=method))
         self._entrance.end_socket(self._socket)
 
     def too_late(self) -> None:
         """The time is over. The client gets the reason, if it has sent anything."""
         if self._is_identifying:
-            self._refuse(CommandError(ErrorCode.AUTHENTICATION_UNAVAILABLE, "the credential took too long to verify"))
+            self._refuse(_late(ErrorCode.AUTHENTICATION_UNAVAILABLE, "the credential took too long to verify"))
         elif self._reader.data:
-            self._refuse(CommandError(ErrorCode.INVALID_FIELD, "the request head did not come in time"), status=408)
+            self._refuse(_late(ErrorCode.INVALID_FIELD, "the request head did not come in time"), status=408)
         else:
             self.drop()
+
+
+def _late(code: ErrorCode, reason: str) -> CommandError:
+    return CommandError(code, reason, setting="HANDSHAKE_TIMEOUT_S")

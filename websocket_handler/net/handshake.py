@@ -22,6 +22,7 @@ from websocket_handler.protocol.request_head import OWS, RequestHead
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _SHA1: Final = sha1(usedforsecurity=False)
 QUERY_FIELDS_MAX: Final = 1000
+"""The most fields in the query string of a handshake, projects and positions included."""
 
 
 class Handshake(Struct, frozen=True):
@@ -102,8 +103,10 @@ def _key(headers: dict[str, list[str]]) -> bytes:
 def _query_fields(query: str) -> Sequence[tuple[str, str]]:
     if not query:
         return ()
+    if query.count("&") >= QUERY_FIELDS_MAX:
+        raise _bad(f"the query string of a handshake has at most {QUERY_FIELDS_MAX} fields")
     try:
-        return parse_qsl(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX, errors="strict")
+        return parse_qsl(query, keep_blank_values=True, errors="strict")
     except ValueError:
         raise _bad("the query string cannot be read") from None
 

@@ -50,13 +50,14 @@ def http_error(fault: CommandError, status: int | None = None) -> HttpError:
     return HttpError(status, headers, replies.error(fault))
 
 
-def last_response(fault: CommandError, status: int | None = None, *, date: str = "") -> bytes:
+def last_response(fault: CommandError, status: int | None = None, *, date: str = "", method: bytes = b"GET") -> bytes:
     """The same response as HTTP/1.1 bytes, for a sender that closes the connection after it. `date` is the time as HTTP
-    writes it; if it is empty, the response has no `Date`."""
+    writes it; if it is empty, the response has no `Date`. A response to the `method` HEAD has no body (RFC 9110 section
+    9.3.2)."""
     error = http_error(fault, status)
     options = ("close", error.headers["Connection"]) if "Connection" in error.headers else ("close",)
     dated = {"Date": date} if date else {}
     headers = {**dated, **error.headers, "Connection": ", ".join(options), "Content-Length": str(len(error.body))}
     lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + error.body
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if method == b"HEAD" else error.body)

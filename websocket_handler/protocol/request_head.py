@@ -40,7 +40,8 @@ class HeadTooLarge(CommandError):
     """The answer to a request head above the limit: 431 (RFC 6585 section 5)."""
 
     def __init__(self, bytes_max: int) -> None:
-        super().__init__(ErrorCode.MESSAGE_TOO_LARGE, f"a request head has at most {bytes_max} bytes (HEAD_BYTES)")
+        reason = f"a request head has at most {bytes_max} bytes (HEAD_BYTES)"
+        super().__init__(ErrorCode.MESSAGE_TOO_LARGE, reason, setting="HEAD_BYTES")
 
     @property
     def status(self) -> int:
@@ -132,12 +133,14 @@ def _target(target: bytes) -> Target:
 class HeadReader:
     """Reads the first request head of a connection while its bytes arrive."""
 
-    __slots__ = ("_bytes_max", "_fields", "_is_complete", "_parser", "_read", "_url", "data")
+    __slots__ = ("_bytes_max", "_fields", "_is_complete", "_parser", "_read", "_url", "data", "method")
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self.data = b""
         """All bytes that have arrived."""
+        self.method = b""
+        """The request's method, once it has been read."""
         self._read = 0
         self._url = b""
         self._fields: list[tuple[bytes, bytes]] = []
@@ -183,6 +186,8 @@ class HeadReader:
 
     def on_url(self, url: bytes) -> None:
         """The parser has read a part of the target."""
+        if self._parser is not None:
+            self.method = self._parser.get_method()
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:

@@ -53,7 +53,10 @@ def test_pages_of_loopback_may_come_on_every_port_where_they_may(named: str) -> 
         "https://localhost:8443",
         "http://127.0.0.1:3000",
         "http://[::1]:3000",
+        "http://127.0.0.2:3000",
+        "https://127.255.255.254",
         "http://app.localhost:3000",
+        "http://localhost.:3000",
     ):
         assert origins.allow(page, "gateway:8080"), page
         assert not Origins(read_origins(named)).allow(page, "gateway:8080"), page
@@ -63,6 +66,11 @@ def test_pages_of_loopback_may_come_on_every_port_where_they_may(named: str) -> 
         "http://localhost@evil.io",
         "http://evil.io@localhost",
         "http://127.0.0.1.evil.io",
+        "http://127.evil.io",
+        "http://128.0.0.1",
+        "http://[::2]:3000",
+        "http://[::ffff:8.8.8.8]",
+        "http://localhost.evil.io.",
         "http://notlocalhost",
         "http://10.0.0.1",
         "http://0.0.0.0:3000",

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from tests.support.http_api import Exchange
 from websocket_handler.api.answers import dated
-from websocket_handler.api.http_server import http_protocol_factory
+from websocket_handler.api.http_factory import http_protocol_factory
 from websocket_handler.net.lingering import Lingering
 
 pytestmark = pytest.mark.asyncio

@@ -97,6 +97,18 @@ async def test_head_is_answered_as_get_without_its_body_or_its_wait() -> None:
 
 
 @in_virtual_time
+async def test_head_asks_no_other_node() -> None:
+    """What GET would ask the directory of all nodes for is not counted, so it has no length."""
+    api = Api()
+    for path in (f"{PROJECT}/presence", "/api/v1/connections"):
+        answer = await api.ask("HEAD", path)
+        assert (answer.status, answer.body) == (200, b"")
+        assert "content-length" not in answer.headers
+    for path in ("/api/v1/projects/a%20b/presence", "/api/v1/connections?limit=0"):
+        assert (await api.ask("HEAD", path)).status == 400
+
+
+@in_virtual_time
 async def test_every_refusal_is_counted_by_its_code() -> None:
     api = Api()
     errors = api.core.ports.counters.errors

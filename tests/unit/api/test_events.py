@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.doubles import HandStore
 from tests.support.http_api import Api, Exchange, KnownTokens, bearer, known
+from tests.support.nodes import NotedEvents
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.access.admission import AdmissionOptions
 from websocket_handler.api.events import HEARTBEAT_S, REFUSED_RETRY_MS, RETRY_MS
+from websocket_handler.delivery.node import Node
 
 EVENTS = "/api/v1/projects/p/events"
 
@@ -103,6 +106,9 @@ async def test_a_browser_resumes_where_it_was_cut_and_its_own_position_wins() ->
         Reader(api, f"{EVENTS}?since={epoch}:1"),
         Reader(api, f"{EVENTS}?since={epoch}:3", last_event_id=f"{epoch}:1"),
         Reader(api, f"{EVENTS}?since={epoch}:1", last_event_id=""),
+        Reader(api, f"{EVENTS}?since={epoch}:3&lastEventId={epoch}%3A1"),
+        Reader(api, f"{EVENTS}?since={epoch}:1&lastEventId="),
+        Reader(api, f"{EVENTS}?lastEventId={epoch}%3A3", last_event_id=f"{epoch}:1"),
     ):
         assert shown(await reader.events()) == [("subscription_confirmed", True), ("message", 2), ("message", 3)]
 
@@ -236,6 +242,38 @@ async def test_a_refusal_that_stays_is_an_error() -> None:
     api = Api(tokens=KnownTokens(ada=known("ada", "q")))
     assert (await api.ask("GET", EVENTS)).code == "unauthorized"
     assert (await api.ask("GET", EVENTS, authorization=bearer("ada"))).code == "forbidden"
+
+
+@in_virtual_time
+async def test_a_bug_is_logged_once_and_ends_no_event_source_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[tuple[str, Any]] = []
+
+    class Log(NotedEvents):
+        def exception(self, event: str, fault: BaseException, **fields: object) -> None:
+            logged.append((event, fields))
+
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("secret")
+
+    api = Api(ports={"log": Log()})
+    monkeypatch.setattr(Node, "feed", broken)
+    answer = await api.ask("GET", EVENTS)
+    (told,) = events(answer)
+    assert (told.kind, told.data["reason"]) == ("reconnect", "internal")
+    assert b"secret" not in answer.body
+    assert logged == [("task.failed", {"path": EVENTS})]
+    assert api.core.ports.counters.streams == 0
+
+
+@in_virtual_time
+async def test_who_hangs_up_while_the_store_is_asked_takes_a_place_no_longer() -> None:
+    api = Api(ports={"log_store": HandStore()})
+    exchange, answering = api.begin("GET", EVENTS)
+    await settle()
+    assert api.core.ports.counters.streams == 1
+    exchange.hang_up()
+    await answering
+    assert api.core.ports.counters.streams == 0
 
 
 @in_virtual_time

@@ -10,8 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.support.frames import handshake_head
 from tests.support.raw_socket import close_at_once
-from websocket_handler.api.http_server import HttpProtocol, http_protocol_factory
+from tests.support.virtual_time import settle
+from tests.support.wires import Wire
+from websocket_handler.api.http_factory import http_protocol_factory
+from websocket_handler.api.http_limits import HELD_BYTES_MAX
+from websocket_handler.api.http_server import HttpProtocol
 
 pytestmark = pytest.mark.asyncio
 
@@ -105,3 +110,29 @@ async def test_a_part_of_the_next_request_keeps_the_connection() -> None:
         await server.send(GET[10:])
         await server.answer()
         assert server.is_idle
+
+
+async def test_what_comes_behind_a_handshake_that_waits_is_bounded() -> None:
+    """A poll listens for the end of its client, so it reads on. It must not read without end."""
+    may_answer = asyncio.Event()
+
+    async def poll(request: Request) -> Response:
+        listening = asyncio.ensure_future(request.receive())
+        await may_answer.wait()
+        await listening
+        return Response(status_code=204)
+
+    given: list[bytes] = []
+    make = http_protocol_factory(Starlette(routes=[Route("/", poll)]), lambda: "today", close_at_once)
+    wire = Wire()
+    wire.open(make(lambda _transport, data: given.append(data)))
+    wire.send(GET + handshake_head())
+    await settle()
+    assert wire.is_reading()
+    wire.send(b"x" * HELD_BYTES_MAX)
+    assert not wire.is_reading()
+    may_answer.set()
+    await settle()
+    (handed_over,) = given
+    assert handed_over.startswith(b"GET /ws HTTP/1.1\r\n")
+    assert handed_over.endswith(b"\r\n\r\n" + b"x" * HELD_BYTES_MAX)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from websocket_handler.api.request_reading import FRAMING_BYTES_EACH, Part, RequestReading
+from websocket_handler.api.request_reading import FRAMING_BYTES_EACH, HeadEnds, Part, RequestReading
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.request_head import HeadTooLarge
 
@@ -85,3 +85,37 @@ def test_bytes_between_requests_count_for_nothing() -> None:
     reading = RequestReading(HEAD_BYTES_MAX)
     feed(reading, 10 * HEAD_BYTES_MAX)
     assert reading.part is Part.NONE
+
+
+def parted(ends: HeadEnds, data: bytes) -> list[bytes]:
+    """These bytes, cut where a head can end."""
+    parts: list[bytes] = []
+    start = 0
+    while start < len(data):
+        end = ends.next(data, start)
+        parts.append(data[start:end])
+        start = end
+    ends.passed(data)
+    return parts
+
+
+HEADS = b"a\r\n\r\nb\r\n\r\n\r\nc\r\n\rd\r\n\r\n"
+
+
+def test_a_head_can_end_behind_every_empty_line() -> None:
+    assert parted(HeadEnds(), HEADS) == [b"a\r\n\r\n", b"b\r\n\r\n", b"\r\nc\r\n\rd\r\n\r\n"]
+    assert parted(HeadEnds(), b"nothing") == [b"nothing"]
+
+
+@pytest.mark.parametrize("size", range(1, len(HEADS)))
+def test_an_empty_line_may_come_in_pieces(size: int) -> None:
+    """Wherever the bytes are cut, a part ends behind each empty line."""
+    ends = HeadEnds()
+    places: set[int] = set()
+    position = 0
+    for start in range(0, len(HEADS), size):
+        for part in parted(ends, HEADS[start : start + size]):
+            position += len(part)
+            places.add(position)
+    assert position == len(HEADS)
+    assert places >= {5, 10, len(HEADS)}

@@ -10,7 +10,8 @@ from tests.support.http_api import Api, Exchange, known
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.access.admission import AdmissionOptions
 from websocket_handler.api.access import Visitor
-from websocket_handler.api.streams import EVENT_STREAM, HeldStream, bodiless, place_taken, unless_gone
+from websocket_handler.api.gateway import bodiless
+from websocket_handler.api.streams import EVENT_STREAM, HeldStream, place_taken, unless_gone
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 

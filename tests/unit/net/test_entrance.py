@@ -11,6 +11,7 @@ from tests.support.nodes import NotedEvents
 from tests.support.virtual_time import in_virtual_time, settle
 from tests.support.wires import Door, HttpSide, Wire
 from websocket_handler.access.admission import AdmissionOptions
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.net.entrance import EntranceOptions
 from websocket_handler.net.websocket import WebSocket
 from websocket_handler.ports.authenticator import Authenticated
@@ -140,6 +141,40 @@ async def test_what_cannot_be_taken_in_is_told_why_counted_and_logged(head: byte
     ((event, fields),) = log.events
     assert (event, fields["code"], fields["address"]) == ("handshake.refused", code, "198.51.100.9")
     assert door.core.node.connections == {}
+
+
+@pytest.mark.parametrize(
+    ("head", "setting"),
+    [
+        (handshake_head(x_pad="x" * HEAD_BYTES), "HEAD_BYTES"),
+        (handshake_head("/ws?access_token=ada"), "ALLOW_TOKEN_IN_QUERY"),
+        (handshake_head(origin="https://evil.example"), "ALLOWED_ORIGINS"),
+        (handshake_head("/ws?project_id=a&project_id=b&project_id=c"), "MAX_SUBSCRIPTIONS"),
+        (handshake_head()[:-1], "HANDSHAKE_TIMEOUT_S"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@in_virtual_time
+async def test_the_log_names_the_setting_that_would_let_a_client_in(head: bytes, setting: str) -> None:
+    door = Door(ports={"authenticator": KnownTokens()}, delivery=DeliveryLimits(subscriptions=2))
+    door.knock().send(head)
+    await asyncio.sleep(door.entrance.options.handshake_timeout_s)
+    log = door.core.ports.log
+    assert isinstance(log, NotedEvents)
+    ((event, fields),) = log.events
+    assert (event, fields["setting"]) == ("handshake.refused", setting)
+
+
+@pytest.mark.parametrize("head", [b"HEAD /ws HTTP/1.1\r\n\r\n", handshake_head().replace(b"GET", b"HEAD", 1)])
+@in_virtual_time
+async def test_an_answer_to_head_has_no_body(head: bytes) -> None:
+    door = Door()
+    wire = door.knock()
+    wire.send(head)
+    answer, _, body = wire.written.partition(b"\r\n\r\n")
+    assert (wire.status, body, wire.has_said_goodbye) == (400, b"", True)
+    assert b"\r\nContent-Length: " in answer
+    assert b"\r\nContent-Length: 0\r\n" not in answer + b"\r\n"
 
 
 # How long it may take

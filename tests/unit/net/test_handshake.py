@@ -262,5 +262,13 @@ def test_a_project_that_stands_twice_counts_once_with_its_first_position() -> No
     )
 
 
+@pytest.mark.parametrize("name", ["project_id", "x"])
+def test_too_many_query_fields_are_named_as_such(name: str) -> None:
+    fault = refusal(head("/ws?" + "&".join([f"{name}=a"] * (QUERY_FIELDS_MAX + 1))))
+    assert fault.code is ErrorCode.INVALID_FIELD
+    assert f"at most {QUERY_FIELDS_MAX} fields" in fault.message
+
+
 def test_as_many_query_fields_as_allowed() -> None:
+    assert asked("/ws?" + "&".join(["project_id=a"] * QUERY_FIELDS_MAX)) == (Subscribe(project_id="a"),)
     assert asked("/ws?" + "&".join(["x=1"] * (QUERY_FIELDS_MAX - 1) + ["project_id=a"])) == (Subscribe(project_id="a"),)
