@@ -11,7 +11,6 @@ from websocket_handler.adapters.valkey import history, log_store, scripts
 from websocket_handler.adapters.valkey.backplane import ValkeyBackplane
 from websocket_handler.adapters.valkey.commits import Commits
 from websocket_handler.adapters.valkey.history import History
-from websocket_handler.adapters.valkey.link import Link
 from websocket_handler.adapters.valkey.log_store import ValkeyLogStore
 from websocket_handler.delivery.control import Control
 from websocket_handler.delivery.follower import Follower
@@ -130,14 +129,6 @@ def nobody_is_told_of_a_commit() -> list[Patch]:
         self._store.append(project_id, segment, done)
 
     return [(AnnouncedLogStore, "append", changed)]
-
-
-@_plant
-def a_node_goes_on_publishing_at_a_replica() -> list[Patch]:
-    async def changed(self: Any) -> None:
-        """Asks nothing."""
-
-    return [(Link, "refresh_facts", changed)]
 
 
 @_plant

@@ -14,7 +14,6 @@ SEEDS_MAX = 40
 RARE = {
     "a fork is accepted after a failover": 35,
     "a key that was missed does not count": 4,
-    "a node goes on publishing at a replica": 113,
     "a node that starts learns of no revocation": 4,
     "a read shows what no replica has": 30,
     "a write does not know itself again": 14,
