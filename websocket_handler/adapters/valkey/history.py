@@ -122,8 +122,6 @@ class History:
 
     async def begin(self, project_id: str, epoch: str) -> str:
         """The epoch of an empty log: this one, unless it has another one already. Raises Unreachable."""
-        if self._link.facts is None:  # the end of a log names the generation in which it was written
-            await self._link.ask("PING")
         is_replicated = self._log.is_replicated
         generation = "" if is_replicated else self._generation
         commands = packed("EVALSHA", digest_of(BEGIN), 2, *self._log.keys(project_id), epoch, generation)

@@ -210,7 +210,12 @@ class ValkeyLogStore:
 
     def begin(self, project_id: str, epoch: str, done: Callable[[str | Unavailable], None]) -> None:
         """See the port."""
-        self._start(self._answer(lambda: self._history.begin(project_id, epoch), done))
+        self._start(self._answer(lambda: self._begin(project_id, epoch), done))
+
+    async def _begin(self, project_id: str, epoch: str) -> str:
+        if self._link.facts is None:  # the end of a log names the generation in which it was written
+            await self._link.ask("PING")
+        return await self._history.begin(project_id, epoch)
 
     async def _answer(
         self, work: Callable[[], Awaitable[Answer]], done: Callable[[Answer | Unavailable], None]
