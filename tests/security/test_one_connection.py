@@ -265,7 +265,7 @@ def test_what_was_asked_before_a_half_close_is_answered(open_gateway: Gateway) -
         assert raw.is_ended()
 
 
-@pytest.mark.parametrize("before", [b"", HEALTH, HEALTH * 2], ids=["first", "second", "third"])
+@pytest.mark.parametrize("before", [b"", HEALTH, HEALTH * 2, HEALTH * 9], ids=["first", "second", "third", "tenth"])
 @pytest.mark.parametrize(
     "cut",
     [

@@ -158,7 +158,7 @@ class Stream:
         gone: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 
         async def receive() -> Message:
-            return await gone
+            return await asyncio.shield(gone)  # whoever waits may be cancelled, and another may wait then
 
         return receive
 

@@ -319,9 +319,9 @@ class HttpProtocol(HttpToolsProtocol):
         held, self._held = self._held, b""
         if held:
             self._take(held)
-        if self._half_close.is_done and not self._unanswered and not self._is_over:
+        if self._half_close.is_done and not self._held:
             self._refuse_cut_request()
-            if not self._is_over:
+            if not self._unanswered and not self._is_over:
                 self.transport.close()
 
     def refuse(self, fault: CommandError, status: int | None = None) -> None:
