@@ -37,11 +37,9 @@ def _always(*_: Any, **__: Any) -> bool:
     return True
 
 
-def _redeemed_unseen(self: Any, ticket: str) -> Any:
+def _redeemed_unseen(self: Any, ticket: str, done: Any) -> None:
     identity = self._tickets.redeem(ticket, self._clock.monotonic())
-    if identity is None:
-        raise unauthorized("the ticket is unknown, used or too old")
-    return identity
+    done(unauthorized("the ticket is unknown, used or too old") if identity is None else identity)
 
 
 def _ticket_that_stays() -> list[Patch]:
