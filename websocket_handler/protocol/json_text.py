@@ -66,6 +66,11 @@ def parse(text: bytes) -> object:
     Raises CommandError: `invalid_json`, `unsupported_encoding` or `too_deep`.
     """
     check_depth(text)
+    return parse_shallow(text)
+
+
+def parse_shallow(text: bytes) -> object:
+    """The same for a text whose depth was checked. Raises CommandError: `invalid_json` or `unsupported_encoding`."""
     try:
         value: object = _decoder.decode(text.decode())
     except JSONDecodeError as error:

@@ -69,7 +69,7 @@ def read_object(payload: bytes) -> JsonObject:
     found = plain.read_plain(body)
     if found is not None:
         return found
-    value = json_text.parse(body)
+    value = json_text.parse_shallow(body)
     if not isinstance(value, tuple):
         raise not_an_object()
     try:
