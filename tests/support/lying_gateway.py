@@ -59,6 +59,8 @@ class LyingGateway:
         self._logs: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._by_key: dict[str, int] = {}
         self._followers: dict[web.WebSocketResponse, str] = {}
+        self._skipping: set[web.WebSocketResponse] = set()
+        """The followers that do not get the next publication: they came back before there was one to leave out."""
         self._held: dict[str, Any] | None = None
         self._has_lied = False
         self._away = 0
@@ -95,9 +97,13 @@ class LyingGateway:
             epoch, _, text = since.partition(":")
             recovered = epoch == self._epoch
             offset = int(text) if recovered else 0
-        shown = offset + (since is not None and self._lie is Lie.SKIP_AT_RESUME)
-        if since is not None and self._lie is Lie.WRONG_POSITION:
-            shown = offset = offset + 1
+        shown = offset
+        if since is not None and self._lie in (Lie.SKIP_AT_RESUME, Lie.WRONG_POSITION):
+            shown = offset + 1
+            if offset == len(log):
+                self._skipping.add(socket)
+            if self._lie is Lie.WRONG_POSITION:
+                offset = shown
         place = {"project_id": project_id, "epoch": self._epoch, "offset": offset}
         await socket.send_json({"type": "subscription_confirmed", **place, "recovered": recovered})
         for entry in log[shown:]:
@@ -154,7 +160,9 @@ class LyingGateway:
         for index, (socket, followed) in enumerate(list(self._followers.items())):
             for entry in entries:
                 other = {"n": entry["n"] - 1} if lies and self._lie is Lie.FORK and index == 0 else {}
-                if followed == project_id:
+                if socket in self._skipping:
+                    self._skipping.remove(socket)
+                elif followed == project_id:
                     with suppress(ConnectionResetError):
                         await socket.send_json(entry | other)
 
