@@ -1,0 +1,82 @@
+"""How runs ended, what they ask, what they used."""
+
+from typing import Any
+
+import pytest
+
+from websocket_handler.logs.runs.ends import Ends
+from websocket_handler.logs.runs.limits import FoldLimits
+
+
+def interrupt(*ids: str, run: str = "r", **more: Any) -> dict[str, Any]:
+    asked = [{"id": each, "reason": "approval", **more} for each in ids]
+    return {"runId": run, "outcome": {"type": "interrupt", "interrupts": asked}}
+
+
+def test_each_way_to_end_is_kept() -> None:
+    ends = Ends(FoldLimits())
+    ends.finished({"runId": "1"}, 7)
+    ends.finished({"runId": "2", "outcome": {"type": "cancelled"}}, 8)
+    ends.finished({"runId": "3", "outcome": {"type": "of the future"}}, 9)
+    ends.finished(interrupt("i", run="4"), 10)
+    ends.failed("5", {"message": "x" * 2000, "code": "lost"}, 11)
+    ends.failed(None, {"message": "x"}, 12)
+    assert {run: end["outcome"] for run, end in ends.ended.items()} == {
+        "1": "success",
+        "2": "cancelled",
+        "3": "success",
+        "4": "interrupt",
+        "5": "error",
+    }
+    assert ends.ended["5"] == {"outcome": "error", "offset": 11, "message": "x" * 1024, "code": "lost"}
+
+
+def test_the_oldest_ends_are_forgotten() -> None:
+    ends = Ends(FoldLimits(ended_runs=2))
+    for run in "121":
+        ends.finished({"runId": run}, 1)
+    assert list(ends.ended) == ["2", "1"]
+    ends.finished({"runId": "3"}, 1)
+    assert list(ends.ended) == ["1", "3"]
+
+
+@pytest.mark.parametrize("answers", [("i", 3), ("unknown", 3), (None, "i")])
+def test_an_interrupt_is_open_until_a_decision_or_a_run_answers_it(answers: tuple[object, object]) -> None:
+    ends = Ends(FoldLimits())
+    assert ends.finished(interrupt("i", "j"), 1)
+    assert ends.interrupts["i"] == {"id": "i", "reason": "approval", "runId": "r"}
+    for each in answers:
+        ends.decided({"name": "wsh.decided", "value": {"interruptId": each}})
+    ends.decided({"name": "other", "value": {"interruptId": "j"}})
+    ends.decided({"name": "wsh.decided", "value": "j"})
+    assert ("i" in ends.interrupts) == ("i" not in answers)
+    ends.started({"runId": "next", "input": {"resume": [{"interruptId": "i", "status": "resolved"}, "odd"]}})
+    assert list(ends.interrupts) == ["j"]
+    ends.started({"runId": "next", "parentRunId": "r"})
+    assert (ends.interrupts, ends.interrupts_bytes) == ({}, 0)
+
+
+def test_as_many_interrupts_are_open_as_may_be_and_no_more() -> None:
+    ends = Ends(FoldLimits(interrupts=2))
+    assert ends.finished(interrupt("1", "2"), 1)
+    assert not ends.finished(interrupt("3"), 1)
+    assert ends.finished(interrupt("2"), 1)
+    assert list(ends.interrupts) == ["1", "2"]
+
+
+def test_interrupts_have_a_maximum_of_bytes() -> None:
+    size = len(b'{"id":"1","reason":"approval","runId":"r"}')
+    ends = Ends(FoldLimits(interrupts_bytes=2 * size))
+    assert ends.finished(interrupt("1", "2"), 1)
+    ends = Ends(FoldLimits(interrupts_bytes=2 * size - 1))
+    assert not ends.finished(interrupt("1", "2"), 1)
+    assert not Ends(FoldLimits(id_bytes=2)).finished(interrupt("123"), 1)
+    assert Ends(FoldLimits(id_bytes=2)).finished(interrupt("12"), 1)
+
+
+def test_tokens_are_added_up_by_provider_and_model() -> None:
+    ends = Ends(FoldLimits(models=2))
+    usage = [{"provider": "a", "model": "m", "inputTokens": 3, "outputTokens": None}, {"model": "m", "outputTokens": 1}]
+    ends.finished({"runId": "1", "usage": usage}, 1)
+    ends.failed("2", {"message": "x", "usage": [*usage, {"model": "third", "inputTokens": 1}]}, 2)
+    assert ends.usage == {("a", "m"): {"inputTokens": 6}, ("", "m"): {"outputTokens": 2}}

@@ -1,0 +1,119 @@
+"""The events with which a client joins a run."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.agui_stories import Story, payloads
+from tests.unit.logs.runs.made import FINISH, START, call, fold_of, of, text
+from websocket_handler.logs.runs.events import Event
+from websocket_handler.logs.runs.fold import Fold
+from websocket_handler.logs.runs.joining import current_run, joining_events
+from websocket_handler.logs.runs.limits import FoldLimits
+from websocket_handler.logs.runs.open_runs import OpenRuns
+from websocket_handler.logs.runs.snapshot import snapshot_of
+
+
+def test_a_joiner_gets_what_is_there_and_what_is_open_starts_again() -> None:
+    fold = fold_of(
+        START,
+        of("STATE_SNAPSHOT", snapshot={"a": 1}),
+        *text("m", "Hel", ends=False),
+        *call("c", '{"q"', ends=False, parent={"parentMessageId": "m"}),
+        of("STEP_STARTED", stepName="plan", subagentRunId="a"),
+        of("REASONING_START", messageId="s"),
+        of("REASONING_MESSAGE_START", messageId="t", role="reasoning"),
+        *text("done", "x"),
+    )
+    assert joining_events(fold, "r") == [
+        START,
+        of("MESSAGES_SNAPSHOT", messages=fold.messages.data()),
+        of("STATE_SNAPSHOT", snapshot={"a": 1}),
+        of("TEXT_MESSAGE_START", messageId="m", role="assistant"),
+        of("TOOL_CALL_START", toolCallId="c", toolCallName="find", parentMessageId="m"),
+        of("STEP_STARTED", stepName="plan", subagentRunId="a"),
+        of("REASONING_START", messageId="s"),
+        of("REASONING_MESSAGE_START", messageId="t", role="reasoning"),
+    ]
+    assert fold.messages.data()[0]["content"] == "Hel"
+
+
+def test_subagents_start_again_and_name_their_parent_if_it_is_open() -> None:
+    def start(name: str, parent: str) -> dict[str, str]:
+        return of("SUBAGENT_STARTED", subagentRunId=name, name="x", parentSubagentRunId=parent)
+
+    fold = fold_of(
+        START,
+        of("SUBAGENT_STARTED", subagentRunId="a", name="x"),
+        of("SUBAGENT_STARTED", subagentRunId="b", name="x"),
+        start("c", "a"),
+        start("d", "b"),
+        of("SUBAGENT_FINISHED", subagentRunId="b"),
+    )
+    assert joining_events(fold, "r")[2:] == [
+        of("SUBAGENT_STARTED", subagentRunId="a", name="x"),
+        start("c", "a"),
+        of("SUBAGENT_STARTED", subagentRunId="d", name="x"),
+    ]
+
+
+def test_what_is_open_without_a_message_starts_before_the_messages_take_it_away() -> None:
+    fold = fold_of(START, *text("m", "x", ends=False), of("MESSAGES_SNAPSHOT", messages=[]))
+    assert [each["type"] for each in joining_events(fold, "r")] == [
+        "RUN_STARTED",
+        "TEXT_MESSAGE_START",
+        "MESSAGES_SNAPSHOT",
+    ]
+
+
+def test_a_run_that_has_ended_ends_for_the_joiner_as_it_did() -> None:
+    ask = {"type": "interrupt", "interrupts": [{"id": "i", "reason": "approval"}]}
+    for end, shown in (
+        (FINISH, FINISH),
+        ({**FINISH, "outcome": ask}, {**FINISH, "outcome": ask}),
+        ({**FINISH, "outcome": {"type": "cancelled"}}, {**FINISH, "outcome": {"type": "cancelled"}}),
+        (of("RUN_ERROR", message="x", code="lost"), of("RUN_ERROR", message="x", code="lost")),
+    ):
+        assert joining_events(fold_of(START, end), "r")[-1] == shown
+    answered = of("CUSTOM", name="wsh.decided", value={"interruptId": "i"})
+    fold = fold_of(START, {**FINISH, "outcome": ask}, {**START, "runId": "s"}, answered)
+    assert joining_events(fold, "r")[-1] == FINISH
+
+
+def test_a_client_of_an_idle_project_sees_the_messages_and_what_is_asked() -> None:
+    ask = {"type": "interrupt", "interrupts": [{"id": "i", "reason": "approval"}]}
+    fold = fold_of(START, *text("m", "x"), {**FINISH, "outcome": ask})
+    assert current_run(fold) is None
+    assert joining_events(fold, "mine") == [
+        {**START, "runId": "mine"},
+        of("MESSAGES_SNAPSHOT", messages=fold.messages.data()),
+        {**FINISH, "runId": "mine", "outcome": ask},
+    ]
+    assert joining_events(Fold("p"), "mine")[-1] == {**FINISH, "runId": "mine"}
+
+
+def test_a_run_that_is_expected_does_not_end_and_the_current_one_started_last() -> None:
+    assert [each["type"] for each in joining_events(Fold("p"), "r", is_expected=True)] == [
+        "RUN_STARTED",
+        "MESSAGES_SNAPSHOT",
+    ]
+    assert joining_events(fold_of(START, FINISH), "r", is_expected=True)[-1] == FINISH
+    assert current_run(fold_of(START, {**START, "runId": "s"})) == "s"
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_the_list_breaks_no_rule_and_folds_to_the_same(draws: bytes, is_valid: bool) -> None:
+    fold = Fold("p")
+    for each in payloads(Story(draws, is_valid=is_valid, runs=2, has_subagents=True).tell()):
+        fold.publication(each)
+    for run_id in [*fold.runs.runs, *fold.ends.ended, "unknown"]:
+        events = joining_events(fold, run_id)
+        referee, again = OpenRuns(FoldLimits(), is_single=True), Fold("p")
+        for fields in events:
+            event = Event(fields["type"], fields)
+            assert referee.rule(referee.run_of(event), event).problem is None
+            again.fields(fields)
+        joined, whole = snapshot_of(again), snapshot_of(fold)
+        assert joined["messages"] == whole["messages"]
+        assert joined.get("state", "none") == whole.get("state", "none")
+        run = fold.runs.runs.get(run_id)
+        assert [set(each.open) for each in again.runs.runs.values()] == ([] if run is None else [set(run.open)])

@@ -1,0 +1,88 @@
+"""A fold as JSON that can be stored, and back. What goes on from it ends as if it had never been stored."""
+
+from typing import Final
+
+import msgspec
+
+from websocket_handler.logs.runs.fold import NO_STATE, Fold
+from websocket_handler.logs.runs.limits import FoldLimits
+from websocket_handler.logs.runs.open_runs import Run
+from websocket_handler.logs.runs.vocabulary import Fields, Kind
+
+VERSION: Final = 1
+_TEXTS: Final = (Kind.TEXT, Kind.CALL, Kind.REASONING)
+
+
+class SnapshotUnreadable(Exception):
+    """The bytes are no snapshot, or one of a version that this gateway does not know. Read the log instead."""
+
+
+def snapshot_of(fold: Fold) -> Fields:
+    """The fold as a JSON object. It shares its values with the fold: encode it before the next event."""
+    snapshot: Fields = {
+        "version": VERSION,
+        "project_id": fold.project_id,
+        "offset": fold.offset,
+        "truncated": fold.truncated,
+        "messages": fold.messages.data(),
+        "runs": [_run(run) for run in fold.runs.runs.values()],
+        "ended": [{"run_id": run_id, **end} for run_id, end in fold.ends.ended.items()],
+        "interrupts": list(fold.ends.interrupts.values()),
+        "usage": [
+            {"provider": provider, "model": model, **counts} for (provider, model), counts in fold.ends.usage.items()
+        ],
+    }
+    return snapshot if fold.state is NO_STATE else snapshot | {"state": fold.state}
+
+
+def dump(fold: Fold) -> bytes:
+    """The fold as bytes to store."""
+    return msgspec.json.encode(snapshot_of(fold))
+
+
+def load(stored: bytes, limits: FoldLimits | None = None) -> Fold:
+    """The fold of what `dump` gave. Raises SnapshotUnreadable."""
+    try:
+        snapshot = msgspec.json.decode(stored)
+        if snapshot["version"] != VERSION:
+            raise SnapshotUnreadable(f"version {snapshot['version']}")
+        return _restored(snapshot, limits)
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SnapshotUnreadable(str(error)) from None
+
+
+def _run(run: Run) -> Fields:
+    return {
+        "run_id": run.run_id,
+        "started": run.started,
+        "open": [[*key, fields] for key, fields in run.open.items()],
+        "chunk": run.chunk,
+        "span": run.span,
+        "thought": run.thought,
+        "thoughts": run.thoughts,
+    }
+
+
+def _restored(snapshot: Fields, limits: FoldLimits | None) -> Fold:
+    fold = Fold(snapshot["project_id"], limits)
+    fold.offset = int(snapshot["offset"])
+    fold.messages.restore(snapshot["messages"])
+    fold.messages.truncated |= bool(snapshot["truncated"])
+    fold.state = snapshot.get("state", NO_STATE)
+    for each in snapshot["runs"]:
+        run = Run(each["run_id"], each["started"])
+        run.span, run.thought, run.thoughts = each["span"], each["thought"], each["thoughts"]
+        for kind, thing, owner, fields in each["open"]:
+            run.open[(kind, thing, owner)] = fields
+        run.chunk = tuple(each["chunk"]) if each["chunk"] is not None else None
+        fold.runs.put(run)
+        for key in run.open:
+            if key[0] in _TEXTS:
+                fold.messages.grow(key)
+    for each in snapshot["ended"]:
+        fold.ends.ended[each.pop("run_id")] = each
+    for each in snapshot["interrupts"]:
+        fold.ends.restore_interrupt(each)
+    for each in snapshot["usage"]:
+        fold.ends.usage[(each.pop("provider"), each.pop("model"))] = each
+    return fold
