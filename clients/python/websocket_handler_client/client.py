@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from websocket_handler_client.core.effects import Deliver, Reset, Unfollowed
+from websocket_handler_client.core.effects import Reset, Unfollowed
 from websocket_handler_client.core.messages import Message
 from websocket_handler_client.core.options import Options
 from websocket_handler_client.core.state import State
+from websocket_handler_client.core.update import Update
 from websocket_handler_client.dialing import Dial
 from websocket_handler_client.driver import Driver, Token
 from websocket_handler_client.project import TIMEOUT_S, Project
@@ -93,9 +94,9 @@ class Client:
 
     # For the driver
 
-    def deliver(self, update: Deliver) -> None:
+    def deliver(self, update: Update) -> None:
         """An update came."""
-        self._projects[update.update.project_id].deliver(update.update)
+        self._projects[update.project_id].deliver(update)
 
     def reset(self, reset: Reset) -> None:
         """A project's log cannot continue."""

@@ -13,7 +13,6 @@ from websocket_handler_client.core.effects import (
     Answered,
     Broadcast,
     Close,
-    Deliver,
     Effect,
     Failed,
     FetchToken,
@@ -29,6 +28,7 @@ from websocket_handler_client.core.machine import Core
 from websocket_handler_client.core.messages import Message
 from websocket_handler_client.core.options import Options
 from websocket_handler_client.core.state import State
+from websocket_handler_client.core.update import Update
 from websocket_handler_client.dialing import Dial, RefusedHandshake, Socket, UnreachableError
 from websocket_handler_client.errors import UnauthorizedError
 
@@ -39,7 +39,7 @@ Token = str | Callable[[], str | Awaitable[str]]
 class Program(Protocol):
     """Gets what comes for the program. Nothing here waits."""
 
-    def deliver(self, update: Deliver) -> None: ...
+    def deliver(self, update: Update) -> None: ...
     def reset(self, reset: Reset) -> None: ...
     def unfollowed(self, unfollowed: Unfollowed) -> None: ...
     def state_changed(self, state: State) -> None: ...
@@ -137,10 +137,10 @@ class Driver:
             case _:
                 self._tell(effect)
 
-    def _tell(self, effect: Deliver | Answered | Failed | Reset | Unfollowed | StateChanged | Broadcast) -> None:
+    def _tell(self, effect: Update | Answered | Failed | Reset | Unfollowed | StateChanged | Broadcast) -> None:
         """Hand on what is for the program."""
         match effect:
-            case Deliver():
+            case Update():
                 self._program.deliver(effect)
             case Answered():
                 self._reply(effect.call, lambda reply: reply.set_result(effect.reply))
@@ -204,7 +204,7 @@ class Driver:
 
         def take(text: str | bytes) -> None:
             effects = core.received(link, text, Instant(loop.time(), wall_clock()))
-            if len(effects) == 1 and type(effects[0]) is Deliver and not self._is_performing:
+            if len(effects) == 1 and type(effects[0]) is Update and not self._is_performing:
                 deliver(effects[0])  # the hot path: an update makes no timer earlier
             elif effects:
                 self.perform(effects)

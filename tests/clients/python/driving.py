@@ -9,7 +9,6 @@ from websocket_handler_client.core.effects import (
     Answered,
     Broadcast,
     Close,
-    Deliver,
     Effect,
     Failed,
     FetchToken,
@@ -24,6 +23,7 @@ from websocket_handler_client.core.instant import Instant
 from websocket_handler_client.core.machine import Core
 from websocket_handler_client.core.options import Options
 from websocket_handler_client.core.position import Position
+from websocket_handler_client.core.update import Update
 
 BEGIN_S = 1000.0
 WALL_BEGIN_S = 1_795_370_000.0
@@ -40,7 +40,7 @@ class Desk:
         self.sent: list[tuple[int, dict[str, Any]]] = []
         self.ended: list[int] = []
         self.fetches: list[int] = []
-        self.given: list[Deliver | Reset | Unfollowed] = []
+        self.given: list[Update | Reset | Unfollowed] = []
         self.answers: dict[int, dict[str, Any]] = {}
         self.failures: dict[int, str] = {}
         self.states: list[str] = []
@@ -63,7 +63,7 @@ class Desk:
                     self.ended.append(effect.link)
                 case FetchToken():
                     self.fetches.append(effect.fetch)
-                case Deliver() | Reset() | Unfollowed():
+                case Update() | Reset() | Unfollowed():
                     self.given.append(effect)
                 case Answered():
                     self.answers[effect.call] = effect.reply
@@ -158,13 +158,13 @@ class Desk:
     @property
     def offsets(self) -> list[int]:
         """The offsets of the updates that the program got."""
-        return [given.update.offset for given in self.given if isinstance(given, Deliver)]
+        return [given.offset for given in self.given if isinstance(given, Update)]
 
     def news(self) -> Iterator[dict[str, Any]]:
         """What the program got, as the vectors write it."""
         for given in self.given:
-            if isinstance(given, Deliver):
-                yield {"update": given.update.offset}
+            if isinstance(given, Update):
+                yield {"update": given.offset}
             elif isinstance(given, Reset):
                 yield {"reset": given.position.as_field()}
 

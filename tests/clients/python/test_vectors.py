@@ -8,12 +8,13 @@ import pytest
 from tests.clients.python.driving import Desk
 from tests.support.spec_files import named, vectors
 from websocket_handler_client.core.backoff import after_s, delay_s
-from websocket_handler_client.core.effects import Deliver, Reset
+from websocket_handler_client.core.effects import Reset
 from websocket_handler_client.core.endings import may_come_back, understand_refusal, wait_s_of
 from websocket_handler_client.core.messages import kind_of, read
 from websocket_handler_client.core.options import Options
 from websocket_handler_client.core.position import Position
 from websocket_handler_client.core.reading import Place, start_for
+from websocket_handler_client.core.update import Update
 
 
 @pytest.mark.parametrize("vector", vectors("client-messages"), ids=named)
@@ -117,7 +118,7 @@ def test_readers(vector: dict[str, Any]) -> None:
         for reader, place in enumerate(places):
             if isinstance(given, Reset) and place.is_void(given.position, given.asked):
                 got[reader].append("reset")
-            elif isinstance(given, Deliver) and place.takes(given.update):
-                got[reader].append(given.update.offset)
+            elif isinstance(given, Update) and place.takes(given):
+                got[reader].append(given.offset)
     stand = [{"got": news, "at": str(place.position)} for news, place in zip(got, places, strict=True)]
     assert stand == vector["expect"]

@@ -1,4 +1,4 @@
-"""What the core asks of whoever drives it."""
+"""What the core asks of whoever drives it. An `Update` is an effect, too: give it to the readers of its project."""
 
 from dataclasses import dataclass
 
@@ -44,14 +44,6 @@ class FetchToken:
     """Ask the token provider, and call `token` or `token_failed` with this number."""
 
     fetch: int
-
-
-@dataclass(slots=True)
-class Deliver:
-    """Give an update to the readers of its project. It is not frozen, because there is one for each publication, and a
-    frozen one takes three times as long to make."""
-
-    update: Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +100,7 @@ Effect = (
     | Close
     | Abort
     | FetchToken
-    | Deliver
+    | Update
     | Reset
     | Unfollowed
     | Answered

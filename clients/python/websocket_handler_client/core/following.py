@@ -7,7 +7,7 @@ order, and whichever has the next one first is taken.
 from dataclasses import dataclass
 from typing import Any
 
-from websocket_handler_client.core.effects import Deliver, Effect, Reset
+from websocket_handler_client.core.effects import Effect, Reset
 from websocket_handler_client.core.link import Link
 from websocket_handler_client.core.messages import Message
 from websocket_handler_client.core.position import Position
@@ -81,7 +81,7 @@ class Following:
             return []
         return self._begin_anew(link, follow, Position(message["epoch"], message["offset"]), others)
 
-    def publication(self, link: Link, message: Message) -> Deliver | None:
+    def publication(self, link: Link, message: Message) -> Update | None:
         """Take a publication. Returns None if the readers have it already, or if nobody wants it. Raises
         BrokenOrderError if one is missing before it."""
         project_id = message["project_id"]
@@ -95,7 +95,7 @@ class Following:
         if offset != follow.offset + 1:
             raise BrokenOrderError(f"{project_id}: publication {offset} came after {follow.offset}")
         follow.offset = offset
-        return Deliver(Update(project_id, epoch, offset, message))
+        return Update(project_id, epoch, offset, message)
 
     def _begin_anew(self, link: Link, follow: Follow, place: Position, others: list[Link]) -> list[Effect]:
         """From here on only this link counts: what the others bring belongs to the log that was left."""

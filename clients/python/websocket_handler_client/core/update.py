@@ -6,9 +6,10 @@ from typing import Any
 from websocket_handler_client.core.position import Position
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Update:
-    """A publication of a project."""
+    """A publication of a project. It is not frozen, because there is one for each publication, and a frozen one takes
+    three times as long to make."""
 
     project_id: str
     epoch: str
