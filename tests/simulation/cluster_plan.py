@@ -40,6 +40,8 @@ class ClusterPlan:
     servers: int
     commit: Commit
     lag_s: float
+    has_address: bool
+    """True if nodes find the primary at one address, which leads to it; else through Sentinels."""
     events: tuple[Event, ...]
     clients: int
     users: int
@@ -100,6 +102,7 @@ def cluster_plan(seed: int) -> ClusterPlan:
         servers=servers,
         commit=commit,
         lag_s=random.choice((0.0005, 0.003, 0.05)),
+        has_address=Random(f"address {seed}").random() < 0.5,
         events=_events(random, active_s, servers),
         clients=random.randint(3, 5),
         users=4,

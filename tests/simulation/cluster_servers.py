@@ -13,6 +13,8 @@ from tests.support.valkey_model.server import Change, ModelServer
 from tests.support.valkey_model.session import Session
 
 SENTINELS: Final = "sentinels"
+ADDRESS: Final = "address"
+"""Leads to the server that Sentinels would name, as the address of a managed primary does."""
 SAVE_INTERVAL_S: Final = 0.7
 """How much of its newest writes a server without a replica may lose when its machine fails."""
 
@@ -85,17 +87,22 @@ class Servers:
         now_ms: Callable[[], float],
         count: int,
         lag_s: float,
+        has_address: bool,
         trace: Callable[[str], None],
         taken_over: Callable[[Keyspace, Keyspace], None],
     ) -> None:
-        """`lag_s` is about how long a change takes to the replica, and its acknowledgement back. `taken_over` is told
-        what a server had before clients see another state, and what they see then."""
+        """`lag_s` is about how long a change takes to the replica, and its acknowledgement back. If a pair
+        `has_address`, that leads to its primary, and nodes know no Sentinels. `taken_over` is told what a server had
+        before clients see another state, and what they see then."""
         self.network = network
         self._random = random
         self._lag_s = lag_s
+        self._has_address = has_address
         self._trace = trace
         self._taken_over = taken_over
         self.is_calm = False
+        self.is_split = False
+        """True while both servers are primaries."""
         self.deaf = 0.0
         """The chance that a message does not reach a subscriber."""
         self._sentinels = Sentinels()
@@ -105,6 +112,7 @@ class Servers:
             server = ModelServer(now_ms, network.loop.later, self._new_id)
             server.is_told = self._is_told
             self._hosts[name] = network.hosts[name] = ServerHost(name, server)
+        network.hosts[ADDRESS] = self._hosts["a"]
         self._name = "a"
         self._replication: Replication | None = None
         self._saved: Keyspace | None = None
@@ -141,7 +149,7 @@ class Servers:
     @property
     def url(self) -> str:
         """What a node is given as its `VALKEY_URL`."""
-        return f"redis://{SENTINELS}?sentinel=main" if self.is_pair else "redis://a"
+        return f"redis://{SENTINELS}?sentinel=main" if self.is_pair and not self._has_address else f"redis://{ADDRESS}"
 
     @property
     def models(self) -> dict[str, ModelServer]:
@@ -177,6 +185,7 @@ class Servers:
     def _tell(self, name: str) -> None:
         if name == self._name:
             self._sentinels.known = name
+            self.network.hosts[ADDRESS] = self._hosts[name]
 
     # Faults. Each is over when its coroutine ends.
 
@@ -231,6 +240,7 @@ class Servers:
             old.server.feeds.clear()
         await asyncio.sleep(self._random.uniform(0.5, 2.5))
         feeds = list(old.server.feeds)
+        self.is_split = True
         self._swap()
         old.server.feeds += feeds  # it still believes that it has a replica
         if self._random.random() < 0.5:
@@ -238,6 +248,7 @@ class Servers:
         await asyncio.sleep(lasts_s)
         self._taken_over(old.server.keys, self.primary.server.keys)
         self._attach()
+        self.is_split = False
         self.network.close_all(old, self._random.choice((0.0, 1.0)))
 
     async def stall_replication(self, lasts_s: float) -> None:

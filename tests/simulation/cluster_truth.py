@@ -42,6 +42,8 @@ class Project:
     """The texts that a client or a publisher was told to be there."""
     lost: dict[Place, dict[str, None]] = field(default_factory=dict)
     """Those of `held` that a server lost."""
+    parted: dict[Place, dict[str, None]] = field(default_factory=dict)
+    """Those of `held` that came while two servers were primaries, each without what the other one took."""
 
 
 @dataclass
@@ -81,8 +83,8 @@ class Truth:
 
     # Servers
 
-    def changed(self, keys: Keyspace, change: Sequence[Command]) -> None:
-        """A primary has made these changes."""
+    def changed(self, keys: Keyspace, change: Sequence[Command], *, is_split: bool) -> None:
+        """A primary has made these changes. `is_split` is true while another server is a primary, too."""
         added = {command[1]: command for command in change if command[0] == b"XADD"}
         ends = [command for command in change if command[0] == b"HSET" and command[1].endswith(b":end")]
         for end in ends:
@@ -97,6 +99,8 @@ class Truth:
                 offsets = [offset for offset, _text in _texts_of(stream[2], stream[3:])]
                 self._held(project, log, offsets)
                 self._check_once(project, log, offsets)
+                if is_split:
+                    self._part(project, log, offsets)
 
     def wrote(self, name: str, epoch: str, first: int, texts: Sequence[str]) -> None:
         """The table has taken a segment."""
@@ -117,6 +121,11 @@ class Truth:
             text = log.texts[offset]
             project.held.setdefault((log.epoch, offset), {})[text] = None
             project.before.setdefault((offset, text), {})[log.texts.get(offset - 1)] = None
+
+    def _part(self, name: str, log: Log, offsets: Sequence[int]) -> None:
+        """One of two primaries has these, and the other one has not."""
+        for offset in offsets:
+            self.project(name).parted.setdefault((log.epoch, offset), {})[log.texts[offset]] = None
 
     def _check_once(self, name: str, log: Log, offsets: Sequence[int]) -> None:
         """A publication stands in a log once."""
@@ -202,9 +211,10 @@ class Truth:
             self.violation(f"{who}: {name} {have.epoch}:{offset} is {message['u']}, which it has already")
 
     def _is_lost(self, name: str, epoch: str, offset: int, text: str) -> bool:
-        """True if a server that was allowed to has lost this. A node that has not seen it may learn that late, so a
-        client that came to it is told late."""
-        return self._may_lose and text in self.project(name).lost.get((epoch, offset), {})
+        """True if a server that was allowed to has lost this, or took it while another one was a primary, too. A node
+        that has not seen it may learn that late, so a client that came to it is told late."""
+        project, place = self.project(name), (epoch, offset)
+        return self._may_lose and (text in project.lost.get(place, {}) or text in project.parted.get(place, {}))
 
     def at_the_end(self, who: str, name: str, have: "Have", log: Log | None) -> None:
         """Everybody is level: what a client saw in the present epoch is what the log holds."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -16,7 +17,7 @@ from tests.simulation.cluster_wires import Network
 from tests.simulation.node import Process
 from tests.simulation.world import Result, World, records_in
 from tests.support.fake_dynamodb import Item
-from tests.support.valkey_model.keyspace import Keyspace
+from tests.support.valkey_model.keyspace import Command, Keyspace
 
 LEVEL_S: Final = 25.0
 """How many seconds after the last fault everybody is level: a pause before a new connection, a look at a log, and what
@@ -40,10 +41,17 @@ class ClusterWorld(World):
         self.loop.dial = network.dial
         random = Random(f"servers {plan.seed}")
         self.servers = Servers(
-            network, random, lambda: self.clock.wall() * 1000, plan.servers, plan.lag_s, self.trace, self._taken_over
+            network,
+            random,
+            lambda: self.clock.wall() * 1000,
+            plan.servers,
+            plan.lag_s,
+            plan.has_address,
+            self.trace,
+            self._taken_over,
         )
         for server in self.servers.models.values():
-            server.changed = lambda change, keys=server.keys: self.truth.changed(keys, change)  # type: ignore[misc]
+            server.changed = partial(self._changed, server.keys)
         self.rules = OperatorRules(self)
         self.clients_of_cluster = [
             ClusterClient(self, f"c{index}", f"user{index % plan.users}", self._wanted(index))
@@ -68,6 +76,9 @@ class ClusterWorld(World):
         if project in self.scenario.projects and "d" in item:  # otherwise it is the epoch of an empty log
             texts = [record[0].decode() for record in records_in(item["d"]["B"])]
             self.truth.wrote(project, item["e"]["S"], int(item["SK"]["S"]), texts)
+
+    def _changed(self, keys: Keyspace, change: Sequence[Command]) -> None:
+        self.truth.changed(keys, change, is_split=self.servers.is_split)
 
     def _taken_over(self, before: Keyspace, after: Keyspace) -> None:
         self.truth.taken_over(before, after, self.scenario.projects)

@@ -50,7 +50,8 @@ class ValkeyBackplane:
         self._followed: dict[str, None] = {}
         self._heard: Heard = lambda _project_id, _epoch, _head: None
         self._heard_at = 0.0
-        self._link = Link(server, backoff, options, connected=self._connected, pushed=self._pushed)
+        self.link = Link(server, backoff, options, connected=self._connected, pushed=self._pushed)
+        """The one that it listens on."""
 
     @staticmethod
     def channel(project_id: str) -> str:
@@ -68,7 +69,7 @@ class ValkeyBackplane:
 
     def failure(self) -> str | None:
         """See the port."""
-        return self._link.fault
+        return self.link.fault
 
     # Following
 
@@ -79,14 +80,14 @@ class ValkeyBackplane:
         if len(self._followed) >= self._projects_max:
             self.unfollow(next(iter(self._followed)))
         self._followed[project_id] = None
-        if self._link.fault is None:
+        if self.link.fault is None:
             self._subscribe([self.channel(project_id)])
 
     def unfollow(self, project_id: str) -> None:
         """See the port."""
         if project_id in self._followed:
             del self._followed[project_id]
-            if self._link.fault is None:
+            if self.link.fault is None:
                 self._call("SUNSUBSCRIBE", [self.channel(project_id)])
 
     def _connected(self, _facts: ServerFacts) -> None:
@@ -102,11 +103,11 @@ class ValkeyBackplane:
     def _call(self, command: str, channels: list[str]) -> None:
         """Confirmations are pushed, not replied. The PING behind them has a reply, so a call has one."""
         commands = [packed(command, channel) for channel in channels]
-        self._link.call(b"".join(commands) + packed("PING"), 1, self._answered)
+        self.link.call(b"".join(commands) + packed("PING"), 1, self._answered)
 
     def _answered(self, replies: object) -> None:
         if isinstance(replies, list) and isinstance(replies[0], hiredis.ReplyError):
-            self._link.drop(f"the server refuses to subscribe: {replies[0]}")
+            self.link.drop(f"the server refuses to subscribe: {replies[0]}")
 
     # Messages
 
@@ -126,7 +127,7 @@ class ValkeyBackplane:
         if kind == b"ssubscribe":
             self._heard(project_id, "", 0)
         elif kind == b"sunsubscribe":  # the server no longer has the slot: whoever has it now is found anew
-            self._link.drop("the server ended a subscription")
+            self.link.drop("the server ended a subscription")
         elif kind == b"smessage":
             node_id, epoch, head = cast("bytes", push[2]).decode().split(" ")
             if node_id != self._node_id:
@@ -135,7 +136,7 @@ class ValkeyBackplane:
     async def run(self, heard: Heard) -> None:
         """See the port."""
         self._heard = heard
-        listening = asyncio.create_task(self._link.run())
+        listening = asyncio.create_task(self.link.run())
         try:
             while True:
                 await asyncio.sleep(self._silent_s)
@@ -149,12 +150,12 @@ class ValkeyBackplane:
     async def _probe(self) -> None:
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
-        if self._link.fault is not None or asked_at - self._heard_at < self._silent_s:
+        if self.link.fault is not None or asked_at - self._heard_at < self._silent_s:
             return
         self._publish(self._own_channel, "")
         await asyncio.sleep(PROBE_TIMEOUT_S)
-        if self._heard_at < asked_at and self._link.fault is None and self._publisher.fault is None:
-            self._link.drop("the server tells nothing any more")
+        if self._heard_at < asked_at and self.link.fault is None and self._publisher.fault is None:
+            self.link.drop("the server tells nothing any more")
 
 
 def _ignore(_replies: object) -> None:

@@ -7,7 +7,7 @@ call outlives its connection, and is answered once: with its replies, or with `F
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import hiredis
@@ -151,10 +151,15 @@ class Link:
         """Ask the server what it is now, and leave it if it is no primary any more. Raises Unreachable."""
         info = await self.ask("INFO")
         try:
-            self.facts = read_facts("the server", None, info)
+            self.facts = replace(read_facts("the server", None, info), address=self.address)
         except Unreachable as error:
             self.drop(str(error))
             raise
+
+    @property
+    def address(self) -> str:
+        """Where the present or the last server is; empty before the first one."""
+        return "" if self.facts is None else self.facts.address
 
     def _send(self, connection: Connection, call: _Call) -> None:
         connection.send(call.commands, call.count, lambda replies: self._replied(connection, call, replies))

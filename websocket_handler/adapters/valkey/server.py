@@ -3,12 +3,13 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import hiredis
 
 from websocket_handler.adapters.valkey.connection import Connection, Part, Pushed, Reply, packed
+from websocket_handler.adapters.valkey.sentinels import NotNamed, Sentinels
 from websocket_handler.adapters.valkey.url import Address, ValkeyUrl
 
 CONNECT_TIMEOUT_S: Final = 2.0
@@ -30,6 +31,8 @@ class ServerFacts:
     replicas: int
     eviction: str
     """What the server does when its memory is full; `noeviction` is the only safe answer for logs."""
+    address: str = ""
+    """Where it is."""
 
 
 class Server:
@@ -43,6 +46,7 @@ class Server:
         self._url = url
         self._credentials = credentials or self._from_url
         self._context = (context or ssl.create_default_context()) if url.is_encrypted else None
+        self._sentinels = Sentinels(url.addresses, url.sentinel, self._ask_sentinel) if url.sentinel else None
 
     async def _from_url(self) -> tuple[str, str]:
         return self._url.user, self._url.password
@@ -60,27 +64,30 @@ class Server:
         except (OSError, hiredis.HiredisError) as error:
             raise Unreachable(f"{where}: {error}") from error
 
-    async def _primary(self) -> Address:
-        """The server itself, or the one that the first Sentinel that knows it names."""
-        if not self._url.sentinel:
-            return self._url.addresses[0]
-        faults: list[str] = []
-        for sentinel in self._url.addresses:
-            try:
-                named = await self._ask_sentinel(sentinel)
-            except (OSError, hiredis.HiredisError, Unreachable) as error:
-                faults.append(f"{sentinel}: {error}")
-                continue
-            if isinstance(named, list) and len(named) == 2:
-                return Address(named[0].decode(), int(named[1]))
-            faults.append(f"{sentinel} knows no primary called {self._url.sentinel!r}")
-        raise Unreachable("; ".join(faults))
+    async def agreed_primary(self) -> str | None:
+        """Where the primary is, if more than half of the Sentinels agree on that."""
+        try:
+            named = None if self._sentinels is None else await self._sentinels.named()
+        except NotNamed:
+            return None
+        return str(named.address) if named is not None and named.is_agreed else None
 
-    async def _ask_sentinel(self, sentinel: Address) -> Reply:
+    async def _primary(self) -> Address:
+        """The server itself, or the one that the Sentinels name."""
+        if self._sentinels is None:
+            return self._url.addresses[0]
+        try:
+            return (await self._sentinels.named()).address
+        except NotNamed as error:
+            raise Unreachable(str(error)) from None
+
+    async def _ask_sentinel(self, sentinel: Address, name: str) -> Reply:
         connection, broken = await self._open(sentinel, lambda _push: None, lambda _reason: None)
         try:
-            command = packed("SENTINEL", "get-master-addr-by-name", self._url.sentinel)
+            command = packed("SENTINEL", "get-master-addr-by-name", name)
             return (await _asked(connection, command, 1, broken))[0]
+        except Unreachable as error:
+            raise ConnectionError(str(error).removeprefix(f"{sentinel}: ")) from None
         finally:
             connection.abort("not needed any more")
 
@@ -117,7 +124,7 @@ class Server:
             if password:
                 hello = (*hello, "AUTH", user or "default", password)
             welcome, info = await _asked(connection, packed(*hello) + packed("INFO"), 2, broken)
-            facts = read_facts(str(address), welcome, info)
+            facts = replace(read_facts(str(address), welcome, info), address=str(address))
         except BaseException:
             connection.abort("the greeting failed")
             raise

@@ -1,7 +1,7 @@
 """Makes what a node needs of one Valkey server: links, and the ports on top of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import SystemRandom
 from typing import Final
 
@@ -10,6 +10,7 @@ from websocket_handler.adapters.valkey.directory import ValkeyDirectory
 from websocket_handler.adapters.valkey.link import Link
 from websocket_handler.adapters.valkey.log_store import ValkeyLogOptions, ValkeyLogStore
 from websocket_handler.adapters.valkey.peers import ValkeyPeers
+from websocket_handler.adapters.valkey.primary_watch import PrimaryWatch
 from websocket_handler.adapters.valkey.scripts import load_commands
 from websocket_handler.adapters.valkey.server import Server
 from websocket_handler.adapters.valkey.tickets import ValkeyTickets
@@ -29,7 +30,8 @@ class SharedValkey:
     def __init__(self, url: str, node: str, keep: Keep, chance: Callable[[], float] | None = None) -> None:
         """`node` is an id that no other node has. `chance` gives numbers from 0 to 1, for the pauses before a new
         connection. Raises UnusableUrl."""
-        self._server = Server(read_url(url))
+        address = read_url(url)
+        self._server = Server(address)
         self._backoff = Backoff(chance or SystemRandom().random, RECONNECT_BASE_S, RECONNECT_MAX_S)
         self._keep = keep
         self._commits = self._link("valkey commits")
@@ -39,6 +41,12 @@ class SharedValkey:
         self.peers = ValkeyPeers(self._commits)
         self.directory = ValkeyDirectory(self._commits)
         self.tickets = ValkeyTickets(self._commits)
+        if address.sentinel:
+            keep("valkey sentinels", PrimaryWatch(self._server, self._links).run)
+
+    def _links(self) -> Sequence[Link]:
+        links = (self._commits, self._reads, self.backplane.link)
+        return [link for link in links if link is not None]
 
     def _link(self, name: str) -> Link:
         link = Link(self._server, self._backoff, greeting=load_commands)

@@ -71,7 +71,7 @@ async def test_a_replica_is_refused(valkey: Valkey) -> None:
             await connect(Server(replica.url))
 
 
-async def test_sentinels_are_asked_for_the_primary_one_after_the_other(valkey: Valkey) -> None:
+async def test_sentinels_are_asked_for_the_primary(valkey: Valkey) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"main\r\n")
         port = str(valkey.port).encode()
