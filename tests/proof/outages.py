@@ -16,9 +16,9 @@ from demo.resources import create_resources
 from demo.testing import Emulator, running_emulator
 from tests.proof.command import run_alone
 from tests.proof.crowd import Crowd, Delivery
-from tests.proof.fault_proxy import FaultProxy, Mode
 from tests.proof.node import NodeProcess
 from tests.proof.witness import Violation, link_to
+from tests.support.fault_proxy import FaultProxy, Mode
 
 PROJECT = "proj_outages"
 FAULTS = (Mode.STALL, Mode.RESET, Mode.LOSE_ANSWERS)

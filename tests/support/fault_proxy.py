@@ -42,8 +42,18 @@ class FaultProxy:
     @property
     def url(self) -> str:
         """Where clients connect."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def lead_to(self, port: int) -> None:
+        """From now on new connections go to another port of this machine. The old ones stay."""
+        self._target = ("127.0.0.1", port)
 
     def set(self, mode: Mode) -> None:
         """From now on do this to everything."""
