@@ -264,7 +264,11 @@ class WebSocketServer:
         limits = self.node.limits
         most = PageLimits(min(command.limit, limits.history_page_messages), limits.history_page_bytes)
         feed = self.node.feed(
-            command.project_id, after=command.after, limits=most, is_wanted=lambda: connection.is_open
+            command.project_id,
+            after=command.after,
+            limits=most,
+            folds=command.fold,
+            is_wanted=lambda: connection.is_open,
         )
 
         def reply(page: Page) -> bytes:

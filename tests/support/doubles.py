@@ -341,7 +341,12 @@ class Bench:
         return self.hand.appended(Committed())
 
     def follow(
-        self, since: Position | None = None, rewind: int | None = None, *, high_water: int = 1_000_000
+        self,
+        since: Position | None = None,
+        rewind: int | None = None,
+        *,
+        high_water: int = 1_000_000,
+        folds: bool = False,
     ) -> tuple[Connection, list[Any]]:
         """Subscribe a new client. Returns its connection, and the list in which the start will appear."""
         connection = connect(high_water)
@@ -351,7 +356,7 @@ class Bench:
             places.append(start)
             return True
 
-        cursor = self.project.fan_out.subscribe(connection, since, rewind, confirm)
+        cursor = self.project.fan_out.subscribe(connection, since, rewind, confirm, folds=folds)
         connection.subscriptions["p"] = (self.project, cursor)
         return connection, places
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from websocket_handler.api.access import Endpoint, Visitor, check_still, is_over, patience_s, visitor_of
-from websocket_handler.api.gateway import Gateway, bodiless, parameter
+from websocket_handler.api.gateway import Gateway, bodiless, flag, parameter
 from websocket_handler.api.half_close import HalfClose, half_close_of
 from websocket_handler.api.projects import project_id_of
 from websocket_handler.api.streams import (
@@ -81,7 +81,7 @@ class EventRoutes:
     async def events(self, request: Request) -> Response:
         """Follow a project as a stream of events. An error before the first event is an ordinary error answer."""
         project_id = project_id_of(request)
-        since = _since(request)
+        since, folds = _since(request), flag(request, "fold")
         visitor = visitor_of(request)
         if request.method == "HEAD":
             return bodiless(STREAM_HEADERS, EVENT_STREAM)
@@ -91,7 +91,10 @@ class EventRoutes:
             half_close = half_close_of(request)
             feed = held.enter_context(
                 self._gateway.node.feed(
-                    project_id, limits=PAGE, is_over=lambda: half_close.is_done or self._is_over(visitor)
+                    project_id,
+                    limits=PAGE,
+                    folds=folds,
+                    is_over=lambda: half_close.is_done or self._is_over(visitor),
                 )
             )
             held.enter_context(half_close.waking(feed.wake))

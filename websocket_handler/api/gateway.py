@@ -15,6 +15,7 @@ from websocket_handler.delivery.control import Control
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.ports.clock import Clock
+from websocket_handler.protocol.codec import yes_or_no
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.encodings import check_fields
 from websocket_handler.protocol.http_errors import http_error
@@ -134,6 +135,11 @@ def parameter(request: Request, name: str) -> str | None:
     if len(values) > 1:
         raise CommandError(ErrorCode.INVALID_FIELD, f"{name} stands once")
     return values[0] if values else None
+
+
+def flag(request: Request, name: str) -> bool:
+    """A query parameter that is `true` or `false`; false if it is missing. Raises CommandError with `invalid_field`."""
+    return yes_or_no(name, request.query_params.getlist(name))
 
 
 def whole_number(request: Request, name: str, default: int, low: int, high: int) -> int:

@@ -13,6 +13,7 @@ from websocket_handler.api.access import Visitor, check_still, is_over, patience
 from websocket_handler.api.gateway import (
     Gateway,
     Waiter,
+    flag,
     head_of_json,
     json_response,
     page_limit,
@@ -97,6 +98,7 @@ class ProjectRoutes:
         node, visitor = self._gateway.node, visitor_of(request)
         limits = PageLimits(page_limit(request, node.limits.history_page_messages), node.limits.history_page_bytes)
         wait_s, epoch = patience_s(visitor, self._gateway, _wait_s(request)), _epoch(request)
+        folds = flag(request, "fold")
         if request.method == "HEAD":
             return head_of_json()
         half_close = half_close_of(request)
@@ -105,6 +107,7 @@ class ProjectRoutes:
             after=after,
             epoch=epoch,
             limits=limits,
+            folds=folds,
             is_over=lambda: half_close.is_done or self._is_over(visitor),
         )
         with feed, half_close.waking(feed.wake):

@@ -162,7 +162,11 @@ class Node:
         since = command.since if isinstance(command.since, Position) else None
         rewind = command.rewind if isinstance(command.rewind, int) else None
         place = project.fan_out.subscribe(
-            connection, since, rewind, partial(self._started, connection, project, since, done)
+            connection,
+            since,
+            rewind,
+            partial(self._started, connection, project, since, done),
+            folds=command.fold,
         )
         if connection.is_open and place.is_live:
             connection.subscriptions[command.project_id] = (project, place)
@@ -240,13 +244,15 @@ class Node:
         after: int = 0,
         epoch: str | None = None,
         limits: PageLimits | None = None,
+        folds: bool = False,
         is_over: Callable[[], bool] = lambda: False,
         is_wanted: Callable[[], bool] = always,
     ) -> Feed:
-        """Make a pull cursor on a project's log. Without `limits` its pages are as large as those of `history`. Raises
-        CommandError: `invalid_project_id`, `too_many_projects`."""
+        """Make a pull cursor on a project's log. Without `limits` its pages are as large as those of `history`. If it
+        `folds`, the deltas in its pages are joined. Raises CommandError: `invalid_project_id`, `too_many_projects`."""
         most = limits or PageLimits(self.limits.history_page_messages, self.limits.history_page_bytes)
-        return self.project(project_id).feed(most, after=after, epoch=epoch, is_over=is_over, is_wanted=is_wanted)
+        project = self.project(project_id)
+        return project.feed(most, after=after, epoch=epoch, folds=folds, is_over=is_over, is_wanted=is_wanted)
 
     # Publishing
 

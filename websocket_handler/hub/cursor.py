@@ -25,13 +25,14 @@ Owner = TypeVar("Owner")
 
 class Cursor(Generic[Owner]):
     """One subscription: its owner, and the offset that was sent to the owner last. It began at `since`, in wall-clock
-    seconds."""
+    seconds. If it `folds`, its owner takes the deltas that it is behind by as one publication."""
 
-    __slots__ = ("offset", "owner", "since", "state")
+    __slots__ = ("folds", "offset", "owner", "since", "state")
 
-    def __init__(self, owner: Owner, since: float) -> None:
+    def __init__(self, owner: Owner, since: float, *, folds: bool = False) -> None:
         self.owner = owner
         self.since = since
+        self.folds = folds
         self.offset = 0
         self.state = CursorState.STARTING
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from websocket_handler.hub.pace import Pace
+from websocket_handler.logs.folding import Folding
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.turn import Turn
 from websocket_handler.ports.clock import Clock, Scheduler
@@ -38,6 +39,8 @@ class Engine:
     """What the logs do at the end of this turn of the loop."""
     pace: Pace | None = field(init=False)
     """When each log may be written again; None if every segment leaves at once."""
+    folding: Folding = field(init=False)
+    """Joins the deltas of the pages for those who ask for it."""
 
     @property
     def are_epochs_agreed(self) -> bool:
@@ -48,3 +51,4 @@ class Engine:
         object.__setattr__(self, "turn", Turn(self.scheduler))
         linger_s = self.limits.commit_linger_s
         object.__setattr__(self, "pace", Pace(linger_s) if linger_s else None)
+        object.__setattr__(self, "folding", Folding(self.limits.message_bytes))

@@ -167,11 +167,18 @@ class FanOut:
         return cursor
 
     def subscribe(
-        self, subscriber: Subscriber, since: Position | None, rewind: int | None, confirm: Confirm
+        self,
+        subscriber: Subscriber,
+        since: Position | None,
+        rewind: int | None,
+        confirm: Confirm,
+        *,
+        folds: bool = False,
     ) -> Subscription:
         """Follow from the position that the subscriber asks for. `confirm` is called once, with the start, before
-        anything is delivered. If it is called with a CommandError, or returns False, the subscription has ended."""
-        cursor = Cursor(subscriber, self._engine.clock.wall())
+        anything is delivered. If it is called with a CommandError, or returns False, the subscription has ended. A
+        subscriber that `folds` gets the deltas that it is behind by joined."""
+        cursor = Cursor(subscriber, self._engine.clock.wall(), folds=folds)
         self._cursors[subscriber] = cursor
         self._when_started[cursor] = []
         self._reader.place(since, rewind, partial(self._start, cursor, confirm), lambda: cursor.is_live)
@@ -249,6 +256,8 @@ class FanOut:
 
     def _send(self, cursor: Subscription, page: Page) -> None:
         cursor.offset = page.last
+        if cursor.folds:
+            page = self._reader.folded(page)
         self._engine.counters.deliveries += len(page.entries)
         cursor.owner.write(cursor.owner.framing.texts(page.payloads))
 

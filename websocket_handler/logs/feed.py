@@ -46,17 +46,19 @@ class Feed:
         *,
         after: int = 0,
         epoch: str | None = None,
+        folds: bool = False,
         is_over: Callable[[], bool] = lambda: False,
         is_wanted: Callable[[], bool] = always,
     ) -> None:
-        """Read after the offset `after`, in the log with this epoch; if `epoch` is None, in whatever log there is. If
-        `is_over` returns True when the feed is woken, the feed waits no longer. The store reads nothing for the feed
-        once `is_wanted` returns False."""
+        """Read after the offset `after`, in the log with this epoch; if `epoch` is None, in whatever log there is. A
+        feed that `folds` gives pages in which deltas are joined. If `is_over` returns True when the feed is woken, the
+        feed waits no longer. The store reads nothing for the feed once `is_wanted` returns False."""
         self.epoch = self._asked_epoch = epoch
         self.offset = after
         """The offset of the last entry that was returned."""
         self._project = project
         self._limits = limits
+        self._folds = folds
         self._is_over = is_over
         self._is_wanted = is_wanted
         self._woken: asyncio.Event | None = None
@@ -103,6 +105,8 @@ class Feed:
                 self.epoch, self.offset = answer.epoch, answer.last
                 if answer.last or not answer.recovered:  # before its first entry, any log is the one that was asked for
                     self._asked_epoch = answer.epoch
+                if self._folds:
+                    answer = self._project.reader.folded(answer)
             done(answer)
 
         limits = self._limits

@@ -48,11 +48,12 @@ class Project:
         *,
         after: int = 0,
         epoch: str | None = None,
+        folds: bool = False,
         is_over: Callable[[], bool] = lambda: False,
         is_wanted: Callable[[], bool] = always,
     ) -> Feed:
         """Make a pull cursor. It keeps the project open until it is closed."""
-        return Feed(self, limits, after=after, epoch=epoch, is_over=is_over, is_wanted=is_wanted)
+        return Feed(self, limits, after=after, epoch=epoch, folds=folds, is_over=is_over, is_wanted=is_wanted)
 
     def wake(self) -> None:
         """Wake every feed."""

@@ -24,9 +24,10 @@ Paged = Callable[[Page | CommandError], None]
 class Reader:
     """Reads one project's log. It writes nothing."""
 
-    __slots__ = ("_engine", "_journal", "_reads")
+    __slots__ = ("_engine", "_journal", "_project_id", "_reads")
 
     def __init__(self, project_id: str, journal: Journal, engine: Engine) -> None:
+        self._project_id = project_id
         self._journal = journal
         self._engine = engine
         self._reads = SharedReads(project_id, engine.store, journal.local.saw)
@@ -131,6 +132,10 @@ class Reader:
         return tail.floor if tail.epoch == log.epoch and offset < tail.floor < in_memory else in_memory
 
     # Pages
+
+    def folded(self, page: Page) -> Page:
+        """The same page with its runs of deltas joined."""
+        return self._engine.folding.folded(self._project_id, page)
 
     def in_memory(self, after: int, count_max: int, bytes_max: int) -> Page | None:
         """The page after `after`, within both maxima; None if memory does not reach back to it."""

@@ -8,10 +8,10 @@ from hashlib import sha1
 from typing import Final
 from urllib.parse import parse_qsl
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from websocket_handler.access.credentials import BEARER, Credential, credentials_in
-from websocket_handler.protocol.codec import invalid_project_id, read_position
+from websocket_handler.protocol.codec import invalid_project_id, read_position, yes_or_no
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.extensions import agreed_extensions
 from websocket_handler.protocol.http_errors import WEBSOCKET_VERSION
@@ -112,10 +112,11 @@ def _query_fields(query: str) -> Sequence[tuple[str, str]]:
 
 
 def _subscriptions(fields: Sequence[tuple[str, str]]) -> tuple[Subscribe, ...]:
-    """Read `?project_id=A&project_id=B&since=E:N`. The k-th `since` belongs to the k-th project. A project that is
-    named twice counts once, as with a second `subscribe`. Raises CommandError."""
+    """Read `?project_id=A&project_id=B&since=E:N&fold=true`. The k-th `since` belongs to the k-th project, and `fold`
+    to all of them. A project that is named twice counts once, as with a second `subscribe`. Raises CommandError."""
     projects = [value for name, value in fields if name == "project_id"]
     sinces = [value for name, value in fields if name == "since"]
+    folds = yes_or_no("fold", [value for name, value in fields if name == "fold"])
     if not all(is_project_id(project_id) for project_id in projects):
         raise invalid_project_id()
     if len(sinces) > len(projects):
@@ -125,11 +126,10 @@ def _subscriptions(fields: Sequence[tuple[str, str]]) -> tuple[Subscribe, ...]:
     first: dict[str, Position | None] = {}
     for project_id, position in zip(projects, positions, strict=True):
         first.setdefault(project_id, position)
-    return tuple(_subscribe(project_id, position) for project_id, position in first.items())
-
-
-def _subscribe(project_id: str, since: Position | None) -> Subscribe:
-    return Subscribe(project_id=project_id) if since is None else Subscribe(project_id=project_id, since=since)
+    return tuple(
+        Subscribe(project_id=project_id, since=UNSET if since is None else since, fold=folds)
+        for project_id, since in first.items()
+    )
 
 
 def _bad(reason: str) -> CommandError:

@@ -7,7 +7,7 @@ answer names the first thing that is wrong (`spec/protocol.md`, "Order of checks
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 import msgspec
@@ -235,6 +235,14 @@ def read_position(text: str) -> Position:
     return Position(match[1], int(match[2]))
 
 
+def yes_or_no(name: str, values: Sequence[str]) -> bool:
+    """What the values of a query parameter say that is `true` or `false`, and false if it is missing. Raises
+    CommandError with `invalid_field`."""
+    if len(values) > 1 or not {"true", "false"}.issuperset(values):
+        raise _field_fault(name, "true or false, and stands once")
+    return "true" in values
+
+
 def _agent(name: str, fields: dict[str, object]) -> None:
     value = fields[name]
     if not isinstance(value, str) or agent_named(value) is None:
@@ -270,6 +278,11 @@ def _since(name: str, fields: dict[str, object]) -> None:
         raise _both_fault()
 
 
+def _boolean(name: str, fields: dict[str, object]) -> None:
+    if not isinstance(fields[name], bool):
+        raise _field_fault(name, "true or false")
+
+
 def _object(name: str, fields: dict[str, object]) -> None:
     if not isinstance(fields[name], tuple):
         raise _field_fault(name, "an object")
@@ -289,6 +302,7 @@ _FIELDS: Final[dict[str, tuple[tuple[str, Check], ...]]] = {
         ("project_id", _required(_project)),
         ("since", _optional(_since)),
         ("rewind", _optional(_integer(0, OFFSET_MAX))),
+        ("fold", _optional(_boolean)),
     ),
     "unsubscribe": (("project_id", _required(_project)),),
     "forward": (
@@ -307,6 +321,7 @@ _FIELDS: Final[dict[str, tuple[tuple[str, Check], ...]]] = {
         ("project_id", _required(_project)),
         ("after", _optional(_integer(0, OFFSET_MAX))),
         ("limit", _optional(_integer(1, None))),
+        ("fold", _optional(_boolean)),
     ),
     "presence": (("project_id", _required(_project)),),
     "authenticate": (("token", _required(_token)),),

@@ -32,12 +32,14 @@ class Command(Struct, tag_field="action", frozen=True, kw_only=True, gc=False):
 
 
 class Subscribe(Command, tag="subscribe", frozen=True, kw_only=True):
-    """Follow a project: from now on, after `since`, or from `rewind` publications back."""
+    """Follow a project: from now on, after `since`, or from `rewind` publications back. With `fold`, the deltas that
+    the client is behind by come joined."""
 
     action = "subscribe"
     project_id: ProjectId
     since: Position | UnsetType = UNSET
     rewind: Offset | UnsetType = UNSET
+    fold: bool = False
 
 
 class Unsubscribe(Command, tag="unsubscribe", frozen=True, kw_only=True):
@@ -79,6 +81,7 @@ class History(Command, tag="history", frozen=True, kw_only=True):
     project_id: ProjectId
     after: Offset = 0
     limit: Annotated[int, Meta(ge=1)] = 100
+    fold: bool = False
 
 
 class Presence(Command, tag="presence", frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.deltas import delta, ranges
 from tests.support.doubles import HandStore
 from tests.support.http_api import Api, Exchange, KnownTokens, bearer, known
 from tests.support.nodes import NotedEvents
@@ -284,3 +285,20 @@ async def test_head_takes_no_place() -> None:
         assert (answer.status, answer.body) == (200, b"")
         assert "content-length" not in answer.headers
     assert api.core.ports.counters.streams_refused == {}
+
+
+@in_virtual_time
+async def test_a_stream_that_folds_joins_what_it_is_behind_by_under_the_last_position() -> None:
+    api = Api()
+    answers = [await api.ask("POST", "/api/v1/projects/p/messages", delta(piece)) for piece in "abc"]
+    epoch = answers[0].json["epoch"]
+    reader = Reader(api, f"{EVENTS}?fold=true&since={epoch}:1")
+    dense = Reader(api, f"{EVENTS}?since={epoch}:1")
+    await reader.events()
+    await api.ask("POST", "/api/v1/projects/p/messages", delta("d"))
+    _, caught_up, live = await reader.events()
+    assert (caught_up.position, ranges([caught_up.data]), caught_up.data["delta"]) == (f"{epoch}:3", [(2, 3)], "bc")
+    assert (live.position, ranges([live.data]), live.data["delta"]) == (f"{epoch}:4", [(4, 4)], "d")
+    assert [event.data.get("delta") for event in await dense.events()] == [None, "b", "c", "d"]
+    refused = await api.ask("GET", f"{EVENTS}?fold=1")
+    assert (refused.status, refused.code) == (400, "invalid_field")

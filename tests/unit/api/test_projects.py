@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.deltas import delta, ranges, text_of
 from tests.support.doubles import client_of
 from tests.support.http_api import BODY_BYTES_MAX, Api, Exchange, KnownTokens, bearer, client_on, known
 from tests.support.virtual_time import in_virtual_time, settle
@@ -264,3 +265,23 @@ async def test_presence_lists_who_follows_the_project() -> None:
     client_on(api.core, known("eve"), "q")
     answer = await api.ask("GET", "/api/v1/projects/p/presence")
     assert [one["connection_id"] for one in answer.json["connections"]] == [here.connection_id]
+
+
+@in_virtual_time
+async def test_a_page_folds_if_it_is_asked_to_and_its_limit_counts_what_is_joined() -> None:
+    api = Api()
+    await published(api, *(json.loads(delta(piece)) for piece in "abcde"))
+    page = (await api.ask("GET", f"{MESSAGES}?fold=true&limit=3")).json
+    assert (ranges(page["messages"]), text_of(page["messages"]), page["offset"]) == ([(1, 3)], "abc", 3)
+    rest = (await api.ask("GET", f"{MESSAGES}?fold=true&after=3&wait=1")).json
+    assert (ranges(rest["messages"]), rest["offset"]) == ([(4, 5)], 5)
+    dense = (await api.ask("GET", MESSAGES)).body
+    assert (await api.ask("GET", f"{MESSAGES}?fold=false")).body == dense
+    assert offsets(await api.ask("GET", MESSAGES)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("fold", ["", "1", "True", "yes", "true&fold=true"])
+@in_virtual_time
+async def test_fold_is_true_or_false(fold: str) -> None:
+    answer = await Api().ask("GET", f"{MESSAGES}?fold={fold}")
+    assert (answer.status, answer.code) == (400, "invalid_field")

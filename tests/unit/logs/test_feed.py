@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.support.deltas import delta
 from tests.support.doubles import DOWN, EMPTY, SHORT, Bench, opened, segment, tail
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.hub.log import Start
@@ -144,3 +145,17 @@ async def test_a_feed_keeps_its_project_open_until_it_is_closed() -> None:
     feed.close()
     feed.close()
     assert bench.project.is_idle
+
+
+@in_virtual_time
+async def test_a_feed_that_folds_gives_joined_deltas_and_moves_behind_all_of_them() -> None:
+    bench = opened()
+    for piece in "abcde":
+        bench.publish(delta(piece))
+    bench.commit()
+    with bench.project.feed(PageLimits(3, 1_000_000), folds=True) as feed:
+        pages = [await feed.next(10), await feed.next(10)]
+        assert [shown(page) for page in pages] == [(0, [3], True), (3, [5], True)]
+        assert feed.position.offset == 5
+    with bench.project.feed(PAGE) as dense:
+        assert shown(await dense.next(10)) == (0, [1, 2, 3, 4, 5], True)

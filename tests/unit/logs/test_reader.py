@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from tests.support.deltas import delta_entries
 from tests.support.doubles import (
     DOWN,
     EMPTY,
@@ -18,6 +19,7 @@ from websocket_handler.hub.cursor import CursorState
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.fan_out import STORE_RETRY_S
 from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.logs.page import Page
 from websocket_handler.ports.log_store import Tail, Unavailable
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
@@ -292,3 +294,12 @@ def test_a_page_beyond_the_head_is_looked_up_and_then_starts_at_the_oldest() -> 
     future = page_of(bench, 99)
     bench.hand.answer_read(Tail("e", 6, 0, ()))
     assert shown(future[0]) == ([1, 2, 3, 4, 5, 6], 6, False)
+
+
+def test_the_reader_folds_pages_of_its_own_project() -> None:
+    bench = opened()
+    page = Page("e", 0, 2, delta_entries(["a", "b"]))
+    (entry,) = bench.project.reader.folded(page).entries
+    assert json.loads(entry.payload)["delta"] == "ab"
+    assert bench.engine.folding.folded("p", page).entries[0] is entry
+    assert bench.engine.folding.folded("q", page).entries[0] is not entry

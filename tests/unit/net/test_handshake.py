@@ -227,6 +227,14 @@ def test_without_projects_nothing_is_subscribed(target: str) -> None:
     assert asked(target) == ()
 
 
+def test_fold_holds_for_all_projects_of_the_url() -> None:
+    assert asked("/ws?project_id=a&fold=true&project_id=b&since=e:5") == (
+        Subscribe(project_id="a", since=Position("e", 5), fold=True),
+        Subscribe(project_id="b", fold=True),
+    )
+    assert asked("/ws?project_id=a&fold=false") == (Subscribe(project_id="a"),)
+
+
 def test_project_ids_may_be_percent_encoded() -> None:
     assert asked("/ws?project_id=a%3Ab%2Ec") == (Subscribe(project_id="a:b.c"),)
 
@@ -245,6 +253,11 @@ def test_what_is_no_project_id_is_refused(value: str) -> None:
         "project_id=a&since=",
         "project_id=a&since=5",
         "project_id=a&since=e:x",
+        "project_id=a&fold=",
+        "project_id=a&fold=1",
+        "project_id=a&fold=True",
+        "project_id=a&fold=true&fold=true",
+        "fold=yes",
         "project_id=a&since=e:9007199254740992",
         "project_id=%FF",
         "&".join(f"x{number}=1" for number in range(QUERY_FIELDS_MAX + 1)),
