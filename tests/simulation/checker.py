@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.simulation.fold_rules import FoldRules, uid_in
 from tests.simulation.order_rules import OrderRules
 
 KEY_WINDOW_S = 300.0
@@ -58,6 +59,7 @@ class Checker:
         self.jumps: list[float] = []
         self.counts: Counter[str] = Counter()
         self.order = OrderRules(self.violation, time, self.counts)
+        self.folding = FoldRules(self.violation, self.counts)
         self._keys: dict[tuple[str, str], list[tuple[float, str, float]]] = {}
 
     def violation(self, text: str) -> None:
@@ -119,7 +121,7 @@ class Checker:
             self.violation(f"{project} {epoch}:{offset} was written twice")
         self.truth(project).payloads[epoch, offset] = text
         self.counts["publications"] += 1
-        intent = self.intents.get(json.loads(text).get("u", ""))
+        intent = self.intents.get(uid_in(json.loads(text)))
         if intent is None:
             self.violation(f"{project} {epoch}:{offset}: nobody published this: {text[:80]}")
             return
@@ -166,11 +168,11 @@ class Checker:
         payload = self.truth(intent.project).payloads.get((epoch, offset))
         if payload is None:
             self.violation(f"{uid} was confirmed at {epoch}:{offset}, which the store does not hold")
-        elif json.loads(payload).get("u") != uid and not (intent.key and self._same_key(intent, payload)):
+        elif uid_in(json.loads(payload)) != uid and not (intent.key and self._same_key(intent, payload)):
             self.violation(f"{uid} was confirmed at {epoch}:{offset}, which holds {payload[:80]}")
 
     def _same_key(self, intent: Intent, payload: str) -> bool:
-        other = self.intents[json.loads(payload)["u"]]
+        other = self.intents[uid_in(json.loads(payload))]
         return other.key == intent.key and other.body == intent.body
 
     def has_jumped_lately(self) -> bool:
@@ -187,16 +189,21 @@ class Checker:
 
     # Subscribers
 
-    def delivered(self, who: str, project: str, epoch: str, last: int, message: dict[str, Any], text: str) -> None:
-        """A subscriber got a publication; `last` is the offset of the one before."""
+    def delivered(
+        self, who: str, project: str, place: tuple[str, int], message: dict[str, Any], text: str, *, folds: bool = False
+    ) -> None:
+        """A subscriber got a publication; it was at `place` before."""
         self.counts["deliveries"] += 1
-        offset = message["offset"]
-        if offset != last + 1:
-            self.violation(f"{who}: {project} {epoch}:{offset} follows {last}")
-        self.exists(who, project, epoch, offset, text)
+        epoch, last = place
+        if self.folding.first_of(message) != last + 1:
+            self.violation(f"{who}: {project} {epoch}:{message['offset']} follows {last}: {text[:80]}")
+        self.exists(who, project, epoch, message["offset"], text, folds=folds)
 
-    def exists(self, who: str, project: str, epoch: str, offset: int, text: str) -> None:
-        """Somebody saw a publication, so the store must hold exactly this one by now."""
+    def exists(self, who: str, project: str, epoch: str, offset: int, text: str, *, folds: bool = False) -> None:
+        """Somebody saw a publication, so the store must hold exactly this one by now; or all those that it joins."""
+        if '"first_offset":' in text:
+            self.folding.joined(f"{who}: {project}", epoch, self.truth(project).payloads, text, is_asked=folds)
+            return
         payload = self.truth(project).payloads.get((epoch, offset))
         if payload is None:
             self.violation(f"{who}: saw {project} {epoch}:{offset}, which the store does not hold: {text[:80]}")
@@ -265,15 +272,24 @@ class Checker:
         if now.epoch == answer["epoch"] and answer["offset"] > now.floor:
             self.violation(f"{place}: what is retained begins after {now.floor}")
 
-    def page(self, who: str, project: str, after: int, before: End, answer: dict[str, Any], texts: list[str]) -> None:
+    def page(
+        self, who: str, project: str, after: int, before: End, answer: dict[str, Any], *, folds: bool = False
+    ) -> None:
         """A history page arrived."""
         self.counts["pages"] += 1
-        now, first = self.end_of(project), answer["offset"] - len(texts)
-        place = f"{who}: page of {project} after {after}: {first + 1}..{answer['offset']} {answer['recovered']}"
-        for offset, text in enumerate(texts, first + 1):
-            if json.loads(text)["offset"] != offset:
-                self.violation(f"{place}: holds {text[:80]} at {offset}")
-            self.exists(who, project, answer["epoch"], offset, text)
+        messages = answer["messages"]
+        now, last = self.end_of(project), answer["offset"]
+        first = self.folding.first_of(messages[0]) - 1 if messages else last
+        place = f"{who}: page of {project} after {after}: {first + 1}..{last} {answer['recovered']}"
+        offset = first
+        for message in messages:
+            text = json.dumps(message, separators=(",", ":"))
+            if self.folding.first_of(message) != offset + 1:
+                self.violation(f"{place}: holds {text[:80]} behind {offset}")
+            offset = message["offset"]
+            self.exists(who, project, answer["epoch"], offset, text, folds=folds)
+        if offset != last:
+            self.violation(f"{place}: ends at {offset}")
         if answer["recovered"] and first != after:
             self.violation(f"{place}: does not continue")
         is_same = answer["epoch"] == before.epoch == now.epoch

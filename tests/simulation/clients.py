@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.simulation.checker import End
 from tests.simulation.chores import Chores
 from tests.simulation.dialing import Wish, answer_in
+from tests.simulation.fold_rules import asks_for_folding
 from tests.simulation.network import Link, frames_in
 from tests.simulation.passports import Passport
 from tests.simulation.sessions import Json, Pending, Place, Session
@@ -38,6 +39,8 @@ class Client:
         self._failures = 0
         self._is_dialing = False
         self._subscribes_by_url = random.random() < 0.5
+        self.folds = asks_for_folding(world.scenario.seed, name)
+        """True if it asks for joined deltas."""
 
     # Connecting
 
@@ -64,7 +67,9 @@ class Client:
             if wish.credential.token is not None:
                 session.holders.append(wish.credential.token)
         named = self._named(session)
-        self.world.balancer.send(link, arrival, Wish(named, wish.credential, wish.origin, self._offers_compression()))
+        compressing = self._offers_compression()
+        own = Wish(named, wish.credential, wish.origin, compressing, folds=self.folds)
+        self.world.balancer.send(link, arrival, own)
 
     def _offers_compression(self) -> bool:
         return self.world.scenario.has_compression and self.random.random() < 0.5
@@ -182,7 +187,8 @@ class Client:
             return
         if session.holder is None or not session.holder.allows("subscribe", project):
             self.violation(f"a publication of {project}, which {session.holder} does not allow")
-        self.world.checker.delivered(self.name, project, place.epoch, place.offset, message, text)
+        at = (place.epoch, place.offset)
+        self.world.checker.delivered(self.name, project, at, message, text, folds=self.folds)
         place.offset = message["offset"]
 
     def _greeted(self, session: Session) -> None:
@@ -252,9 +258,8 @@ class Client:
         elif pending.kind == "forward":
             self.chores.forwarded(pending, message)
         elif pending.kind == "history":
-            texts = [json.dumps(item, separators=(",", ":")) for item in message["messages"]]
             after = pending.asked["after"]
-            self.world.checker.page(self.name, pending.project, after, pending.before, message, texts)
+            self.world.checker.page(self.name, pending.project, after, pending.before, message, folds=self.folds)
         elif pending.kind == "authenticate":
             self._authenticated(session, pending)
 
@@ -309,7 +314,10 @@ class Client:
     def subscribe(self, project: str, asked: Json) -> None:
         """Follow a project, from the position that `asked` gives."""
         self.wanted[project] = None
-        self.command("subscribe", project, asked, {"project_id": project, **asked})
+        self.command("subscribe", project, asked, {"project_id": project, **asked, **self._fold()})
+
+    def _fold(self) -> Json:
+        return {"fold": True} if self.folds else {}
 
     def unsubscribe(self, project: str) -> None:
         """Stop following."""
@@ -319,7 +327,7 @@ class Client:
 
     def history(self, project: str, after: int, limit: int) -> None:
         """Read a page."""
-        command = {"project_id": project, "after": after, "limit": limit}
+        command = {"project_id": project, "after": after, "limit": limit, **self._fold()}
         self.command("history", project, {"after": after}, command)
 
     # Endings

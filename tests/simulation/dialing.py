@@ -30,6 +30,7 @@ class Wish:
     origin: str | None = None
     has_compression: bool = False
     path: str = "/ws"
+    folds: bool = False
 
     @property
     def described(self) -> str:
@@ -44,6 +45,7 @@ def request(wish: Wish, forwarded_for: str | None) -> bytes:
     named = sorted(wish.named, key=lambda one: one[1] is None)  # the k-th position belongs to the k-th project
     fields = [("project_id", project) for project, _since in named]
     fields += [("since", f"{since['epoch']}:{since['offset']}") for _project, since in named if since]
+    fields += [("fold", "true")] if wish.folds else []
     credential, headers = wish.credential, dict[str, str | None]()
     if credential.way == "ticket":
         fields.append(("ticket", credential.ticket))

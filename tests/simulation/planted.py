@@ -7,7 +7,7 @@ from itertools import count
 from math import inf
 from typing import Any
 
-from tests.simulation import planted_doors, planted_order, planted_updates
+from tests.simulation import planted_doors, planted_folding, planted_order, planted_updates
 from tests.simulation.planted_updates import Patch
 from websocket_handler.adapters.aws import sqs_forwarder
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
@@ -33,6 +33,7 @@ PLANTS: dict[str, Callable[[], list[Patch]]] = {
     **planted_updates.PLANTS,
     **planted_order.PLANTS,
     **planted_doors.PLANTS,
+    **planted_folding.PLANTS,
 }
 
 

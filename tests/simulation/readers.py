@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.checker import End
 from tests.simulation.door_plan import LONG_S
+from tests.simulation.fold_rules import asks_for_folding
 from tests.simulation.http import Exchange
 from tests.simulation.identities import EVERYTHING, Token
 from tests.simulation.sessions import Place
@@ -30,6 +31,7 @@ class Reader:
         self._address = address
         self._token: Token | None = None
         self._is_calm = False
+        self.folds = asks_for_folding(world.scenario.seed, name)
 
     def _chosen(self, world: "World") -> str:
         """Choose a project. One that nobody follows over a socket is more likely, because it tests more."""
@@ -99,7 +101,7 @@ class StreamReader(Reader):
         process = self.random.choice(nodes)
         self._text, self._is_begun, self._asked = "", False, {}
         self._before = self.world.checker.end_of(self.project)
-        target = f"/api/v1/projects/{self.project}/events"
+        target = f"/api/v1/projects/{self.project}/events{'?fold=true' if self.folds else ''}"
         self._exchange = Exchange(process, self, "GET", target, b"", self._current(), self._address)
         if self.place is not None:
             position = {"epoch": self.place.epoch, "offset": self.place.offset}
@@ -143,7 +145,8 @@ class StreamReader(Reader):
             self.place = Place(message["epoch"], message["offset"])
         elif kind is None:
             place = self.place
-            self.world.checker.delivered(self.name, self.project, place.epoch, place.offset, message, text)
+            at = (place.epoch, place.offset)
+            self.world.checker.delivered(self.name, self.project, at, message, text, folds=self.folds)
             place.offset = message["offset"]
             if fields["id"] != f"{place.epoch}:{place.offset}":
                 self.world.checker.violation(f"{self.name}: the event of {place} has the id {fields['id']}")
@@ -195,7 +198,9 @@ class PollReader(Reader):
             return
         place, before = self.place, self.world.checker.end_of(self.project)
         wait_s = 5 if self._is_calm else self.random.choice(WAITS_S)
-        target = f"/api/v1/projects/{self.project}/messages?limit=1000&wait={wait_s}"
+        target = (
+            f"/api/v1/projects/{self.project}/messages?limit=1000&wait={wait_s}{'&fold=true' if self.folds else ''}"
+        )
         if place is not None:
             target += f"&after={place.offset}&epoch={place.epoch}"
         self._is_asking = True
@@ -207,10 +212,9 @@ class PollReader(Reader):
                 self.refused(answer["code"])
                 self.read_later()
                 return
-            texts = [json.dumps(item, separators=(",", ":")) for item in answer["messages"]]
             if place is None or place.epoch == answer["epoch"]:
                 after = 0 if place is None else place.offset
-                self.world.checker.page(self.name, self.project, after, before, answer, texts)
+                self.world.checker.page(self.name, self.project, after, before, answer, folds=self.folds)
             self.place = Place(answer["epoch"], answer["offset"])
             self.world.loop.later(0.0 if self._is_calm else self.random.choice((0.0, 0.2, 1.0)), self.read)
 

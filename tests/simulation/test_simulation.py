@@ -43,14 +43,20 @@ RARE = {
     "an update waits for none before it": 1,
     "an update waits too shortly": 2,
     "cursors stay after a new epoch": 187,
+    "a kept page is taken for a longer one": 8,
+    "deltas are joined over what stands between": 8,
     "every page may come in": 3,
     "everything is called recovered": 2,
     "handshakes have no limit": 214,
+    "joined deltas begin one too low": 8,
+    "joined deltas go to everyone": 32,
     "limits are not looked at again": 64,
     "memory is never short": 4,
     "nobody has to authenticate in time": 2,
     "resuming skips one": 2,
     "rights are not looked at": 2,
+    "texts of different names are joined": 8,
+    "the last piece is left out": 8,
     "the last words of a node are missed": 849,
     "unsubscribing leaves the cursor": 1,
     "updates are received while the store is down": 298,
@@ -88,6 +94,7 @@ def test_no_schedule_breaks_a_promise() -> None:
         "cut",
         "stall",
         "compressed",
+        "joined",
     ):
         assert seen[wanted] > SCHEDULES // 8, f"the schedules hardly contain: {wanted}"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.simulation.checker import End
 from tests.simulation.clients import Client
 from tests.simulation.fake_sqs import Message
+from tests.simulation.fold_rules import fields_of
 from tests.simulation.node import UPDATES_QUEUE, Process
 from tests.simulation.order_rules import FIRST_OF
 from websocket_handler.protocol.codes import CommandError
@@ -25,6 +26,7 @@ class Workload:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.random = Random(f"workload {world.scenario.seed}")
+        self._deltas = Random(f"deltas {world.scenario.seed}")
         self.is_over = False
         self.is_asleep = False
         self._uids = 0
@@ -75,9 +77,10 @@ class Workload:
     def _body(self, project: str, key: str, **more: Any) -> tuple[str, str]:
         self._uids += 1
         uid = f"u{self._uids}"
-        padding = self.world.scenario.padding
+        seed, padding = self.world.scenario.seed, self.world.scenario.padding
         size = padding if self.random.random() < 0.3 else min(padding, 20)
-        body = json.dumps({"u": uid, **more, "x": "x" * size}, separators=(",", ":"))
+        fields = {"u": uid, **more, "x": "x" * size} if more else fields_of(self._deltas, seed, uid, size)
+        body = json.dumps(fields, separators=(",", ":"))
         self.world.checker.intends(uid, project, body, key)
         return uid, body
 
@@ -315,8 +318,7 @@ class Workload:
         def answered(status: int, answer: dict[str, Any]) -> None:
             if status != 200:
                 return
-            texts = [json.dumps(item, separators=(",", ":")) for item in answer["messages"]]
-            world.checker.page("puller", project, after, before, answer, texts)
+            world.checker.page("puller", project, after, before, answer)
             if self.is_over and is_followed:
                 self._check_page(project, before, answer)
 

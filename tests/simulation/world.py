@@ -16,6 +16,7 @@ from tests.simulation.clients import Client
 from tests.simulation.door_rules import DoorRules
 from tests.simulation.fake_aws import FakeAws
 from tests.simulation.fake_sqs import FakeQueue, Message
+from tests.simulation.fold_rules import uid_in
 from tests.simulation.identities import Identities, Token
 from tests.simulation.loop import SimulationLoop
 from tests.simulation.node import PENDING_BYTES, UPDATES_QUEUE, Process
@@ -146,7 +147,7 @@ class World:
         self.checker.committed(project, segment.epoch, segment.first, float("inf"), records)
 
     def _update_deleted(self, message: Message) -> None:
-        self.checker.deleted(json.loads(message.body).get("u", "") if message.body.startswith("{") else message.body)
+        self.checker.deleted(uid_in(json.loads(message.body)) if message.body.startswith("{") else message.body)
 
     def forward_confirmed(self, who: str, asked: dict[str, Any], answer: dict[str, Any]) -> None:
         """A client was told that the queue holds its task."""

@@ -27,6 +27,8 @@ class Subscriber:
         self.witness = Witness(self._ledger, run.counts)
         self._token = plan.tokens[index % len(plan.tokens)] if plan.tokens else None
         self._turn = index // plan.projects
+        self._folds = self._turn % 2 == 1
+        """True if it asks for joined deltas: every second subscriber of a project does."""
         self._down_since: float | None = None
         self._target: Place | None = None
         self._leave_at: float | None = None
@@ -70,7 +72,7 @@ class Subscriber:
     def _query(self) -> str:
         position = self.witness.position
         since = "" if position is None else f"&since={position.epoch}:{position.offset}"
-        return f"project_id={self._project_id}{since}"
+        return f"project_id={self._project_id}{since}{'&fold=true' if self._folds else ''}"
 
     async def _follow(self, link: Link) -> None:
         """Take what comes, until the gateway asked to leave. Raises RefusedError."""
@@ -93,8 +95,7 @@ class Subscriber:
     def _take(self, message: Message) -> None:
         kind = message.get("type")
         if "offset" in message and "epoch" not in message:
-            is_ours = message.get("run") == self._run.plan.run_id
-            self.witness.shown(message["offset"], message["n"] if is_ours else FOREIGN)
+            self._publication(message)
             self._look()
         elif kind == "subscription_confirmed":
             self._confirmed(Place(message["epoch"], message["offset"]), recovered=message["recovered"])
@@ -105,6 +106,17 @@ class Subscriber:
             self._leave_at = self._now() + min(message["after_ms"] / 1000, LEAVE_MAX_S)
         elif kind == "error":
             self._refused(message)
+
+    def _publication(self, message: Message) -> None:
+        """Take a publication, or deltas of others that came joined and go on right where the subscriber is. Anything
+        else is one publication, and the witness finds what is wrong with it."""
+        position, offset = self.witness.position, message["offset"]
+        next_one = None if position is None else position.offset + 1
+        if self._folds and offset != next_one and message.get("first_offset") == next_one:
+            self.witness.joined(message["first_offset"], offset)
+            return
+        is_ours = message.get("run") == self._run.plan.run_id
+        self.witness.shown(offset, message["n"] if is_ours else FOREIGN)
 
     def _confirmed(self, place: Place, *, recovered: bool) -> None:
         if self.witness.position is not None:

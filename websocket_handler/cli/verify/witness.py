@@ -150,6 +150,11 @@ class Witness:
             self._counts.doubled += 1  # the log has it twice
         self._ledger.note(number, place)
 
+    def joined(self, first: int, last: int) -> None:
+        """Deltas of others came joined: a publication that stands for the offsets from `first` to `last`."""
+        for offset in range(first, last + 1):
+            self.shown(offset, FOREIGN)
+
     def conclude(self) -> Counts:
         """What it never got, at the end of the run."""
         found = Counts()

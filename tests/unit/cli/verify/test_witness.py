@@ -215,3 +215,20 @@ def test_a_life_knows_its_holes_at_every_edge() -> None:
     for offset in (2, 4, 3, 6, 7, 8):
         assert life.take(offset)
     assert list(life.holes) == []
+
+
+def test_joined_deltas_of_others_count_one_by_one() -> None:
+    desk = Desk(11, 15)
+    desk.show(11)
+    desk.witness.joined(12, 14)
+    desk.show(15)
+    assert desk.found() == {"deliveries": 5}
+    assert desk.witness.position == Place("e1", 15)
+
+
+def test_joined_deltas_hide_no_publication_that_was_confirmed_among_them() -> None:
+    desk = Desk(11, 13)
+    desk.show(11)
+    desk.witness.joined(12, 14)
+    desk.counts.add(desk.witness.conclude())
+    assert desk.ledger.forked == 1
