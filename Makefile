@@ -20,7 +20,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
+  first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -192,6 +192,11 @@ proofs: $(STAMP) ## run the delivery proofs at full size, and print their figure
 	$(BIN)/python -m tests.proof.rolling --rounds 5
 	$(BIN)/python -m tests.proof.outages --rounds 10
 	$(BIN)/python -m tests.proof.slow --clients 1000
+
+cluster-proofs: $(STAMP) haproxy ## hurt three nodes on Valkey: KILLS=50 of nodes, FAILOVERS=20 of each kind, for both set-ups, and behind Sentinels
+	for store in valkey dynamodb; do \
+	  $(BIN)/python -m tests.proof.cluster --log-store $$store --kills $(or $(KILLS),50) --failovers $(or $(FAILOVERS),20) || exit 1; done
+	$(BIN)/python -m tests.proof.sentinels --failovers 6
 
 storm: $(STAMP) ## bring 10,000 clients back to a slow store in virtual time and over sockets; print the figures
 	$(BIN)/python -m tests.simulation.storm --clients 10000 --projects 100 --calls-per-s 50 --records-s 1200

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ATTACKS = ROOT / "docs" / "attacks.md"
 THREATS = ROOT / "docs" / "threat-model.md"
 PAINS = ROOT / "docs" / "pains.md"
+CLUSTER_FAULTS = ROOT / "docs" / "operations" / "cluster-faults.md"
 TYPESCRIPT = ROOT / "clients" / "typescript" / "tests"
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
 NAMED_IN_TYPESCRIPT = re.compile(r"`([\w./]+\.(?:tsx?|js))::([^`]+)`")
@@ -50,6 +51,15 @@ def test_every_attack_has_an_answer_and_tests_that_exist(row: list[str]) -> None
     assert len(named) == tests.count("::"), "each in the form `folder/file.py::test`"
     missing = [f"{file}::{name}" for file, name in named if name not in names_in(ROOT / "tests" / file)]
     assert missing == []
+
+
+@pytest.mark.parametrize("row", rows(CLUSTER_FAULTS), ids=lambda row: row[0][:60])
+def test_every_fault_of_a_cluster_has_its_answers_and_tests_that_exist(row: list[str]) -> None:
+    assert all(row[:3])
+    named = NAMED.findall(row[3])
+    assert named
+    assert len(named) == row[3].count("::"), "each in the form `folder/file.py::test`"
+    assert [f"{file}::{name}" for file, name in named if name not in names_in(ROOT / "tests" / file)] == []
 
 
 @pytest.mark.parametrize("row", rows(PAINS), ids=lambda row: row[0][:60])

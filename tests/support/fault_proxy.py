@@ -29,6 +29,7 @@ class FaultProxy:
         self._changed = asyncio.Event()
         self._links: dict[asyncio.StreamWriter, None] = {}
         self._server: asyncio.Server | None = None
+        self._serving: dict[asyncio.Task[None], None] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -38,6 +39,7 @@ class FaultProxy:
         assert self._server is not None
         self._server.close()
         self.set(Mode.RESET)
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     @property
     def url(self) -> str:
@@ -65,6 +67,15 @@ class FaultProxy:
                 _reset(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving[task] = None
+        try:
+            await self._pass_on(reader, writer)
+        finally:
+            del self._serving[task]
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._mode is Mode.RESET:
             _reset(writer)
             return

@@ -5,10 +5,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from threading import Thread
+from typing import Any, Final
+
+from redis.asyncio import Redis
 
 from demo.programs import VALKEY, packaged
 from tests.support.proxies import free_port
@@ -45,6 +48,8 @@ class Valkey:
     folder: Path
     options: tuple[str, ...]
     process: subprocess.Popen[str] | None = None
+    _reading: Thread = field(default_factory=Thread)
+    """Reads what the process says once it has started."""
 
     @property
     def url(self) -> ValkeyUrl:
@@ -73,6 +78,8 @@ class Valkey:
         for line in self.process.stdout:
             said.append(line)
             if "Ready to accept connections" in line:
+                self._reading = Thread(target=self.process.stdout.read, daemon=True)  # else a full pipe stops it
+                self._reading.start()
                 return
         raise AssertionError("".join(said))
 
@@ -82,8 +89,15 @@ class Valkey:
         self.process.kill()
         self.process.wait()
         assert self.process.stdout is not None
+        self._reading.join()
         self.process.stdout.close()
         self.process = None
+
+
+async def tell(port: int, *command: str | int) -> Any:
+    """Give a server a command as an operator does, and return its reply. Raises what redis-py raises."""
+    async with Redis(port=port, decode_responses=True) as client:
+        return await client.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
 class ModelValkey(Valkey):

@@ -124,6 +124,18 @@ async def test_as_many_bytes_as_allowed_and_one_more() -> None:
     assert isinstance(answers[0], Failed)
 
 
+async def test_a_call_that_nobody_waits_for_any_more_takes_its_own_answer(valkey: Valkey) -> None:
+    async with running_link(valkey) as link:
+        await link.ask("PING")
+        given_up = asyncio.create_task(link.ask("ECHO", "first"))
+        await asyncio.sleep(0)
+        next_one = asyncio.create_task(link.ask("ECHO", "second"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        assert await next_one == b"second"
+        assert given_up.cancelled()
+
+
 async def test_the_end_answers_what_waits(valkey: Valkey) -> None:
     answers: list[Answer] = []
     async with running_link(valkey) as link:
