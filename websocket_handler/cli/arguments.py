@@ -1,23 +1,36 @@
 """Arguments that several commands have in common."""
 
-import argparse
 from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from websocket_handler.cli.grammar import Number
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-def add_stack_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say in which account and region the stack is, and what its name is."""
-    parser.add_argument("--stack-name", help="name of the stack (default: the one that has the environment)")
-    parser.add_argument("--region", help="AWS region (default: that of AWS_REGION or the profile)")
-    parser.add_argument("--profile", help="AWS profile (default: that of AWS_PROFILE)")
+def stack_options(command: Decorated) -> Decorated:
+    """The options that say in which account and region the stack is, and what its name is."""
+    for name, metavar, text in (
+        ("--profile", "PROFILE", "AWS profile (default: that of AWS_PROFILE)"),
+        ("--region", "REGION", "AWS region (default: that of AWS_REGION or the profile)"),
+        ("--stack-name", "NAME", "name of the stack (default: the one that has the environment)"),
+    ):
+        command = click.option(name, metavar=metavar, help=text)(command)
+    return command
 
 
-def positive(most: int, unit: str) -> Callable[[str], float]:
-    """The type of an argument that is a number above 0, and at most `most` units."""
+class Positive(Number):
+    """A number above 0, and at most `most` units."""
 
-    def number(text: str) -> float:
-        value = float(text)
-        if not 0 < value <= most:
-            raise argparse.ArgumentTypeError(f"must be more than 0 and at most {most} {unit}")
-        return value
+    def __init__(self, most: float, unit: str) -> None:
+        super().__init__(float)
+        self._most = most
+        self._unit = unit
 
-    return number
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not 0 < number <= self._most:
+            self.fail(f"must be more than 0 and at most {self._most} {self._unit}", param, ctx)
+        return number

@@ -1,15 +1,17 @@
 """`websocket-handler deploy ENV`: builds the image, pushes it, runs it, and waits until it is healthy."""
 
-import argparse
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import click
+
 from websocket_handler.cli import EXIT_FAILED, EXIT_USAGE
 from websocket_handler.cli import deploy_image as image
-from websocket_handler.cli.arguments import add_stack_arguments, positive
+from websocket_handler.cli.arguments import Positive, stack_options
 from websocket_handler.cli.aws import PATIENT, make_client
 from websocket_handler.cli.deploy_console import Console
 from websocket_handler.cli.deploy_plan import Plan
@@ -17,44 +19,70 @@ from websocket_handler.cli.deploy_rehearsal import Where, rehearse
 from websocket_handler.cli.deploy_samconfig import remember_alias
 from websocket_handler.cli.deploy_stack import DeployError, Stack, Watch, find_stack, give_image, output_of
 from websocket_handler.cli.faults import explain
+from websocket_handler.cli.grammar import Command, run
 from websocket_handler.cli.run import run_command
 
 SAMCONFIG: Final = image.CONTEXT.parent / "samconfig.toml"
 ENVIRONMENT: Final = re.compile(r"[a-z][a-z0-9-]{0,15}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="websocket-handler deploy", description="Build the image, push it, run it, and wait until it is healthy."
-    )
-    parser.add_argument("environment", metavar="ENV", help="name of the environment: prod, staging, ...")
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="check credentials, files, tools, stack and repository, print each step, and change nothing",
-    )
-    parser.add_argument("--image-tag", help="run this image of the repository, and build none (to roll back)")
-    parser.add_argument(
-        "--tool", help=f"container tool (default: the first that is installed of {', '.join(image.TOOLS)})"
-    )
-    add_stack_arguments(parser)
-    parser.add_argument(
-        "--timeout-minutes",
-        type=positive(24 * 60, "minutes"),
-        default=30,
-        help="how long the new tasks may take to become healthy (default 30)",
-    )
-    parser.epilog = (
-        "Exit codes: 0 deployed, or nothing is missing for it; 1 failed, or something is missing; 2 wrong arguments; "
-        "4 with --dry-run: nothing is missing in what could be checked, but something could not be."
-    )
-    return parser
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for."""
+
+    environment: str
+    dry_run: bool
+    image_tag: str | None
+    tool: str | None
+    stack_name: str | None
+    region: str | None
+    profile: str | None
+    timeout_minutes: float
+
+
+@click.command(
+    cls=Command,
+    help="Build the image, push it, run it, and wait until it is healthy.",
+    examples=(
+        "websocket-handler deploy prod --dry-run",
+        "websocket-handler deploy prod",
+        "websocket-handler deploy prod --image-tag TAG",
+    ),
+    epilog="Exit codes: 0 deployed, or nothing is missing for it; 1 failed, or something is missing; 2 wrong "
+    "arguments; 4 with --dry-run: nothing is missing in what could be checked, but something could not be.",
+)
+@click.argument("environment", metavar="ENV")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="check credentials, files, tools, stack and repository, print each step, and change nothing",
+)
+@click.option("--image-tag", metavar="TAG", help="run this image of the repository, and build none (to roll back)")
+@click.option(
+    "--tool",
+    metavar="TOOL",
+    help=f"container tool (default: the first that is installed of {', '.join(image.TOOLS)})",
+)
+@stack_options
+@click.option(
+    "--timeout-minutes",
+    type=Positive(24 * 60, "minutes"),
+    default=30,
+    metavar="MINUTES",
+    help="how long the new tasks may take to become healthy (default 30)",
+)
+def command(**given: Any) -> int:
+    """Deploy the environment ENV: prod, staging, or whatever its name is."""
+    return _deploy(Options(**given))
 
 
 def deploy(arguments: Sequence[str]) -> int:
     """Run the command. Returns the exit code: 0 deployed, 1 failed with a printed reason, 2 wrong arguments. With
     --dry-run: 0 nothing is missing, 1 something is, 4 nothing is missing in what could be checked."""
-    options = _parser().parse_args(arguments)
+    return run(command, arguments, "websocket-handler deploy")
+
+
+def _deploy(options: Options) -> int:
     console = Console()
     if not ENVIRONMENT.fullmatch(options.environment):
         console.bad("ENV has 1 to 16 lower-case letters, digits and hyphens, and begins with a letter")
@@ -78,7 +106,7 @@ def deploy(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _carry_out(plan: Plan, options: argparse.Namespace, console: Console) -> None:
+def _carry_out(plan: Plan, options: Options, console: Console) -> None:
     console.step("Check credentials and the stack")
     if plan.has_build:
         image.check_files()

@@ -8,11 +8,12 @@ _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "grey": "9
 
 
 class Console:
-    """Writes lines to `stream`, in colours only where it is a terminal and `NO_COLOR` is not set."""
+    """Writes lines to `stream`, in colours only where it is a terminal that has them and `NO_COLOR` is
+    not set."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
-        self._is_coloured = self._stream.isatty() and "NO_COLOR" not in os.environ
+        self._is_coloured = self._stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
     def coloured(self, text: str, colour: str) -> str:
         """The text in a colour of `_COLOURS`; unchanged where colours are off."""

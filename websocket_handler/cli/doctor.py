@@ -1,25 +1,28 @@
 """`websocket-handler doctor [ENV]`: finds what is wrong with a running stack, or with the settings of this machine."""
 
-import argparse
 import os
 import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
+
+import click
 
 from websocket_handler import config
 from websocket_handler.adapters.aws.region import is_of_aws, region_of
 from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.cli import doctor_checks as checks
-from websocket_handler.cli.arguments import add_stack_arguments, positive
+from websocket_handler.cli.arguments import Positive, stack_options
 from websocket_handler.cli.aws import QUICK, make_client
 from websocket_handler.cli.deploy_console import Console
 from websocket_handler.cli.deploy_stack import DeployError, Stack, find_stack, output_of
 from websocket_handler.cli.doctor_examiner import TIME_LIMIT_S, Examiner
 from websocket_handler.cli.doctor_round_trip import round_trip
+from websocket_handler.cli.grammar import Command, run
 from websocket_handler.cli.run import run_command
 from websocket_handler.variables.names import tell_unknown
 
@@ -29,36 +32,48 @@ URL_STAND_IN: Final = "rediss://read-by-ecs"
 """Stands for VALKEY_URL, which holds a password."""
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="websocket-handler doctor",
-        description="Find what is wrong with a stack, or with the settings of this machine.",
-    )
-    parser.add_argument(
-        "environment",
-        metavar="ENV",
-        nargs="?",
-        help="the environment whose stack is examined (default: this machine's settings)",
-    )
-    parser.add_argument(
-        "--round-trip",
-        action=argparse.BooleanOptionalAction,
-        help="send a message through every queue and take it out again. An agent that listens may take it first; "
-        "therefore the default is yes for emulators only (AWS_ENDPOINT_URL)",
-    )
-    add_stack_arguments(parser)
-    parser.add_argument(
-        "--time-limit",
-        type=positive(3600, "seconds"),
-        default=TIME_LIMIT_S,
-        metavar="SECONDS",
-        help=f"how long one check may take (default {TIME_LIMIT_S:g}); all checks run at the same time",
-    )
-    parser.epilog = (
-        "Every check ends with ok, FAIL, or ?? where it could not be done. Exit codes: 0 all is well; 1 something is "
-        "wrong; 2 wrong arguments or settings; 4 nothing is wrong in what could be checked, but something could not be."
-    )
-    return parser
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for. Without an environment it is this machine's settings."""
+
+    environment: str | None
+    round_trip: bool | None
+    stack_name: str | None
+    region: str | None
+    profile: str | None
+    time_limit: float
+
+
+@click.command(
+    cls=Command,
+    help="Find what is wrong with the stack of the environment ENV, or, without ENV, with the settings of this "
+    "machine.",
+    examples=("websocket-handler doctor", "websocket-handler doctor prod --region eu-west-1"),
+    epilog="Every check ends with ok, FAIL, or ?? where it could not be done. Exit codes: 0 all is well; 1 something "
+    "is wrong; 2 wrong arguments or settings; 4 nothing is wrong in what could be checked, but something could not be.",
+)
+@click.argument("environment", metavar="[ENV]", required=False)
+@click.option(
+    "--round-trip/--no-round-trip",
+    default=None,
+    help="send a message through every queue and take it out again. An agent that listens may take it first; "
+    "therefore the default is yes for emulators only (AWS_ENDPOINT_URL)",
+)
+@stack_options
+@click.option(
+    "--time-limit",
+    type=Positive(3600, "seconds"),
+    default=TIME_LIMIT_S,
+    metavar="SECONDS",
+    help=f"how long one check may take (default {TIME_LIMIT_S:g}); all checks run at the same time",
+)
+def command(**given: Any) -> int:
+    """Examine a stack or this machine."""
+    options = Options(**given)
+    examiner = Examiner(Console(), options.time_limit)
+    if options.environment:
+        return _examine_stack(options, options.environment, examiner)
+    return _examine_machine(options, examiner)
 
 
 def _queue_urls(settings: config.Settings) -> dict[str, str]:
@@ -96,12 +111,10 @@ def _variables(container: Mapping[str, Any]) -> dict[str, str]:
 def doctor(arguments: Sequence[str]) -> int:
     """Run the command. Returns the exit code: 0 all is well, 1 something is wrong, 2 wrong arguments or settings, 4
     nothing is wrong in what could be checked."""
-    options = _parser().parse_args(arguments)
-    examiner = Examiner(Console(), options.time_limit)
-    return _examine_stack(options, examiner) if options.environment else _examine_machine(options, examiner)
+    return run(command, arguments, "websocket-handler doctor")
 
 
-def _examine_machine(options: argparse.Namespace, examiner: Examiner) -> int:
+def _examine_machine(options: Options, examiner: Examiner) -> int:
     """The settings of this machine, and what they name."""
     for line in tell_unknown(config.unknown_settings(os.environ)):
         examiner.print(checks.note(line))
@@ -121,7 +134,7 @@ def _examine_machine(options: argparse.Namespace, examiner: Examiner) -> int:
     return EXIT_USAGE if settings is None else code
 
 
-def _examine_stack(options: argparse.Namespace, examiner: Examiner) -> int:
+def _examine_stack(options: Options, environment: str, examiner: Examiner) -> int:
     """The stack of an environment, its task, and what the task's settings name."""
     client = _client(options, examiner, None)
     if client is None:
@@ -129,9 +142,7 @@ def _examine_stack(options: argparse.Namespace, examiner: Examiner) -> int:
     _ask_who(client, examiner)
     examiner.tell()
     rest = ("task", "settings", "queues", "table", "round trips", "load balancer", "drain", "targets", "rights")
-    stack = examiner.answer(
-        "stack", lambda: find_stack(client("cloudformation"), options.environment, options.stack_name)
-    )
+    stack = examiner.answer("stack", lambda: find_stack(client("cloudformation"), environment, options.stack_name))
     if stack is None:
         examiner.leave(rest, "the stack is not known")
         return examiner.conclude()
@@ -157,10 +168,10 @@ def _examine_stack(options: argparse.Namespace, examiner: Examiner) -> int:
     return examiner.conclude()
 
 
-def _wants_round_trip(options: argparse.Namespace) -> bool:
+def _wants_round_trip(options: Options) -> bool:
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
     is_emulator = bool(endpoint) and not is_of_aws(endpoint)
-    return is_emulator if options.round_trip is None else bool(options.round_trip)
+    return is_emulator if options.round_trip is None else options.round_trip
 
 
 def _settings(examiner: Examiner, read: Callable[[], config.Settings]) -> config.Settings | None:
@@ -179,7 +190,7 @@ def _settings(examiner: Examiner, read: Callable[[], config.Settings]) -> config
     return settings
 
 
-def _client(options: argparse.Namespace, examiner: Examiner, region: str | None) -> checks.MakeClient | None:
+def _client(options: Options, examiner: Examiner, region: str | None) -> checks.MakeClient | None:
     """A function that makes clients, or None after the reason why there are none."""
     try:
         return make_client(options.region or region, options.profile, QUICK)

@@ -4,19 +4,16 @@ import asyncio
 import os
 import signal
 import sys
-from typing import Final
 
 import uvloop
 
 from websocket_handler import config
 from websocket_handler.adapters.system.ids import new_id
-from websocket_handler.cli import EXIT_USAGE
+from websocket_handler.cli import EXIT_PORT, EXIT_USAGE
 from websocket_handler.net.compile_send import compile_send
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.log import EventLog, start_logging
 from websocket_handler.variables.names import tell_unknown
-
-EXIT_PORT: Final = 3
 
 
 def serve() -> int:

@@ -10,8 +10,7 @@ import sys
 
 from tests.support.commands import run_command
 from tests.support.gateway import REPOSITORY
-from websocket_handler.cli import EXIT_USAGE
-from websocket_handler.cli.serve import EXIT_PORT
+from websocket_handler.cli import EXIT_PORT, EXIT_USAGE
 
 SETTINGS = {
     "DYNAMODB_TABLE_NAME": "table",

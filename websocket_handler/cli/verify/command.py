@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
+import click
 import uvloop
 
 from websocket_handler.cli import EXIT_USAGE
+from websocket_handler.cli.arguments import Decorated
+from websocket_handler.cli.grammar import NUMBER, WHOLE, Command, run
 from websocket_handler.cli.verify import plan as limits
 from websocket_handler.cli.verify.plan import Plan, PlanError
 from websocket_handler.cli.verify.report import TITLES, Report, as_json, as_text
@@ -23,67 +25,72 @@ TERMINAL_ROW_EVERY_S: Final = 1.0
 CLEARED: Final = "\r\x1b[K"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="websocket-handler verify",
-        description="Publish to a live deployment, follow it, and count every promise that it breaks. Deploy, scale or "
-        "hurt it meanwhile. Ctrl-C ends the run, with its verdict; a second one ends it without.",
-        epilog="Exit codes: 0 every promise was kept; 6 one was broken; 1 the run could not judge; 2 wrong arguments.",
-    )
-    parser.add_argument("urls", metavar="URL", nargs="+", help="ws:// or wss://; clients are spread over several")
-    parser.add_argument(
-        "--publish-url",
-        dest="publish_urls",
-        metavar="URL",
-        action="append",
-        help="where publishers connect (default: URL); http:// or https:// uses the HTTP API; may be repeated",
-    )
+def _numbers(command: Decorated) -> Decorated:
+    """The options that are numbers."""
     for name, kind, unit, most, text in (
-        ("duration", float, "SECONDS", limits.DURATION_MAX_S, "how long publications are sent"),
-        ("clients", int, "N", limits.CLIENTS_MAX, "subscribers"),
-        ("projects", int, "N", limits.PROJECTS_MAX, "projects; each has its subscribers and two publishers"),
-        ("rate", float, "N", limits.RATE_MAX, "publications per second, of all projects together"),
-        ("settle", float, "SECONDS", limits.SETTLE_MAX_S, "how long the last deliveries may take"),
+        ("settle", NUMBER, "SECONDS", limits.SETTLE_MAX_S, "how long the last deliveries may take"),
+        ("rate", NUMBER, "N", limits.RATE_MAX, "publications per second, of all projects together"),
+        ("projects", WHOLE, "N", limits.PROJECTS_MAX, "projects; each has its subscribers and two publishers"),
+        ("clients", WHOLE, "N", limits.CLIENTS_MAX, "subscribers"),
+        ("duration", NUMBER, "SECONDS", limits.DURATION_MAX_S, "how long publications are sent"),
     ):
         field = {"duration": "duration_s", "settle": "settle_s"}.get(name, name)
         default = Plan.__dataclass_fields__[field].default
-        parser.add_argument(
-            f"--{name}",
-            dest=field,
-            type=kind,
-            default=default,
-            metavar=unit,
-            help=f"{text} (default {default:g}, at most {most:,})",
-        )
-    parser.add_argument(
-        "--token",
-        dest="tokens",
-        metavar="TOKEN",
-        action="append",
-        help="with the rights subscribe and publish on the projects; may be repeated: clients take turns",
-    )
-    parser.add_argument(
-        "--project-prefix",
-        default="verify-",
-        help="the projects are PREFIX1, PREFIX2, … (default: %(default)s)",
-    )
-    parser.add_argument("--json", action="store_true", help="write the result as JSON")
-    return parser
+        told = f"{text} (default {default:g}, at most {most:,})"
+        command = click.option(f"--{name}", field, type=kind, default=default, metavar=unit, help=told)(command)
+    return command
 
 
-def verify(arguments: Sequence[str]) -> int:
-    """Run the command. Returns the exit code: 0 every promise was kept, 6 one was broken, 1 the run could not judge, 2
-    wrong arguments."""
-    options = vars(_parser().parse_args(arguments))
-    wants_json = options.pop("json")
+@click.command(
+    cls=Command,
+    help="Publish to a live deployment, follow it, and count every promise that it breaks. Deploy, scale or "
+    "hurt it meanwhile. Ctrl-C ends the run, with its verdict; a second one ends it without.",
+    examples=(
+        "websocket-handler verify ws://127.0.0.1:8080 --duration 10",
+        'websocket-handler verify wss://gateway.example --token "$TOKEN" --clients 100 --json',
+    ),
+    epilog="URL is ws:// or wss://; clients are spread over several. Exit codes: 0 every promise was kept; 6 one was "
+    "broken; 1 the run could not judge; 2 wrong arguments.",
+)
+@click.argument("urls", metavar="URL", nargs=-1, required=True)
+@click.option(
+    "--publish-url",
+    "publish_urls",
+    metavar="URL",
+    multiple=True,
+    help="where publishers connect (default: URL); http:// or https:// uses the HTTP API; may be repeated",
+)
+@_numbers
+@click.option(
+    "--token",
+    "tokens",
+    metavar="TOKEN",
+    multiple=True,
+    help="with the rights subscribe and publish on the projects; may be repeated: clients take turns",
+)
+@click.option(
+    "--project-prefix",
+    default="verify-",
+    metavar="PREFIX",
+    help="the projects are PREFIX1, PREFIX2, … (default: verify-)",
+)
+@click.option("--json", "wants_json", is_flag=True, help="write the result as JSON")
+def command(wants_json: bool, **given: Any) -> int:
+    """Verify a deployment."""
     try:
-        plan = Plan(**{name: value for name, value in options.items() if value is not None})
+        plan = Plan(**given)
     except PlanError as error:
         sys.stderr.write(f"websocket-handler verify: {error}\n")
         return EXIT_USAGE
     report = uvloop.run(_run(plan, Table(sys.stderr)))
     sys.stdout.write(f"{as_json(report) if wants_json else as_text(report)}\n")
     return report.exit_code
+
+
+def verify(arguments: Sequence[str]) -> int:
+    """Run the command. Returns the exit code: 0 every promise was kept, 6 one was broken, 1 the run could not judge, 2
+    wrong arguments."""
+    return run(command, arguments, "websocket-handler verify")
 
 
 class Table:
