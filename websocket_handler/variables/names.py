@@ -11,7 +11,8 @@ from websocket_handler.variables.quotes import clean
 OURS: Final = ("WEBSOCKET_", "SQS_QUEUE_", "DYNAMODB_TABLE", "JWT_")
 """A name with one of these beginnings is probably meant for the gateway."""
 _OF_OTHERS: Final = re.compile(
-    r"ECS_CONTAINER_METADATA_URI"  # ECS sets it beside the one that the gateway reads
+    r"WEBSOCKET_HANDLER_(URL|TOKEN)"  # clients and agents read them
+    r"|ECS_CONTAINER_METADATA_URI"  # ECS sets it beside the one that the gateway reads
     r"|AWS_(ACCESS|CA|CONFIG|CONTAINER|DEFAULT|EC2|ENDPOINT_URL_|EXECUTION|IGNORE|MAX|PROFILE|REQUEST|RESPONSE|RETRY|ROLE"
     r"|SDK|SECRET|SESSION|SHARED|STS|USE|WEB).*"  # the SDK reads them
     # Kubernetes (and the links of old Docker versions) set them for a service that is called websocket-something.

@@ -71,9 +71,14 @@ class SocketLink:
             raise RefusedError("connection lost") from fault
 
     async def receive(self) -> Message:
+        return read(await self.receive_text())
+
+    async def receive_text(self) -> str:
+        """The next message as it came. Raises RefusedError at the end of the connection."""
         frame = await self._socket.receive()
         if frame.type is aiohttp.WSMsgType.TEXT:
-            return _read(frame.data)
+            text: str = frame.data
+            return text
         code = self._socket.close_code
         if code is None or code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE:
             raise RefusedError("connection lost")
@@ -132,14 +137,17 @@ class Dial:
 
     async def __call__(self, url: str, token: str | None, query: str = "") -> Link:
         """Open a link. Raises RefusedError."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         if is_http(url):
-            return HttpLink(self._session, url, headers)
+            return HttpLink(self._session, url, _credentials(token))
+        return await self.socket(url, token, query)
+
+    async def socket(self, url: str, token: str | None, query: str = "") -> SocketLink:
+        """Open a WebSocket. Raises RefusedError."""
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 socket = await self._session.ws_connect(
                     socket_url(url, query),
-                    headers=headers,
+                    headers=_credentials(token),
                     heartbeat=HEARTBEAT_S,
                     max_msg_size=MESSAGE_BYTES_MAX,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
@@ -151,6 +159,14 @@ class Dial:
             raise RefusedError(_name_of(fault)) from fault
         return SocketLink(socket)
 
+    async def get(self, url: str, token: str | None) -> tuple[int, Message]:
+        """The status and the body of an answer of the HTTP API. Raises RefusedError."""
+        try:
+            async with self._session.get(url, headers=_credentials(token)) as answer:
+                return answer.status, _answer(answer.status, await answer.read(), answer.headers)
+        except (aiohttp.ClientError, OSError, TimeoutError) as fault:
+            raise RefusedError(_name_of(fault)) from fault
+
 
 @asynccontextmanager
 async def dialing() -> AsyncIterator[Dial]:
@@ -161,13 +177,18 @@ async def dialing() -> AsyncIterator[Dial]:
         yield Dial(session)
 
 
+def _credentials(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
 def wait_s_of(message: Message) -> float | None:
     """How long an error asks to wait, in seconds."""
     hint_ms = message.get("retry_after_ms")
     return min(hint_ms / 1000, WAIT_MAX_S) if isinstance(hint_ms, int | float) else None
 
 
-def _read(text: str | bytes) -> Message:
+def read(text: str | bytes) -> Message:
+    """A message from its text. Raises RefusedError if it is no JSON object."""
     try:
         message = msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -179,7 +200,7 @@ def _read(text: str | bytes) -> Message:
 
 def _answer(status: int, body: bytes, headers: Mapping[str, str]) -> Message:
     try:
-        message = _read(body)
+        message = read(body)
     except RefusedError:  # a load balancer's own page
         message = {"type": "error", "code": f"status {status}", "retryable": status not in DENIED}
     wait_s = _seconds(headers)

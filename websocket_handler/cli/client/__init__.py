@@ -1,0 +1,1 @@
+"""Commands that are clients of a gateway: tail, publish, forward, history, projects."""
