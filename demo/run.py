@@ -1,216 +1,52 @@
-"""The whole system on this machine with one command: emulator, gateway and four agents.
+"""The whole system on this machine with one command: AWS emulator, gateway and four agents.
 
-`python -m demo.run` needs no AWS account and touches none: every part gets dummy credentials and the emulator's
-address. The gateway reads its settings from the environment as always. When it dies, it is started again, and so is an
-agent; the emulator, which holds the queues and the table, goes on meanwhile. Ctrl-C or SIGTERM stops everything, and a
-second one does so at once. When this process is killed, its parts end, too.
+`python -m demo.run` is `websocket-handler dev` with a more faithful AWS: the emulator has DynamoDB, too, where the logs
+outlive the gateway. The agents are written with the Python SDK.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
-import os
-import signal
-import socket
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import ClassVar
 
-from demo.parts import DemoError, Part, stop
 from demo.resources import AGENTS, create_resources
-from demo.settings import Choice, choose
-from demo.welcome import welcome
-from websocket_handler.config import ConfigurationError
-
-START_TIMEOUT_S = 60.0
-PROBE_INTERVAL_S = 0.02
-WATCH_INTERVAL_S = 0.1
-PROBE_TIMEOUT_S = 2.0
-FLUSH_S = 7.0
-"""What the gateway needs to end after it has drained."""
-UPDATES_HIDDEN_S = 5
-"""What a gateway had received when it was killed comes again after this time. SQS's own default is 30 s."""
-EXIT_PORT = 3
+from websocket_handler.cli.dev.parts import Part
+from websocket_handler.cli.dev.system import UPDATES_HIDDEN_S, System, say, start
+from websocket_handler.cli.dev.welcome import Words, welcome
 
 
-class StopRequestedError(Exception):
-    """Somebody asked the demo to stop while it was starting."""
-
-
-class Demo:
-    """The processes, in the order in which they were started."""
+class Demo(System):
+    """Emulator, gateway, and a process for each agent."""
 
     COMMAND: ClassVar[str] = "demo.run"
     TARGET: ClassVar[str] = "run"
     """Of make."""
-    STAND_INS: ClassVar[Mapping[str, str]] = {}
-    """Settings that it sets itself, beside those that lead to AWS, with values that are right until the real ones are
-    known."""
-    DEFAULTS: ClassVar[Mapping[str, str]] = {}
-    """Settings that it sets where you set nothing."""
+    NAME = "the demo"
+    AGAIN = "make run"
+    PLACE = "its emulator"
+    ENDED = "The demo has stopped."
     STOPS: ClassVar[Sequence[str]] = ("gateway", "agent", "emulator")
-    """How the names of its processes begin, in the order in which they stop: a gateway drains before what it needs
-    ends."""
-
-    def __init__(self, environment: dict[str, str], choice: Choice, port: int, agents: Sequence[str]) -> None:
-        self._environment = environment
-        self._choice = choice
-        self._host = _reachable(choice.hosts[0])
-        self._port = port
-        self._agents = agents
-        self._stopping = threading.Event()
-        self._is_urgent = False
-        self._parts: list[Part] = []
-
-    def stop(self) -> None:
-        """Asks `run` to return, the second time at once. A signal handler may call it."""
-        self._is_urgent = self._stopping.is_set()
-        self._stopping.set()
-
-    def run(self, ends_with: int | None = None) -> None:
-        """Starts all parts, and looks after them until somebody calls `stop`, or until the process `ends_with`, which
-        started this one, is gone. Raises DemoError when it is of no use to go on."""
-        try:
-            began_at = time.monotonic()
-            self._start()
-            address = f"{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
-            say(self._welcome(time.monotonic() - began_at, address))
-            while not self._stopping.wait(WATCH_INTERVAL_S) and ends_with in (None, os.getppid()):
-                self._tend()
-        except StopRequestedError:
-            pass
-        finally:
-            self._stop_parts()
 
     def _welcome(self, seconds: float, address: str) -> str:
-        return welcome(seconds, address, self._parts, self._environment)
+        return self._text(seconds, address)
 
-    def _start(self) -> None:
-        """Starts the emulator, then the queues in it, then the gateway and the agents, which need the queues."""
-        self._start_aws()
-        say("starting the gateway and the agents")
-        gateway = self._gateway("gateway", self._host, self._port, {})
-        self._launch(gateway)
-        self._start_agents()
-        self._wait_until(gateway.came_up, "the gateway did not become ready")
+    def _text(self, seconds: float, address: str, more: str = "") -> str:
+        words = Words("The demo", "the emulator", f'make {self.TARGET} ARGS="--without dev"')
+        return welcome(words, seconds, address, self._parts, self._environment, more)
 
-    def _start_aws(self) -> None:
+    def _start_queues(self) -> None:
         say("starting the AWS emulator")
-        endpoint_url = self._start_emulator()
+        lost = "It held the queues and the table, so the demo stops."
+        endpoint_url = self._start_announced("emulator", ["demo.emulator", "--port", "0", "--ready-file"], lost)
         say("creating queues and table in it")
         self._environment.update(create_resources(endpoint_url, updates_hidden_s=UPDATES_HIDDEN_S))
         self._environment["AWS_DEFAULT_REGION"] = self._environment["AWS_REGION"]
 
-    def _gateway(self, name: str, host: str, port: int, more: Mapping[str, str]) -> Part:
-        """A node that answers at this address."""
-        settings = {**self._environment, **self._choice.variables, "WEBSOCKET_PORT": str(port), **more}
-        stop_timeout_s = self._choice.drain_s + FLUSH_S
-        return Part(name, ["websocket_handler", "serve"], settings, stop_timeout_s, lambda: is_ready(host, port))
-
     def _start_agents(self) -> None:
         for agent in self._agents:
             self._launch(Part(f"agent {agent}", ["demo.agent", agent], self._environment, 5.0, may_be_stopped=True))
-
-    def _start_emulator(self) -> str:
-        with tempfile.TemporaryDirectory() as folder:
-            ready = Path(folder) / "url"
-            command = ["demo.emulator", "--port", "0", "--ready-file", str(ready)]
-            lost = "It held the queues and the table, so the demo stops."
-            self._launch(Part("emulator", command, self._environment, 2.0, is_quiet=True, is_lost=lost))
-            self._wait_until(ready.exists, "the emulator did not start")
-            return ready.read_text(encoding="utf-8")
-
-    def _launch(self, part: Part) -> None:
-        part.start()
-        self._parts.append(part)
-
-    def _wait_until(self, condition: Callable[[], bool], failure: str) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not condition():
-            for part in self._parts:
-                if part.code is not None:
-                    part.fail_at_start()
-            if time.monotonic() > deadline:
-                raise DemoError(f"{failure} within {START_TIMEOUT_S:.0f} s.")
-            if self._stopping.wait(PROBE_INTERVAL_S):
-                raise StopRequestedError
-
-    def _tend(self) -> None:
-        for part in list(self._parts):
-            if part.may_be_stopped and part.code == 0:
-                say(f"{part.name} was stopped; its queue is free for an agent of your own.")
-                self._parts.remove(part)
-            elif news := part.tend():
-                say(news)
-
-    def _stop_parts(self) -> None:
-        for group in self.STOPS:
-            stop([part for part in self._parts if part.name.startswith(group)], lambda: self._is_urgent)
-
-
-def is_ready(host: str, port: int) -> bool:
-    """True if a gateway, or a load balancer in front of one, says so."""
-    connection = http.client.HTTPConnection(host, port, timeout=PROBE_TIMEOUT_S)
-    try:
-        connection.request("GET", "/ready")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def say(text: str) -> None:
-    """Tells the person who started the demo."""
-    print(text, flush=True)
-
-
-def _clean_environment() -> dict[str, str]:
-    """This process's environment without anything that could lead to a real AWS account or past a proxy."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AWS_", "SQS_QUEUE_URL_")) and name != "DYNAMODB_TABLE_NAME"
-    }
-    no_proxy = ",".join(filter(None, [environment.get("NO_PROXY"), "127.0.0.1", "localhost"]))
-    return {
-        **environment,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": no_proxy,
-        "no_proxy": no_proxy,
-    }
-
-
-def free_port(hosts: Sequence[str], port: int, target: str) -> int:
-    """The port, or a free one for port 0. Raises DemoError, which names the `target` of make, when something listens on
-    it already."""
-    for host in hosts:
-        try:
-            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                if os.name == "posix":  # lingering connections of an earlier run do not make the port busy
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-                port = int(probe.getsockname()[1])
-        except OSError as error:
-            raise DemoError(
-                f"Cannot use {host}:{port}: {error.strerror}. Nothing was started. "
-                f"Choose another port: WEBSOCKET_PORT={port + 1} make {target}",
-                EXIT_PORT,
-            ) from error
-    return port
-
-
-def _reachable(host: str) -> str:
-    """The address at which this machine reaches a server that listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 def _read_options(arguments: list[str] | None, command: str) -> argparse.Namespace:
@@ -228,29 +64,7 @@ def main(arguments: list[str] | None = None, kind: type[Demo] = Demo) -> int:
     """Runs a demo until somebody stops it. Returns the exit code: 2 when a setting is wrong, 3 when the port is
     taken, 1 when the demo could not start or go on for another reason."""
     options = _read_options(arguments, kind.COMMAND)
-    try:
-        choice = choose(os.environ, options.host, options.port, kind.STAND_INS, kind.DEFAULTS)
-        port = free_port(choice.hosts, choice.port, kind.TARGET)
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except DemoError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return error.exit_code
-    print("".join(f"{line}\n" for line in choice.remarks), end="", file=sys.stderr, flush=True)
-    environment = _clean_environment()
-    os.environ.clear()  # what creates the queues here must not find an account either, nor a profile that is missing
-    os.environ.update(environment)
-    demo = kind(environment, choice, port, [name for name in AGENTS if name not in options.without])
-    for stop_signal in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop_signal, lambda *_: demo.stop())
-    try:
-        demo.run(options.ends_with)
-    except DemoError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return error.exit_code
-    say("The demo has stopped.")
-    return 0
+    return start(kind, options.host, options.port, options.without, options.ends_with)
 
 
 if __name__ == "__main__":

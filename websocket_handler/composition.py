@@ -21,7 +21,7 @@ from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
 from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.aws.watched import WatchedCalls
 from websocket_handler.adapters.aws.wire import AwsWire
-from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
+from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers, NoRecords
 from websocket_handler.adapters.system.clock import SystemClock
 from websocket_handler.adapters.system.ids import new_hex_id, new_id, numbered_ids
 from websocket_handler.adapters.system.process_memory import memory_limit_bytes, resident_bytes
@@ -84,7 +84,7 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
         random=SystemRandom(),
         log_store=log_store,
         broadcast_store=MemoryLogStore(clock, _log_limits(settings)),
-        state_store=DynamoDbStateStore(table, clock),
+        state_store=DynamoDbStateStore(table, clock) if settings.connection_records == "on" else NoRecords(),
         peers=_peers(settings, table, valkey),
         backplane=valkey.backplane if valkey is not None else NoBackplane(),
         tickets=valkey.tickets if valkey is not None else None,

@@ -66,6 +66,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_store: Annotated[
         Literal["", "memory", "dynamodb", "valkey"], setting("where the project logs are stored; empty: dynamodb")
     ] = ""
+    connection_records: Annotated[
+        Switch, setting("on: record in the table who is connected, for other services to read")
+    ] = "on"
     backplane: Annotated[
         Literal["", "none", "valkey"],
         setting("how nodes tell each other what they publish; empty: valkey with LOG_STORE=valkey, else none"),

@@ -4,8 +4,8 @@ import re
 
 import yaml
 
-from demo.settings import STAND_INS
 from tests.house.files import ROOT
+from websocket_handler.cli.dev.settings import STAND_INS
 from websocket_handler.config import VARIABLES
 
 ONLY_ON_ECS = {

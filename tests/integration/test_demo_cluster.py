@@ -1,25 +1,16 @@
-"""The parts of `make cluster`: its settings, its programs, and their end. `make first-run` starts all of it."""
+"""The parts of `make cluster`: its settings and its programs. `make first-run` starts all of it."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
-
-import psutil
 import pytest
 
 from demo import programs
 from demo.cluster import Cluster
-from demo.parts import DemoError
 from demo.programs import balancer_configuration, haproxy, packaged, valkey_answers, valkey_command, valkey_server
-from demo.settings import Choice, choose
 from tests.support.broken_aws import refused_port
-from tests.support.demo_process import all_gone
-from tests.support.patience import PATIENCE_S
 from tests.support.valkeys import running_valkey
+from websocket_handler.cli.dev.parts import DemoError
+from websocket_handler.cli.dev.settings import Choice, choose
 
 
 def chosen(**given: str) -> Choice:
@@ -65,23 +56,3 @@ def test_what_is_missing_is_named_with_the_target_that_installs_it(monkeypatch: 
     for find in (valkey_server, haproxy):
         with pytest.raises(DemoError, match="`make cluster` installs it"):
             find()
-
-
-def test_a_program_has_the_process_id_that_was_started_and_ends_with_its_parent() -> None:
-    """The parent is killed, so it cannot tell anybody."""
-    sleep = shutil.which("sleep")
-    code = (
-        "import subprocess, sys\n"
-        f"command = [sys.executable, '-m', 'demo.tied', {sleep!r}, '1000']\n"
-        "process = subprocess.Popen(command, stdout=subprocess.DEVNULL)\n"
-        "print(process.pid, flush=True)\n"
-        "process.wait()\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        program = psutil.Process(int(parent.stdout.readline()))
-        while program.name() != "sleep":
-            assert program.is_running()
-        os.kill(parent.pid, signal.SIGKILL)
-        parent.wait(PATIENCE_S)
-    assert all_gone([program])

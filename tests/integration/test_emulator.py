@@ -1,5 +1,6 @@
-"""The demo's AWS emulator refuses what SQS refuses, stays correct under load and fails when it is told to.
+"""The demo's AWS emulator stays correct under load and fails when it is told to.
 
+The rules of SQS that it shares with the queues of `websocket-handler dev` are in tests/contract/cli/dev.
 Every test talks over HTTP to one emulator process, through boto3 as agents do.
 """
 
@@ -44,13 +45,6 @@ def queue_url(sqs: Any) -> str:
     return str(sqs.create_queue(QueueName=f"queue-{uuid.uuid4().hex}")["QueueUrl"])
 
 
-@pytest.fixture
-def fifo_url(sqs: Any) -> str:
-    """A new FIFO queue with explicit deduplication ids."""
-    queue = sqs.create_queue(QueueName=f"queue-{uuid.uuid4().hex}.fifo", Attributes={"FifoQueue": "true"})
-    return str(queue["QueueUrl"])
-
-
 def _error_code(call: Callable[..., Any], **arguments: Any) -> str:
     with pytest.raises(ClientError) as caught:
         call(**arguments)
@@ -59,16 +53,6 @@ def _error_code(call: Callable[..., Any], **arguments: Any) -> str:
 
 def _entries(*bodies: str) -> list[dict[str, Any]]:
     return [{"Id": str(index), "MessageBody": body} for index, body in enumerate(bodies)]
-
-
-def _attributes(count: int) -> dict[str, Any]:
-    return {f"name{index}": {"DataType": "String", "StringValue": "value"} for index in range(count)}
-
-
-def _depth(sqs: Any, queue_url: str) -> int:
-    name = "ApproximateNumberOfMessages"
-    answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
-    return int(answer["Attributes"][name])
 
 
 def _drain(sqs: Any, queue_url: str) -> list[str]:
@@ -80,144 +64,7 @@ def _drain(sqs: Any, queue_url: str) -> list[str]:
     return bodies
 
 
-class TestWhatSqsRefuses:
-    @pytest.mark.parametrize("character", ["\x00", "\x0b", "\x1b", "\ufffe", "\uffff"])
-    def test_invalid_characters_are_refused(self, sqs: Any, queue_url: str, character: str) -> None:
-        """A body may only hold the characters that XML 1.0 allows."""
-        code = _error_code(sqs.send_message, QueueUrl=queue_url, MessageBody=f"a{character}b")
-
-        assert code == "InvalidMessageContents"
-        assert _depth(sqs, queue_url) == 0
-
-    @pytest.mark.parametrize("text", ["\t\n\r", "\x7f\x85", "\ue000\ufffd", "Grüße 🚀"])
-    def test_all_other_characters_are_accepted(self, sqs: Any, queue_url: str, text: str) -> None:
-        """What is allowed comes back unchanged."""
-        sqs.send_message(QueueUrl=queue_url, MessageBody=text)
-
-        assert _drain(sqs, queue_url) == [text]
-
-    def test_an_empty_body_is_refused(self, sqs: Any, queue_url: str) -> None:
-        """A message has at least one character."""
-        assert _error_code(sqs.send_message, QueueUrl=queue_url, MessageBody="") == "MissingParameter"
-
-    def test_a_message_has_at_most_ten_attributes(self, sqs: Any, queue_url: str) -> None:
-        """Ten are accepted, eleven are not."""
-        sqs.send_message(QueueUrl=queue_url, MessageBody="x", MessageAttributes=_attributes(10))
-
-        code = _error_code(sqs.send_message, QueueUrl=queue_url, MessageBody="x", MessageAttributes=_attributes(11))
-
-        assert code == "InvalidParameterValue"
-        assert _depth(sqs, queue_url) == 1
-
-    def test_the_size_limit_counts_bytes(self, sqs: Any, queue_url: str) -> None:
-        """A body of less than a million characters can be larger than 1 MiB."""
-        code = _error_code(sqs.send_message, QueueUrl=queue_url, MessageBody="é" * 600_000)
-
-        assert code == "InvalidParameterValue"
-
-    def test_a_batch_names_its_bad_entries(self, sqs: Any, queue_url: str) -> None:
-        """The good entries are stored; the bad ones come back with the sender at fault."""
-        entries = _entries("first", "bad\x00", "", "last", "x")
-        entries[4]["MessageAttributes"] = _attributes(11)
-
-        answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
-
-        assert [entry["Id"] for entry in answer["Successful"]] == ["0", "3"]
-        assert {entry["Id"]: (entry["Code"], entry["SenderFault"]) for entry in answer["Failed"]} == {
-            "1": ("InvalidMessageContents", True),
-            "2": ("MissingParameter", True),
-            "4": ("InvalidParameterValue", True),
-        }
-        assert sorted(_drain(sqs, queue_url)) == ["first", "last"]
-
-    def test_a_batch_with_one_id_twice_is_refused_as_a_whole(self, sqs: Any, queue_url: str) -> None:
-        """Also when the repeated entry is a bad one."""
-        entries = [{"Id": "same", "MessageBody": "x"}, {"Id": "same", "MessageBody": "\x00"}]
-
-        code = _error_code(sqs.send_message_batch, QueueUrl=queue_url, Entries=entries)
-
-        assert code == "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"
-        assert _depth(sqs, queue_url) == 0
-
-
-class TestFifo:
-    def test_a_duplicate_returns_the_first_message_id(self, sqs: Any, fifo_url: str) -> None:
-        """The second send is accepted and stores nothing."""
-        send = {"QueueUrl": fifo_url, "MessageGroupId": "group", "MessageDeduplicationId": "task-1"}
-
-        first = sqs.send_message(MessageBody="x", **send)
-        second = sqs.send_message(MessageBody="x", **send)
-
-        assert second["MessageId"] == first["MessageId"]
-        assert second["SequenceNumber"] == first["SequenceNumber"]
-        assert _drain(sqs, fifo_url) == ["x"]
-
-    def test_a_duplicate_of_a_deleted_message_stays_a_duplicate(self, sqs: Any, fifo_url: str) -> None:
-        """A retry that arrives after the worker finished does not create a second task."""
-        send = {"QueueUrl": fifo_url, "MessageGroupId": "group", "MessageDeduplicationId": "task-1"}
-        first = sqs.send_message(MessageBody="x", **send)
-        _drain(sqs, fifo_url)
-
-        again = sqs.send_message(MessageBody="x", **send)
-
-        assert again["MessageId"] == first["MessageId"]
-        assert _drain(sqs, fifo_url) == []
-
-    def test_duplicates_within_a_batch_share_one_message(self, sqs: Any, fifo_url: str) -> None:
-        """Both entries are answered under their own ids."""
-        same = {"MessageBody": "x", "MessageGroupId": "group", "MessageDeduplicationId": "task-1"}
-
-        answer = sqs.send_message_batch(QueueUrl=fifo_url, Entries=[{"Id": "a", **same}, {"Id": "b", **same}])
-
-        assert [entry["Id"] for entry in answer["Successful"]] == ["a", "b"]
-        assert len({entry["MessageId"] for entry in answer["Successful"]}) == 1
-        assert _drain(sqs, fifo_url) == ["x"]
-
-    def test_a_long_poll_gets_the_next_of_a_group_once_the_one_before_is_deleted(self, sqs: Any, fifo_url: str) -> None:
-        """It began while the group was held back."""
-        for body in ("first", "second"):
-            sqs.send_message(QueueUrl=fifo_url, MessageBody=body, MessageGroupId="g", MessageDeduplicationId=body)
-        [first] = sqs.receive_message(QueueUrl=fifo_url, MaxNumberOfMessages=1)["Messages"]
-        with ThreadPoolExecutor(1) as pool:
-            poll = pool.submit(sqs.receive_message, QueueUrl=fifo_url, WaitTimeSeconds=20)
-            sqs.delete_message(QueueUrl=fifo_url, ReceiptHandle=first["ReceiptHandle"])
-            assert [message["Body"] for message in poll.result(60)["Messages"]] == ["second"]
-
-
 class TestManyCallers:
-    def test_no_message_is_lost_or_doubled(self, sqs: Any, queue_url: str) -> None:
-        """Eight callers send, receive and delete at the same time."""
-        batches_per_caller = 20
-        expected = {
-            f"{caller}-{batch}-{entry}"
-            for caller in range(CALLERS // 2)
-            for batch in range(batches_per_caller)
-            for entry in range(10)
-        }
-        received: list[str] = []
-
-        def send(caller: int) -> None:
-            for batch in range(batches_per_caller):
-                bodies = [f"{caller}-{batch}-{entry}" for entry in range(10)]
-                answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=_entries(*bodies))
-                assert len(answer["Successful"]) == 10
-
-        def receive() -> None:
-            while len(received) < len(expected):
-                answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
-                for message in answer.get("Messages", []):
-                    received.append(message["Body"])
-                    sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-
-        with ThreadPoolExecutor(CALLERS) as pool:
-            calls = [pool.submit(send, caller) for caller in range(CALLERS // 2)]
-            calls += [pool.submit(receive) for _ in range(CALLERS // 2)]
-            for call in calls:
-                call.result(60)
-
-        assert len(received) == len(expected)
-        assert set(received) == expected
-
     def test_a_long_poll_blocks_nobody_and_wakes_at_once(self, sqs: Any, emulator: Emulator, queue_url: str) -> None:
         """Seven waiting callers leave the eighth free to send, and each message ends the wait of one of them."""
         waiting = CALLERS - 1

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -71,11 +75,59 @@ def test_the_wheel_is_for_this_and_every_later_python(wheel: Path) -> None:
     assert [name for name in names if name.endswith(".so")] == ["websocket_handler/net/_send.abi3.so"]
 
 
+def installed(wheel: Path, folder: Path) -> dict[str, str]:
+    """Unpack the wheel into a folder. Returns the environment of a Python that finds it there, first."""
+    options = ("--no-deps", "--no-index", "--disable-pip-version-check", "--target", folder)
+    run(sys.executable, "-m", "pip", "install", *options, wheel)
+    return {"PATH": os.defpath, "PYTHONPATH": str(folder), "HOME": str(folder), "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def sqs(url: str, operation: str, **given: object) -> dict[str, Any]:
+    """What an agent gets of SQS, as every SDK asks for it."""
+    headers = {"X-Amz-Target": f"AmazonSQS.{operation}", "Content-Type": "application/x-amz-json-1.0"}
+    request = urllib.request.Request(url, json.dumps(given).encode(), headers)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def test_dev_runs_from_the_wheel_alone_with_an_agent_of_ones_own(wheel: Path, tmp_path: Path) -> None:
+    """A task reaches the agent through SQS, and its update a client over a WebSocket: that of `tail`."""
+    environment = {**installed(wheel, tmp_path), "WEBSOCKET_PORT": "0"}
+    program = (sys.executable, "-m", "websocket_handler")
+    command = [*program, "dev", "--without", "dev"]
+    with subprocess.Popen(command, env=environment, cwd="/", stdout=subprocess.PIPE, text=True) as dev:
+        try:
+            assert dev.stdout is not None
+            told = ""
+            while "To let yours work as dev" not in told:
+                line = dev.stdout.readline()
+                assert line, told
+                told += line
+            exported = dict(re.findall(r"^export (\w+)=(.*)$", told, re.MULTILINE))
+            address = re.findall(r"^Open +http://(\S+)/$", told, re.MULTILINE)[0]
+            client = {**environment, "WEBSOCKET_HANDLER_URL": f"ws://{address}"}
+            task_id = run(*program, "forward", "dev", '{"text":"x"}', "--project", "p", **client)
+            url = exported["AWS_ENDPOINT_URL"]
+            queue = exported["SQS_QUEUE_URL_DEV"]
+            [message] = sqs(url, "ReceiveMessage", QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
+            assert json.loads(message["Body"])["message_id"] == task_id
+            body = json.dumps({"project_id": "p", "type": "mine", "task_id": task_id})
+            sqs(url, "SendMessage", QueueUrl=exported["SQS_QUEUE_URL_UPDATES"], MessageBody=body)
+            sqs(url, "DeleteMessage", QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            update = run(*program, "tail", "p", "--since", "start", "--count", "1", "--json", **client)
+            assert json.loads(update)["task_id"] == task_id
+            dev.send_signal(signal.SIGINT)
+            assert dev.stdout.read().rstrip().endswith("Its queues and logs are gone.")
+            assert dev.wait(PATIENCE_S) == 0
+        finally:
+            if dev.poll() is None:
+                dev.kill()
+
+
 def test_an_installed_wheel_says_that_it_cannot_build_the_image(wheel: Path, tmp_path: Path) -> None:
     """It contains only what runs. The dry run says so, and so does the deployment before it asks anybody."""
-    options = ("--no-deps", "--no-index", "--disable-pip-version-check", "--target", tmp_path)
-    run(sys.executable, "-m", "pip", "install", *options, wheel)
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    environment = installed(wheel, tmp_path)
     for more in ((), ("--dry-run",)):
         command = [sys.executable, "-m", "websocket_handler", "deploy", "prod", *more]
         done = subprocess.run(

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tests.support.patience import PATIENCE_S
 from tests.support.process_output import ProcessOutput
 
 WELCOME_ENDS: str = "To let yours work as dev"
-STARTED = re.compile(r"^  (emulator|gateway|valkey|node \d|balancer|agent \w+) +pid (\d+)", re.MULTILINE)
+STARTED = re.compile(r"^  (emulator|queues|gateway|valkey|node \d|balancer|agent \w+) +pid (\d+)", re.MULTILINE)
 
 
 class DemoProcess:
@@ -105,3 +105,9 @@ def started_demo(
                 started = psutil.Process(process.pid).children(recursive=True)
                 os.killpg(process.pid, signal.SIGKILL)
                 assert all_gone(started)
+
+
+def started_dev(*options: str, settings: Mapping[str, str] | None = None) -> AbstractContextManager[DemoProcess]:
+    """Start `websocket-handler dev`, as `started_demo` starts a demo, in a folder where there is no checkout."""
+    command = [sys.executable, "-m", "websocket_handler", "dev", *options]
+    return started_demo(command=command, folder=Path("/"), settings=settings)

@@ -59,6 +59,14 @@ NOT_RUN: Final = {
     ),
     "websocket-handler verify wss://gateway.example --publish-url https://internal.example "
     '--project-prefix team-a- --token "$TOKEN" --json': "gateway.example stands for a deployment",
+    "pip install .": "tests/supply_chain/test_wheel.py builds the wheel, installs it, and runs dev and clients from it",
+    "websocket-handler dev": "serves until Ctrl-C; tests/e2e/test_dev.py runs it",
+    "websocket-handler tail proj_123 --since 10m --count 1": (
+        "needs a gateway that runs; tests/integration/cli/client runs it against one"
+    ),
+    'websocket-handler forward pm \'{"text":"Build a login page"}\' --project proj_123 --wait': (
+        "needs an agent that works; tests/integration/cli/client runs it with one"
+    ),
     "make lock": "asks the package index for newer versions",
     "LOG_STORE=valkey VALKEY_URL=rediss://gateway:PASSWORD@cache.example:6379 python -m websocket_handler": (
         "cache.example stands for a server; tests/integration/test_two_nodes.py starts nodes like this"

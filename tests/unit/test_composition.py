@@ -13,11 +13,12 @@ from websocket_handler import composition
 from websocket_handler.adapters.announced import AnnouncedLogStore
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogStore
 from websocket_handler.adapters.aws.dynamodb_peers import DynamoDbPeers
+from websocket_handler.adapters.aws.dynamodb_state import DynamoDbStateStore
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
 from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.adapters.jwt.authenticator import JwtAuthenticator
-from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers
+from websocket_handler.adapters.memory import MemoryLogStore, MemoryPeers, NoRecords
 from websocket_handler.adapters.valkey.backplane import ValkeyBackplane
 from websocket_handler.adapters.valkey.peers import ValkeyPeers
 from websocket_handler.assembly import CoreOptions, Ports, assemble
@@ -62,6 +63,14 @@ async def test_logs_are_in_the_table_unless_the_operator_wants_them_in_memory() 
     assert isinstance(memory.peers, MemoryPeers), "nobody else writes to these logs"
     assert isinstance(table.broadcast_store, MemoryLogStore)
     assert isinstance(table.backplane, NoBackplane)
+
+
+@in_virtual_time
+async def test_connections_are_recorded_in_the_table_unless_nobody_reads_it() -> None:
+    assert isinstance(ports().state_store, DynamoDbStateStore)
+    unread = ports(CONNECTION_RECORDS="off").state_store
+    assert isinstance(unread, NoRecords)
+    await unread.write([], ["connection"], 0.0)
 
 
 @in_virtual_time

@@ -1,4 +1,4 @@
-"""The ports of a node that runs alone and without AWS: logs and peers in memory."""
+"""The ports of a node that runs alone and without AWS: logs and peers in memory, and nobody who reads records."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ from websocket_handler.ports.log_store import (
     always,
 )
 from websocket_handler.ports.peers import PEER_LIFETIME_S
+from websocket_handler.ports.state_store import ConnectionRecord
 
 COMMITTED = Committed()
 READ_BYTES_MAX = 1_048_576
@@ -160,3 +161,12 @@ class MemoryPeers:
 
     async def leave(self, node_id: str) -> None:
         self._seen.pop(node_id, None)
+
+
+class NoRecords:
+    """Records no connections: there is no other service that would read them."""
+
+    name = "none"
+
+    async def write(self, changed: Sequence[ConnectionRecord], gone: Sequence[str], now: float) -> None:
+        """Does nothing."""

@@ -19,6 +19,12 @@ COMPLETE: Final = "_WEBSOCKET_HANDLER_COMPLETE"
 _CLI: Final = "websocket_handler.cli"
 ENTRIES: Final = {
     "serve": Entry(f"{_CLI}.plain", "serve", "run the gateway on the settings of the environment (the default)"),
+    "dev": Entry(f"{_CLI}.dev.command", "command", "run the whole system on this machine, without AWS, to try it"),
+    "tail": Entry(f"{_CLI}.client.commands", "tail", "print the updates of a project as they come"),
+    "publish": Entry(f"{_CLI}.client.commands", "publish", "publish a JSON object in a project"),
+    "forward": Entry(f"{_CLI}.client.commands", "forward", "hand a task to an agent, and wait for its end"),
+    "history": Entry(f"{_CLI}.client.commands", "history", "print what a project's log retains"),
+    "projects": Entry(f"{_CLI}.client.commands", "projects", "list the projects that somebody follows"),
     "config": Entry(f"{_CLI}.plain", "config", "list every setting with its value, default, unit and limits"),
     "token": Entry(f"{_CLI}.plain", "token", "make a token to try things out, signed with JWT_SECRETS"),
     "verify": Entry(

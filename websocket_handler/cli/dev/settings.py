@@ -1,29 +1,31 @@
-"""The gateway's settings in the demo: yours, except for those that lead to AWS. The demo sets these itself."""
+"""The gateway's settings on one machine: yours, except for those that lead to AWS. The system sets these itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
-from demo.resources import AGENTS
 from websocket_handler import config
+from websocket_handler.protocol.names import Agent
 from websocket_handler.variables.names import tell_unknown
 
-DEFAULTS = {"WEBSOCKET_HOST": "127.0.0.1", "DRAIN_SECONDS": "1", "LOG_FORMAT": "console"}
-"""What the demo sets where you set nothing."""
-STAND_INS = {
+AGENTS: Final = tuple(agent.value for agent in Agent)
+DEFAULTS: Final = {"WEBSOCKET_HOST": "127.0.0.1", "DRAIN_SECONDS": "1", "LOG_FORMAT": "console"}
+"""What a system sets where you set nothing."""
+STAND_INS: Final = {
     **{f"SQS_QUEUE_URL_{name.upper()}": "http://127.0.0.1/demo" for name in (*AGENTS, "updates")},
     "DYNAMODB_TABLE_NAME": "demo",
     "AWS_REGION": "us-east-1",
     "AWS_ENDPOINT_URL": "http://127.0.0.1",
 }
-"""What the demo sets whatever you set, with values that are right until the emulator's are known."""
+"""What a system sets whatever you set, with values that are right until its own are known."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the gateway of a demo gets. `remarks` are lines for the person who started it."""
+    """What the gateway of a system gets. `remarks` are lines for the person who started it."""
 
     variables: Mapping[str, str]
     hosts: tuple[str, ...]
@@ -38,9 +40,11 @@ def choose(
     port: int | None = None,
     stand_ins: Mapping[str, str] = MappingProxyType({}),
     defaults: Mapping[str, str] = MappingProxyType({}),
+    reason: str = "the demo sets this itself, for its emulator",
 ) -> Choice:
     """The settings from `environment`; options of the command line go first. `stand_ins` and `defaults` are those of a
-    kind of demo, beside STAND_INS and DEFAULTS. Raises ConfigurationError with everything that is wrong."""
+    kind of system, beside STAND_INS and DEFAULTS; `reason` says why a setting of yours has no effect. Raises
+    ConfigurationError with everything that is wrong."""
     stand_ins, defaults = {**STAND_INS, **stand_ins}, {**DEFAULTS, **defaults}
     options = {"WEBSOCKET_HOST": host or "", "WEBSOCKET_PORT": "" if port is None else str(port)}
     given = {name: value for name, value in config.cleaned(environment).items() if value}
@@ -58,10 +62,10 @@ def choose(
         hosts=settings.listen_hosts,
         port=settings.websocket_port,
         drain_s=settings.drain_seconds,
-        remarks=[*_ignored(given, stand_ins), *tell_unknown(config.unknown_settings(environment))],
+        remarks=[*_ignored(given, stand_ins, reason), *tell_unknown(config.unknown_settings(environment))],
     )
 
 
-def _ignored(given: Mapping[str, str], stand_ins: Mapping[str, str]) -> list[str]:
+def _ignored(given: Mapping[str, str], stand_ins: Mapping[str, str], reason: str) -> list[str]:
     names = sorted(name for name in given if name in stand_ins)
-    return [f"{', '.join(names)}: the demo sets this itself, for its emulator; yours has no effect"] if names else []
+    return [f"{', '.join(names)}: {reason}; yours has no effect"] if names else []

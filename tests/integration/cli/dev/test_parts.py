@@ -1,4 +1,4 @@
-"""When a process of the demo is started again, after which pause, and when nobody tries any more."""
+"""When a process of a system is started again, after which pause, and when nobody tries any more."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from demo import parts
-from demo.parts import DemoError, Part
 from tests.support.patience import PATIENCE_S
+from websocket_handler.cli.dev import parts
+from websocket_handler.cli.dev.parts import DemoError, Part
 
 ENDS = ["platform"]
 """A module that prints a line and ends with code 0."""

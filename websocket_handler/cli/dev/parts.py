@@ -1,4 +1,4 @@
-"""The processes of the demo: how each starts, what it means when one ends, and how all of them stop."""
+"""The processes of a system: how each starts, what it means when one ends, and how all of them stop."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Final, NoReturn
 
-STEADY_AFTER_S = 10.0
+STEADY_AFTER_S: Final = 10.0
 """A process that has lived for so long is no longer one that ends again and again."""
-FIRST_PAUSE_S = 0.2
-PAUSE_MAX_S = 5.0
-STARTS_IN_VAIN_MAX = 6
-STOP_PROBE_INTERVAL_S = 0.05
-CANNOT_START = {2: "a setting is wrong", 3: "it cannot listen on its port"}
+FIRST_PAUSE_S: Final = 0.2
+PAUSE_MAX_S: Final = 5.0
+STARTS_IN_VAIN_MAX: Final = 6
+STOP_PROBE_INTERVAL_S: Final = 0.05
+CANNOT_START: Final = {2: "a setting is wrong", 3: "it cannot listen on its port"}
 """Exit codes of the gateway after which another start would end in the same way."""
 
 
 class DemoError(Exception):
-    """The demo cannot start or go on. The text tells the person who started it why."""
+    """The system cannot start or go on. The text tells the person who started it why."""
 
     def __init__(self, reason: str, exit_code: int = 1) -> None:
         super().__init__(reason)
@@ -45,7 +45,7 @@ class Part:
     is_program: bool = False
     """True if `command` is a program of this machine, and no module of Python."""
     is_lost: str = ""
-    """Why the demo cannot go on when this process ends; empty if it is started again."""
+    """Why the system cannot go on when this process ends; empty if it is started again."""
     process: subprocess.Popen[bytes] | None = None
     _started_at: float = 0.0
     _was_ready: bool = False
@@ -57,8 +57,9 @@ class Part:
         """Starts the process. It ends with this one. Ctrl-C reaches this one only, which stops the parts in order."""
         self.let_go()
         self._start_at, self._started_at, self._was_ready = None, time.monotonic(), False
-        leash = ["demo.tied"] if self.is_program else ["demo.leash", f"{self.stop_timeout_s:g}"]
-        self.process = subprocess.Popen(
+        own = __package__
+        leash = [f"{own}.tied"] if self.is_program else [f"{own}.leash", f"{self.stop_timeout_s:g}"]
+        self.process = subprocess.Popen(  # noqa: S603 - a part of ours
             [sys.executable, "-m", *leash, *self.command],
             env=self.environment,
             stdin=subprocess.PIPE,
@@ -104,10 +105,10 @@ class Part:
         return self._ended(code)
 
     def fail_at_start(self) -> NoReturn:
-        """Raises DemoError: it ended before the demo was ready, so it would do so again."""
+        """Raises DemoError: it ended before everything was ready, so it would do so again."""
         code = self.code
         assert code is not None, "it ended"
-        what = f"{self.name} (pid {self.pid}) {ended_with(code)} while the demo started"
+        what = f"{self.name} (pid {self.pid}) {ended_with(code)} at the start"
         self.judge(code, what)
         raise DemoError(f"{what}: see above.")
 
@@ -149,7 +150,9 @@ def stop(parts: Iterable[Part], is_urgent: Callable[[], bool]) -> None:
         while part.code is None:
             if is_urgent() or time.monotonic() > asked_at + part.stop_timeout_s:
                 if not is_urgent():
-                    print(f"{part.name} (pid {part.pid}) did not stop within {part.stop_timeout_s:.0f} s: killed.")
+                    sys.stdout.write(
+                        f"{part.name} (pid {part.pid}) did not stop within {part.stop_timeout_s:.0f} s: killed.\n"
+                    )
                 part.process.kill()
                 part.process.wait()
             time.sleep(STOP_PROBE_INTERVAL_S)
