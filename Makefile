@@ -20,7 +20,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
+  first-run audit sbom sbom-test bench costs metrics settings docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -169,6 +169,18 @@ costs: $(STAMP) ## write the cost sheet from its price table
 metrics: $(STAMP) ## write the page of metrics from the table of metrics
 	$(BIN)/python docs/operations/metrics.py
 
+settings: $(STAMP) ## write the page of settings from their declarations
+	$(BIN)/python docs/reference/settings.py
+
+docs: .venv-docs/.installed ## build the documentation site in dist/site; a link to a page or heading that is not there ends it
+	@$(PYTHON) docs/site.py gather
+	.venv-docs/bin/zensical build --clean --strict
+	@$(PYTHON) docs/site.py finish
+
+.venv-docs/.installed: requirements/docs.txt
+	@$(PYTHON) requirements/install.py .venv-docs requirements/docs.txt
+	@touch $@
+
 fuzz: $(STAMP) ## fuzz handshake, frames, commands and HTTP for MINUTES=n
 	$(BIN)/python -m tests.security.fuzz --minutes $(or $(MINUTES),10)
 
@@ -291,6 +303,7 @@ lock: ## compile the hash-locked requirements from requirements/*.in
 	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt
 	$(COMPILE) requirements/sdk.in -o requirements/sdk.txt
 	$(COMPILE) requirements/langgraph.in -o requirements/langgraph.txt
+	$(COMPILE) requirements/docs.in -o requirements/docs.txt
 
 clean: ## remove what the targets created
-	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .run/sdk .venv-sdk .venv-langgraph .venv-sbom dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .run/sdk .venv-sdk .venv-langgraph .venv-sbom .venv-docs .run/site dist/site .cache dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -23,7 +23,20 @@ HISTORY: Final = {"CHANGELOG.md"}
 """What was true when it was written."""
 DOCUMENTS: Final = [name for name in documents() if name not in HISTORY and not name.startswith("docs/decisions/")]
 INLINE: Final = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-LANGUAGES: Final = {"", SHELL, "javascript", "typescript", "tsx", "python", "json", "mermaid", "text", "yaml"}
+LANGUAGES: Final = {
+    "",
+    SHELL,
+    "javascript",
+    "typescript",
+    "tsx",
+    "python",
+    "json",
+    "mermaid",
+    "text",
+    "yaml",
+    "nginx",
+    "haproxy",
+}
 MAKE: Final = re.compile(r"(?:^|[\s;&(])make(?: [A-Z_]+=\S+)* ([a-z][a-z-]*)")
 COMMAND: Final = re.compile(r"websocket-handler ([a-z]+)")
 MODULE: Final = re.compile(r"python -m ([\w.]+)")
