@@ -24,7 +24,8 @@ class Client:
     `async with Client("wss://host/ws", token=get_token) as client: …`. Nothing is sent before the first use. `token` is
     a text or a function, which may be `async`; it is asked before a handshake when the token is old, and again at four
     fifths of its life. `on_state` is called at each change of `state`, `on_broadcast` with each broadcast. Callbacks
-    must not block. Raises ValueError if the URL is not one of `ws://` or `wss://`.
+    must not block. With `fold`, deltas of one text that the client is behind by come as one update. Raises ValueError
+    if the URL is not one of `ws://` or `wss://`.
     """
 
     def __init__(
@@ -36,13 +37,14 @@ class Client:
         on_broadcast: Callable[[dict[str, Any]], None] | None = None,
         options: Options | None = None,
         dial: Dial | None = None,
+        fold: bool = False,
     ) -> None:
         if urlsplit(url).scheme not in ("ws", "wss"):
             raise ValueError(f"the URL begins with ws:// or wss://, not {url!r}")
         self._projects: dict[str, Project] = {}
         self._on_state = on_state
         self._on_broadcast = on_broadcast
-        self._driver = Driver(url, token, options or Options(), dial or _library_dial(), self)
+        self._driver = Driver(url, token, options or Options(), dial or _library_dial(), self, folds=fold)
 
     def project(self, project_id: str) -> Project:
         """A project; the same object for the same id."""

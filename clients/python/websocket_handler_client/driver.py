@@ -57,8 +57,10 @@ class Driver:
         dial: Dial,
         program: Program,
         wall_clock: Callable[[], float] = time.time,
+        *,
+        folds: bool = False,
     ) -> None:
-        self.core = Core(options, SystemRandom().random, has_tokens=token is not None)
+        self.core = Core(options, SystemRandom().random, has_tokens=token is not None, folds=folds)
         self._url = url
         self._token = token
         self._dial = dial

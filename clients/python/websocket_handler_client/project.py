@@ -103,12 +103,24 @@ class Project:
     def deliver(self, update: Update) -> None:
         """Give an update to the readers that do not have it."""
         maximum = self._driver.core.options.buffer_updates
+        is_joined = update.first_offset != update.offset
+        if is_joined and any(inbox.place.has_part_of(update) for inbox in self._inboxes):
+            self._divide(update)
+            return
         for inbox in self._inboxes:
             if inbox.place.takes(update):
                 inbox.put(update)
                 if len(inbox.items) >= maximum and not self.is_lagging:
                     self.is_lagging = True
                     self._driver.perform(self._driver.core.pause(self.project_id))
+
+    def _divide(self, update: Update) -> None:
+        """A reader has a part of what came joined: get it again, one by one, from where the readers stand."""
+        places = [inbox.place for inbox in self._inboxes]
+        for place in places:
+            place.position = place.position or Position(update.epoch, update.first_offset - 1)
+        self.is_lagging = False
+        self._driver.perform(self._driver.core.divide(self.project_id, start_for(places)))
 
     def reset(self, reset: Reset) -> None:
         """Tell the readers whose place is no longer in the log."""
@@ -162,7 +174,7 @@ class Project:
     def _position_of(self, inbox: Inbox) -> Position | None:
         first = next((item for item in inbox.items if isinstance(item, Update)), None)
         if first is not None:
-            return Position(first.epoch, first.offset - 1)
+            return Position(first.epoch, first.first_offset - 1)
         return inbox.place.position or self._driver.core.position(self.project_id)
 
 

@@ -32,10 +32,10 @@ WALL_BEGIN_S = 1_795_370_000.0
 class Desk:
     """A core, and everything that it asked for."""
 
-    def __init__(self, *, chance: float = 0.5, has_tokens: bool = False, **options: Any) -> None:
+    def __init__(self, *, chance: float = 0.5, has_tokens: bool = False, folds: bool = False, **options: Any) -> None:
         self.now = Instant(BEGIN_S, WALL_BEGIN_S)
         self.chance = chance
-        self.core = Core(Options(**options), lambda: self.chance, has_tokens=has_tokens)
+        self.core = Core(Options(**options), lambda: self.chance, has_tokens=has_tokens, folds=folds)
         self.opened: list[Open] = []
         self.sent: list[tuple[int, dict[str, Any]]] = []
         self.ended: list[int] = []

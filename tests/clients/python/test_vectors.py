@@ -73,9 +73,14 @@ def hand_over(desk: Desk, numbers: dict[int, int]) -> None:
     desk.wait(4)
 
 
+def start_in(command: dict[str, Any]) -> dict[str, Any]:
+    """What a `subscribe` asks for."""
+    return {name: command[name] for name in ("since", "rewind", "fold") if name in command}
+
+
 @pytest.mark.parametrize("vector", vectors("client-following"), ids=named)
 def test_following(vector: dict[str, Any]) -> None:
-    desk = Desk()
+    desk = Desk(folds=vector.get("fold", False))
     desk.follow(**vector["start"])
     numbers: dict[int, int] = {}
     for step in vector["steps"]:
@@ -85,14 +90,15 @@ def test_following(vector: dict[str, Any]) -> None:
         if step.get("is") == "opened":
             hand_over(desk, numbers)
             link = numbers[step["link"]] = desk.open()
-            asks = {name: desk.asked(link)[0].get(name) for name in ("since", "rewind")}
-            assert {name: value for name, value in asks.items() if value is not None} == step["asks"]
+            assert start_in(desk.asked(link)[0]) == step["asks"]
         elif step.get("is") == "cut":
             desk.cut(link)
         elif step["gets"]["type"] == "subscription_confirmed":
             desk.confirm(link, **{name: value for name, value in step["gets"].items() if name != "type"})
         else:
             desk.get(link, **step["gets"])
+        if "asks_again" in step:
+            assert start_in(desk.asked(link)[-1]) == step["asks_again"]
         ends = [{"ends": step["link"]}] if "gets" in step and link in desk.ended else []
         assert [*desk.news(), *ends] == step.get("gives", []), step
     assert desk.position == Position(**vector["position"])

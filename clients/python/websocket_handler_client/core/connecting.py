@@ -34,8 +34,9 @@ from websocket_handler_client.errors import AwayError, ClientError, ClosedError,
 class Connecting:
     """The links of a client. Every public method takes the time and returns what to do, in order."""
 
-    def __init__(self, options: Options, chance: Callable[[], float], *, has_tokens: bool) -> None:
+    def __init__(self, options: Options, chance: Callable[[], float], *, has_tokens: bool, folds: bool = False) -> None:
         self.options = options
+        self._folds = folds
         self.state = State("idle")
         self.links: dict[int, Link] = {}
         self._following = Following()
@@ -77,7 +78,8 @@ class Connecting:
         before, self._main = self._main, link
         if before is not None:
             before.retire_at_s = now.s + self.options.closing_s
-        for project_id in self._following.projects:
+        for project_id, follow in self._following.projects.items():
+            follow.is_dense = False
             self._subscribe(link, project_id)
         self._send_calls(now)
         self._retire_others(now)
@@ -175,6 +177,8 @@ class Connecting:
             return
         link.forget_project(project_id)
         fields = {"action": "subscribe", "project_id": project_id, **follow.fields()}
+        if self._folds:
+            fields["fold"] = not follow.is_dense
         link.asked[self._command(link, fields, "s")] = project_id
 
     def _subscribe_again(self, now: Instant) -> None:

@@ -18,6 +18,14 @@ class BrokenOrderError(Exception):
     """The gateway skipped a publication. It never does; what stands between has lost something."""
 
 
+class PartlyKnownError(Exception):
+    """A joined publication came of which the readers have a part already, from another link."""
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(project_id)
+        self.project_id = project_id
+
+
 @dataclass(slots=True)
 class Follow:
     """One project."""
@@ -33,6 +41,8 @@ class Follow:
     """True while a reader is too slow: then the gateway is asked for nothing."""
     retry_at_s: float | None = None
     attempt: int = 0
+    is_dense: bool = False
+    """True if nothing may come joined on the present link, because a reader had a part of it already."""
 
     @property
     def position(self) -> Position | None:
@@ -83,7 +93,7 @@ class Following:
 
     def publication(self, link: Link, message: Message) -> Update | None:
         """Take a publication. Returns None if the readers have it already, or if nobody wants it. Raises
-        BrokenOrderError if one is missing before it."""
+        BrokenOrderError if one is missing before it, and PartlyKnownError if they have a part of it."""
         project_id = message["project_id"]
         epoch = link.confirmed.get(project_id)
         follow = self.projects.get(project_id)
@@ -92,10 +102,11 @@ class Following:
         offset = message["offset"]
         if offset <= follow.offset:
             return None
-        if offset != follow.offset + 1:
-            raise BrokenOrderError(f"{project_id}: publication {offset} came after {follow.offset}")
+        first = follow.offset + 1
+        if offset != first:
+            _check_joined(message, first)
         follow.offset = offset
-        return Update(project_id, epoch, offset, message)
+        return Update(project_id, epoch, offset, message, first)
 
     def _begin_anew(self, link: Link, follow: Follow, place: Position, others: list[Link]) -> list[Effect]:
         """From here on only this link counts: what the others bring belongs to the log that was left."""
@@ -105,3 +116,12 @@ class Following:
         asked = follow.asked
         follow.move_to(place)
         return [Reset(follow.project_id, place, asked)]
+
+
+def _check_joined(message: Message, first: int) -> None:
+    """Raises BrokenOrderError or PartlyKnownError unless the publication stands for the offsets from `first` on."""
+    project_id, joined_from = message["project_id"], message.get("first_offset")
+    if not isinstance(joined_from, int) or joined_from > first:
+        raise BrokenOrderError(f"{project_id}: publication {message['offset']} came after {first - 1}")
+    if joined_from < first:
+        raise PartlyKnownError(project_id)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from websocket_handler_client.core.connecting import Connecting
 from websocket_handler_client.core.effects import Answered, Broadcast, Effect, Send, Unfollowed
 from websocket_handler_client.core.endings import wait_s_of
-from websocket_handler_client.core.following import BrokenOrderError, Follow
+from websocket_handler_client.core.following import BrokenOrderError, Follow, PartlyKnownError
 from websocket_handler_client.core.instant import Instant
 from websocket_handler_client.core.link import Link
 from websocket_handler_client.core.messages import Kind, Message, kind_of, read
@@ -37,6 +37,14 @@ class Core(Connecting):
         if project_id in self._following.projects:
             self._unsubscribe(project_id)
         return self.follow(project_id, start, now)
+
+    def divide(self, project_id: str, start: dict[str, Any]) -> list[Effect]:
+        """Follow a project from `start`, and let nothing come joined: a reader has a part of what came joined."""
+        self._unsubscribe(project_id)
+        self._following.projects[project_id] = Follow(project_id, start, is_dense=True)
+        if self._main is not None:
+            self._subscribe(self._main, project_id)
+        return self._done()
 
     def unfollow(self, project_id: str, now: Instant) -> list[Effect]:
         """Follow a project no longer."""
@@ -104,6 +112,8 @@ class Core(Connecting):
                 return [Broadcast(message)]
             self._take(link, message, now)
             self._retire_others(now)
+        except PartlyKnownError as known:
+            return self.divide(known.project_id, self._following.projects[known.project_id].fields())
         except (BrokenOrderError, KeyError, TypeError) as fault:
             self._drop(link, f"the gateway broke the protocol: {fault!r}", now)
         return self._done()

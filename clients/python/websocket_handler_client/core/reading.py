@@ -31,6 +31,10 @@ class Place:
         else:
             self._epoch, self._offset = position.epoch, position.offset
 
+    def has_part_of(self, update: Update) -> bool:
+        """True if it got a part of a joined update already."""
+        return self._epoch == update.epoch and update.first_offset <= self._offset < update.offset
+
     def takes(self, update: Update) -> bool:
         """Move behind an update. Returns False if the reader has it already."""
         if update.offset <= self._offset and self._epoch == update.epoch:

@@ -16,6 +16,8 @@ class Update:
     offset: int
     data: dict[str, Any]
     """The publisher's object, with `project_id`, `offset` and `published_at` as the gateway added them."""
+    first_offset: int
+    """The lowest offset that it stands for: `offset` itself, unless the gateway joined deltas to this update."""
 
     @property
     def position(self) -> Position:
