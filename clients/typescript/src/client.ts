@@ -29,6 +29,8 @@ export interface ClientOptions {
   readonly store?: "session" | StorageLike | undefined;
   /** What to do if two handshakes in a row are refused: `sse()` of `./sse`. */
   readonly fallback?: Fallback | undefined;
+  /** True: deltas of one text that the client is behind by come as one update, with `first_offset`. */
+  readonly fold?: boolean | undefined;
   /** Closes the client. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -104,7 +106,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
   let last = 0;
   let behindMs = 0;
 
-  const engine = createEngine({ hasToken: !!options.token, hasFallback: !!options.fallback, random: Math.random }, {
+  const engine = createEngine({ hasToken: !!options.token, hasFallback: !!options.fallback, folds: options.fold, random: Math.random }, {
     open: openLink,
     send: (id, text) => sockets.get(id)?.send(text),
     close: closeLink,
@@ -129,7 +131,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     caughtUp: (projectId, reader) => run(() => engine.projects.caughtUp(projectId, reader)),
     request,
     stored: store.stored,
-    keep: store.keep,
+    remember: store.remember,
   };
 
   // Time
@@ -174,7 +176,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     const make = (): WebSocketLike => {
       if (kind === "fallback") return options.fallback!(to, fetch);
       const Class = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
-      if (Class === undefined) throw new ClientError("no_websocket", "give createClient a WebSocket");
+      if (!Class) throw new ClientError("no_websocket", "give createClient a WebSocket");
       return new Class(to);
     };
     const socket = openSocket(make, {

@@ -33,7 +33,7 @@ export function createPositionStore(chosen: "session" | StorageLike | undefined,
       unsaved.get(projectId) ?? use(projectId, (storage, name) => parsePosition(storage.getItem(name) ?? "")),
 
     /** Writes the position soon: many that come together cost one write. */
-    keep(projectId: string, position: Position): void {
+    remember(projectId: string, position: Position): void {
       if (!chosen) return;
       if (unsaved.size === 0) queueMicrotask(save);
       unsaved.set(projectId, position);

@@ -67,7 +67,7 @@ export interface ProjectHost {
   caughtUp(projectId: string, reader: Reader): void;
   request(fields: Message, options?: SendOptions): Promise<Message>;
   stored(projectId: string): Position | null;
-  keep(projectId: string, position: Position): void;
+  remember(projectId: string, position: Position): void;
 }
 
 export interface Project {
@@ -113,7 +113,7 @@ export function createProject(id: string, host: ProjectHost): OwnProject {
 
   function handed(at: Position): void {
     position = at;
-    host.keep(id, at);
+    host.remember(id, at);
   }
 
   function follow(callback: (update: Update, detail: UpdateDetail) => void, options: StartOptions): () => void {

@@ -7,6 +7,8 @@ import type { Reader } from "./core/subscription.js";
 export interface Update extends Message {
   readonly project_id: string;
   readonly offset: number;
+  /** With the option `fold`: the lowest offset that joined deltas stand for. */
+  readonly first_offset?: number;
 }
 
 /**

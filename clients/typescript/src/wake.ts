@@ -20,7 +20,9 @@ export function listen({ check, replace, save }: Awake): () => void {
   on(page, "focus", check);
   on(document, "resume", check);
   on(page, "pagehide", save);
-  on(page, "pageshow", ({ persisted }) => (persisted ? replace() : undefined));
+  on(page, "pageshow", ({ persisted }) => {
+    if (persisted) replace();
+  });
   on(document, "visibilitychange", () => (document!.visibilityState === "visible" ? check() : save()));
   return () => listening.abort();
 }

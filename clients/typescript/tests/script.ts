@@ -24,7 +24,7 @@ export interface Script {
 export function play({ token, fallback, random, steps }: Script): Action[][] {
   let out: Action[] = [];
   const readers = new Map<string, Reader>();
-  const engine = createEngine({ hasToken: token, hasFallback: fallback, random: () => random }, {
+  const engine = createEngine({ hasToken: token, hasFallback: fallback, folds: undefined, random: () => random }, {
     open: (link, kind) => out.push(["open", link, kind]),
     send: (link, text) => out.push(["send", link, JSON.parse(text)]),
     close: (link) => out.push(["close", link]),
@@ -84,19 +84,20 @@ export function play({ token, fallback, random, steps }: Script): Action[][] {
 /** A vector of spec/vectors/client-following.json. */
 export interface Following {
   readonly name: string;
+  readonly fold?: boolean;
   readonly start: { readonly since?: Position; readonly rewind?: number };
-  readonly steps: { readonly link: number; readonly is?: "opened" | "cut"; readonly gets?: Message; readonly gives?: object[]; readonly asks?: object }[];
+  readonly steps: { readonly link: number; readonly is?: "opened" | "cut"; readonly gets?: Message; readonly gives?: object[]; readonly asks?: object; readonly asks_again?: object }[];
   readonly position: Position;
 }
 
 /** Plays it: what each step gave, or what the client asked there; and where it stands at the end. */
-export function follow({ start, steps }: Following): { gave: unknown[]; position: Position } {
+export function follow({ fold, start, steps }: Following): { gave: unknown[]; position: Position } {
   let gave: object[] = [];
   let now = 0;
   let wanted = 0;
   let last = 0;
   const subscribes = new Map<number, Message>();
-  const engine = createEngine({ hasToken: false, hasFallback: false, random: () => 0 }, {
+  const engine = createEngine({ hasToken: false, hasFallback: false, folds: fold, random: () => 0 }, {
     open: (link) => (wanted = link),
     send: (link, text) => {
       const command = JSON.parse(text) as Message;
@@ -118,19 +119,24 @@ export function follow({ start, steps }: Following): { gave: unknown[]; position
     for (engine.at((now += 1)); wanted < link && engine.wakeAt < Infinity; engine.tick()) engine.at((now = Math.max(now, engine.wakeAt)));
     engine.received(link, JSON.stringify({ type: "connected" }));
     last = link;
+    return asksOn(link);
+  }
+
+  function asksOn(link: number): object {
     const { action: _action, project_id: _project, id: _id, ...asks } = subscribes.get(link)!;
     return asks;
   }
 
   engine.at(now);
   engine.projects.read("p", reader);
-  const all = steps.map(({ link, is, gets }) => {
+  const all = steps.map(({ link, is, gets, asks_again: again }) => {
     gave = [];
     engine.at((now += 1));
     if (is === "opened") return opened(link);
     if (is === "cut") engine.closed(link, 1006, "");
     else if (gets?.["type"] !== "subscription_confirmed") engine.received(link, JSON.stringify(gets));
     else engine.received(link, JSON.stringify({ ...gets, id: subscribes.get(link)!["id"] }));
+    if (again) gave.push(asksOn(link));
     return gave;
   });
   return { gave: all, position: { epoch: reader.epoch!, offset: reader.offset } };

@@ -69,7 +69,7 @@ for (const { name, status, body, retry_after: retryAfter, next, wait_ms: waitMs,
 for (const following of vectors<Following>("client-following")) {
   test(`following: ${following.name}`, () => {
     const { gave, position } = follow(following);
-    following.steps.forEach((step, index) => assert.deepEqual(gave[index], step.gives ?? step.asks ?? [], `step ${index}: ${JSON.stringify(step)}`));
+    following.steps.forEach((step, index) => assert.deepEqual(gave[index], step.asks ?? [...(step.gives ?? []), ...(step.asks_again ? [step.asks_again] : [])], `step ${index}: ${JSON.stringify(step)}`));
     assert.deepEqual(position, following.position);
   });
 }

@@ -49,7 +49,7 @@ export class Connection extends EventTarget {
     super();
     this.#token = token;
     /** The client, for projects, forwards and broadcasts. */
-    this.client = createClient(url, { token: () => this.#givenToken(), WebSocket });
+    this.client = createClient(url, { token: () => this.#givenToken(), WebSocket, fold: true });
     this.client.on("state", (status) => this.#changed(status));
     this.client.on("expiring", (expiresAt) => this.#emit("expiring", { expiresAt }));
   }

@@ -1,7 +1,7 @@
 /** Turns messages into text for people, and people's text into data. Pure; no DOM in here. */
 
 const SUMMARY_FIELDS = ["message", "text", "summary", "title", "description", "task", "status", "result"];
-const ENVELOPE_FIELDS = new Set(["type", "agent", "project_id", "offset", "published_at", "timestamp"]);
+const ENVELOPE_FIELDS = new Set(["type", "agent", "project_id", "first_offset", "offset", "published_at", "timestamp"]);
 const SUMMARY_CHARACTERS = 400;
 
 const AGENT_WORDS = {

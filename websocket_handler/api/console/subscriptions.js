@@ -191,7 +191,8 @@ export class Subscriptions extends EventTarget {
       this.#changed();
       return;
     }
-    const missing = offset - 1 - Math.max(sub.cursor, sub.high);
+    const first = message.first_offset === sub.cursor + 1 ? message.first_offset : offset; // joined deltas stand for several
+    const missing = first - 1 - Math.max(sub.cursor, sub.high);
     if (missing > 0) {
       this.counters.lost += missing;
       this.#note(sub, `${missing} updates before ${offset} did not arrive.`);

@@ -19,7 +19,7 @@ const NOTHING = { reason: "", code: null, retryAt: null, connectionId: null, use
 
 export type Engine = ReturnType<typeof createEngine>;
 
-export function createEngine({ hasToken, hasFallback, random }: EngineOptions, out: Outputs) {
+export function createEngine({ hasToken, hasFallback, folds, random }: EngineOptions, out: Outputs) {
   const timers = new Timers();
   const held = new HeldToken();
   let current: Link | null = null;
@@ -43,15 +43,19 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
   const { ask } = requests;
   const alive = createKeepAlive(
     timers,
-    (link, answered) => ask(link, { action: "ping" }, (reply) => (reply && link === current ? answered() : undefined)),
+    (link, answered) => ask(link, { action: "ping" }, (reply) => {
+      if (reply && link === current) answered();
+    }),
     (link) => end(link, 1006, "no answer to a ping", null),
   );
-  const subscriptions = createSubscriptions(out, random, timers, {
+  const subscriptions = createSubscriptions(out, random, timers, folds, {
     ask,
     current: () => current,
     settled: endFormer,
     broken: (link) => end(link, 1006, "publications are missing", null),
-    needed: () => (status.state === "idle" ? begin() : undefined),
+    needed: () => {
+      if (status.state === "idle") begin();
+    },
   });
 
   function linkOf(id: number): Link | null | undefined {
@@ -66,7 +70,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
   // The way to a live link
 
   function begin(): void {
-    timers.cancel("retry");
+    timers.unschedule("retry");
     if (candidate || asking) return;
     isFresh = false;
     if (hasToken && held.isOld(timers.now)) askToken("handshake");
@@ -77,7 +81,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     if (asking) return;
     const turn = (asking = ++asked);
     askingFor = reason;
-    timers.after("token", TOKEN_MS, () => tokenFailed(turn, "token_failed", "no answer from the token provider"));
+    timers.schedule("token", TOKEN_MS, () => tokenFailed(turn, "token_failed", "no answer from the token provider"));
     if (!current) say("authenticating");
     out.fetchToken(turn, reason);
   }
@@ -87,7 +91,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     if (turn !== asking) return;
     asking = 0;
     tokenAttempt = 0;
-    timers.cancel("token");
+    timers.unschedule("token");
     const isNew = text !== held.text;
     held.take(text, timers.now);
     isFresh = true;
@@ -100,9 +104,9 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
   function tokenFailed(turn: number, code: string, reason: string): void {
     if (turn !== asking) return;
     asking = 0;
-    timers.cancel("token");
+    timers.unschedule("token");
     const pauseMs = Math.max(500, backoffMs(tokenAttempt++, random()));
-    if (current && askingFor === "refresh") return timers.after("refresh", pauseMs, () => askToken("refresh"));
+    if (current && askingFor === "refresh") return timers.schedule("refresh", pauseMs, () => askToken("refresh"));
     if (code === "unauthorized" && !current) return stop("unauthorized", reason, code);
     retryIn(pauseMs);
     if (!current) say("authenticating", { reason, code: "token_failed", retryAt: timers.at("retry") });
@@ -112,7 +116,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     const id = ++links;
     const isFallback = hasFallback && refusals >= 2 && !current;
     const link = (candidate = { id, isFallback, isConnected: false, isSentAway: false, heardAt: timers.now, heard: 0, pingEveryMs: 25_000, connectionId: "", limits: {} });
-    timers.after("opening", OPENING_MS, () => end(link, 1006, "no answer from the gateway", null));
+    timers.schedule("opening", OPENING_MS, () => end(link, 1006, "no answer from the gateway", null));
     if (!current) say("connecting");
     out.open(id, isFallback ? "fallback" : "websocket");
   }
@@ -140,16 +144,16 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
   }
 
   function live(link: Link, reply: Message): void {
-    timers.cancel("opening");
+    timers.unschedule("opening");
     candidate = null;
     const before = (former = current ?? former);
     current = link;
     if (before) {
       alive.stop(before);
-      timers.after("former", FORMER_MS, () => end(before, 1000, "replaced", null));
+      timers.schedule("former", FORMER_MS, () => end(before, 1000, "replaced", null));
     }
     if (link.isFallback) retryIn(WEBSOCKET_AGAIN_MS);
-    timers.after("stable", STABLE_MS, () => (attempt = 0));
+    timers.schedule("stable", STABLE_MS, () => (attempt = 0));
     alive.watch(link);
     authenticated(reply);
     subscriptions.joinAll();
@@ -161,7 +165,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
   /** Replaces the token on the live connection. */
   function authenticate(text: string, done: Done): void {
     command({ action: "authenticate", token: text }, (reply, error) => {
-      if (reply) held.take(text, timers.now), authenticated(reply), subscriptions.rightsChanged();
+      if (reply) held.take(text, timers.now), authenticated(reply), subscriptions.joinAll("refused");
       done(reply, error);
     });
   }
@@ -179,7 +183,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
 
   function refreshLater(): void {
     const pauseMs = held.refreshAt - timers.now;
-    if (hasToken && current && pauseMs < Infinity) timers.after("refresh", pauseMs, () => askToken("refresh"));
+    if (hasToken && current && pauseMs < Infinity) timers.schedule("refresh", pauseMs, () => askToken("refresh"));
   }
 
   function expiring(expiresAt: string): void {
@@ -237,8 +241,8 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
     if (mustClose) out.close(link.id);
     forget(link, new ClientError("connection_lost", reason || "the connection broke", true));
     if (wasCurrent) {
-      timers.cancel("stable");
-      timers.cancel("refresh");
+      timers.unschedule("stable");
+      timers.unschedule("refresh");
     }
     if (!current && !isClosed) away(link, code, reason, pauseMs);
     else if (wasCandidate) againBesides();
@@ -251,7 +255,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
 
   function candidateEnded(link: Link): void {
     candidate = null;
-    timers.cancel("opening");
+    timers.unschedule("opening");
     if (link.isFallback) refusals = 0;
     else if (!link.isConnected && ++refusals >= 2 && !hasFallback) out.probe();
   }
@@ -275,7 +279,7 @@ export function createEngine({ hasToken, hasFallback, random }: EngineOptions, o
   }
 
   function retryIn(pauseMs: number): void {
-    timers.after("retry", pauseMs, begin);
+    timers.schedule("retry", pauseMs, begin);
   }
 
   /** Comes back only if the program says so. */

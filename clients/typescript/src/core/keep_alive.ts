@@ -11,12 +11,12 @@ export function createKeepAlive(timers: Timers, ping: (link: Link, answered: () 
   function watch(link: Link): void {
     const pauseMs = link.heardAt + link.pingEveryMs - timers.now;
     if (pauseMs <= 0) ask(link, PONG_MS);
-    else timers.after(`ping ${link.id}`, pauseMs, () => watch(link));
+    else timers.schedule(`ping ${link.id}`, pauseMs, () => watch(link));
   }
 
   function ask(link: Link, patienceMs: number): void {
     const { heard } = link;
-    timers.after(`ping ${link.id}`, patienceMs, () => (link.heard > heard ? watch(link) : dead(link)));
+    timers.schedule(`ping ${link.id}`, patienceMs, () => (link.heard > heard ? watch(link) : dead(link)));
     ping(link, () => watch(link));
   }
 
@@ -24,6 +24,6 @@ export function createKeepAlive(timers: Timers, ping: (link: Link, answered: () 
     watch,
     /** Asks now: the machine may have slept, and the link may be dead. */
     check: (link: Link): void => ask(link, CHECK_MS),
-    stop: (link: Link): void => timers.cancel(`ping ${link.id}`),
+    stop: (link: Link): void => timers.unschedule(`ping ${link.id}`),
   };
 }

@@ -54,6 +54,7 @@ export interface Link {
 export interface EngineOptions {
   readonly hasToken: boolean;
   readonly hasFallback: boolean;
+  readonly folds: boolean | undefined;
   readonly random: () => number;
 }
 

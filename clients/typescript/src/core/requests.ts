@@ -21,7 +21,7 @@ export function createRequests(timers: Timers, out: Pick<Outputs, "send">) {
   function take(id: string): Pending | undefined {
     const taken = pending.get(id);
     pending.delete(id);
-    timers.cancel(`reply ${id}`);
+    timers.unschedule(`reply ${id}`);
     return taken;
   }
 
@@ -35,9 +35,9 @@ export function createRequests(timers: Timers, out: Pick<Outputs, "send">) {
         return done(null, new ClientError("message_too_large", `the gateway takes ${most} bytes at most`));
       }
       pending.set(id, { link: link.id, done });
-      timers.after(`reply ${id}`, REPLY_MS, () => {
+      timers.schedule(`reply ${id}`, REPLY_MS, () => {
         take(id);
-        done(null, new ClientError("no_reply", `no reply within ${REPLY_MS / 1000} s`, true));
+        done(null, new ClientError("no_reply", "no reply within 30 s", true));
       });
       out.send(link.id, text);
     },
@@ -45,7 +45,7 @@ export function createRequests(timers: Timers, out: Pick<Outputs, "send">) {
     /** Takes a reply. Returns its link and its error, or null if nobody waits for it. */
     settle(message: Message): { link: number; error: ClientError | null } | null {
       const taken = take(message["id"] as string);
-      if (taken === undefined) return null;
+      if (!taken) return null;
       const error = message["type"] === "error" ? errorOf(message) : null;
       taken.done(error ? null : message, error);
       return { link: taken.link, error };

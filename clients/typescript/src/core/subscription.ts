@@ -134,13 +134,17 @@ export function createSubscription() {
       subscription.place(placed);
     },
 
-    /** Takes a publication. Returns false if others before it are missing: then ask again from the readers' positions. */
+    /**
+     * Takes a publication. Returns false if others before it are missing: then ask again from the readers' positions. A
+     * reader that has a part of joined deltas does not get them, and is behind from then on.
+     */
     publication(offset: number, message: Message, text: string): boolean {
-      if (offset <= head) return true;
-      if (offset > head + 1) return false;
+      const next = head + 1;
+      if (offset < next) return true;
+      if (offset > next && message["first_offset"] !== next) return false;
       head = offset;
       for (const reader of readers) {
-        if (reader.lagging || reader.offset !== offset - 1) continue;
+        if (reader.lagging || reader.offset !== next - 1) continue;
         reader.offset = offset;
         reader.update(message, text);
       }

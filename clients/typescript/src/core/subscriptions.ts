@@ -18,11 +18,7 @@ interface Links {
   needed(): void;
 }
 
-function placedBy(message: Message): Placed {
-  return { epoch: message["epoch"] as string, offset: message["offset"] as number, recovered: message["recovered"] !== false };
-}
-
-export function createSubscriptions(out: Outputs, random: () => number, timers: Timers, links: Links) {
+export function createSubscriptions(out: Outputs, random: () => number, timers: Timers, folds: boolean | undefined, links: Links) {
   const all = new Map<string, Subscription>();
 
   function say(projectId: string, subscription: Subscription, state: ProjectStatus["state"], error: ClientError | null = null): void {
@@ -36,16 +32,16 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
   }
 
   /** Asks for a project on the current link, from where its readers are. */
-  function join(projectId: string, subscription: Subscription): void {
+  function join(projectId: string, subscription: Subscription, fold = folds): void {
     const link = links.current();
-    timers.cancel(`join ${projectId}`);
+    timers.unschedule(`join ${projectId}`);
     if (subscription.link === 0) say(projectId, subscription, "joining");
     if (!link) return void (subscription.state = "joining");
     if (subscription.link === link.id) unsubscribe(link, projectId);
     subscription.state = "asked";
-    links.ask(link, { action: "subscribe", project_id: projectId, ...subscription.start() }, (reply, error) => {
+    links.ask(link, { action: "subscribe", project_id: projectId, fold, ...subscription.start() }, (reply, error) => {
       if (all.get(projectId) !== subscription) return;
-      if (reply) confirmed(projectId, subscription, link, placedBy(reply));
+      if (reply) confirmed(projectId, subscription, link, reply as unknown as Placed);
       else if (error!.code === "connection_lost" || error!.code === "closed") subscription.state = "joining";
       else failed(projectId, subscription, error!);
     });
@@ -65,7 +61,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
     if (!error.retryable) return refuse(projectId, subscription, error);
     subscription.state = "joining";
     const pauseMs = error.retryAfterMs ?? backoffMs(subscription.attempt++, random());
-    timers.after(`join ${projectId}`, pauseMs, () => join(projectId, subscription));
+    timers.schedule(`join ${projectId}`, pauseMs, () => join(projectId, subscription));
     say(projectId, subscription, "joining", error);
   }
 
@@ -83,7 +79,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       const subscription = known ?? createSubscription();
       all.set(projectId, subscription);
       const mustAsk = subscription.add(reader);
-      if (known === undefined || mustAsk || subscription.state === "refused") join(projectId, subscription);
+      if (!known || mustAsk || subscription.state === "refused") join(projectId, subscription);
       links.needed();
     },
 
@@ -97,7 +93,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       const subscription = all.get(projectId);
       if (!subscription?.isUnused) return;
       all.delete(projectId);
-      timers.cancel(`join ${projectId}`);
+      timers.unschedule(`join ${projectId}`);
       const link = links.current();
       if (link && (subscription.state === "live" || subscription.state === "asked")) unsubscribe(link, projectId);
       links.settled();
@@ -110,13 +106,9 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       if (subscription?.state === "live" && subscription.isBehind) join(projectId, subscription);
     },
 
-    joinAll(): void {
-      for (const [projectId, subscription] of all) join(projectId, subscription);
-    },
-
-    /** A new token may allow what the old one did not. */
-    rightsChanged(): void {
-      for (const [projectId, subscription] of all) if (subscription.state === "refused") join(projectId, subscription);
+    /** Asks for all projects, or for the refused ones only: a new token may allow what the old one did not. */
+    joinAll(only?: "refused"): void {
+      for (const [projectId, subscription] of all) if (!only || subscription.state === only) join(projectId, subscription);
     },
 
     /** True while a publication may still come from this link only. */
@@ -124,23 +116,27 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
 
     /** Takes a publication. Returns true if nothing but the readers has changed. */
     publication(link: number, message: Message, text: string): boolean {
-      const subscription = all.get(message["project_id"] as string);
+      const projectId = message["project_id"] as string;
+      const subscription = all.get(projectId);
       if (subscription?.link !== link) return true;
       const isLive = subscription.state === "live";
       if (!isLive && link === links.current()?.id) return true;
-      if (subscription.publication(message["offset"] as number, message, text) || !isLive) return true;
-      links.broken(links.current()!);
+      const isNext = subscription.publication(message["offset"] as number, message, text);
+      if (!isLive || (isNext && !(message["first_offset"] && subscription.isBehind))) return true;
+      if (isNext) join(projectId, subscription, false);
+      else links.broken(links.current()!);
       return false;
     },
 
     /** Takes a push about one project. Returns false if it is none. */
     pushed(link: number, message: Message): boolean {
       const projectId = String(message["project_id"]);
-      const isReset = message["type"] === "subscription_reset";
-      if (!isReset && message["type"] !== "unsubscription_confirmed") return false;
+      const { type } = message;
+      const isReset = type === "subscription_reset";
+      if (!isReset && type !== "unsubscription_confirmed") return false;
       const subscription = all.get(projectId);
       if (subscription?.link !== link || subscription.state !== "live") return true;
-      if (isReset) subscription.reset(placedBy(message));
+      if (isReset) subscription.reset(message as unknown as Placed);
       else refuse(projectId, subscription, new ClientError("forbidden", "not permitted by the new token"));
       return true;
     },

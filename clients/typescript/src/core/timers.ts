@@ -10,11 +10,11 @@ export class Timers {
   readonly #timers = new Map<string, Timer>();
 
   /** Calls `act` in so many milliseconds; replaces an earlier timer of this name. */
-  after(name: string, ms: number, act: () => void): void {
+  schedule(name: string, ms: number, act: () => void): void {
     this.#timers.set(name, { at: this.now + ms, act });
   }
 
-  cancel(name: string): void {
+  unschedule(name: string): void {
     this.#timers.delete(name);
   }
 
@@ -36,7 +36,7 @@ export class Timers {
   run(): void {
     for (let next; (next = this.next) <= this.now; ) {
       const [name, { act }] = [...this.#timers].find(([, { at }]) => at === next)!;
-      this.cancel(name);
+      this.unschedule(name);
       act();
     }
   }
