@@ -24,7 +24,7 @@ if (-not $python -or -not (Get-Command $python -ErrorAction SilentlyContinue)) {
 if ($LASTEXITCODE -ne 0) {
     Exit-Missing "Python 3.11 or newer: $python is older"
 }
-& $python -c 'import importlib.util as u, sys; sys.exit(not (u.find_spec(''botocore'') and u.find_spec(''msgspec'')))'
+& $python -c 'import importlib.util as u, sys; sys.exit(not (u.find_spec(''botocore'') and u.find_spec(''click'') and u.find_spec(''msgspec'')))'
 if ($LASTEXITCODE -ne 0) {
     Exit-Missing "the AWS SDK: $python -m pip install -r $folder/requirements.txt"
 }

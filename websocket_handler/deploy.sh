@@ -19,7 +19,7 @@ python=${PYTHON:-python3}
 
 command -v "$python" >/dev/null 2>&1 || missing "Python 3.11 or newer: install it, or name it in PYTHON"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || missing "Python 3.11 or newer: $python is older"
-"$python" -c 'import botocore, msgspec' 2>/dev/null \
+"$python" -c 'import botocore, click, msgspec' 2>/dev/null \
   || missing "the AWS SDK: $python -m pip install -r $folder/requirements.txt"
 
 if [ $# -eq 0 ]; then

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+NO_COLOR: Final = "NO_COLOR"
+"""The variable that switches colours off in every program."""
 EXIT_FAILED: Final = 1
 """The command ran, and what it tried or examined is not in order."""
 EXIT_USAGE: Final = 2

@@ -11,6 +11,7 @@ from typing import Final
 import click
 from click.shell_completion import shell_complete
 
+from websocket_handler.cli import NO_COLOR
 from websocket_handler.cli.grammar import Entry, Group, run
 
 PROGRAM: Final = "websocket-handler"
@@ -56,7 +57,7 @@ def _show_version(context: click.Context, _option: click.Parameter, is_asked: bo
 
 def _go_without_colour(_context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
     if is_asked:
-        os.environ["NO_COLOR"] = "1"
+        os.environ[NO_COLOR] = "1"
 
 
 @click.group(

@@ -4,6 +4,8 @@ import os
 import sys
 from typing import TextIO
 
+from websocket_handler.cli import NO_COLOR
+
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "grey": "90"}
 
 
@@ -13,7 +15,7 @@ class Console:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
-        self._is_coloured = self._stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        self._is_coloured = self._stream.isatty() and NO_COLOR not in os.environ and os.environ.get("TERM") != "dumb"
 
     def coloured(self, text: str, colour: str) -> str:
         """The text in a colour of `_COLOURS`; unchanged where colours are off."""

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from websocket_handler.cli.client.asking import Pause, ask_over, raise_error, raise_if_final
+from websocket_handler.cli import EXIT_UNREACHABLE
+from websocket_handler.cli.client.asking import (
+    PATIENCE_S,
+    ClientError,
+    Pause,
+    ask_over,
+    raise_error,
+    raise_if_final,
+)
 from websocket_handler.cli.client.place import START, Age, Begin, Position
 from websocket_handler.cli.client.target import Target
 from websocket_handler.cli.verify.links import Dial, Message, RefusedError, SocketLink, read
@@ -52,8 +60,10 @@ class Follower:
         await self._subscribed.wait()
 
     async def updates(self) -> AsyncGenerator[Shown]:
-        """The updates, without an end. Raises ClientError when nothing more can come."""
-        is_cut = False
+        """The updates, without an end. Raises ClientError when nothing more can come, or if there is no gateway at the
+        beginning."""
+        is_cut, now = False, asyncio.get_running_loop().time
+        began_at = now()
         while True:
             wait_s: float | None = None
             try:
@@ -69,6 +79,8 @@ class Follower:
                     await link.close()
             except RefusedError as refusal:
                 raise_if_final(refusal, self._target)
+                if not self._subscribed.is_set() and now() - began_at > PATIENCE_S:
+                    raise ClientError(f"{self._target.socket_url}: {refusal.reason}", EXIT_UNREACHABLE) from None
                 if not is_cut:
                     self._notice(f"{refusal.reason}: trying again")
                 is_cut, wait_s = True, refusal.wait_s

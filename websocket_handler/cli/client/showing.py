@@ -9,6 +9,7 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
+from websocket_handler.cli import NO_COLOR
 from websocket_handler.cli.client.place import Position
 
 TEXT_MAX: Final = 200
@@ -24,7 +25,7 @@ class Printer:
         self._project_id = project_id
         self._is_json = is_json
         self._stream = stream or sys.stdout
-        plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+        plain = NO_COLOR in os.environ or os.environ.get("TERM") == "dumb"
         self._is_coloured = self._stream.isatty() and not plain
 
     def show(self, text: str, message: dict[str, Any], position: Position) -> None:

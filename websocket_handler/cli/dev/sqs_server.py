@@ -36,8 +36,8 @@ class SqsApplication:
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         try:
-            given = await _request(receive)
-            output = await _unless_gone(self._sqs.call(_operation(scope), given), receive)
+            operation, given = _operation(scope), await _request(receive)
+            output = await _unless_gone(self._sqs.call(operation, given), receive)
         except SqsError as error:
             told = {"__type": f"com.amazonaws.sqs#{error.shape}", "message": error.message}
             await _answer(send, error.status, told, error)
@@ -66,7 +66,10 @@ async def _request(receive: Receive) -> dict[str, Any]:
 
 
 def _operation(scope: Event) -> str:
-    target = dict(scope["headers"]).get(b"x-amz-target", b"")
+    headers = dict(scope["headers"])
+    if b"origin" in headers:
+        raise SqsError("AccessDenied", "No web page has anything to ask here.", status=403)
+    target = headers.get(b"x-amz-target", b"")
     if not target.startswith(TARGET):
         raise SqsError("UnknownOperationException", "This is the SQS of `websocket-handler dev`, and no other service.")
     return str(target[len(TARGET) :].decode("latin-1"))

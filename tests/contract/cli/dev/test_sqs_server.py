@@ -39,6 +39,8 @@ async def test_wrong_requests_get_a_typed_error() -> None:
                 400,
                 "com.amazonaws.sqs#UnknownOperationException",
             )
+        async with session.post(sqs.url, headers={"Origin": "http://127.0.0.1:1"}) as answer:
+            assert answer.status == 403, "a page of somebody else, which this machine's browser shows"
         assert await ask(session, sqs, "ListQueues", b"") == (200, "", {"QueueUrls": []})
 
 

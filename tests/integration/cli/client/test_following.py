@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.support.broken_aws import refused_port
 from tests.support.patience import PATIENCE_S
-from websocket_handler.cli import EXIT_NOT_ALLOWED
+from websocket_handler.cli import EXIT_NOT_ALLOWED, EXIT_UNREACHABLE
+from websocket_handler.cli.client import following
 from websocket_handler.cli.client.asking import ClientError
 from websocket_handler.cli.client.following import Follower
 from websocket_handler.cli.client.place import START, Age, Begin, Position
@@ -91,11 +93,11 @@ async def scripted(*connections: Sequence[Message], log_length: int = 0) -> Asyn
         await runner.cleanup()
 
 
-async def followed(gateway: Scripted, begin: Begin, count: int) -> tuple[list[str], list[str]]:
+async def followed(port: int, begin: Begin, count: int) -> tuple[list[str], list[str]]:
     """The positions of the first updates, and what was told."""
     told: list[str] = []
     async with asyncio.timeout(PATIENCE_S), dialing() as dial:
-        updates = Follower(dial, Target(f"ws://127.0.0.1:{gateway.port}", None), "p", begin, told.append).updates()
+        updates = Follower(dial, Target(f"ws://127.0.0.1:{port}", None), "p", begin, told.append).updates()
         async with aclosing(updates):
             found = [await anext(updates) for _ in range(count)]
     assert [json.loads(each.text)["offset"] for each in found] == [each.position.offset for each in found]
@@ -105,7 +107,7 @@ async def followed(gateway: Scripted, begin: Begin, count: int) -> tuple[list[st
 async def test_it_resumes_by_itself_and_shows_nothing_twice() -> None:
     connections = ([confirmed(5), update(6), update(7)], [confirmed(7), update(7), update(8)])
     async with scripted(*connections) as gateway:
-        positions, told = await followed(gateway, None, 3)
+        positions, told = await followed(gateway.port, None, 3)
     assert positions == ["e:6", "e:7", "e:8"]
     assert "since" not in gateway.subscriptions[0]
     assert gateway.subscriptions[1]["since"] == {"epoch": "e", "offset": 7}
@@ -115,7 +117,7 @@ async def test_it_resumes_by_itself_and_shows_nothing_twice() -> None:
 async def test_a_gap_is_asked_for_once_and_then_told() -> None:
     connections = ([confirmed(5), update(6), update(9)], [confirmed(6), update(9)])
     async with scripted(*connections) as gateway:
-        positions, told = await followed(gateway, None, 2)
+        positions, told = await followed(gateway.port, None, 2)
     assert positions == ["e:6", "e:9"]
     assert told[-1] == "gap: offsets 7 to 8 did not come"
 
@@ -127,7 +129,7 @@ async def test_what_the_log_lost_is_told() -> None:
         [confirmed(8, recovered=False), update(9), reset, update(1)],
     )
     async with scripted(*connections) as gateway:
-        positions, told = await followed(gateway, None, 3)
+        positions, told = await followed(gateway.port, None, 3)
     assert positions == ["e:6", "e:9", "f:1"]
     assert [each for each in told if each.startswith("gap")] == [
         "gap: offsets 7 to 8 are no longer retained",
@@ -139,7 +141,7 @@ async def test_a_gateway_that_drains_is_left_when_it_says() -> None:
     leave = {"type": "reconnect", "reason": "draining", "after_ms": 1}
     connections = ([confirmed(0), update(1), leave], [confirmed(1), update(2)])
     async with scripted(*connections) as gateway:
-        assert (await followed(gateway, None, 2))[0] == ["e:1", "e:2"]
+        assert (await followed(gateway.port, None, 2))[0] == ["e:1", "e:2"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ async def test_a_gateway_that_drains_is_left_when_it_says() -> None:
 )
 async def test_it_begins_where_it_is_told(begin: Begin, asked: Message) -> None:
     async with scripted([confirmed(3), update(4)]) as gateway:
-        assert (await followed(gateway, begin, 1))[0] == ["e:4"]
+        assert (await followed(gateway.port, begin, 1))[0] == ["e:4"]
     [command] = gateway.subscriptions
     assert {name: command[name] for name in ("since", "rewind") if name in command} == asked
 
@@ -166,9 +168,16 @@ async def test_an_age_becomes_the_position_before_the_first_publication_that_is_
 ) -> None:
     """A log of a thousand seconds, one publication each, is asked at most thirty times."""
     async with scripted([confirmed(offset), update(offset + 1)], log_length=1000) as gateway:
-        await followed(gateway, Age(age_s), 1)
+        await followed(gateway.port, Age(age_s), 1)
     assert gateway.subscriptions[0]["since"] == {"epoch": "e", "offset": offset}
     assert gateway.questions < 30
+
+
+async def test_where_no_gateway_is_at_the_beginning_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "PATIENCE_S", 0.0)
+    with refused_port() as port, pytest.raises(ClientError, match="unreachable") as caught:
+        await followed(port, None, 1)
+    assert caught.value.exit_code == EXIT_UNREACHABLE
 
 
 @pytest.mark.parametrize(
@@ -182,5 +191,5 @@ async def test_an_age_becomes_the_position_before_the_first_publication_that_is_
 async def test_a_right_that_is_gone_ends_it(end: Message) -> None:
     async with scripted([confirmed(0), update(1), end]) as gateway:
         with pytest.raises(ClientError, match="forbidden") as caught:
-            await followed(gateway, None, 2)
+            await followed(gateway.port, None, 2)
     assert caught.value.exit_code == EXIT_NOT_ALLOWED
