@@ -7,7 +7,7 @@ import { INTERNAL_NAMES } from "./internal_names.js";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
-const entries = { index: "src/index.ts", sse: "src/sse/index.ts", testing: "src/testing/index.ts" };
+const entries = { index: "src/index.ts", "ag-ui": "src/ag-ui/index.ts", sse: "src/sse/index.ts", testing: "src/testing/index.ts" };
 const hooks = { react: "src/react/index.ts" };
 const common = { absWorkingDir: here, bundle: true, format: "esm", target: "es2022", logLevel: "warning" };
 const small = { minify: true, mangleProps: new RegExp(`^(${INTERNAL_NAMES.join("|")})$`) };
@@ -30,7 +30,7 @@ export async function consoleText() {
 const fromPublished = {
   name: "from-published",
   setup(building) {
-    building.onResolve({ filter: /^(\.\.\/)+src\/(index|(react|sse|testing)\/index)\.js$/ }, ({ path }) => {
+    building.onResolve({ filter: /^(\.\.\/)+src\/(index|(ag-ui|react|sse|testing)\/index)\.js$/ }, ({ path }) => {
       const [name] = path.split("src/")[1].split(/\/|\.js/);
       return { path: fileURLToPath(new URL(`dist/${name}.js`, import.meta.url)) };
     });
