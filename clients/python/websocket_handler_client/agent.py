@@ -10,6 +10,7 @@ from typing import Any
 from websocket_handler_client.publisher import outlet_from
 from websocket_handler_client.publishing.outlet import Outlet
 from websocket_handler_client.tasks.queue import TaskQueue
+from websocket_handler_client.tasks.stops import Stops, stops_from
 from websocket_handler_client.tasks.worker import Accept, Work, Worker, WorkerOptions
 
 
@@ -19,8 +20,9 @@ class Agent:
     The queue is `SQS_QUEUE_URL_<NAME>`; updates go to `WEBSOCKET_HANDLER_URL`, or to `SQS_QUEUE_URL_UPDATES`. A task is
     deleted when its function returns. If the function raises, the task comes again later, and after too many tries the
     queue's redrive policy moves it away. `accept` gives the fields of the update that says that a task was accepted.
-    `slots` tasks run at a time; the other options are those of `WorkerOptions`. Raises ValueError if an option makes no
-    sense.
+    Who sent a task as an AG-UI client can stop it, if the agent reaches the gateway at `WEBSOCKET_HANDLER_URL`, or is
+    given other `stops`; its function is then cancelled. `slots` tasks run at a time; the other options are those of
+    `WorkerOptions`. Raises ValueError if an option makes no sense.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Agent:
         queue: TaskQueue | None = None,
         outlet: Outlet | None = None,
         accept: Accept | None = None,
+        stops: Stops | None = None,
         **options: Any,
     ) -> None:
         self.name = name
@@ -39,6 +42,7 @@ class Agent:
         self._queue = queue
         self._outlet = outlet
         self._accept = accept
+        self._stops = stops
         self._work: Work | None = None
         self._worker: Worker | None = None
         self._is_stopped = False
@@ -66,9 +70,14 @@ class Agent:
             from websocket_handler_client.tasks.sqs import SqsTasks  # noqa: PLC0415 - boto3 is for agents on SQS only
 
             queue = SqsTasks(self.name)
-        self._worker = Worker(self.name, self._work, queue, outlet, self._options, self._accept)
-        if not self._is_stopped:
-            await self._worker.run()
+        stops = self._stops or stops_from(os.environ)
+        self._worker = Worker(self.name, self._work, queue, outlet, self._options, self._accept, stops)
+        try:
+            if not self._is_stopped:
+                await self._worker.run()
+        finally:
+            if stops is not None:
+                await stops.close()
 
     def stop(self) -> None:
         """Take no more tasks, hand unfinished ones back, and end."""

@@ -2,11 +2,13 @@
 
 import json
 import uuid
+from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from websocket_handler_client.tasks.envelope import Facts
+from websocket_handler_client.tasks.run import Run
 from websocket_handler_client.tasks.voice import Voice
 
 
@@ -17,8 +19,9 @@ class Stream:
     `messageId`.
     """
 
-    def __init__(self, voice: Voice, message_id: str, role: str) -> None:
+    def __init__(self, voice: Voice, run: Run, message_id: str, role: str) -> None:
         self._voice = voice
+        self._run = run
         self._role = role
         self.message_id = message_id
 
@@ -36,7 +39,8 @@ class Stream:
             await self._say("TEXT_MESSAGE_END")
 
     async def _say(self, type_: str, **more: str) -> None:
-        await self._voice.say({"type": type_, "messageId": self.message_id, **more})
+        event = {"type": type_, "messageId": self.message_id, **more}
+        await (self._run.say(event) if self._run.has_begun else self._voice.say(event))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Task:
         """How often the queue has given this task to an agent, this time included."""
         self.handed_over: list[Handover] = []
         """What other agents get when the task is done."""
+        self.run = Run(voice, facts)
+        """What AG-UI clients see of the task."""
         self._agent = agent
         self._voice = voice
         self._streams = 0
@@ -79,7 +85,13 @@ class Task:
     def stream(self, role: str = "assistant") -> Stream:
         """A message that grows."""
         self._streams += 1
-        return Stream(self._voice, f"{self.message_id}:{self._streams}", role)
+        return Stream(self._voice, self.run, f"{self.message_id}:{self._streams}", role)
+
+    async def agui(self, events: AsyncIterable[Any]) -> None:
+        """Publish the events of an AG-UI agent, as LangGraph, Strands, Pydantic AI, CrewAI and others make them:
+        objects of `ag_ui.core`, or dicts. Returns when there are no more. The run ends with its RUN_FINISHED or
+        RUN_ERROR, or else when the function of the task returns."""
+        await self.run.pass_on(events)
 
     def hand_over(self, agent: str, data: Any) -> str:
         """Give a task to another agent, whose queue `SQS_QUEUE_URL_<AGENT>` names, once this one is done and its result

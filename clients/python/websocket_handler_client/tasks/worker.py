@@ -8,6 +8,7 @@ from random import SystemRandom
 from typing import Any, Final
 
 from websocket_handler_client.core.backoff import delay_s
+from websocket_handler_client.errors import ClientError
 from websocket_handler_client.publishing.outlet import Outlet
 from websocket_handler_client.tasks.envelope import Facts, MalformedTaskError, read_task
 from websocket_handler_client.tasks.groups import Groups
@@ -15,6 +16,7 @@ from websocket_handler_client.tasks.lease import keep
 from websocket_handler_client.tasks.ledger import Ledger
 from websocket_handler_client.tasks.outbox import Outbox
 from websocket_handler_client.tasks.queue import LeaseLostError, QueueUnavailableError, Received, TaskQueue
+from websocket_handler_client.tasks.stops import Stops
 from websocket_handler_client.tasks.task import Task
 from websocket_handler_client.tasks.voice import Voice
 
@@ -42,6 +44,10 @@ class WorkerOptions:
     retry_max_s: float = 900.0
 
 
+class _Stopped(Exception):
+    """Somebody wants the work to stop."""
+
+
 class Worker:
     """Works until `stop`."""
 
@@ -53,9 +59,11 @@ class Worker:
         outlet: Outlet,
         options: WorkerOptions,
         accept: Accept | None = None,
+        stops: Stops | None = None,
     ) -> None:
         self._name = name
         self._work = work
+        self._stops = stops
         self._accept = accept
         self._queue = queue
         self._options = options
@@ -183,15 +191,49 @@ class Worker:
         try:
             accepted = {} if self._accept is None else self._accept(task)
             await voice.say({"type": f"{self._name}_accepted", **accepted})
-            result = await self._work(task)
+            if task.run.is_asked_for:
+                await task.run.begin()
+            result = await self._unless_stopped(task)
             await voice.flush()
             await voice.say_once(self._result(result), "result")
+            await task.run.finish(result)
             await voice.flush()
             for given in task.handed_over:
                 await self._queue.send(given.agent, given.message_id, facts.project_id, given.body)
+        except _Stopped:
+            log.info("%s was asked to stop its work on %s", self._name, facts.message_id)
+            return await self._cancelled(task, voice)
         except Exception as fault:
             log.exception("%s failed at %s", self._name, facts.message_id)
-            await self._failed(received, voice, fault)
+            await self._failed(received, task, voice, fault)
+            return False
+        return True
+
+    async def _unless_stopped(self, task: Task) -> Any:
+        """Do the work. Raises _Stopped if somebody wants it to stop before it is done. Only AG-UI clients can."""
+        if self._stops is None or task.project is None or not task.run.is_asked_for:
+            return await self._work(task)
+        working: asyncio.Future[Any] = asyncio.ensure_future(self._work(task))
+        stop = asyncio.create_task(self._stops.wanted(task.project, task.message_id, task.data.get("since")))
+        try:
+            await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done() and stop.exception() is None:
+                raise _Stopped
+            if not working.done():
+                log.warning("%s cannot hear if somebody stops its work: %s", self._name, stop.exception())
+            return await working
+        finally:
+            for part in (working, stop):
+                part.cancel()
+            await asyncio.gather(working, stop, return_exceptions=True)
+
+    async def _cancelled(self, task: Task, voice: Voice) -> bool:
+        """Say that the work was stopped. Returns True if it is said: then the task is done."""
+        try:
+            await task.run.cancel()
+            await voice.flush()
+        except ClientError as unsaid:
+            log.warning("%s cannot say that it stopped: %s", self._name, unsaid)
             return False
         return True
 
@@ -199,11 +241,11 @@ class Worker:
         fields = result if isinstance(result, dict) else {} if result is None else {"result": result}
         return {"type": f"{self._name}_result", **fields}
 
-    async def _failed(self, received: Received, voice: Voice, fault: Exception) -> None:
+    async def _failed(self, received: Received, task: Task, voice: Voice, fault: Exception) -> None:
         """Say so, and let the queue give the task again after a pause, or move it away if this was the last try."""
         attempts_max = self._queue.receives_max
         is_last = attempts_max is not None and received.receives >= attempts_max
-        failure = {
+        failure: dict[str, Any] = {
             "type": f"{self._name}_failed",
             "text": f"{type(fault).__name__}: {fault}",
             "attempt": received.receives,
@@ -212,6 +254,8 @@ class Worker:
         }
         try:
             await voice.say_once(failure, f"failed:{received.receives}")
+            if is_last:
+                await task.run.fail(failure["text"])
             await voice.flush()
         except Exception as unsaid:  # noqa: BLE001 - the way out may be what failed the task
             log.warning("%s cannot say that a task failed: %s", self._name, unsaid)
