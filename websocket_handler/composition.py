@@ -276,6 +276,7 @@ def http_gateway(core: Core, body_bytes_max: int, body_timeout_s: float) -> Gate
     """The node as the HTTP API sees it. A request body may have `body_bytes_max` bytes and take `body_timeout_s`."""
     return Gateway(
         node=core.node,
+        forwarding=core.forwarding,
         control=core.control,
         clock=core.ports.clock,
         log=core.ports.log,

@@ -150,8 +150,16 @@ ROUTES = {
     "broadcast": ("POST", "/api/v1/broadcast", b'{"type":"notice"}'),
     "metrics": ("GET", "/metrics", b""),
     "ticket": ("POST", "/api/v1/tickets", b""),
+    "agui_info": ("GET", "/agui/info", b""),
+    "agui_run": ("POST", "/agui/agent/dev/run", b'{"threadId":"proj-open","runId":"r1"}'),
+    "agui_connect": ("POST", "/agui/agent/dev/connect", b'{"threadId":"proj-open","runId":"r1"}'),
+    "agui_stop": ("POST", "/agui/agent/dev/stop/{p}", b""),
 }
+NEEDS_A_TOKEN_ONLY = {"ticket", "agui_info"}
 ROUTE_RIGHT = {
+    "agui_run": "forward:dev",
+    "agui_connect": "subscribe",
+    "agui_stop": "forward:dev",
     "events": "subscribe",
     "disconnect": "admin",
     "revoke": "admin",
@@ -185,7 +193,7 @@ def test_every_route_refuses_who_does_not_prove_who_they_are(
 
 
 @pytest.mark.usefixtures("witness")
-@pytest.mark.parametrize("name", [name for name in ROUTES if name != "ticket"])
+@pytest.mark.parametrize("name", [name for name in ROUTES if name not in NEEDS_A_TOKEN_ONLY])
 def test_every_route_needs_its_right(guarded: Gateway, name: str) -> None:
     rights = [right for right in RIGHTS if right != ROUTE_RIGHT.get(name, name)]
     response = call(guarded, name, authorization=f"Bearer {token(rights=rights)}")
@@ -202,7 +210,8 @@ def test_a_route_answers_the_same_for_a_forbidden_and_a_missing_project(guarded:
 
 
 @pytest.mark.parametrize(
-    "name", ["publish", "subscribe", "presence", "admin", "revoke", "broadcast", "metrics", "ticket"]
+    "name",
+    ["publish", "subscribe", "presence", "admin", "revoke", "broadcast", "metrics", "ticket", "agui_info", "agui_stop"],
 )
 def test_a_route_opens_with_its_right(guarded: Gateway, name: str) -> None:
     assert call(guarded, name, authorization=f"Bearer {token()}").status == 200
@@ -234,6 +243,7 @@ def test_every_route_of_the_application_is_in_this_file_or_open_on_purpose() -> 
     paths = {getattr(route, "path", "") for route in application.routes}
     tested = {path.replace("{p}", "{project_id}") for _, path, _ in ROUTES.values()}
     known = {path.replace("nobody", "{connection_id}" if "connections" in path else "{user_id}") for path in tested}
+    known = {path.replace("/agent/dev/", "/agent/{agent}/") for path in known}
     assert paths == known | open_to_all
 
 

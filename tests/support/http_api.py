@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message
 from tests.support.doubles import Client
 from tests.support.nodes import core_options, memory_ports
 from websocket_handler.api.application import make_application
+from websocket_handler.api.cut import CUT
 from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
 from websocket_handler.assembly import Core, assemble
 from websocket_handler.composition import http_gateway
@@ -54,6 +55,8 @@ class Exchange:
         url = urlsplit(target)
         names = {"host": HOST} | {name.replace("_", "-"): value for name, value in headers.items()}
         self.half_close = HalfClose()
+        self.is_cut = False
+        """True once the node has ended the connection in the middle of the answer."""
         self.scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -67,7 +70,7 @@ class Exchange:
             "server": (HOST, 80),
             "scheme": "http",
             "root_path": "",
-            "state": {HALF_CLOSE: self.half_close},
+            "state": {HALF_CLOSE: self.half_close, CUT: self._cut},
         }
         self.sent: list[Message] = []
         self._chunks = list(chunks)
@@ -89,6 +92,9 @@ class Exchange:
     async def send(self, message: Message) -> None:
         self.sent.append(message)
         self._news.set()
+
+    def _cut(self) -> None:
+        self.is_cut = True
 
     def hang_up(self) -> None:
         """The client goes."""

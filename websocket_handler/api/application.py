@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from websocket_handler.access.origins import ANY_ORIGIN, Origins
 from websocket_handler.api.access import Endpoint, guarded
+from websocket_handler.api.agui import AgUiRoutes
 from websocket_handler.api.console_page import ConsoleRoutes
 from websocket_handler.api.events import EventRoutes
 from websocket_handler.api.gateway import Gateway, error_response
@@ -35,7 +36,7 @@ def make_application(
 ) -> Starlette:
     """The API's routes for this node. Everybody may use health, readiness and the console's files, and nothing else."""
     projects, events = ProjectRoutes(gateway), EventRoutes(gateway, random)
-    operations = OperationRoutes(gateway, metrics)
+    operations, agui = OperationRoutes(gateway, metrics), AgUiRoutes(gateway)
 
     async def upgrade(_request: Request) -> Response:
         return error_response(CommandError(ErrorCode.UPGRADE_REQUIRED, f"{path} speaks WebSocket only"))
@@ -60,6 +61,10 @@ def make_application(
         ),
         Route(f"{project}/events", events.or_reconnect(needs(SUBSCRIBE, events.events))),
         Route(f"{project}/presence", needs(PRESENCE, projects.presence)),
+        Route("/agui/info", needs(None, agui.info)),
+        Route("/agui/agent/{agent}/run", needs(None, agui.run), methods=["POST"]),
+        Route("/agui/agent/{agent}/connect", needs(None, agui.connect), methods=["POST"]),
+        Route("/agui/agent/{agent}/stop/{project_id}", needs(None, agui.stop), methods=["POST"]),
         Route(path, upgrade),
     ]
     if has_console:

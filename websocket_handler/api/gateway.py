@@ -12,6 +12,7 @@ from websocket_handler.access.access import Access
 from websocket_handler.access.admission import Admission
 from websocket_handler.delivery.census import Census
 from websocket_handler.delivery.control import Control
+from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.ports.clock import Clock
@@ -32,6 +33,7 @@ class Gateway:
     """The node as the HTTP API sees it."""
 
     node: Node
+    forwarding: Forwarding
     control: Control
     clock: Clock
     log: EventLog

@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 
 from websocket_handler.api.access import REFUSAL
 from websocket_handler.api.answers import answer_without_chunks, end_if_unread
+from websocket_handler.api.cut import CUT, cut
 from websocket_handler.api.deadline import Deadline
 from websocket_handler.api.half_close import HALF_CLOSE, HalfClose
 from websocket_handler.api.http_limits import HELD_BYTES_MAX, EndSocket, GiveBack, HttpLimits
@@ -80,8 +81,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if 0 < self._shared.limits.connections < len(self.connections):
-            self._is_one_too_many = True
+        self.app_state[CUT] = lambda: cut(transport)
+        self._is_one_too_many = 0 < self._shared.limits.connections < len(self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone. uvicorn tells only the newest request, but an earlier one may run."""
@@ -102,8 +103,7 @@ class HttpProtocol(HttpToolsProtocol):
         return self._unanswered > 0
 
     def _refuse_cut_request(self) -> None:
-        part = self._reading.part
-        if part is not Part.NONE:
+        if (part := self._reading.part) is not Part.NONE:
             self.refuse(CommandError(ErrorCode.INVALID_FIELD, f"the {part.value} of the request is cut short"))
 
     # Requests come in

@@ -12,7 +12,7 @@ from websocket_handler.access.origins import Origins
 from websocket_handler.api.gateway import error_response
 from websocket_handler.protocol.codes import CommandError
 
-API: Final = "/api/"
+API: Final = ("/api/", "/agui/")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)
 """A header's name (RFC 9110 section 5.6.2)."""
 PREFLIGHT: Final = {

@@ -1,23 +1,37 @@
-"""An event stream, or a poll that waits, takes a place like a WebSocket: it counts for the limits of its address and
-its user. It gives the place back when it ends, or when its client is gone."""
+"""What all event streams have in common, and the polls that wait.
+
+Each takes a place like a WebSocket: it counts for the limits of its address and its user. It gives the place back when
+it ends, or when its client is gone. An event's id is `EPOCH:OFFSET`.
+"""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from websocket_handler.api.access import visitor_of
-from websocket_handler.api.gateway import Gateway, Waiter
+from websocket_handler.api.access import Visitor, check_still, is_over, patience_s, visitor_of
+from websocket_handler.api.gateway import Gateway, Waiter, bodiless
+from websocket_handler.api.half_close import HalfClose, half_close_of
+from websocket_handler.logs.fan_out import STORE_RETRY_S
+from websocket_handler.logs.feed import Feed, PageLimits
+from websocket_handler.logs.page import Page
+from websocket_handler.protocol.codec import read_position
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.identity import Identity
+from websocket_handler.protocol.messages import Position
 
 Answer = TypeVar("Answer")
 EVENT_STREAM: Final = "text/event-stream"
 STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+PAGE: Final = PageLimits(messages=200, bytes=131_072)
+HEARTBEAT_S: Final = 15.0
+HEARTBEAT: Final = b": still here\n\n"
+FOREIGN: Final = Position("", 0)
+"""A position that no log of this gateway has, because no epoch is empty."""
 
 
 async def count_visitor(request: Request, gateway: Gateway) -> None:
@@ -46,6 +60,46 @@ def place_taken(request: Request, gateway: Gateway) -> Iterator[None]:
     finally:
         counters.streams -= 1
         leave()
+
+
+def event_frame(data: bytes, position: Position | None, kind: str | None = None) -> bytes:
+    """One event in the format of the HTML standard, with its position as its id. Each line of the data becomes a
+    `data:` line."""
+    lines = [b"event: " + kind.encode()] if kind else []
+    if position is not None:
+        lines.append(f"id: {position.epoch}:{position.offset}".encode())
+    lines.extend(b"data: " + line for line in data.splitlines())
+    return b"\n".join(lines) + b"\n\n"
+
+
+def resumed_at(last_id: str) -> Position:
+    """The position that a client gives as the id of its last event. If this gateway never gave that id, it is a
+    position of a foreign log, because an error would end an `EventSource` for good."""
+    try:
+        return read_position(last_id)
+    except CommandError:
+        return FOREIGN
+
+
+async def followed(feed: Feed, visitor: Visitor, gateway: Gateway, half_close: HalfClose) -> AsyncIterator[Page | None]:
+    """The pages of a feed, each as soon as it is there; None when it is time for a heartbeat.
+
+    It ends when the node goes away; when the visitor's identity is over, because the client then comes back and is told
+    why it may not stay; or when a client that sends no more has got everything.
+    """
+    while not gateway.is_draining():
+        page = await _next(feed, patience_s(visitor, gateway, HEARTBEAT_S))
+        if is_over(visitor, gateway) or (page is None and half_close.is_done):
+            return
+        yield page
+
+
+async def _next(feed: Feed, wait_s: float) -> Page | None:
+    try:
+        return await feed.next(wait_s)
+    except CommandError as fault:  # the store does not answer: keep the position, and ask again
+        await asyncio.sleep(max(STORE_RETRY_S, (fault.retry_after_ms or 0) / 1000))
+        return None
 
 
 class HeldStream(StreamingResponse):
@@ -79,3 +133,33 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> An
 async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def stream_of(
+    request: Request,
+    gateway: Gateway,
+    project_id: str,
+    begin: Callable[[Feed], Coroutine[Any, Any, Answer]],
+    frames: Callable[[Feed, Answer, HalfClose], AsyncIterator[bytes]],
+    *,
+    folds: bool = False,
+) -> Response:
+    """Answer with a stream that reads a project. `begin` decides where it begins, before there is an answer, so an
+    error in it is an ordinary error answer; it is given up if the client leaves. `frames` makes the stream of what
+    `begin` returned. If it `folds`, deltas are joined."""
+    visitor = visitor_of(request)
+    await count_visitor(request, gateway)
+    with ExitStack() as held:
+        held.enter_context(place_taken(request, gateway))
+        half_close = half_close_of(request)
+
+        def is_done() -> bool:
+            return half_close.is_done or gateway.is_draining() or is_over(visitor, gateway)
+
+        feed = held.enter_context(gateway.node.feed(project_id, limits=PAGE, folds=folds, is_over=is_done))
+        held.enter_context(half_close.waking(feed.wake))
+        begun = await unless_gone(request, begin(feed))
+        if begun is None:
+            return bodiless(STREAM_HEADERS, EVENT_STREAM)  # nobody reads it
+        check_still(visitor, gateway)
+        return HeldStream(frames(feed, begun, half_close), headers=STREAM_HEADERS).hold(held.pop_all())

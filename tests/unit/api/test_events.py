@@ -14,7 +14,8 @@ from tests.support.http_api import Api, Exchange, KnownTokens, bearer, known
 from tests.support.nodes import NotedEvents
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.access.admission import AdmissionOptions
-from websocket_handler.api.events import HEARTBEAT_S, REFUSED_RETRY_MS, RETRY_MS
+from websocket_handler.api.events import REFUSED_RETRY_MS, RETRY_MS
+from websocket_handler.api.streams import HEARTBEAT_S
 from websocket_handler.delivery.node import Node
 
 EVENTS = "/api/v1/projects/p/events"
