@@ -63,8 +63,10 @@ def install() -> None:
         (queue, "attributes", property(_QueueAttributes)),
         (queue, "messages", property(_visible_messages)),
         (queue, "approximate_number_of_messages", property(lambda self: sum(1 for _ in self.messages))),
+        (queue, "approximate_number_of_messages_not_visible", property(_count_hidden)),
         (queue, "add_message", _add_message),
         (queue, "delete_message", _delete_message),
+        (backend, "get_queue_attributes", _under_queue_lock(_at_one_moment(backend.get_queue_attributes))),
         (backend, "receive_message", _under_queue_lock(_polling(backend.receive_message))),
         (backend, "send_message", _send_message),
         (backend, "send_message_batch", _send_message_batch),
@@ -112,8 +114,35 @@ class _QueueAttributes(Mapping[str, Any]):
 
 def _visible_messages(queue: Any) -> Iterator[Any]:
     """Lazy: who receives takes ten messages, and does not have to look at the thousands behind them."""
-    now_ms = unix_time_millis()
+    now_ms = _now_ms(queue)
     return (message for message in queue._messages if message.visible_at < now_ms and message.delayed_until <= now_ms)
+
+
+def _count_hidden(queue: Any) -> int:
+    now_ms = _now_ms(queue)
+    return sum(1 for message in queue._messages if message.visible_at >= now_ms)
+
+
+def _now_ms(queue: Any) -> float:
+    """The time, which stands still while a queue's attributes are read."""
+    counted_at_ms: float | None = queue.__dict__.get("_counted_at_ms")
+    return unix_time_millis() if counted_at_ms is None else counted_at_ms
+
+
+def _at_one_moment(get_attributes: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
+    """Counts all messages of a queue at one moment. moto counts the visible ones and then the hidden ones, so that a
+    message may be in both counts, or in neither."""
+
+    @functools.wraps(get_attributes)
+    def counted(self: Any, queue_name: str, names: list[str]) -> Mapping[str, Any]:
+        queue = self.get_queue(queue_name)
+        queue._counted_at_ms = unix_time_millis()
+        try:
+            return dict(get_attributes(self, queue_name, names).items())
+        finally:
+            queue._counted_at_ms = None
+
+    return counted
 
 
 def _delete_message(queue: Any, receipt_handle: str) -> None:

@@ -7,6 +7,7 @@ Every test talks over HTTP to one emulator process, through boto3 as agents do.
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import time
 import uuid
@@ -99,6 +100,30 @@ class TestManyCallers:
             messages = staying.result()["Messages"]
 
         assert [message["Body"] for message in messages] == ["x"]
+
+    def test_each_message_is_counted_once_while_it_is_hidden_and_shown(self, sqs: Any, queue_url: str) -> None:
+        """The number of visible messages and the number of hidden ones are of the same moment."""
+        sqs.send_message_batch(QueueUrl=queue_url, Entries=_entries(*map(str, range(10))))
+        received = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)["Messages"]
+        handles = [{"Id": str(place), "ReceiptHandle": one["ReceiptHandle"]} for place, one in enumerate(received)]
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        counts: list[int] = []
+
+        def count() -> None:
+            for _ in range(60):
+                answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
+                counts.append(sum(map(int, answer["Attributes"].values())))
+
+        with ThreadPoolExecutor(1) as pool:
+            counting = pool.submit(count)
+            for visible_after_s in itertools.cycle((0, 30)):
+                if counting.done():
+                    break
+                entries = [{**handle, "VisibilityTimeout": visible_after_s} for handle in handles]
+                sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
+            counting.result()
+
+        assert counts == [10] * 60
 
     def test_one_of_many_conditional_writes_wins(self, dynamodb: Any) -> None:
         """`attribute_not_exists` is checked and the item written in one step."""

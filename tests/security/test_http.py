@@ -72,6 +72,7 @@ NO_GOOD: dict[str, tuple[bytes, int]] = {
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "CONNECT": (b"CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "CONNECT with a path": (b"CONNECT /health HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "another host's URL": (b"GET http://evil.example/api/v1/connections/x HTTP/1.1\r\nHost: x\r\n\r\n", 405),
     "an unknown method": (b"BREW /health HTTP/1.1\r\nHost: x\r\n\r\n", 400),
 }  # fmt: skip
@@ -80,10 +81,13 @@ CODES = {400: "invalid_field", 404: "not_found", 405: "method_not_allowed"}
 
 @pytest.mark.parametrize(("request_bytes", "status"), NO_GOOD.values(), ids=NO_GOOD.keys())
 def test_what_is_no_good_request_gets_its_4xx(open_gateway: Gateway, request_bytes: bytes, status: int) -> None:
-    with Raw(open_gateway.port) as raw:
-        raw.send(request_bytes)
-        response = raw.response()
-        assert (response.status, response.code) == (status, CODES[status])
+    for before in (b"", HEALTH):
+        with Raw(open_gateway.port) as raw:
+            raw.send(before)
+            assert not before or raw.response().status == 200
+            raw.send(request_bytes)
+            response = raw.response()
+            assert (response.status, response.code) == (status, CODES[status])
 
 
 def test_a_smuggled_second_request_is_not_carried_out(open_gateway: Gateway) -> None:

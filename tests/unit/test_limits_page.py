@@ -15,7 +15,7 @@ from websocket_handler.delivery import updates_under_way
 from websocket_handler.delivery.forwarding import ForwardLimits
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.net import handshake, pongs
-from websocket_handler.protocol import frame_decoder, json_text
+from websocket_handler.protocol import frame_decoder, json_text, request_head
 from websocket_handler.protocol.codes import CloseCode, ErrorCode
 from websocket_handler.protocol.session import PUBLISHING_FACTOR
 
@@ -43,6 +43,7 @@ FIXED: Final = {
     "size of a message that the gateway can skip, in bytes": frame_decoder.DISCARD_BYTES_MAX,
     "frames of one message": frame_decoder.MESSAGE_FRAMES_MAX,
     "arrays and objects within one another": json_text.NESTING_MAX,
+    "size of a request target, in bytes": request_head.TARGET_BYTES_MAX,
     "fields in the query of a handshake": handshake.QUERY_FIELDS_MAX,
     "objects in a batch": projects.BATCH_MAX,
     "tickets of one user that are not used yet": tickets.TICKETS_PER_USER_MAX,

@@ -111,9 +111,8 @@ class Refusals:
     async def http(self, request: Request, fault: HTTPException) -> Response:
         """Answer what the router refuses, such as an unknown path."""
         if fault.status_code == 405:
-            response = error_response(
-                CommandError(ErrorCode.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here")
-            )
+            method = "GET" if request.method == "HEAD" else request.method  # HEAD announces the length of GET's answer
+            response = error_response(CommandError(ErrorCode.METHOD_NOT_ALLOWED, f"{method} is not allowed here"))
         else:
             response = error_response(CommandError(ErrorCode.NOT_FOUND, "there is nothing here"))
         response.headers.update(fault.headers or {})

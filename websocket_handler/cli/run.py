@@ -19,10 +19,11 @@ OUTPUT_IS_LOST: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 def run_command(command: Callable[[], int]) -> int:
     """Run a command. Returns its exit code, also for an old Python, a package that is missing, Ctrl-C, a reader that
     went away and a disk that is full."""
-    for name in ("stdout", "stderr"):
+    _open_standard_descriptors()
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
-        if stream is None:  # somebody closed it: `>&-`
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        if stream is None:
+            setattr(sys, name, os.fdopen(descriptor, "w", encoding="utf-8", closefd=False))
         elif isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows what it cannot write as codes
             stream.reconfigure(errors="backslashreplace")
     if sys.version_info < PYTHON_MIN:
@@ -46,6 +47,16 @@ def run_command(command: Callable[[], int]) -> int:
         _drop_output()
         return _say(str(error), EXIT_FAILED)
     return code
+
+
+def _open_standard_descriptors() -> None:
+    """Put `/dev/null` in the place of each of the descriptors 0, 1 and 2 that somebody closed (`>&-`). Otherwise a
+    client's socket would get the free number, and the log would be written to this client."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest free number
 
 
 def tidy_aws_variables(environment: MutableMapping[str, str]) -> None:

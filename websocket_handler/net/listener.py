@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from ipaddress import IPv6Address
 from typing import Final
 
 BACKLOG: Final = 2048
@@ -46,17 +47,27 @@ class Listener:
 
 async def _resolved(hosts: Sequence[str]) -> list[str]:
     """The addresses that the hosts stand for, each once. Raises OSError."""
-    loop = asyncio.get_running_loop()
     found: dict[str, None] = {}
     for host in hosts:
-        try:
-            entries = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        try:  # not the loop's getaddrinfo: uvloop's drops the interface of a link-local address
+            entries = await asyncio.to_thread(
+                socket.getaddrinfo, host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
         except socket.gaierror as error:
             raise OSError(error.errno, f"cannot listen on {host}: {error.strerror}") from None
-        addresses = [str(address[0]) for _family, _type, _protocol, _name, address in entries]
+        addresses = [bindable(*address) for _family, _type, _protocol, _name, address in entries]
         here = [address for address in addresses if _is_here(address)]
         found.update(dict.fromkeys(here or addresses))  # a container may lack one of the addresses of `localhost`
     return _without_covered(list(found))
+
+
+def bindable(host: object, _port: object, _flow: object = 0, scope: object = 0) -> str:
+    """The address that a resolver's answer names, with the interface to which a link-local one belongs. An IPv4 address
+    in the form of IPv6 (`::ffff:127.0.0.1`) is the IPv4 address."""
+    mapped = IPv6Address(str(host)).ipv4_mapped if ":" in str(host) else None
+    if mapped is not None:
+        return str(mapped)
+    return f"{str(host).partition('%')[0]}%{scope}" if scope else str(host)
 
 
 def _is_here(address: str) -> bool:
@@ -101,8 +112,10 @@ def _listening_on_one_port(addresses: Sequence[str], port: int) -> list[socket.s
 def _listening(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     is_dual = address == _IPV6_WILDCARD
+    host, _, scope = address.partition("%")
+    full = (host, port, 0, int(scope)) if scope else (host, port)  # Python takes an interface as a number of its own
     try:
-        return socket.create_server((address, port), family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
+        return socket.create_server(full, family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OSError(error.errno, f"cannot listen on {address}, port {port}: {reason}") from None

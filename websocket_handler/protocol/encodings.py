@@ -15,6 +15,7 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 
 COMPRESSIONS: Final = {
     b"\x1f\x8b": "gzip",
+    b"\x1f\x9d": "compress",
     b"\x78\x01": "zlib",
     b"\x78\x5e": "zlib",
     b"\x78\x9c": "zlib",
@@ -43,7 +44,8 @@ _UNMARKED: Final[dict[tuple[bool, ...], str]] = {
 """Which of the first four bytes are zero in JSON without a byte order mark (RFC 4627 section 3)."""
 _BASE64_START: Final = re.compile(rb"[A-Za-z0-9+/]{8}")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}", re.ASCII)
-_CHARSET: Final = re.compile(r";[ \t]*charset=\"?([^\";, \t]*)", re.ASCII | re.IGNORECASE)
+_PARAMETERS: Final = re.compile(r""";[ \t]*([^=;," \t]+)=(?:"((?:[^"\\]|\\.)*)"?|([^";, \t]*))""", re.ASCII)
+"""The parameters of a field, each as its name and either its quoted value or its plain one (RFC 9110 section 5.6.6)."""
 _UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 """ASCII is here because ASCII text is UTF-8 text."""
 _PLAIN: Final = frozenset({"", "identity"})
@@ -64,8 +66,9 @@ def check_fields(
         for element in ",".join(values).split(","):
             if element.strip(" \t").lower() not in plain:
                 raise _compressed(f"{name} {_shown(element)}is not supported: send the body uncompressed")
-    for charset in _CHARSET.findall(", ".join(content_type)):
-        if charset.lower() not in _UTF8:
+    for name, quoted, plain_value in _PARAMETERS.findall(", ".join(content_type)):
+        charset = quoted or plain_value
+        if name.lower() == "charset" and charset.lower() not in _UTF8:
             raise _unsupported(f"charset {_shown(charset)}is not supported: send UTF-8")
 
 

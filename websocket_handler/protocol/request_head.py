@@ -19,6 +19,8 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 OWS: Final = " \t"
 """White space around a value (RFC 9110 section 5.6.3). Other characters that Latin-1 counts as space belong to the
 value."""
+TARGET_BYTES_MAX: Final = 65_535
+"""httptools divides no longer URL into its parts."""
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _VERSIONS: Final = ("1.0", "1.1")
 _SCHEMES: Final = (b"http", b"https", b"ws", b"wss")
@@ -27,8 +29,10 @@ _HOST: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(
 _NO_PROXY_PROTOCOL: Final = (
     "this port does not speak the PROXY protocol: let the proxy send X-Forwarded-For (TRUSTED_PROXY_HOPS)"
 )
+_NO_TLS: Final = "this port speaks HTTP without TLS: use http:// and ws://, or end TLS in front of it"
 _OTHER_PROTOCOLS: Final = {
-    b"\x16": "this port speaks HTTP without TLS: use http:// and ws://, or end TLS in front of it",
+    b"\x15": _NO_TLS,
+    b"\x16": _NO_TLS,
     b"PRI * HTTP/2": "this port speaks HTTP/1.1, not HTTP/2",
     b"PROX": _NO_PROXY_PROTOCOL,
     b"\r\n\r\n\x00": _NO_PROXY_PROTOCOL,
@@ -46,6 +50,17 @@ class HeadTooLarge(CommandError):
     @property
     def status(self) -> int:
         return 431
+
+
+class TargetTooLong(CommandError):
+    """The answer to a request target that the parser cannot divide into its parts: 414 (RFC 9110 section 15.5.15)."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.MESSAGE_TOO_LARGE, f"a request target has at most {TARGET_BYTES_MAX} bytes")
+
+    @property
+    def status(self) -> int:
+        return 414
 
 
 class Target(Struct, frozen=True):
@@ -89,9 +104,12 @@ class RequestHead(Struct, frozen=True):
 
 
 def request_head(method: bytes, target: bytes, version: str, fields: Sequence[tuple[bytes, bytes]]) -> RequestHead:
-    """Make a request head of what a parser found. Raises CommandError with `invalid_field` if it breaks a rule."""
+    """Make a request head of what a parser found. Raises CommandError if it breaks a rule: `invalid_field`,
+    `message_too_large`."""
     if version not in _VERSIONS:
         raise _bad(f"this port speaks HTTP/1.1, not HTTP/{version}")
+    if method == b"CONNECT":
+        raise _bad("this port is no proxy: it knows no CONNECT")
     headers: dict[str, list[str]] = {}
     for name, value in fields:
         headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(OWS))
@@ -113,6 +131,8 @@ def written(method: bytes, target: bytes, version: str, fields: Sequence[tuple[b
 
 def _target(target: bytes) -> Target:
     """Read a target in origin-form, absolute-form or asterisk-form (RFC 9112 section 3.2)."""
+    if len(target) > TARGET_BYTES_MAX:
+        raise TargetTooLong
     try:
         url = httptools.parse_url(target)
         path = url.path or b"/"

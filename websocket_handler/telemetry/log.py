@@ -11,6 +11,7 @@ import logging
 import os
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from math import isfinite
@@ -142,8 +143,9 @@ class EventLog:
             return
         if _Output.current is not None:  # cheaper than a log record, and every connection logs a line
             _Output.current.write(level, event, fields)
-        else:  # a program that embeds the server has its own log handlers
-            self._logger.log(level, event, extra={_FIELDS: fields})
+        else:
+            with suppress(Exception):  # a program that embeds the server has its own log handlers, which may raise
+                self._logger.log(level, event, extra={_FIELDS: fields})
 
     def report(self, event: str, fields: dict[str, object]) -> None:
         """The same as `emit`, with the fields as a dict."""

@@ -80,6 +80,27 @@ def test_output_that_cannot_be_written_is_told(command: str) -> None:
     assert "Traceback" not in closed.stderr
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_no_socket_gets_the_number_of_a_closed_standard_stream(closed: str) -> None:
+    """Otherwise a client would get the log."""
+    code = (
+        "import os, sys; from websocket_handler.cli.run import run_command\n"
+        "print_all = lambda: print('out') or print('err', file=sys.stderr) or 0\n"
+        "ended = run_command(print_all); opened = os.open('/', os.O_RDONLY)\n"
+        "os.write(9, b'%d %d' % (ended, opened > 2))"
+    )
+    line = f'{sys.executable} -c "$CODE" 9>&1 {closed}'
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=ROOT,
+        env=clean_environment({"CODE": code}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.removeprefix("out\n") == "0 1"
+
+
 def test_a_terminal_without_utf8_shows_codes() -> None:
     done = run(*MODULE, "token", "--help", settings={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0

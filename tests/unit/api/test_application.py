@@ -97,6 +97,15 @@ async def test_head_is_answered_as_get_without_its_body_or_its_wait() -> None:
 
 
 @in_virtual_time
+async def test_an_error_has_the_same_headers_for_head_as_for_get() -> None:
+    """Its length, too (RFC 9110 section 8.6)."""
+    api = Api()
+    for path in ("/nothing", "/ws", "/api/v1/broadcast", "/api/v1/connections/c", f"{PROJECT}/messages?after=x"):
+        by_head, by_get = await api.ask("HEAD", path), await api.ask("GET", path)
+        assert (by_head.status, by_head.headers) == (by_get.status, by_get.headers), path
+
+
+@in_virtual_time
 async def test_head_asks_no_other_node() -> None:
     """What GET would ask the directory of all nodes for is not counted, so it has no length."""
     api = Api()

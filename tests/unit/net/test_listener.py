@@ -1,6 +1,7 @@
 """The addresses on which a node listens: one port on all of them, IPv4 and IPv6."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from websocket_handler.net.listener import Listener
+from websocket_handler.net.listener import Listener, bindable
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -75,6 +76,8 @@ LOOPBACKS = ("127.0.0.1", "::1")
         (("::", "::1"), [True, True]),
         (("::", "0:0:0:0:0:0:0:0"), [True, True]),
         (("127.0.0.1", "127.0.0.1"), [True, False]),
+        (("::ffff:127.0.0.1",), [True, False]),
+        (("::ffff:127.0.0.1", "127.0.0.1", "::1"), [True, True]),
     ],
     ids=lambda value: ",".join(map(str, value)),
 )
@@ -110,9 +113,17 @@ async def test_an_address_of_another_machine_is_named_in_the_error() -> None:
         await Listener(["192.0.2.1"], 0, _Namer).start()
 
 
-async def test_a_name_that_nobody_knows_is_named_in_the_error() -> None:
-    with pytest.raises(OSError, match=r"no-such-host\.invalid"):
-        await Listener(["no-such-host.invalid"], 0, _Namer).start()
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "fe80::1%none0"])
+async def test_a_name_that_nobody_knows_is_named_in_the_error(host: str) -> None:
+    with pytest.raises(OSError, match=re.escape(host)):
+        await Listener([host], 0, _Namer).start()
+
+
+async def test_the_interface_of_a_link_local_address_is_kept() -> None:
+    """A resolver gives it as a number of its own."""
+    assert bindable("fe80::1", 80, 0, 4) == "fe80::1%4"
+    assert bindable("fe80::1%eth0", 80, 0, 4) == "fe80::1%4"
+    assert bindable("2001:db8::1", 80, 0, 0) == "2001:db8::1"
 
 
 async def test_after_the_end_nobody_is_accepted() -> None:

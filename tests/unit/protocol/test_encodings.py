@@ -38,6 +38,7 @@ def zipped(body: bytes) -> bytes:
 
 COMPRESSED: Final = {
     "gzip": gzip.compress(BODY),
+    "compress": b"\x1f\x9d\x90" + BODY,
     "gzip, level 1": gzip.compress(BODY, 1),
     **{f"zlib, level {level}": zlib.compress(BODY, level) for level in (1, 5, 6, 9)},
     "zstd": b"\x28\xb5\x2f\xfd\x24\x1b\xd9\x00\x00" + BODY + b"\x9b\xe1\x13\x2d",
@@ -163,6 +164,9 @@ GOOD_FIELDS: Final = [
     (["application/json"], ["identity"], ["chunked"]),
     (["application/json; charset=utf-8"], [""], []),
     (['application/json;charset="UTF-8"; x=y'], ["Identity, identity"], ["Chunked"]),
+    (['application/json; v="a;charset=latin1"; charset=utf-8'], [], []),
+    (['application/json; v="\\";charset=latin1"'], [], []),
+    (['application/json; charset="utf-8'], [], []),
     (["text/plain; CHARSET=utf8"], [" identity\t", "identity"], []),
     (["application/x-www-form-urlencoded"], [], []),
     (["text/plain; charset=us-ascii"], [], []),
@@ -193,6 +197,8 @@ BAD_FIELDS: Final = [
     (["application/json; charset=iso-8859-1"], [], [], "charset iso-8859-1"),
     (['application/json; charset="UTF-16LE"'], [], [], "charset UTF-16LE"),
     (["application/json", "text/plain;\tCharset=utf-7"], [], [], "charset utf-7"),
+    (['application/json; v="a;charset=utf-8"; charset=latin1'], [], [], "charset latin1"),
+    (['application/json; charset="latin1'], [], [], "charset latin1"),
     (["text/plain; charset="], [], [], "charset is not supported"),
 ]
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support.frames import each_byte
 from tests.support.heads import HEAD_BYTES, read_head
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.request_head import HeadReader, HeadTooLarge
+from websocket_handler.protocol.request_head import TARGET_BYTES_MAX, HeadReader, HeadTooLarge
 
 
 def lines(*fields: str, first: str = "GET /health HTTP/1.1") -> bytes:
@@ -54,6 +54,7 @@ def test_a_head_that_may_still_become_a_good_one_is_waited_for(data: bytes) -> N
     ("data", "cause"),
     [
         (b"\x16", "TLS"),
+        (b"\x15\x03\x01\x00\x02\x02\x28", "TLS"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "TLS"),
         (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "PROXY protocol"),
         (b"PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n\r\n", "PROXY protocol"),
@@ -155,8 +156,19 @@ def test_a_target_that_cannot_be_read_is_refused(target: str) -> None:
     assert refusal(lines(first=f"GET {target} HTTP/1.1")).code is ErrorCode.INVALID_FIELD
 
 
-def test_connect_is_refused() -> None:
-    assert "target" in refusal(lines(first="CONNECT other:443 HTTP/1.1")).message
+@pytest.mark.parametrize("target", ["other:443", "/health", "http://other/", "*", "/ws"])
+@pytest.mark.parametrize("field", ["X: a", "Upgrade: websocket"])
+def test_connect_is_refused(target: str, field: str) -> None:
+    assert "no proxy" in refusal(lines(field, first=f"CONNECT {target} HTTP/1.1")).message
+
+
+def test_a_target_of_the_largest_size_is_read_and_one_byte_more_is_not() -> None:
+    """A parser that counts in 16 bits would divide a longer one at the wrong places."""
+    largest = "/?" + "a" * (TARGET_BYTES_MAX - 2)
+    assert len(read_head(lines(first=f"GET {largest} HTTP/1.1"), bytes_max=100_000).target.query) == 65_533
+    fault = refusal(lines(first=f"GET {largest}a HTTP/1.1"), bytes_max=100_000)
+    assert (fault.code, fault.status) == (ErrorCode.MESSAGE_TOO_LARGE, 414)
+    assert "65535" in fault.message
 
 
 @pytest.mark.parametrize("field", ["X-Value: a b", "x-value:a b", "X-VALUE: \t a b \t "])

@@ -151,6 +151,23 @@ def test_an_exception_is_logged_with_the_end_of_its_trace() -> None:
     assert "ValueError" in librarys["trace"]
 
 
+class _Broken(logging.Handler):
+    """A handler of an embedding program that fails."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        raise RuntimeError(record.msg)
+
+
+def test_a_handler_that_raises_reaches_nobody_who_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a client's connection, or the event loop, would end with it."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [_Broken()])
+    logging.getLogger("websocket_handler").setLevel("DEBUG")
+    with pytest.raises(RuntimeError):
+        logging.getLogger("websocket_handler").info("it is in use")
+    EventLog().emit("connection.closed")
+    EventLog().exception("connection.failed", ValueError())
+
+
 def test_stopping_gives_the_process_its_loggers_back() -> None:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
