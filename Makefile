@@ -20,7 +20,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics settings docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
+  first-run audit sbom sbom-test bench costs metrics settings agui-modules agui docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -64,7 +64,7 @@ haproxy: ## install HAProxy through apt if it is missing
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends haproxy >/dev/null; }
 
-test: $(STAMP) browser node-modules sdk-modules ## run every test, in PROCESSES=4 processes
+test: $(STAMP) browser node-modules sdk-modules agui-modules ## run every test, in PROCESSES=4 processes
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 
 # Each version of Python has an environment of its own. It builds the compiled loop, too, and puts it beside the other one
@@ -268,6 +268,16 @@ tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is needed for the ws client of the end-to-end tests"; exit 1; }
 	@cd tests/e2e && npm ci --silent --no-audit --no-fund
 
+agui-modules: tests/agui/node_modules/.package-lock.json
+
+tests/agui/node_modules/.package-lock.json: tests/agui/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed for the AG-UI clients"; exit 1; }
+	@cd tests/agui && npm ci --silent --no-audit --no-fund
+
+agui: $(STAMP) agui-modules ## check the laws of runs on CASES=100000 made-up runs, and give them to the AG-UI clients
+	$(BIN)/python -m tests.unit.logs.runs --cases $(or $(CASES),100000)
+	$(BIN)/python -m tests.agui --cases $(or $(CASES),100000)
+
 sdk-modules: clients/typescript/node_modules/.package-lock.json
 
 clients/typescript/node_modules/.package-lock.json: clients/typescript/package-lock.json
@@ -306,4 +316,4 @@ lock: ## compile the hash-locked requirements from requirements/*.in
 	$(COMPILE) requirements/docs.in -o requirements/docs.txt
 
 clean: ## remove what the targets created
-	rm -rf websocket_handler/net/_send.*.so $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .run/sdk .venv-sdk .venv-langgraph .venv-sbom .venv-docs .run/site dist/site .cache dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf websocket_handler/net/_send.*.so tests/agui/node_modules $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .run/sdk .venv-sdk .venv-langgraph .venv-sbom .venv-docs .run/site dist/site .cache dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -135,6 +135,7 @@ class Story:
         if len(self._open) > 8:
             return "none", ""
         closed = [each for each in self._closed.get(kind, ()) if (kind, each) not in self._open]
+        closed = closed if kind != "subagent" or not self._is_valid else []  # a subagent starts once
         return "open", self.pick(closed) if closed and self.draw(4) == 0 else self._new(prefix)
 
     def _close(self, kind: str, thing: str) -> None:
@@ -221,7 +222,10 @@ class Story:
         name = self.pick(("add", "add", "add", "replace", "remove", "test", "copy", "move"))
         operation: Fields = {"op": name, "path": self.pick(POINTERS)}
         if name in ("add", "replace", "test"):
-            operation["value"] = self.pick(VALUES)
+            value = self.pick(VALUES)
+            operation["value"] = (
+                value if operation["path"] or name == "test" else [value]
+            )  # nothing is added to a number
         if name in ("copy", "move"):
             operation["from"] = self.pick(POINTERS)
         return operation

@@ -13,7 +13,8 @@ from websocket_handler.logs.runs.events import Event, Other, read_event
 from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.logs.runs.joining import joining_events
 from websocket_handler.logs.runs.limits import FoldLimits
-from websocket_handler.logs.runs.open_runs import OpenRuns, Rule, Run
+from websocket_handler.logs.runs.open_runs import OpenRuns, Run
+from websocket_handler.logs.runs.problems import Rule
 from websocket_handler.logs.runs.translation import translated
 from websocket_handler.logs.runs.vocabulary import TERMINAL, UPDATE, Fields, Generation, Kind
 
@@ -91,21 +92,17 @@ class ClientStream:
 
     def _follow(self, event: Event) -> list[bytes]:
         run = self._runs.run_of(event)
-        expanded = chunks.expand(run, event)
-        if isinstance(expanded, str):
-            return []
+        expansion = chunks.expand(run, event)
         encoded: list[bytes] = []
-        for each in expanded:
+        for each in (event,) if expansion is None else expansion.events:
             ruled, problem, counts = self._runs.rule(run, each)
             if ruled is None or ruled.run_id != self._run_id or not counts or self.ended:
                 continue
             if problem is not None and problem.rule is Rule.STILL_OPEN:
                 encoded += self._ends(ruled)
-            if problem is not None and problem.rule is Rule.SUBAGENT_REUSED:
-                continue
             encoded += self._encoded(each)
-        if run is not None:
-            chunks.chunk_after(run, event, expanded)
+        if run is not None and expansion is not None:
+            chunks.chunk_after(run, event, expansion)
         return encoded
 
     def _ends(self, run: Run) -> list[bytes]:
@@ -114,12 +111,12 @@ class ClientStream:
 
     def _encoded(self, event: Event) -> list[bytes]:
         fields = translated(event, self._generation)
-        if fields is None or (event.type == "RUN_STARTED" and self._has_started):
+        if event.type == "RUN_STARTED" and self._has_started:
             return []
         if fields["type"] in ("RUN_STARTED", "RUN_FINISHED"):  # of this thread and run, whatever an agent wrote
             self._has_started = True
             fields = fields | {"threadId": self._project_id, "runId": self._run_id}
-        if self._generation is Generation.V1 and "subagentRunId" in fields:
+        if "subagentRunId" in fields:
             fields = self._attributed(event.type, fields)
         self._note(event)
         self.ended = fields["type"] in TERMINAL

@@ -6,6 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from websocket_handler.logs.runs import shapes
+from websocket_handler.logs.runs.problems import Problem
+from websocket_handler.logs.runs.tolerance import tolerated
 from websocket_handler.logs.runs.vocabulary import TYPES, Fields
 
 
@@ -14,11 +16,11 @@ class Event(NamedTuple):
 
     type: str
     fields: Fields
-    """The publication's fields. Those that are null and optional are left out."""
+    """The publication's fields, without what clients of 1.0 overlook."""
     offset: int = 0
     """Its offset in the project's log; 0 if it is in none."""
-    nulls: tuple[str, ...] = ()
-    """The optional fields that were null."""
+    notes: tuple[Problem, ...] = ()
+    """What was overlooked."""
 
 
 class Malformed(NamedTuple):
@@ -26,7 +28,7 @@ class Malformed(NamedTuple):
 
     type: str
     offset: int
-    reason: str
+    problem: Problem
 
 
 class _Head(Struct):
@@ -42,6 +44,7 @@ class Other(NamedTuple):
     """A publication that is no event."""
 
     offset: int = 0
+    type: object = None
 
 
 def read_event(payload: bytes) -> Event | Malformed | Other:
@@ -50,7 +53,7 @@ def read_event(payload: bytes) -> Event | Malformed | Other:
         head = _read_head(payload)
         offset = head.offset if type(head.offset) is int else 0
         if type(head.type) is not str or head.type not in TYPES:
-            return Other(offset)
+            return Other(offset, head.type)
         return _checked(head.type, _read(payload), offset)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Other()
@@ -62,7 +65,7 @@ def event_of(fields: Fields) -> Event | Malformed | Other:
     offset = offset if type(offset) is int else 0
     event_type = fields.get("type")
     if type(event_type) is not str or event_type not in TYPES:
-        return Other(offset)
+        return Other(offset, event_type)
     return _checked(event_type, fields, offset)
 
 
@@ -70,7 +73,5 @@ def _checked(event_type: str, fields: Fields, offset: int) -> Event | Malformed:
     problem = shapes.problem_in(event_type, fields)
     if problem is not None:
         return Malformed(event_type, offset, problem)
-    nulls = shapes.nulls_in(event_type, fields)
-    if nulls:
-        fields = {name: value for name, value in fields.items() if name not in nulls}
-    return Event(event_type, fields, offset, nulls)
+    fields, notes = tolerated(event_type, fields)
+    return Event(event_type, fields, offset, notes)

@@ -11,7 +11,10 @@ from websocket_handler.logs.runs.ends import Ends
 from websocket_handler.logs.runs.events import Event, Malformed, Other, event_of, read_event
 from websocket_handler.logs.runs.limits import FoldLimits
 from websocket_handler.logs.runs.messages import Full, Message, Messages, merged
-from websocket_handler.logs.runs.open_runs import Key, OpenRuns, Problem, Rule, Run
+from websocket_handler.logs.runs.open_runs import Key, OpenRuns, Run
+from websocket_handler.logs.runs.owners import owner_problem
+from websocket_handler.logs.runs.problems import ONLY_V0, Problem, Rule
+from websocket_handler.logs.runs.shapes import ROLES
 from websocket_handler.logs.runs.vocabulary import Fields, Kind
 
 NO_STATE: Final = object()
@@ -23,26 +26,33 @@ class Folded(NamedTuple):
 
     run_id: str | None
     """The run that it belongs to; None if there is none."""
-    problem: Problem | None = None
-    """The first rule that it broke."""
+    problems: tuple[Problem, ...] = ()
+    """The rules that it broke: what a referee reports."""
     counts: bool = True
     """False if it was left out of the fold."""
+
+    @property
+    def problem(self) -> Problem | None:
+        """The first rule that it broke."""
+        return self.problems[0] if self.problems else None
 
 
 class Fold:
     """The fold of one project's log. `offset` is that of the last publication that it has seen."""
 
-    __slots__ = ("_limits", "ends", "messages", "offset", "project_id", "runs", "state", "state_is_full")
+    __slots__ = ("_is_single", "_limits", "ends", "messages", "offset", "project_id", "runs", "state", "state_is_full")
 
-    def __init__(self, project_id: str, limits: FoldLimits | None = None) -> None:
+    def __init__(self, project_id: str, limits: FoldLimits | None = None, *, is_single: bool = False) -> None:
+        """`is_single`: the events are no log of a project, but one stream to one client: one run follows another."""
         self._limits = limits or FoldLimits()
+        self._is_single = is_single
         self.project_id = project_id
         self.offset = 0
         self.messages = Messages(self._limits)
         self.state: Any = NO_STATE
         self.state_is_full = False
         """True if a change of the state was left out because the state would have become too large."""
-        self.runs = OpenRuns(self._limits)
+        self.runs = OpenRuns(self._limits, is_single=is_single)
         self.ends = Ends(self._limits)
 
     @property
@@ -66,41 +76,51 @@ class Fold:
         if isinstance(event, Event):
             return self.event(event)
         if isinstance(event, Other):
-            return None
-        return Folded(None, Problem(Rule.MALFORMED, f"{event.type}: {event.reason}"), False)
+            return _strange(event) if self._is_single else None
+        return Folded(None, (event.problem,), False)
 
     def event(self, event: Event) -> Folded:
         """Fold one event."""
         run = self.runs.run_of(event)
-        expanded = chunks.expand(run, event)
-        if isinstance(expanded, str):
-            return Folded(run.run_id if run else None, Problem(Rule.BAD_CHUNK, expanded), False)
-        if expanded == (event,):
-            folded = self._fold(run, event)
-        else:
-            folded = _joined([self._fold(run, each) for each in expanded]) or Folded(run.run_id if run else None)
+        expansion = chunks.expand(run, event)
+        if expansion is None:
+            return self._fold(run, event)
+        folded = [self._fold(run, each) for each in expansion.events]
         if run is not None:
-            chunks.chunk_after(run, event, expanded)
-        return folded
+            chunks.chunk_after(run, event, expansion)
+        problems = event.notes if expansion.problem is None else (*event.notes, expansion.problem)
+        run_id = folded[-1].run_id if folded else run.run_id if run is not None else None
+        counts = any(each.counts for each in folded) or (not folded and expansion.problem is None)
+        return Folded(run_id, sum((each.problems for each in folded), problems), counts)
 
     def _fold(self, run: Run | None, event: Event) -> Folded:
+        problems = event.notes
+        if run is not None and "subagentRunId" in event.fields:
+            wrong_owner = owner_problem(self.messages, run, event)
+            problems = problems if wrong_owner is None else (*problems, wrong_owner)
         run, problem, counts = self.runs.rule(run, event)
         run_id = run.run_id if run is not None else None
+        if problem is not None:
+            problems = (*problems, problem)
         if not counts:
-            return Folded(run_id, problem, False)
+            return Folded(run_id, problems, False)
+        problem = self._have_effect(run, event)
+        return Folded(run_id, problems) if problem is None else Folded(run_id, (*problems, problem), False)
+
+    def _have_effect(self, run: Run | None, event: Event) -> Problem | None:
+        """Returns why the event was left out; None if it was not."""
         try:
             _EFFECTS[event.type](self, run, event.fields)
         except Full:
-            return Folded(run_id, Problem(Rule.MESSAGES_FULL, "there is no space for this in the messages", ()), False)
+            return Problem(Rule.MESSAGES_FULL, "there is no space for this in the messages", ())
         except patch.PatchTooLarge:
-            text = f"the state would have more than {self._limits.state_bytes} bytes"
             self.state_is_full = True
-            return Folded(run_id, Problem(Rule.STATE_FULL, text, ()), False)
+            return Problem(Rule.STATE_FULL, f"the state would have more than {self._limits.state_bytes} bytes", ())
         except patch.PatchFailed as error:
-            return Folded(run_id, Problem(Rule.PATCH_FAILED, f"{event.type}: {error}", ()), False)
+            return Problem(Rule.PATCH_FAILED, f"{event.type}: {error}", ())
         except _LeftOut as left_out:
-            return Folded(run_id, Problem(left_out.rule, left_out.text, ()), False)
-        return Folded(run_id, problem)
+            return Problem(left_out.rule, left_out.text, ())
+        return None
 
     def _end_texts(self, run: Run | None) -> None:
         for key in run.open if run is not None else ():
@@ -183,6 +203,8 @@ class Fold:
         if message is not None and message.data["role"] == "assistant" and "parentMessageId" in fields:
             return message
         message_id = fields["toolCallId"] if message is not None else parent
+        while self.messages.find(message_id) is not None:  # clients make a second message of this id
+            message_id += "/call"
         data = {"id": message_id, "role": "assistant", "toolCalls": []}
         return self.messages.add(data | _present(fields, "subagentRunId"))
 
@@ -229,7 +251,7 @@ class Fold:
             raise _LeftOut(Rule.PATCH_TOO_LONG, text)
 
     def _messages_snapshot(self, _run: Run | None, fields: Fields) -> None:
-        new = {each["id"]: _without_nulls(each) for each in fields["messages"]}
+        new = {each["id"]: _own(each) for each in fields["messages"]}
         roles = {each["role"] for each in new.values()}
         own = {"activity", "reasoning"} - roles  # roles that the publisher does not keep: clients keep theirs
         kept = [each for each in self.messages.list if each.data["role"] in own or each.data["id"] in new]
@@ -272,8 +294,8 @@ class Fold:
     def _run_started(self, _run: Run | None, fields: Fields) -> None:
         self.ends.started(fields)
         for data in (fields.get("input") or {}).get("messages", ()):
-            if self.messages.find(data["id"]) is None:
-                self.messages.add(_without_nulls(data))
+            if data.get("role") in ROLES and self.messages.find(data["id"]) is None:
+                self.messages.add(_own(data))
 
     def _run_finished(self, run: Run | None, fields: Fields) -> None:
         self._end_texts(run)
@@ -291,12 +313,13 @@ class Fold:
         """The event opens or closes something, or is for the publisher's own clients."""
 
 
-def _joined(folded: list[Folded]) -> Folded | None:
-    """What became of an event that stands for several: its first problem; it counts if one of them does."""
-    if not folded:
-        return None
-    problem = next((each.problem for each in folded if each.problem is not None), None)
-    return Folded(folded[-1].run_id, problem, any(each.counts for each in folded))
+def _strange(event: Other) -> Folded:
+    """In a stream to a client, everything is an event."""
+    if isinstance(event.type, str) and event.type:
+        problem = Problem(Rule.UNKNOWN_TYPE, f"{event.type[:64]!r} is no type of AG-UI", ONLY_V0)
+    else:
+        problem = Problem(Rule.UNKNOWN_TYPE, "an event has no type")
+    return Folded(None, (problem,), False)
 
 
 class _LeftOut(Exception):
@@ -310,8 +333,12 @@ def _present(fields: Fields, *names: str) -> Fields:
     return {name: fields[name] for name in names if name in fields}
 
 
-def _without_nulls(fields: Fields) -> Fields:
-    return {name: value for name, value in fields.items() if value is not None}
+def _own(message: Fields) -> Fields:
+    """A message of an event as one of ours, whose texts may grow."""
+    own = {name: value for name, value in message.items() if value is not None}
+    if "toolCalls" in own:
+        own["toolCalls"] = [{**call, "function": dict(call["function"])} for call in own["toolCalls"]]
+    return own
 
 
 _EFFECTS: Final = {

@@ -22,8 +22,8 @@ def joining_events(fold: Fold, run_id: str, *, is_expected: bool = False) -> lis
     """
     run = fold.runs.runs.get(run_id)
     opened = list(run.open.items()) if run is not None else []
-    lost = [_start(fold, run, key, kept) for key, kept in opened if run and fold.messages.is_lost(key)]
-    again = [_start(fold, run, key, kept) for key, kept in opened if run and not fold.messages.is_lost(key)]
+    lost = [_start(fold, run, key, kept) for key, kept in opened if run and _is_gone(fold, key)]
+    again = [_start(fold, run, key, kept) for key, kept in opened if run and not _is_gone(fold, key)]
     events: list[Fields] = [{"type": "RUN_STARTED", "threadId": fold.project_id, "runId": run_id}]
     events += lost  # the next event takes their messages away, so that clients have them open and show nothing
     events.append({"type": "MESSAGES_SNAPSHOT", "messages": fold.messages.data()})
@@ -36,6 +36,11 @@ def joining_events(fold: Fold, run_id: str, *, is_expected: bool = False) -> lis
     return events
 
 
+def _is_gone(fold: Fold, key: Key) -> bool:
+    """True if something is open, and no message is there that clients could show it in."""
+    return fold.messages.is_lost(key) and (key[0] == Kind.CALL or fold.messages.find(key[1]) is None)
+
+
 def _start(fold: Fold, run: Run, key: Key, kept: Fields) -> Fields:
     """The event that opens a thing once more. It has no subagent: the message in the snapshot has it."""
     kind, thing, owner = key
@@ -45,7 +50,7 @@ def _start(fold: Fold, run: Run, key: Key, kept: Fields) -> Fields:
     if kind == Kind.CALL:
         found = fold.messages.find_call(thing)
         event = {"type": "TOOL_CALL_START", "toolCallId": thing, "toolCallName": kept["toolCallName"]}
-        return event | ({"parentMessageId": found[0].data["id"]} if found is not None else {})
+        return event | {"parentMessageId": found[0].data["id"] if found is not None else f"{thing}/gone"}
     if kind == Kind.REASONING:
         return {"type": "REASONING_MESSAGE_START", "messageId": thing, "role": "reasoning"}
     if kind == Kind.SPAN:

@@ -102,6 +102,9 @@ class Messages:
     def replace_all(self, kept: Iterable[Message], new: dict[str, Fields]) -> None:
         """Put these messages in the place of all: those that are kept, with the new data where there is some of their
         id, then the other new ones. A new message that is too large is left out."""
+        for text in self._growing.values():
+            if text is not None:
+                text.join()
         messages = [Message(new[each.data["id"]]) if each.data["id"] in new else each for each in kept]
         known = {message.data["id"] for message in messages}
         messages += [Message(data) for message_id, data in new.items() if message_id not in known]

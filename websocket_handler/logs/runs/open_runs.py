@@ -3,17 +3,16 @@
 It says to which run an event belongs, and if the event is in its place there. Events that are not leave no trace.
 """
 
-from enum import StrEnum
 from typing import Final, NamedTuple
 
 from websocket_handler.logs.runs.events import Event
 from websocket_handler.logs.runs.limits import FoldLimits
+from websocket_handler.logs.runs.problems import ONLY_V1, Problem, Rule
 from websocket_handler.logs.runs.vocabulary import ACTS, BOTH, CHUNKS, Act, Fields, Generation, Kind
 
 Key = tuple[str, str, str | None]
 """What is open: its kind, its id, and for a step the subagent that runs it."""
-_ONLY_V1: Final = (Generation.V1,)
-_CHECKED_BY_V1_ONLY: Final = frozenset((Kind.REASONING, Kind.SPAN, Kind.SUBAGENT))
+_CHECKED_BY_V1_ONLY: Final = frozenset((Kind.REASONING, Kind.SPAN))
 _KEPT: Final = (
     "role",
     "name",
@@ -24,50 +23,14 @@ _KEPT: Final = (
     "parentMessageId",
 )
 """The fields of an event that opens something which its repetition needs."""
-KNOWN_SUBAGENTS: Final = 256
-"""Ended subagents of a run that are remembered, because another one may name them as its parent."""
-
-
-class Rule(StrEnum):
-    """The rules that an event can break."""
-
-    MALFORMED = "malformed"
-    NULL_FIELD = "null_field"
-    NO_RUN = "no_run"
-    RUN_OPEN = "run_open"
-    RUN_NOT_OPEN = "run_not_open"
-    STILL_OPEN = "still_open"
-    ALREADY_OPEN = "already_open"
-    NOT_OPEN = "not_open"
-    UNKNOWN_PARENT = "unknown_parent"
-    SUBAGENT_REUSED = "subagent_reused"
-    BAD_CHUNK = "bad_chunk"
-    WRONG_OWNER = "wrong_owner"
-    ID_TOO_LONG = "id_too_long"
-    TOO_MANY_RUNS = "too_many_runs"
-    TOO_MANY_OPEN = "too_many_open"
-    MESSAGES_FULL = "messages_full"
-    STATE_FULL = "state_full"
-    PATCH_FAILED = "patch_failed"
-    PATCH_TOO_LONG = "patch_too_long"
-    WRONG_ROLE = "wrong_role"
-    NO_MESSAGE = "no_message"
-    TOO_MANY_INTERRUPTS = "too_many_interrupts"
-    TOO_MANY_MODELS = "too_many_models"
-
-
-class Problem(NamedTuple):
-    """A rule that an event broke, in words, and the clients that stop at it."""
-
-    rule: Rule
-    text: str
-    stops: tuple[Generation, ...] = BOTH
+KNOWN_SUBAGENTS: Final = 64
+"""Ended subagents of a run that are remembered: they do not start again, and others may name them as their parent."""
 
 
 class Run:
     """A run that has started and not ended."""
 
-    __slots__ = ("chunk", "closed_subagents", "fine", "open", "run_id", "span", "started", "thought", "thoughts")
+    __slots__ = ("chunks", "closed_subagents", "fine", "open", "run_id", "span", "started", "thought", "thoughts")
 
     def __init__(self, run_id: str, started: int = 0) -> None:
         self.run_id = run_id
@@ -75,8 +38,8 @@ class Run:
         """The offset of its RUN_STARTED."""
         self.open: dict[Key, Fields] = {}
         """What is open, in the order in which it was opened, with some fields of the event that opened it."""
-        self.chunk: Key | None = None
-        """What a CHUNK has opened, and the next event of another kind closes."""
+        self.chunks: dict[str | None, Key] = {}
+        """By subagent (None: the agent itself): what its chunks have opened, and its next other event closes."""
         self.span: str | None = None
         self.thought: str | None = None
         self.thoughts = 0
@@ -89,7 +52,8 @@ class Run:
         """The same run, for somebody who follows it alone."""
         run = Run(self.run_id, self.started)
         run.open.update(self.open)
-        run.chunk, run.span, run.thought, run.thoughts = self.chunk, self.span, self.thought, self.thoughts
+        run.chunks.update(self.chunks)
+        run.span, run.thought, run.thoughts = self.span, self.thought, self.thoughts
         run.closed_subagents.update(self.closed_subagents)
         return run
 
@@ -150,9 +114,9 @@ class OpenRuns:
         tag = event.fields.get("subagentRunId")
         run = self._where.get((Kind.SUBAGENT, tag, None)) if tag is not None else None
         if run is None and event.type in CHUNKS:
-            run = next(
-                (each for each in self.runs.values() if each.chunk and each.chunk[0] == CHUNKS[event.type]), None
-            )
+            kind = CHUNKS[event.type]
+            having = (each for each in self.runs.values() if any(key[0] == kind for key in each.chunks.values()))
+            run = next(having, None)
         return run or next(reversed(self.runs.values()))
 
     def rule(self, run: Run | None, event: Event) -> Ruling:
@@ -182,6 +146,9 @@ class OpenRuns:
         if key in self._where:
             text = f"{event.type} of {_words(key)}, which is open already"
             return Ruling(run, Problem(Rule.ALREADY_OPEN, text, _stops(kind)), False)
+        if kind is Kind.SUBAGENT and thing in run.closed_subagents:
+            text = f"SUBAGENT_STARTED of {thing[:64]!r}, which has ended"
+            return Ruling(run, Problem(Rule.SUBAGENT_REUSED, text), False)
         kept: Fields = {name: event.fields[name] for name in _KEPT if name in event.fields}
         if any(len(value.encode()) > self._limits.id_bytes for value in (thing, *kept.values())):
             return _left_out(run, Rule.ID_TOO_LONG, f"an id or a name has more than {self._limits.id_bytes} bytes")
@@ -223,11 +190,11 @@ class OpenRuns:
             return Ruling(None, Problem(Rule.RUN_NOT_OPEN, f"RUN_FINISHED of run {named}, which is not open"), False)
         problem = None
         if run.open:
-            stops = BOTH if any(key[0] not in _CHECKED_BY_V1_ONLY for key in run.open) else _ONLY_V1
+            stops = BOTH if any(key[0] not in _CHECKED_BY_V1_ONLY for key in run.open) else ONLY_V1
             text = "RUN_FINISHED while " + ", ".join(map(_words, list(run.open)[:8])) + " is open"
             problem = Problem(Rule.STILL_OPEN, text, stops)
         elif named != run.run_id:
-            problem = Problem(Rule.RUN_NOT_OPEN, f"RUN_FINISHED names run {named}, and {run.run_id} is open", _ONLY_V1)
+            problem = Problem(Rule.RUN_NOT_OPEN, f"RUN_FINISHED names run {named}, and {run.run_id} is open", ())
         self.end(run)
         return Ruling(run, problem, True)
 
@@ -239,7 +206,7 @@ class OpenRuns:
 
 
 def _stops(kind: str) -> tuple[Generation, ...]:
-    return _ONLY_V1 if kind in _CHECKED_BY_V1_ONLY else BOTH
+    return ONLY_V1 if kind in _CHECKED_BY_V1_ONLY else BOTH
 
 
 def _words(key: Key) -> str:
@@ -258,13 +225,9 @@ def _no_run(event: Event) -> Ruling:
 
 
 def _problem_of_subagent(run: Run, event: Event) -> Problem | None:
-    thing, parent = event.fields["subagentRunId"], event.fields.get("parentSubagentRunId")
-    if thing in run.closed_subagents:
-        return Problem(Rule.SUBAGENT_REUSED, f"SUBAGENT_STARTED of {thing!r}, which has ended", _ONLY_V1)
+    parent = event.fields.get("parentSubagentRunId")
     if parent is not None and (Kind.SUBAGENT, parent, None) not in run.open and parent not in run.closed_subagents:
-        return Problem(
-            Rule.UNKNOWN_PARENT, f"SUBAGENT_STARTED names the parent {parent!r}, which has not started", _ONLY_V1
-        )
+        return Problem(Rule.UNKNOWN_PARENT, f"SUBAGENT_STARTED names the parent {parent[:64]!r}, which has not started")
     return None
 
 

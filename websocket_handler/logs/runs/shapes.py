@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from websocket_handler.logs.runs.vocabulary import TYPES, Fields
+from websocket_handler.logs.runs.problems import ONLY_V1, Problem, Rule
+from websocket_handler.logs.runs.vocabulary import BOTH, TYPES, Fields, Generation
 
 Check = Callable[[Any], bool]
 SAFE_INTEGER: Final = 2**53 - 1
@@ -26,8 +27,8 @@ def _boolean(value: Any) -> bool:
     return type(value) is bool
 
 
-def _integer(value: Any) -> bool:
-    return type(value) is int and abs(value) <= SAFE_INTEGER
+def _time(value: Any) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) <= SAFE_INTEGER)
 
 
 def _count(value: Any) -> bool:
@@ -60,17 +61,18 @@ def _shape(required: dict[str, Check], optional: dict[str, Check] | None = None)
 
 
 _POINTERS: Final = {"add": (), "remove": (), "replace": (), "test": (), "move": ("from",), "copy": ("from",)}
+OPERATIONS: Final = frozenset(_POINTERS)
 _WITH_VALUE: Final = ("add", "replace", "test")
 
 
 def _patch_operation(value: Any) -> bool:
-    if type(value) is not dict or type(value.get("path")) is not str:
+    if type(value) is not dict:
         return False
     operation = value.get("op")
     if type(operation) is not str or operation not in _POINTERS:
-        return False
+        return True  # clients of 1.0 overlook an operation that they do not know
     return (operation not in _WITH_VALUE or "value" in value) and all(
-        type(value.get(name)) is str for name in _POINTERS[operation]
+        type(value.get(name)) is str for name in ("path", *_POINTERS[operation])
     )
 
 
@@ -86,11 +88,16 @@ _MESSAGES: Final[dict[str, Check]] = {
     "activity": _shape({"content": _object, "activityType": _text}),
     "reasoning": _shape({"content": _text}),
 }
-_any_message: Final = _shape({"id": _text, "role": _one_of(*_MESSAGES)}, {"subagentRunId": _text, "metadata": _object})
+ROLES: Final = frozenset(_MESSAGES)
+_any_message: Final = _shape({"id": _text}, {"subagentRunId": _text, "metadata": _object})
 
 
 def _message(value: Any) -> bool:
-    return _any_message(value) and _MESSAGES[value["role"]](value)
+    """A message of a role that nobody knows is overlooked by clients of 1.0, so it is no mistake here."""
+    role = value.get("role") if type(value) is dict else _MISSING
+    if type(role) is str and role in _MESSAGES:
+        return _any_message(value) and _MESSAGES[role](value)
+    return role is None or type(role) is str
 
 
 _interrupt: Final = _shape({"id": _text, "reason": _text})
@@ -100,8 +107,11 @@ _counts: Final = dict.fromkeys(
 _usage: Final = _list_of(_shape({}, {"provider": _text, "model": _text, **_counts}))
 
 
+OUTCOMES: Final = frozenset(("success", "interrupt", "cancelled"))
+
+
 def _outcome(value: Any) -> bool:
-    """An outcome of a type that nobody knows is left out by clients, so it is no mistake here."""
+    """An outcome of a type that nobody knows is overlooked by clients of 1.0, so it is no mistake here."""
     if type(value) is not dict or type(value.get("type")) is not str:
         return False
     return value["type"] != "interrupt" or (
@@ -112,7 +122,7 @@ def _outcome(value: Any) -> bool:
 
 
 _ROLE: Final = _one_of("developer", "system", "assistant", "user")
-_COMMON: Final[dict[str, Check]] = {"timestamp": _integer, "metadata": _object, "runId": _text}
+_COMMON: Final[dict[str, Check]] = {"timestamp": _time, "metadata": _object, "runId": _text}
 _TAG: Final[dict[str, Check]] = {"subagentRunId": _text}
 _ID: Final[dict[str, Check]] = {"messageId": _text}
 _CALL_ID: Final[dict[str, Check]] = {"toolCallId": _text}
@@ -183,19 +193,30 @@ REQUIRED: Final = {name: tuple(_REQUIRED.get(name, {}).items()) for name in TYPE
 OPTIONAL: Final = {name: _BARE | _COMMON | _TAG | _OPTIONAL.get(name, {}) for name in TYPES}
 
 
-def problem_in(event_type: str, fields: Fields) -> str | None:
+def problem_in(event_type: str, fields: Fields) -> Problem | None:
     """What is wrong with the fields of an event; None if nothing is. `null` counts as absent in an optional field."""
+    overlooked = None
     for name, test in REQUIRED[event_type]:
         value = fields.get(name, _MISSING)
-        if value is _MISSING:
-            return f"{name} is missing"
-        if not test(value):
-            return f"{name} has a value that AG-UI does not allow"
+        if value is _MISSING and test is _anything:
+            overlooked = Problem(Rule.MALFORMED, f"{event_type}: {name} is missing", ONLY_V1)
+        elif value is _MISSING:
+            return Problem(Rule.MALFORMED, f"{event_type}: {name} is missing")
+        elif not test(value):
+            # 0.0.59 does not look into patches: it says that one does not fit, and goes on
+            is_patch = type(value) is list and name in ("patch", "delta")
+            overlooked = _not_allowed(event_type, name, ONLY_V1 if is_patch else BOTH)
+            if not is_patch:
+                return overlooked
     optional = OPTIONAL[event_type]
     for name, value in fields.items():
         if value is not None and name in optional and not optional[name](value):
-            return f"{name} has a value that AG-UI does not allow"
-    return None
+            return _not_allowed(event_type, name, () if name == "runId" else BOTH)  # it is ours
+    return overlooked
+
+
+def _not_allowed(event_type: str, name: str, stops: tuple[Generation, ...]) -> Problem:
+    return Problem(Rule.MALFORMED, f"{event_type}: {name} has a value that AG-UI does not allow", stops)
 
 
 def nulls_in(event_type: str, fields: Fields) -> tuple[str, ...]:

@@ -56,7 +56,8 @@ def _run(run: Run) -> Fields:
         "run_id": run.run_id,
         "started": run.started,
         "open": [[*key, fields] for key, fields in run.open.items()],
-        "chunk": run.chunk,
+        "closed_subagents": list(run.closed_subagents),
+        "chunks": [[owner, *key] for owner, key in run.chunks.items()],
         "span": run.span,
         "thought": run.thought,
         "thoughts": run.thoughts,
@@ -74,7 +75,8 @@ def _restored(snapshot: Fields, limits: FoldLimits | None) -> Fold:
         run.span, run.thought, run.thoughts = each["span"], each["thought"], each["thoughts"]
         for kind, thing, owner, fields in each["open"]:
             run.open[(kind, thing, owner)] = fields
-        run.chunk = tuple(each["chunk"]) if each["chunk"] is not None else None
+        run.closed_subagents.update(dict.fromkeys(each["closed_subagents"]))
+        run.chunks = {lane: (kind, thing, owner) for lane, kind, thing, owner in each["chunks"]}
         fold.runs.put(run)
         for key in run.open:
             if key[0] in _TEXTS:

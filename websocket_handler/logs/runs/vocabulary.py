@@ -69,7 +69,6 @@ CHUNKS: Final = {
     "REASONING_MESSAGE_CHUNK": Kind.REASONING,
 }
 """Events that stand for START, CONTENT and END of a thing."""
-SUBAGENTS: Final = frozenset(("SUBAGENT_STARTED", "SUBAGENT_FINISHED", "SUBAGENT_ERROR"))
 _OTHERS: Final = (
     "TOOL_CALL_RESULT",
     "STATE_SNAPSHOT",
@@ -94,9 +93,9 @@ THINKING: Final = {
     "THINKING_TEXT_MESSAGE_END": "REASONING_MESSAGE_END",
 }
 """What old agents send, and the event of 1.0 that means the same. They have no ids."""
-TYPES_0_0_59: Final = (TYPES_1_0 - SUBAGENTS) | frozenset(THINKING)
-"""Its clients stop at every other type."""
-TYPES: Final = TYPES_1_0 | TYPES_0_0_59
+TYPES_0_0_59: Final = TYPES_1_0 | frozenset(THINKING)
+"""The 36 types of 0.0.59. Its clients stop at every other type; those of 1.0 leave it out."""
+TYPES: Final = TYPES_0_0_59
 """A publication of one of these types is an event of a run."""
 TERMINAL: Final = frozenset(("RUN_FINISHED", "RUN_ERROR"))
 DECIDED: Final = "wsh.decided"

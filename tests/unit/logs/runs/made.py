@@ -7,6 +7,7 @@ import msgspec
 from websocket_handler.logs.runs.events import Event, event_of
 from websocket_handler.logs.runs.fold import Fold, Folded
 from websocket_handler.logs.runs.limits import FoldLimits
+from websocket_handler.logs.runs.vocabulary import Generation
 
 Fields = dict[str, Any]
 START: Fields = {"type": "RUN_STARTED", "threadId": "p", "runId": "r"}
@@ -44,9 +45,10 @@ def folded(*events: Fields, limits: FoldLimits | None = None) -> tuple[Fold, lis
 
 
 def fold_of(*events: Fields, limits: FoldLimits | None = None) -> Fold:
-    """The fold of these events, none of which breaks a rule."""
+    """The fold of these events, none of which breaks a rule of AG-UI 1.0."""
     fold, answers = folded(*events, limits=limits)
-    assert [each for each in answers if each is None or each.problem is not None] == []
+    assert [each for each in answers if each is None or not each.counts] == []
+    assert [each for answer in answers if answer for each in answer.problems if Generation.V1 in each.stops] == []
     return fold
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from tests.unit.logs.runs.made import START, event, fold_of, folded, of, text
-from websocket_handler.logs.runs.chunks import end_of, expand
-from websocket_handler.logs.runs.open_runs import Rule
+from websocket_handler.logs.runs.chunks import Expansion, end_of, expand
+from websocket_handler.logs.runs.problems import Problem, Rule
 
 
 def contents(*events: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -64,7 +64,8 @@ def test_thinking_of_old_agents_becomes_reasoning_with_ids_of_its_own() -> None:
 
 
 def test_thinking_that_did_not_start_is_left_out() -> None:
-    assert expand(None, event("THINKING_START")) == "a THINKING event while no run is open"
+    problem = Problem(Rule.NO_RUN, "THINKING_START while no run is open")
+    assert expand(None, event("THINKING_START")) == Expansion((), problem)
     _, answers = folded(START, of("THINKING_END"), of("THINKING_TEXT_MESSAGE_CONTENT", delta="x"))
     assert [answer.counts for answer in answers if answer] == [True, False, False]
 

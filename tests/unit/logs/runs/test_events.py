@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from tests.unit.logs.runs.made import of, payload
 from websocket_handler.logs.runs.events import Event, Malformed, Other, event_of, read_event
+from websocket_handler.logs.runs.problems import Problem, Rule
 
 
 def test_a_publication_whose_type_is_an_event_type_is_an_event() -> None:
@@ -16,18 +17,23 @@ def test_a_publication_whose_type_is_an_event_type_is_an_event() -> None:
 
 def test_other_publications_are_none() -> None:
     for fields in (of("note", text="x"), {"text": "x"}, {"type": 3}, {"type": None}, {"type": ["RAW"]}):
-        assert read_event(payload(fields, 3)) == Other(3)
-        assert event_of(fields) == Other(0)
+        assert read_event(payload(fields, 3)) == Other(3, fields.get("type"))
+        assert event_of(fields) == Other(0, fields.get("type"))
 
 
 def test_an_event_of_the_wrong_shape_says_what_is_wrong() -> None:
     read = read_event(payload(of("TEXT_MESSAGE_CONTENT", messageId="m"), 4))
-    assert read == Malformed("TEXT_MESSAGE_CONTENT", 4, "delta is missing")
+    assert read == Malformed(
+        "TEXT_MESSAGE_CONTENT", 4, Problem(Rule.MALFORMED, "TEXT_MESSAGE_CONTENT: delta is missing")
+    )
+
+
+NULL = (Problem(Rule.NULL_FIELD, "CUSTOM: timestamp is null"),)
 
 
 def test_optional_fields_that_are_null_are_left_out_and_named() -> None:
     read = read_event(b'{"type":"CUSTOM","name":"x","value":null,"timestamp":null}')
-    assert read == Event("CUSTOM", {"type": "CUSTOM", "name": "x", "value": None}, 0, ("timestamp",))
+    assert read == Event("CUSTOM", {"type": "CUSTOM", "name": "x", "value": None}, 0, NULL)
 
 
 @given(st.binary(max_size=60))

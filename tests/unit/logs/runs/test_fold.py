@@ -2,16 +2,16 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.agui_stories import Story, payloads
+from tests.unit.logs.runs import laws
 from tests.unit.logs.runs.made import FINISH, START, call, fold_of, folded, of, payload, text
 from websocket_handler.logs.runs.fold import NO_STATE, Fold, Folded
 from websocket_handler.logs.runs.limits import FoldLimits
-from websocket_handler.logs.runs.open_runs import Problem, Rule
+from websocket_handler.logs.runs.problems import Problem, Rule
 
 FUNCTION = {"id": "c", "type": "function", "function": {"name": "find", "arguments": '{"q":1}'}}
 
@@ -179,7 +179,7 @@ def test_publications_are_folded_once_and_others_only_move_the_offset() -> None:
     assert fold.publication(payload(of("note"), 4)) is None
     assert fold.offset == 4
     malformed = Problem(Rule.MALFORMED, "TEXT_MESSAGE_START: messageId is missing")
-    assert fold.publication(payload(of("TEXT_MESSAGE_START"), 5)) == Folded(None, malformed, False)
+    assert fold.publication(payload(of("TEXT_MESSAGE_START"), 5)) == Folded(None, (malformed,), False)
 
 
 def test_the_state_has_a_maximum_of_bytes() -> None:
@@ -219,31 +219,9 @@ def test_interrupts_without_space_are_left_out_and_the_run_is_over() -> None:
     assert fold.runs.runs == {}
 
 
-def sizes_are_right(fold: Fold, limits: FoldLimits) -> bool:
-    """The counted sizes are those of the JSON, and within the limits."""
-    data = fold.messages.data()
-    sizes = [len(msgspec.json.encode(each)) for each in data]
-    return (
-        fold.messages.size == sum(sizes) <= limits.messages_bytes
-        and max(sizes, default=0) <= limits.message_bytes
-        and len(data) <= limits.messages
-        and (fold.state is NO_STATE or len(msgspec.json.encode(fold.state)) <= limits.state_bytes)
-    )
-
-
-TIGHT = FoldLimits(
-    open_runs=2, open_things=3, messages=4, message_bytes=150, messages_bytes=300, state_bytes=20, patch_operations=2
-)
-
-
 @given(st.binary(max_size=300))
 def test_whatever_comes_nothing_is_raised_and_all_sizes_are_kept(draws: bytes) -> None:
-    events = Story(draws, is_valid=False, runs=3, has_subagents=True).tell()
-    for limits in (FoldLimits(), TIGHT):
-        fold = Fold("p", limits)
-        for each in payloads(events):
-            fold.publication(each)
-            assert sizes_are_right(fold, limits)
+    laws.sizes_are_those_of_the_json_and_within_the_limits(draws)
 
 
 @given(st.binary(max_size=300))

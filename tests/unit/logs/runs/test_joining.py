@@ -3,14 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.agui_stories import Story, payloads
+from tests.unit.logs.runs import laws
 from tests.unit.logs.runs.made import FINISH, START, call, fold_of, of, text
-from websocket_handler.logs.runs.events import Event
 from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.logs.runs.joining import current_run, joining_events
-from websocket_handler.logs.runs.limits import FoldLimits
-from websocket_handler.logs.runs.open_runs import OpenRuns
-from websocket_handler.logs.runs.snapshot import snapshot_of
 
 
 def test_a_joiner_gets_what_is_there_and_what_is_open_starts_again() -> None:
@@ -102,18 +98,4 @@ def test_a_run_that_is_expected_does_not_end_and_the_current_one_started_last() 
 
 @given(st.binary(max_size=300), st.booleans())
 def test_the_list_breaks_no_rule_and_folds_to_the_same(draws: bytes, is_valid: bool) -> None:
-    fold = Fold("p")
-    for each in payloads(Story(draws, is_valid=is_valid, runs=2, has_subagents=True).tell()):
-        fold.publication(each)
-    for run_id in [*fold.runs.runs, *fold.ends.ended, "unknown"]:
-        events = joining_events(fold, run_id)
-        referee, again = OpenRuns(FoldLimits(), is_single=True), Fold("p")
-        for fields in events:
-            event = Event(fields["type"], fields)
-            assert referee.rule(referee.run_of(event), event).problem is None
-            again.fields(fields)
-        joined, whole = snapshot_of(again), snapshot_of(fold)
-        assert joined["messages"] == whole["messages"]
-        assert joined.get("state", "none") == whole.get("state", "none")
-        run = fold.runs.runs.get(run_id)
-        assert [set(each.open) for each in again.runs.runs.values()] == ([] if run is None else [set(run.open)])
+    laws.a_joiners_list_breaks_no_rule_and_folds_to_the_same(draws, is_valid=is_valid)

@@ -5,7 +5,8 @@ import pytest
 from tests.unit.logs.runs.made import event
 from websocket_handler.logs.runs.events import Event
 from websocket_handler.logs.runs.limits import FoldLimits
-from websocket_handler.logs.runs.open_runs import KNOWN_SUBAGENTS, OpenRuns, Rule, Ruling
+from websocket_handler.logs.runs.open_runs import KNOWN_SUBAGENTS, OpenRuns, Ruling
+from websocket_handler.logs.runs.problems import Rule
 from websocket_handler.logs.runs.vocabulary import BOTH, Generation
 
 V1 = (Generation.V1,)
@@ -74,7 +75,7 @@ def test_an_event_belongs_to_the_run_in_which_its_thing_is_open_or_that_started_
         ((event("STEP_FINISHED", stepName="s"),), Rule.NOT_OPEN, BOTH),
         ((event("REASONING_MESSAGE_CONTENT", messageId="m", delta="x"),), Rule.NOT_OPEN, V1),
         ((event("REASONING_END", messageId="m"),), Rule.NOT_OPEN, V1),
-        ((event("SUBAGENT_FINISHED", subagentRunId="s"),), Rule.NOT_OPEN, V1),
+        ((event("SUBAGENT_FINISHED", subagentRunId="s"),), Rule.NOT_OPEN, BOTH),
         ((started(),), Rule.RUN_OPEN, BOTH),
         ((finished("other"),), Rule.RUN_NOT_OPEN, BOTH),
         ((finished(), TEXT[0]), Rule.NO_RUN, BOTH),
@@ -144,7 +145,7 @@ def test_a_subagent_starts_once_and_after_its_parent() -> None:
     start, end = event("SUBAGENT_STARTED", subagentRunId="s", name="x"), event("SUBAGENT_FINISHED", subagentRunId="s")
     ruling = ruled(runs, start, end, start)
     assert ruling.problem is not None
-    assert (ruling.problem.rule, ruling.problem.stops) == (Rule.SUBAGENT_REUSED, V1)
+    assert (ruling.problem.rule, ruling.problem.stops) == (Rule.SUBAGENT_REUSED, BOTH)
     child = event("SUBAGENT_STARTED", subagentRunId="t", name="x", parentSubagentRunId="gone")
     ruling = ruled(runs, child)
     assert ruling.problem is not None

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.agui_stories import Story, payloads
+from tests.unit.logs.runs import laws
 from tests.unit.logs.runs.made import FINISH, START, call, fold_of, of, text
 from websocket_handler.logs.runs.fold import Fold
-from websocket_handler.logs.runs.limits import FoldLimits
 from websocket_handler.logs.runs.snapshot import SnapshotUnreadable, dump, load, snapshot_of
 
 
@@ -34,7 +33,8 @@ def test_a_snapshot_holds_what_there_is() -> None:
                 "run_id": "s",
                 "started": 0,
                 "open": [["text", "m", None, {"role": "assistant"}]],
-                "chunk": None,
+                "closed_subagents": [],
+                "chunks": [],
                 "span": None,
                 "thought": None,
                 "thoughts": 0,
@@ -89,21 +89,8 @@ def test_what_is_no_snapshot_is_refused(stored: bytes) -> None:
                 load(msgspec.json.encode(part))
 
 
-TIGHT = FoldLimits(open_runs=2, open_things=3, messages=4, message_bytes=150, messages_bytes=300, state_bytes=40)
-
-
 @given(st.binary(max_size=300), st.integers(0, 60), st.booleans(), st.booleans())
 def test_folding_from_a_snapshot_gives_what_folding_from_the_start_gives(
     draws: bytes, at: int, is_valid: bool, is_tight: bool
 ) -> None:
-    limits = TIGHT if is_tight else FoldLimits()
-    log = payloads(Story(draws, is_valid=is_valid, runs=2, has_subagents=True).tell())
-    whole, first = Fold("p", limits), Fold("p", limits)
-    for each in log:
-        whole.publication(each)
-    for each in log[:at]:
-        first.publication(each)
-    second = load(dump(first), limits)
-    for each in log[at:]:
-        second.publication(each)
-    assert dump(second) == dump(whole)
+    laws.a_stored_fold_goes_on_as_if_it_had_not_been(draws, at, is_valid=is_valid, is_tight=is_tight)

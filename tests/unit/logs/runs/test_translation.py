@@ -20,19 +20,12 @@ def test_fields_that_ag_ui_does_not_know_are_left_out(generation: Generation) ->
     assert translated(Event("RUN_STARTED", START), generation) == START
 
 
-def test_old_clients_get_no_subagents() -> None:
-    tagged = event("TEXT_MESSAGE_START", messageId="m", subagentRunId="a")
-    assert translated(event("SUBAGENT_STARTED", subagentRunId="a", name="x"), Generation.V0) is None
-    assert translated(tagged, Generation.V0) == of("TEXT_MESSAGE_START", messageId="m")
-    assert translated(tagged, Generation.V1) == tagged.fields
-
-
 @pytest.mark.parametrize(
     ("outcome", "older"),
     [
         ({"type": "success"}, {**FINISH, "outcome": {"type": "success"}}),
         ({"type": "cancelled"}, of("RUN_ERROR", message="the run was cancelled", code="cancelled")),
-        ({"type": "of the future"}, FINISH),
+        ({"type": "success", "pendingToolCallIds": []}, {**FINISH, "outcome": {"type": "success"}}),
     ],
 )
 def test_old_clients_do_not_know_that_a_run_can_be_cancelled(outcome: dict[str, str], older: dict[str, Any]) -> None:
@@ -43,10 +36,8 @@ def test_old_clients_do_not_know_that_a_run_can_be_cancelled(outcome: dict[str, 
 
 def test_old_clients_get_the_text_of_a_result_with_parts() -> None:
     result = event("TOOL_CALL_RESULT", messageId="m", toolCallId="c", content=PARTS)
-    tool = {"id": "m", "role": "tool", "toolCallId": "c", "content": PARTS, "subagentRunId": "a"}
-    older = translated(result, Generation.V0)
-    assert older is not None
-    assert older["content"] == "ab"
+    tool = {"id": "m", "role": "tool", "toolCallId": "c", "content": PARTS}
+    assert translated(result, Generation.V0)["content"] == "ab"
     snapshot = translated(event("MESSAGES_SNAPSHOT", messages=[tool]), Generation.V0)
     assert snapshot == of(
         "MESSAGES_SNAPSHOT", messages=[{"id": "m", "role": "tool", "toolCallId": "c", "content": "ab"}]
@@ -54,6 +45,10 @@ def test_old_clients_get_the_text_of_a_result_with_parts() -> None:
     assert translated(result, Generation.V1) == result.fields
 
 
-def test_reasoning_has_the_role_that_clients_want() -> None:
-    fields = translated(event("REASONING_MESSAGE_START", messageId="t"), Generation.V1)
-    assert fields == of("REASONING_MESSAGE_START", messageId="t", role="reasoning")
+def test_old_clients_get_neither_the_input_of_a_run_nor_how_a_subagent_ended() -> None:
+    run_input = {"threadId": "p", "runId": "r", "messages": []}
+    started = event("RUN_STARTED", threadId="p", runId="r", input=run_input, protocolVersion="1.0")
+    assert translated(started, Generation.V0) == START
+    assert translated(started, Generation.V1) == started.fields
+    ended = event("SUBAGENT_FINISHED", subagentRunId="a", outcome={"type": "suspended"})
+    assert translated(ended, Generation.V0) == of("SUBAGENT_FINISHED", subagentRunId="a")
