@@ -67,6 +67,7 @@ class View:
         self._has_seen_all = self._run_id in self._fold.ends.ended
         if self._run_id in runs:
             self._stream = ClientStream(self._generation, self._fold, self._run_id)
+            self._stream.resume(self._fold)
 
     @property
     def knows_run(self) -> bool:
