@@ -29,6 +29,7 @@ DECLARATIONS: Final = {
     "websocket_handler/logs/observer.py": "an interface; the tests of the journal and of the project say what it does",
     "websocket_handler/logs/limits.py": "a record of maxima; each is tested where it counts",
     "websocket_handler/logs/runs/limits.py": "a record of maxima; each is tested where it counts",
+    "websocket_handler/logs/runs/problems.py": "names of rules; each is tested where it is found",
 }
 """Modules that have nothing to test: they declare, and no line of theirs does anything."""
 ACROSS: Final = {

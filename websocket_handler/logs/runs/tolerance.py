@@ -1,5 +1,7 @@
 """What AG-UI clients of 1.0 overlook in an event, and those of 0.0.59 perhaps not: it is taken out, and noted."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Final
 
