@@ -64,7 +64,7 @@ def fold(entries: Sequence[Publication], message_bytes_max: int) -> Sequence[Pub
     run: list[Delta] = []
     pieces_bytes = 0
     for index, entry in enumerate(entries):
-        delta = read_delta(entry.payload, entry.offset)
+        delta = read_delta(entry.payload, entry.offset, run[-1] if run else None)
         if run and (delta is None or not _goes_on(run, delta, pieces_bytes, message_bytes_max)):
             found.append(_joined(run, entries[index - 1]))
             run, pieces_bytes = [], 0

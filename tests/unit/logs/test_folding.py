@@ -1,12 +1,16 @@
 """Folding: runs of deltas become one entry each, and a page that was folded once is not folded again."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.support.deltas import delta_entries, ranges, text_of
+from tests.support.deltas import delta, delta_entries, ranges, text_of
 from tests.support.doubles import records
+from tests.support.publications import wire
 from tests.support.spec_files import is_valid, named, vectors
 from websocket_handler.hub.log import Publication
 from websocket_handler.logs.folding import Folding, fold
@@ -59,6 +63,31 @@ def test_a_delta_that_is_larger_than_the_limit_comes_as_it_is() -> None:
     assert fold(entries, 200) == entries
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(["m1", "m1", "m1", "m2", ""]), st.text("ab :,{}ü", max_size=9)), max_size=40),
+    st.integers(60, 400),
+    st.integers(0, 40),
+)
+def test_whatever_is_in_a_log_and_wherever_a_reader_begins_the_texts_are_those_of_the_log(
+    parts: list[tuple[str, str]], most: int, after: int
+) -> None:
+    """Each text whole and in its order, everything else as it was, and no offset twice or left out."""
+    bodies = [delta(piece, message) if message else b'{"n":1}' for message, piece in parts]
+    entries = [Publication(wire(body, n), 1.0, offset=n) for n, body in enumerate(bodies, 1)][after:]
+    found = fold(entries, most)
+    messages = [json.loads(entry.payload) for entry in found]
+    covered = [offset for first, last in ranges(messages) for offset in range(first, last + 1)]
+    assert covered == [entry.offset for entry in entries]
+    for name in ("m1", "m2"):
+        dense = [piece for message, piece in parts[after:] if message == name]
+        assert text_of([message for message in messages if message.get("messageId") == name]) == "".join(dense)
+    assert all(len(entry.payload) <= most for entry in found if entry not in entries)
+    for entry, following in pairwise(messages):
+        may_join = entry.get("messageId") == following.get("messageId") is not None
+        longer = len(json.dumps(following, separators=(",", ":"), ensure_ascii=False).encode())
+        assert not may_join or longer + len(entry["delta"].encode()) > most - 60, "what fits is joined"
+
+
 # Pages
 
 
@@ -75,7 +104,8 @@ def test_a_folded_page_begins_and_ends_where_the_page_does() -> None:
 
 def test_a_thousand_readers_at_one_place_cost_one_fold() -> None:
     folding = Folding(MAX)
-    pages = [folding.folded("p", page(1, 100, recovered=number % 2 == 0)) for number in range(1000)]
+    asked = [page(1, 100), page(1, 100, recovered=False)] * 500
+    pages = [folding.folded("p", one) for one in asked]
     assert folding.folds == 1
     assert len({id(found.entries) for found in pages}) == 1
     assert [found.recovered for found in pages] == [True, False] * 500

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from websocket_handler.protocol.deltas import Delta, joined, joined_bytes, read_delta
 
@@ -24,7 +26,7 @@ def at(offset: int, piece: bytes = b"a") -> Delta:
 
 def test_a_delta_has_its_piece_and_what_it_shares_with_the_others_of_its_text() -> None:
     found = read(PLAIN)
-    assert (found.offset, found.piece, found.rest_bytes) == (7, b"a", len(PLAIN) - 1)
+    assert (found.offset, found.piece, found.payload) == (7, b"a", PLAIN)
     assert {name: bytes(value) for name, value in found.alike.items()} == {
         "type": b'"TEXT_MESSAGE_CONTENT"',
         "messageId": b'"m1"',
@@ -122,3 +124,70 @@ def test_white_space_and_escapes_in_names_make_them_smaller_than_foretold() -> N
     payload = joined(at(6), spaced, [b"a", b"a"])
     assert len(payload) < size
     assert json.loads(payload) == {**json.loads(PLAIN), "delta": "aa", "first_offset": 6}
+
+
+# What is like the one before is found sooner, and nothing else is taken for it
+
+LIKE = [
+    PLAIN.replace(b'"a"', b'"b c"'),
+    PLAIN.replace(b'"a"', b'""'),
+    PLAIN.replace(b'"a"', '"ü{:},[]"'.encode()),
+    PLAIN.replace(b":5}", b":1234567}"),
+]
+UNLIKE = [
+    PLAIN.replace(b'"a"', b'"\\n"'),
+    PLAIN.replace(b'"a"', b'"\\""'),
+    PLAIN.replace(b"m1", b"m2"),
+    PLAIN.replace(b'"p"', b'"q"'),
+    PLAIN.replace(b',"published_at":5', b""),
+    PLAIN.replace(b'"delta":"a"', b'"delta": "a"'),
+    PLAIN.replace(b'"delta":"a"', b'"delta":"a","x":1'),
+]
+BROKEN = [
+    PLAIN.replace(b'"a"', b'"\xff"'),
+    PLAIN.replace(b'"a"', b'"\n"'),
+    PLAIN.replace(b'"a"', b'"\\q"'),
+    PLAIN.replace(b'"offset":7', b'"offset":8'),
+    PLAIN.replace(b'"offset":7', b'"offset":07'),
+    PLAIN + b"}",
+    PLAIN[:-1],
+    PLAIN.replace(b'"a"', b'"a","delta":"b"'),
+    PLAIN.replace(b":5}", b':5,"offset":7}'),
+]
+
+
+def of_the_same(one: Delta | None, other: Delta | None) -> bool:
+    """True if both say the same."""
+    if one is None or other is None:
+        return one is other
+    return (one.offset, one.piece, one.alike, one.payload) == (other.offset, other.piece, other.alike, other.payload)
+
+
+@pytest.mark.parametrize("payload", [*LIKE, *UNLIKE, *BROKEN], ids=range(len(LIKE) + len(UNLIKE) + len(BROKEN)))
+def test_a_delta_behind_another_is_read_as_if_it_stood_alone(payload: bytes) -> None:
+    earlier = at(6)
+    found = read_delta(payload, 7, earlier)
+    assert of_the_same(found, read_delta(payload, 7))
+    assert (found is None) == (payload in BROKEN)
+    assert (found is not None and found.alike is earlier.alike) == (payload in LIKE)
+
+
+def test_where_a_value_holds_another_delta_each_one_is_read_in_full() -> None:
+    nested = b'{"x":{"delta":"a"},' + PLAIN[1:]
+    assert read(nested).frame is None
+    behind = PLAIN.replace(b',"offset"', b',"x":{"delta":"a"},"offset"')
+    assert read(behind).frame is not None
+    assert read(PLAIN).frame is not None
+
+
+@given(st.data())
+def test_whatever_the_bytes_are_the_short_way_says_what_the_long_way_says(data: st.DataObject) -> None:
+    """One change anywhere in a delta, by bytes that mean something."""
+    position = data.draw(st.integers(0, len(PLAIN)))
+    removed = data.draw(st.integers(0, 3))
+    words = st.sampled_from(
+        [b'"', b"\\", b":", b"{", b"}", b",", b"7", b"8", b" ", b"\xc3\xbc", b"\xff", b"\n", b'"delta":"']
+    )
+    inserted = b"".join(data.draw(st.lists(words, max_size=3)))
+    payload = PLAIN[:position] + inserted + PLAIN[position + removed :]
+    assert of_the_same(read_delta(payload, 7, at(6)), read_delta(payload, 7))
