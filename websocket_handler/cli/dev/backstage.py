@@ -1,7 +1,7 @@
 """The process behind the gateway of `websocket-handler dev`: the queues in memory, and the demo agents.
 
-`python -m websocket_handler.cli.dev.backstage REGION AGENTS READY`. AGENTS has the demo agents with commas between
-them, or is empty. As soon as the queues can be used, the file READY has the environment that leads to them, as JSON.
+`python -m websocket_handler.cli.dev.backstage CONFIG READY`. CONFIG is a `Config` as JSON. As soon as the queues can be
+used, the file READY has the environment that leads to them, as JSON. With `front`, a proxy stands before the gateway.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import uvloop
 
 from websocket_handler.cli.dev.agents import DemoAgent
-from websocket_handler.cli.dev.settings import AGENTS
+from websocket_handler.cli.dev.settings import AGENTS, reachable
 from websocket_handler.cli.dev.sqs import Sqs
-from websocket_handler.cli.dev.sqs_server import serving
+from websocket_handler.cli.dev.sqs_server import serving_application
 
 HOST: Final = "127.0.0.1"
 UPDATES: Final = "updates"
@@ -45,21 +47,83 @@ async def create_queues(sqs: Sqs) -> dict[str, str]:
     return urls
 
 
-async def run(region: str, agents: Sequence[str], ready: Path) -> None:
+class Front(msgspec.Struct):
+    """Where clients connect, and the port of this machine at which the gateway is."""
+
+    hosts: list[str]
+    port: int
+    target_port: int
+
+
+class Config(msgspec.Struct):
+    """What this process does."""
+
+    region: str
+    agents: list[str]
+    front: Front | None = None
+
+
+class Agents:
+    """The demo agents at work."""
+
+    def __init__(self, names: Sequence[str], urls: Mapping[str, str], sqs: Sqs) -> None:
+        self._names = names
+        self._urls = urls
+        self._sqs = sqs
+        self._working: list[asyncio.Task[None]] = []
+        self.start()
+
+    def start(self) -> None:
+        """Let each of them begin. Those that work already are killed in the middle of it."""
+        for task in self._working:
+            task.cancel()
+        agents = [DemoAgent(name, self._urls, self._sqs.call) for name in self._names]
+        self._working = [*self._working, *(asyncio.create_task(agent.run()) for agent in agents)]
+        self._working = [task for task in self._working if not task.done()]
+
+    async def stop(self) -> None:
+        """End all of them."""
+        for task in self._working:
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+
+
+async def run(config: Config, ready: Path) -> None:
     """Serve the queues and work on tasks, until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with serving(HOST, 0, region) as sqs:
+    async with serving_application(HOST, 0, config.region) as application, AsyncExitStack() as stack:
+        sqs = application.sqs
         urls = await create_queues(sqs)
-        working = [asyncio.create_task(DemoAgent(name, urls, sqs.call).run()) for name in agents]
-        _write(
-            ready, {**_environment(region, sqs.url), **{f"SQS_QUEUE_URL_{n.upper()}": url for n, url in urls.items()}}
-        )
+        agents = Agents(config.agents, urls, sqs)
+        if config.front is not None:
+            application.chaos = await stack.enter_async_context(_chaos(config.front, sqs, agents))
+        variables = {f"SQS_QUEUE_URL_{name.upper()}": url for name, url in urls.items()}
+        _write(ready, {**_environment(config.region, sqs.url), **variables})
         await stopping.wait()
-        for task in working:
-            task.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
+        await agents.stop()
+
+
+@asynccontextmanager
+async def _chaos(front: Front, sqs: Sqs, agents: Agents) -> AsyncIterator[Callable[[str, float], dict[str, Any]]]:
+    """What lets things fail, for the length of a `with` block."""
+    from websocket_handler.cli.dev.chaos import Chaos, new_verification  # noqa: PLC0415 - only where somebody wants it
+    from websocket_handler.cli.dev.proxy import Proxy  # noqa: PLC0415
+
+    def give_twice(seconds: float) -> None:
+        sqs.twice_until = sqs.now() + seconds
+
+    proxy = Proxy(front.target_port)
+    async with proxy.serving(front.hosts, front.port) as port:
+        host = reachable(front.hosts[0])
+        verification = new_verification(f"ws://{f'[{host}]' if ':' in host else host}:{port}")
+        witnesses = asyncio.create_task(verification.run())
+        try:
+            yield Chaos(proxy, verification, give_twice, agents.start).do
+        finally:
+            witnesses.cancel()
+            await asyncio.gather(witnesses, return_exceptions=True)
 
 
 def _environment(region: str, url: str) -> dict[str, str]:
@@ -74,5 +138,4 @@ def _write(ready: Path, environment: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    _region, _agents, _ready = sys.argv[1:]
-    uvloop.run(run(_region, _agents.split(",") if _agents else [], Path(_ready)))
+    uvloop.run(run(msgspec.json.decode(sys.argv[1], type=Config), Path(sys.argv[2])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from websocket_handler.cli.dev.chaotic import Chaotic
 from websocket_handler.cli.dev.local import Local
 from websocket_handler.cli.dev.settings import AGENTS
 from websocket_handler.cli.dev.system import start
@@ -18,6 +19,7 @@ from websocket_handler.cli.grammar import WHOLE, Command
     examples=(
         "websocket-handler dev",
         "websocket-handler dev --without dev",
+        "websocket-handler dev --chaos",
         "WEBSOCKET_PORT=9000 LOG_LEVEL=warning websocket-handler dev",
     ),
     epilog="Exit codes: 0 it was told to stop; 1 it could not start or go on; 2 a setting is wrong; 3 it cannot "
@@ -32,7 +34,15 @@ from websocket_handler.cli.grammar import WHOLE, Command
     metavar="|".join(AGENTS),
     help="a demo agent to leave out, so that one of your own can take its place; may be repeated",
 )
+@click.option(
+    "--chaos",
+    "is_chaotic",
+    is_flag=True,
+    help="let things fail on demand: type cut, stall, slow, twice, agent or restart, and see what it costs",
+)
 @click.option("--ends-with", type=WHOLE, hidden=True)
-def command(host: str | None, port: int | None, without: tuple[str, ...], ends_with: int | None) -> int:
+def command(
+    host: str | None, port: int | None, without: tuple[str, ...], is_chaotic: bool, ends_with: int | None
+) -> int:
     """Run the system. `ends_with` is the id of a parent process without which it ends."""
-    return start(Local, host, port, without, ends_with)
+    return start(Chaotic if is_chaotic else Local, host, port, without, ends_with)

@@ -12,7 +12,8 @@ from websocket_handler.cli.dev.system import System, say
 from websocket_handler.cli.dev.welcome import Words, welcome
 
 REGION: Final = STAND_INS["AWS_REGION"]
-DEFAULT_ADDRESS: Final = "127.0.0.1:8080"
+LOOPBACK: Final = "127.0.0.1"
+DEFAULT_ADDRESS: Final = f"{LOOPBACK}:8080"
 """Where the client commands look."""
 IN_MEMORY: Final = {"LOG_STORE": "memory", "CONNECTION_RECORDS": "off", "DYNAMODB_TABLE_NAME": "none"}
 """The settings of a gateway without a table."""
@@ -38,17 +39,21 @@ class Local(System):
         words = Words("dev", "these queues", f"{self.AGAIN} --without dev", "its clients are told that the log is new")
         return welcome(words, seconds, address, self._parts, self._environment, self.more(address))
 
-    @staticmethod
-    def more(address: str) -> str:
+    def more(self, address: str) -> str:
         """What else to try and to know."""
         elsewhere = "" if address == DEFAULT_ADDRESS else f"WEBSOCKET_HANDLER_URL=ws://{address} "
         return MORE.format(program=f"{elsewhere}websocket-handler")
 
     def _start_queues(self) -> None:
         say("starting the queues and the agents")
-        command = [f"{__package__}.backstage", REGION, ",".join(self._agents)]
+        config = {"region": REGION, "agents": list(self._agents), "front": self._front()}
+        command = [f"{__package__}.backstage", json.dumps(config)]
         told = self._start_announced("queues", command, "It held the queues, so dev stops.")
         self._environment.update(json.loads(told))
+
+    def _front(self) -> dict[str, object] | None:
+        """What stands between clients and the gateway; None for nothing."""
+        return None
 
     def _gateway(self, name: str, host: str, port: int, more: Mapping[str, str]) -> Part:
         return super()._gateway(name, host, port, {**IN_MEMORY, **more})

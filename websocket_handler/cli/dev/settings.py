@@ -69,3 +69,8 @@ def choose(
 def _ignored(given: Mapping[str, str], stand_ins: Mapping[str, str], reason: str) -> list[str]:
     names = sorted(name for name in given if name in stand_ins)
     return [f"{', '.join(names)}: {reason}; yours has no effect"] if names else []
+
+
+def reachable(host: str) -> str:
+    """The address at which this machine reaches a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -31,6 +31,8 @@ class Sqs:
         self.url = url
         self._region = region
         self._began = time.time() - time.monotonic()
+        self.twice_until = 0.0
+        """Up to this time every message of a standard queue is there twice, as SQS may do."""
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         """The long polls of each queue, the one that began first in front."""
         self._operations: dict[str, Callable[[Given], Output]] = {
@@ -156,7 +158,10 @@ class Sqs:
     def _send(self, given: Given) -> Output:
         queue = self._queue(given)
         sent = checks.sent(queue, given)
-        receipt = queue.send(sent, self.now())
+        now = self.now()
+        receipt = queue.send(sent, now)
+        if now < self.twice_until and not queue.is_fifo:
+            queue.send_again(receipt.message_id, now)
         self._changed(queue)
         return {**_digests(sent.body, sent.attributes), **_received_as(receipt, queue)}
 

@@ -21,6 +21,7 @@ REQUESTS_MAX: Final = 1000
 """So many requests at a time; the rest is told to come back."""
 KEEP_ALIVE_S: Final = 60
 TARGET: Final = b"AmazonSQS."
+CHAOS_PATH: Final = "/chaos"
 CONTENT_TYPE: Final = b"application/x-amz-json-1.0"
 
 Event = MutableMapping[str, Any]
@@ -29,15 +30,19 @@ Send = Callable[[Event], Awaitable[None]]
 
 
 class SqsApplication:
-    """Answers requests, as an ASGI application."""
+    """Answers requests, as an ASGI application. `chaos` is what `/chaos` does, where that exists."""
 
     def __init__(self, sqs: Sqs) -> None:
-        self._sqs = sqs
+        self.sqs = sqs
+        self.chaos: Callable[[str, float], dict[str, Any]] | None = None
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         try:
+            if self.chaos is not None and scope["path"] == CHAOS_PATH and not _is_of_a_page(scope):
+                await _answer(send, 200, _carried_out(self.chaos, await _request(receive)))
+                return
             operation, given = _operation(scope), await _request(receive)
-            output = await _unless_gone(self._sqs.call(operation, given), receive)
+            output = await _unless_gone(self.sqs.call(operation, given), receive)
         except SqsError as error:
             told = {"__type": f"com.amazonaws.sqs#{error.shape}", "message": error.message}
             await _answer(send, error.status, told, error)
@@ -65,11 +70,22 @@ async def _request(receive: Receive) -> dict[str, Any]:
     return given
 
 
+def _is_of_a_page(scope: Event) -> bool:
+    """True if a browser asks for a web page. No page has anything to ask here."""
+    return b"origin" in dict(scope["headers"])
+
+
+def _carried_out(chaos: Callable[[str, float], dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return chaos(str(given.get("verb")), float(given.get("seconds", 0)))
+    except (TypeError, ValueError) as fault:
+        return {"problem": str(fault)}
+
+
 def _operation(scope: Event) -> str:
-    headers = dict(scope["headers"])
-    if b"origin" in headers:
+    if _is_of_a_page(scope):
         raise SqsError("AccessDenied", "No web page has anything to ask here.", status=403)
-    target = headers.get(b"x-amz-target", b"")
+    target = dict(scope["headers"]).get(b"x-amz-target", b"")
     if not target.startswith(TARGET):
         raise SqsError("UnknownOperationException", "This is the SQS of `websocket-handler dev`, and no other service.")
     return str(target[len(TARGET) :].decode("latin-1"))
@@ -106,10 +122,17 @@ async def _answer(send: Send, status: int, output: dict[str, Any], error: SqsErr
 @asynccontextmanager
 async def serving(host: str, port: int, region: str) -> AsyncIterator[Sqs]:
     """The API at an address, for the length of a `with` block; port 0 is any free one. Raises OSError."""
+    async with serving_application(host, port, region) as application:
+        yield application.sqs
+
+
+@asynccontextmanager
+async def serving_application(host: str, port: int, region: str) -> AsyncIterator[SqsApplication]:
+    """`serving`, with the application, to which more can be added."""
     listening = socket.create_server((host, port))
-    sqs = Sqs(f"http://{host}:{listening.getsockname()[1]}", region)
+    application = SqsApplication(Sqs(f"http://{host}:{listening.getsockname()[1]}", region))
     config = Config(
-        SqsApplication(sqs),
+        application,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -126,7 +149,7 @@ async def serving(host: str, port: int, region: str) -> AsyncIterator[Sqs]:
         sock=listening,
     )
     try:
-        yield sqs
+        yield application
     finally:
         server.close()
         for connection in list(state.connections):

@@ -23,7 +23,7 @@ from typing import ClassVar, Final
 
 from websocket_handler.cli import EXIT_PORT, EXIT_USAGE
 from websocket_handler.cli.dev.parts import DemoError, Part, stop
-from websocket_handler.cli.dev.settings import AGENTS, Choice, choose
+from websocket_handler.cli.dev.settings import AGENTS, Choice, choose, reachable
 from websocket_handler.config import ConfigurationError
 
 START_TIMEOUT_S: Final = 60.0
@@ -63,7 +63,7 @@ class System(ABC):
     def __init__(self, environment: dict[str, str], choice: Choice, port: int, agents: Sequence[str]) -> None:
         self._environment = environment
         self._choice = choice
-        self._host = _reachable(choice.hosts[0])
+        self._host = reachable(choice.hosts[0])
         self._port = port
         self._agents = agents
         self._stopping = threading.Event()
@@ -208,11 +208,6 @@ def free_port(hosts: Sequence[str], port: int, again: str) -> int:
                 EXIT_PORT,
             ) from error
     return port
-
-
-def _reachable(host: str) -> str:
-    """The address at which this machine reaches a server that listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 def start(kind: type[System], host: str | None, port: int | None, without: Sequence[str], ends_with: int | None) -> int:

@@ -13,6 +13,7 @@ from websocket_handler.cli.verify.publisher import Publisher
 from websocket_handler.cli.verify.report import Report, recovery_of, row
 from websocket_handler.cli.verify.run import Run
 from websocket_handler.cli.verify.subscriber import Subscriber
+from websocket_handler.cli.verify.witness import Counts
 
 PUBLISHERS_PER_PROJECT: Final = 2
 """Two on different URLs, if there are several: so that two nodes write the same log at the same time."""
@@ -39,6 +40,19 @@ class Verification:
     def live(self) -> int:
         """How many subscribers have a confirmed subscription, and what was confirmed before it was."""
         return sum(subscriber.is_live for subscriber in self._subscribers)
+
+    @property
+    def is_level(self) -> bool:
+        """True while every subscriber has everything that is confirmed."""
+        return bool(self._subscribers) and all(each.is_live and each.is_level for each in self._subscribers)
+
+    def findings(self) -> Counts:
+        """What was counted up to now. What a subscriber has not got yet counts as lost as long as it is not level."""
+        found = Counts()
+        found.add(self.state.counts)
+        for subscriber in self._subscribers:
+            found.add(subscriber.witness.conclude())
+        return found
 
     async def run(self) -> Report:
         """Subscribe, publish, wait for the last delivery, and judge."""

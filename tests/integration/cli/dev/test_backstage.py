@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.patience import PATIENCE_S
-from websocket_handler.cli.dev.backstage import create_queues, run
+from websocket_handler.cli.dev.backstage import Config, create_queues, run
 from websocket_handler.cli.dev.sqs import Sqs
 
 pytestmark = pytest.mark.asyncio
@@ -33,7 +33,7 @@ async def test_each_queue_has_dead_letters_and_updates_come_again_soon() -> None
 
 async def test_its_environment_leads_to_the_queues_and_sigterm_ends_it(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    running = asyncio.create_task(run("us-east-1", ["pm"], ready))
+    running = asyncio.create_task(run(Config("us-east-1", ["pm"]), ready))
     async with asyncio.timeout(PATIENCE_S):
         while not ready.exists():  # noqa: ASYNC110 - as its starter does
             await asyncio.sleep(0)

@@ -11,7 +11,7 @@ from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.support.broken_aws import refused_port
 from tests.support.gateway import Gateway, off_loop, running_gateway
-from tests.support.lying_gateway import lying_gateway
+from tests.support.lying_gateway import Lie, lying_gateway
 from tests.support.tokens import GUARDED, token
 from tests.support.verifying import verification
 from websocket_handler.cli import EXIT_FAILED
@@ -69,6 +69,19 @@ async def test_a_place_where_nobody_listens_gives_no_verdict() -> None:
         report = await verification([f"ws://127.0.0.1:{port}"], settle_s=0.01).run()
     assert report.exit_code == EXIT_FAILED
     assert report.unusable.startswith("0 of 3 clients were subscribed after 0.01 s.")
+
+
+async def test_what_was_found_up_to_now_is_told_while_it_runs() -> None:
+    async with lying_gateway(Lie.DOUBLE) as gateway:
+        run = verification([gateway.url])
+        assert not run.is_level
+        task = asyncio.create_task(run.run())
+        await run.state.until(lambda: run.state.counts.doubled == 3 and run.is_level)
+        found = run.findings()
+        run.stop()
+        await task
+    assert (found.lost, found.doubled) == (0, 3)
+    assert found.deliveries > 0
 
 
 async def test_a_run_in_which_nothing_was_confirmed_gives_no_verdict() -> None:
