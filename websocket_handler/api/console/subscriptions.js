@@ -183,15 +183,18 @@ export class Subscriptions extends EventTarget {
 
   #update(sub, message, { position, text }) {
     const { epoch, offset } = parsePosition(position);
-    // The first update of all says where this page begins.
-    if (sub.epoch === null) Object.assign(sub, { cursor: offset - 1, high: offset - 1, first: offset });
+    // The first update of all says where this page begins; joined deltas begin at the first of them.
+    if (sub.epoch === null) {
+      const begin = message.first_offset > 0 && message.first_offset < offset ? message.first_offset : offset;
+      Object.assign(sub, { cursor: begin - 1, high: begin - 1, first: begin });
+    }
     sub.epoch = epoch;
     if (offset <= sub.cursor) {
       this.counters.doubled += 1;
       this.#changed();
       return;
     }
-    const first = message.first_offset === sub.cursor + 1 ? message.first_offset : offset; // joined deltas stand for several
+    const first = message.first_offset === sub.cursor + 1 ? message.first_offset : offset;
     const missing = first - 1 - Math.max(sub.cursor, sub.high);
     if (missing > 0) {
       this.counters.lost += missing;

@@ -63,6 +63,23 @@ test("a token that the gateway refuses stops the client over HTTP, too", async (
   }
 });
 
+test("joined deltas come over HTTP, too, to a client that asks for them", async () => {
+  const gateway = await startGateway();
+  for (const delta of "abc") await gateway.publish("p", { type: "TEXT_MESSAGE_CONTENT", messageId: "m1", delta });
+  const url = `ws://127.0.0.1:${gateway.port}/ws`;
+  const client = createClient(url, { WebSocket: NoWebSocket as never, token: () => token("ada", 3600), fallback: sse(), fold: true });
+  try {
+    const project = client.project("p");
+    const { epoch } = await project.history({ waitMs: 30_000 });
+    const { value } = await project.updates({ since: `${epoch}:0` }).next();
+    assert.deepEqual([value["delta"], value.first_offset, value.offset], ["abc", 1, 3]);
+    assert.equal(project.position, `${epoch}:3`);
+  } finally {
+    client.close();
+    await gateway.kill();
+  }
+});
+
 test("events are read however they are cut, and one without its end is not there", async () => {
   const text = ": hello\n\nretry: 5\nevent: a\nid: e:1\ndata: {\"x\":\ndata: 1}\n\ndata: é\r\n\r\ndata: cut";
   const bytes = new TextEncoder().encode(text);
