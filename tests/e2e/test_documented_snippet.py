@@ -1,5 +1,5 @@
-"""The JavaScript of README.md in a real Chromium: on the gateway's own page under both of its names, and on a page that
-another server of this machine serves."""
+"""The JavaScript of docs/tutorial.md in a real Chromium: on the gateway's own page under both of its names, and on a
+page that another server of this machine serves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.direct("the snippet names the gateway's own port"),
 ]
 
-(SNIPPET,) = (block.text for block in blocks("README.md") if block.language == "javascript")
+(SNIPPET,) = (block.text for block in blocks("docs/tutorial.md") if block.language == "javascript")
 RECORDING: Final = """
 globalThis.received = [];
 const toConsole = console.log;

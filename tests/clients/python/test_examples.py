@@ -32,6 +32,12 @@ def test_the_readme_shows_the_examples() -> None:
     assert sorted(shown) == sorted(path.read_text(encoding="utf-8").strip() for path in EXAMPLES)
 
 
+def test_the_tutorial_shows_two_of_them() -> None:
+    shown = [block.text.strip() for block in blocks("docs/tutorial.md") if block.language == "python"]
+    expected = [(PACKAGE / "examples" / name).read_text(encoding="utf-8").strip() for name in ("follow.py", "agent.py")]
+    assert shown == expected
+
+
 def test_follow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     async def scene() -> None:
         async with asyncio.timeout(PATIENCE_S), FakeGateway() as gateway:
