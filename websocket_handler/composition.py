@@ -73,8 +73,8 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
     """The ports of a node that runs on AWS, or alone with its logs in memory."""
     clock = SystemClock()
     resources = Resources(log, clock.monotonic)
-    call_aws = WatchedCalls(aws.call, _named_resources(settings), resources).call
-    table = Table(settings.dynamodb_table_name, call_aws)
+    watched = WatchedCalls(aws.call, _named_resources(settings), resources, aws.begin)
+    table = Table(settings.dynamodb_table_name, watched.call, watched.begin)
     valkey = _shared_valkey(settings, background)
     log_store = _log_store(settings, clock, table, background, valkey)
     updates_url = settings.sqs_queue_url_updates
@@ -90,8 +90,8 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
         tickets=valkey.tickets if valkey is not None else None,
         directory=valkey.directory if valkey is not None else None,
         common_store=_common_store(settings, clock, table, background, valkey),
-        forwarder=SqsForwarder(settings.queue_urls, settings.forward_body, call_aws),
-        update_source=SqsUpdateSource(updates_url, call_aws) if updates_url else None,
+        forwarder=SqsForwarder(settings.queue_urls, settings.forward_body, watched.call),
+        update_source=SqsUpdateSource(updates_url, watched.call) if updates_url else None,
         task_protection=EcsTaskProtection(settings.ecs_agent_uri),
         authenticator=_authenticator(settings, clock, background),
         new_id=new_hex_id,

@@ -234,8 +234,9 @@ def an_ambiguous_write_is_appended_again() -> list[Patch]:
 
     put: Any = DynamoDbLogStore._put
 
-    async def put_changed(self: Any, project_id: str, segment: Any, ttl: int) -> Any:
-        return await put(self, project_id, _Nameless(segment), ttl)
+    async def put_changed(self: Any, write: Any, first: Any) -> Any:
+        write.segment = _Nameless(write.segment)
+        return await put(self, write, first)
 
     return [(StoreCall, "_read", changed), (DynamoDbLogStore, "_put", put_changed)]
 

@@ -9,10 +9,12 @@ from uuid import uuid4
 
 from tests.support.clock import BEGIN, SteeredClock
 from tests.support.patience import PATIENCE_S
+from websocket_handler.adapters.aws.begun_call import nothing_begins
 from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions, DynamoDbLogStore
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sdk import AwsCall
 from websocket_handler.adapters.aws.table import Table
+from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.log_store import (
     Behind,
@@ -100,9 +102,12 @@ class LossyCall:
 
 
 def quick_table(name: str, call: AwsCall) -> Table:
-    """A table whose retries do not keep a test waiting, and whose deadlines are long enough for any machine."""
+    """A table whose retries do not keep a test waiting, and whose deadlines are long enough for any machine. With the
+    calls of a light client it has that client's short way, too."""
     backoff = Backoff(Random(1).random, base_s=0.001, max_s=0.02)
-    return Table(name, call, timeout_s=60.0, attempt_timeout_s=60.0, backoff=backoff)
+    client = getattr(call, "__self__", None)
+    begin = client.begin if isinstance(client, AwsWire) else nothing_begins
+    return Table(name, call, begin, timeout_s=60.0, attempt_timeout_s=60.0, backoff=backoff)
 
 
 @contextmanager

@@ -10,21 +10,31 @@
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from websocket_handler.adapters.aws.dynamodb_append import (
+    BROKEN_OFF,
+    RETENTION_MARGIN_S,
+    Append,
+    Appends,
+    Write,
+    unavailable,
+)
 from websocket_handler.adapters.aws.dynamodb_ends import LogEnd, LogEnds
+from websocket_handler.adapters.aws.dynamodb_health import Health
 from websocket_handler.adapters.aws.dynamodb_segment import (
     HEAD_ATTRIBUTES,
     SegmentHead,
     beginning_of,
     head_of,
-    item_of,
     log_key,
     segment_of,
     sort_key,
 )
 from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.first_attempt import FirstAttempt
 from websocket_handler.adapters.aws.table import Table, item_key, range_query
 from websocket_handler.adapters.overload.gate import NotBegun
 from websocket_handler.adapters.overload.queue import Rank
@@ -48,16 +58,10 @@ OBJECT_BYTES_MAX: Final = 400_000
 """An item holds 409,600 bytes, with the names of its attributes: what is left is room for keys and the encoding."""
 Answer = TypeVar("Answer")
 
-RETENTION_MARGIN_S: Final = 86_400
-"""Items outlive the history by a day, so that a client that comes back late learns the truth about the log."""
 EXPIRY_GRACE_S: Final = 10
 """A writer does not continue a log that expires sooner than this: another node, whose clock may be ahead of ours,
 could begin a new epoch at the same time."""
 PAGE_ITEMS_MIN: Final = 100
-ABOUT_THE_TABLE: Final = frozenset(fault for fault in Fault if fault.is_operators)
-"""What is true for every request. Any other fault of a read may come from one project, whose log is long or whose
-partition is hot: `check` finds out if the node can read at all."""
-NOT_LOOKED_UP: Final = "not looked up yet"
 HEALTH_KEY: Final = "WS#HEALTH"
 OFFSET_LAST: Final = 10**20 - 1
 
@@ -116,9 +120,9 @@ class DynamoDbLogStore:
         self._clock = clock
         self._options = options or DynamoDbLogOptions()
         self._ends = LogEnds(self._options.known_projects_max, clock)
-        self._failure: str | None = NOT_LOOKED_UP
-        self._is_write_failing = True
-        """True while a write failed last, or none was tried: then `check` writes."""
+        self._health = Health()
+        history_s = self._options.history.seconds
+        self._appends = Appends(table, start, clock, self._ends, self._health, history_s, self._finish)
 
     def open(
         self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always
@@ -130,7 +134,7 @@ class DynamoDbLogStore:
         self, project_id: str, segment: Segment, done: Callable[[Committed | Behind | TooLarge | Unavailable], None]
     ) -> None:
         """See the port. The answer is `Committed` too if an earlier attempt of the same writer wrote the segment."""
-        self._start(self._answer(lambda: self._append(project_id, segment), done, is_write=True))
+        self._appends.begin(project_id, segment, done)
 
     def read(
         self,
@@ -151,22 +155,22 @@ class DynamoDbLogStore:
 
     def failure(self) -> str | None:
         """See the port."""
-        return self._failure
+        return self._health.failure
 
     async def check(self) -> None:
         """Try once more what failed, so that `failure` heals without traffic. `failure` tells the result."""
         try:
-            if self._is_write_failing:
+            if self._health.is_write_failing:
                 ttl = int(self._clock.wall()) + RETENTION_MARGIN_S
                 item = {**item_key(HEALTH_KEY, HEALTH_KEY), "ttl": {"N": str(ttl)}}
                 await self._table.attempt("put_item", Item=item)
-                self._is_write_failing = False
+                self._health.is_write_failing = False
             query = range_query(HEALTH_KEY, HEALTH_KEY, HEALTH_KEY, is_descending=False, limit=1)
             await self._table.attempt("query", **query)
         except AwsError as error:
-            self._failure = str(error)
+            self._health.failure = str(error)
         else:
-            self._failure = None
+            self._health.failure = None
 
     async def _answer(
         self,
@@ -175,23 +179,21 @@ class DynamoDbLogStore:
         is_wanted: Callable[[], bool] = always,
         *,
         is_write: bool = False,
+        turn: AbstractAsyncContextManager[None] | None = None,
     ) -> None:
-        """Do `work` when it is its turn, and call `done` exactly once, whatever happens to it."""
-        answer: Answer | Unavailable = Unavailable("the work on the log store was broken off")
+        """Do `work` when it is its turn, or in the `turn` that it has, and call `done` exactly once, whatever happens
+        to it."""
+        answer: Answer | Unavailable = Unavailable(BROKEN_OFF)
         try:
-            async with self._table.turn(Rank.LOG, is_wanted):
+            async with turn or self._table.turn(Rank.LOG, is_wanted):
                 answer = await work()
-            self._is_write_failing = self._is_write_failing and not is_write
-            if not self._is_write_failing or self._failure == NOT_LOOKED_UP:
-                self._failure = None  # otherwise this was a read, of a table that takes no writes
-        except NotBegun as busy:  # the store did not fail: it was not asked
-            answer = Unavailable(str(busy), busy.retry_after_s, busy.is_unwanted)
+            self._health.worked(is_write=is_write)
+        except NotBegun as busy:
+            answer = unavailable(busy)
         except AwsError as error:
             may_heal = error.fault is Fault.TRANSIENT
             answer = Unavailable(str(error), self._table.gate.retry_after_s() if may_heal else 0.0)
-            if is_write or error.fault in ABOUT_THE_TABLE:
-                self._failure = str(error)
-                self._is_write_failing = is_write
+            self._health.failed(error, is_write=is_write)
         finally:
             done(answer)
 
@@ -281,20 +283,24 @@ class DynamoDbLogStore:
 
     # Appending
 
-    async def _append(self, project_id: str, segment: Segment) -> Committed | Behind | TooLarge | Unavailable:
-        known = self._ends.before(project_id, segment)
-        if known is None:
-            looked = await self._look(project_id, segment)
+    async def _finish(self, append: Append) -> None:
+        """What a plain call could not do, or the rest of it."""
+        assert append.began is not None
+        turn = self._table.gate.rest_of_turn(append.began)
+        await self._answer(lambda: self._append(append), append.answer, is_write=True, turn=turn)
+
+    async def _append(self, append: Append) -> Committed | Behind | TooLarge | Unavailable:
+        write = append.write
+        if write is None:
+            looked = await self._look(append.project_id, append.segment)
             if not isinstance(looked, LogEnd):
                 return looked
-            known = looked
-        lifetime = self._options.history.seconds + RETENTION_MARGIN_S
-        ttl = max(int(self._clock.wall() + lifetime), known.ttl)
-        answer = await self._put(project_id, segment, ttl)
+            write = self._appends.write(append.project_id, append.segment, looked)
+        answer = await self._put(write, append.first)
         if isinstance(answer, Committed):
-            self._ends.saw(project_id, LogEnd(segment.epoch, segment.last, ttl, known.floor))
+            self._ends.saw(write.project_id, write.end)
         else:
-            self._ends.forget(project_id)
+            self._ends.forget(write.project_id)
         return answer
 
     async def _look(self, project_id: str, segment: Segment) -> LogEnd | Committed | Behind | Unavailable:
@@ -311,23 +317,19 @@ class DynamoDbLogStore:
             return Unavailable("the log expires at this moment")
         return LogEnd(near.epoch, near.last, near.ttl, None)
 
-    async def _put(self, project_id: str, segment: Segment, ttl: int) -> Committed | Behind | TooLarge:
-        parameters = {
-            "Item": item_of(project_id, segment, ttl),
-            "ConditionExpression": "attribute_not_exists(PK) OR #ttl <= :now",
-            "ExpressionAttributeNames": {"#ttl": "ttl"},
-            "ExpressionAttributeValues": {":now": {"N": str(int(self._clock.wall()))}},
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
+    async def _put(self, write: Write, first: FirstAttempt | None) -> Committed | Behind | TooLarge:
         try:
-            await self._table.call("put_item", **parameters)
+            if first is None:
+                await self._table.call("put_item", **write.parameters)
+            else:
+                await self._table.finish(first, "put_item", **write.parameters)
         except AwsError as error:
             if error.code == "ValidationException" and "item size" in str(error).lower():
                 return TooLarge()
             if error.code != "ConditionalCheckFailedException":
                 raise
             # The writer tells whether an earlier attempt of ours arrived and only its answer was lost.
-            is_ours = error.response.get("Item", {}).get("w") == {"S": segment.writer}
+            is_ours = error.response.get("Item", {}).get("w") == {"S": write.segment.writer}
             return Committed() if is_ours else Behind()
         return Committed()
 

@@ -12,9 +12,12 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, cast
 
 import httptools
+
+from websocket_handler.adapters.aws.places import Places
 
 
 class ConnectionFault(OSError):
@@ -27,6 +30,10 @@ class Answer(NamedTuple):
     status: int
     headers: dict[bytes, bytes]
     body: bytes
+
+
+Outcome = Answer | ConnectionFault
+"""How a request on one connection ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +62,24 @@ class HttpConnection(asyncio.Protocol):
         self._ended = ended
         self._transport: asyncio.Transport
         self._quiet = select.poll()
-        self._answer: asyncio.Future[Answer] | None = None
+        self._ask_ended: Callable[[Outcome], None] | None = None
+        """Whom to tell about the request that is under way."""
+        self._answer: Answer | None = None
+        """A whole answer, until the bytes that came with it are looked at."""
         self._parser: httptools.HttpResponseParser | None = None
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
 
     # Its user's side
 
-    def ask(self, request: bytes, answer_bytes_max: int | None = None) -> "asyncio.Future[Answer]":
-        """Write a request to an open connection. The future raises ConnectionFault. Abort the connection when it
-        fails or is cancelled."""
-        self._answer = asyncio.get_running_loop().create_future()
+    def ask(self, request: bytes, ended: Callable[[Outcome], None], answer_bytes_max: int | None = None) -> None:
+        """Write a request to an open connection. `ended` is called once, later. Abort the connection if you do not
+        want to wait any longer."""
+        self._ask_ended = ended
         self._parser = httptools.HttpResponseParser(self)
         self._headers, self._body, self.answer_bytes = {}, [], 0
         self._answer_bytes_max = answer_bytes_max or self._answer_bytes_usual
         self._transport.write(request)
-        return self._answer
 
     def is_usable(self) -> bool:
         """True if an idle connection can still be used: it has not ended, and no bytes wait to be read."""
@@ -91,7 +100,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
         self._ended(self)
-        self._answer_fault(f"the connection ended: {exc or 'closed by the server'}")
+        self._end_ask(ConnectionFault(f"the connection ended: {exc or 'closed by the server'}"))
 
     def data_received(self, data: bytes) -> None:
         self.answer_bytes += len(data)
@@ -105,14 +114,20 @@ class HttpConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as fault:
             self._fail(f"the answer is not HTTP: {fault}")
+        else:
+            if self._answer is not None:
+                self._end_ask(self._answer)
 
     def _fail(self, reason: str) -> None:
-        self._answer_fault(reason)
+        """What came is no answer, or it follows the answer that there is."""
         self.abort()
+        self._end_ask(self._answer or ConnectionFault(reason))
 
-    def _answer_fault(self, reason: str) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionFault(reason))
+    def _end_ask(self, outcome: Outcome) -> None:
+        ended, self._ask_ended = self._ask_ended, None
+        self._answer = self._parser = None
+        if ended is not None:
+            ended(outcome)
 
     # The parser's side
 
@@ -139,8 +154,7 @@ class HttpConnection(asyncio.Protocol):
             self._headers, self._body = {}, []
             return
         self._parser = None
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(status, self._headers, b"".join(self._body)))
+        self._answer = Answer(status, self._headers, b"".join(self._body))
         if not parser.should_keep_alive() or self._transport.get_write_buffer_size():
             self.abort()
 
@@ -155,7 +169,8 @@ class HttpConnections:
         self._port = port
         self._tls = tls
         self._limits = limits or ConnectionLimits()
-        self._free = asyncio.Semaphore(self._limits.connections)
+        self._places = Places(self._limits.connections)
+        """Of requests that are under way."""
         self._all: set[HttpConnection] = set()
         self._idle: deque[HttpConnection] = deque()
         """The one that was used last is at the right, and is used first."""
@@ -169,18 +184,43 @@ class HttpConnections:
 
     async def ask(self, request: bytes, answer_bytes_max: int | None = None) -> Answer:
         """One request, one answer. Raises OSError. Safe to cancel: the connection is closed, not used again."""
-        async with self._free:
-            connection = self._take()
+        async with self._places:
+            connection = self._usable()
             if connection is None:
                 return await self._ask_on(await self._connect(), request, answer_bytes_max)
-            loop = asyncio.get_running_loop()
-            asked_at = loop.time()
+            asked_at = asyncio.get_running_loop().time()
             try:
                 return await self._ask_on(connection, request, answer_bytes_max)
             except ConnectionFault:
-                if self._is_closed or connection.answer_bytes or loop.time() - asked_at > self._limits.at_once_s:
+                if not self.may_repeat(connection, asked_at):
                     raise
             return await self._ask_on(await self._connect(), request, answer_bytes_max)
+
+    async def ask_anew(self, request: bytes, answer_bytes_max: int | None = None) -> Answer:
+        """The same as `ask`, on a connection that was never used: for a request that `may_repeat`."""
+        async with self._places:
+            return await self._ask_on(await self._connect(), request, answer_bytes_max)
+
+    def take(self) -> HttpConnection | None:
+        """An idle connection for one request, if there is one and a place is free: `give_back` it when that has
+        ended."""
+        if not self._idle or not self._places.take():
+            return None
+        connection = self._usable()
+        if connection is None:
+            self._places.give_back()
+        return connection
+
+    def give_back(self, connection: HttpConnection) -> None:
+        """Its request has ended, in whatever way."""
+        self._places.give_back()
+        self._keep(connection)
+
+    def may_repeat(self, connection: HttpConnection, asked_at: float) -> bool:
+        """True if the server has not carried out a request, as far as the wire tells. The request was written to an
+        idle connection at the loop's time `asked_at`, and the connection ended just now."""
+        is_at_once = asyncio.get_running_loop().time() - asked_at <= self._limits.at_once_s
+        return is_at_once and not (self._is_closed or connection.answer_bytes)
 
     def close(self) -> None:
         """End every connection. Requests that are under way fail, and later ones too."""
@@ -193,18 +233,24 @@ class HttpConnections:
         self._idle.clear()
 
     async def _ask_on(self, connection: HttpConnection, request: bytes, answer_bytes_max: int | None) -> Answer:
+        outcome: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        connection.ask(request, partial(_settle, outcome), answer_bytes_max)
         try:
-            answer = await connection.ask(request, answer_bytes_max)
+            answer = await outcome
         except BaseException:
             connection.abort()
             raise
+        self._keep(connection)
+        return answer
+
+    def _keep(self, connection: HttpConnection) -> None:
+        """Use a connection again, if it is open."""
         if connection.is_open:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
             self._start_sweep()
-        return answer
 
-    def _take(self) -> HttpConnection | None:
+    def _usable(self) -> HttpConnection | None:
         """An idle connection that can be used."""
         while self._idle:
             connection = self._idle.pop()
@@ -251,3 +297,12 @@ class HttpConnections:
         while self._idle and self._idle[0].idle_since <= oldest:
             self._idle.popleft().abort()
         self._start_sweep()
+
+
+def _settle(future: "asyncio.Future[Answer]", outcome: Outcome) -> None:
+    if future.done():  # cancelled
+        return
+    if isinstance(outcome, ConnectionFault):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

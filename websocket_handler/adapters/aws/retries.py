@@ -15,15 +15,17 @@ async def retried(
     timeout_s: float,
     backoff: Backoff,
     may_retry: Callable[[], bool] = lambda: True,
+    began: float | None = None,
 ) -> Answer:
-    """Repeat `attempt` while its fault is transient and `may_retry` permits one more, for `timeout_s` seconds in total.
+    """Repeat `attempt` while its fault is transient and `may_retry` permits one more, for `timeout_s` seconds in total:
+    from now on, or since the loop's time `began`.
 
     Raises the last attempt's AwsError. Safe to cancel where `attempt` is.
     """
-    last = AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s")
+    last: AwsError | None = None
     failures = 0
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout_at((asyncio.get_running_loop().time() if began is None else began) + timeout_s):
             while True:
                 try:
                     return await attempt()
@@ -34,4 +36,4 @@ async def retried(
                 await asyncio.sleep(backoff.delay_s(failures))
                 failures += 1
     except TimeoutError:
-        raise last from None
+        raise last or AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s") from None

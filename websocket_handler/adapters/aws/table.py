@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from itertools import chain, repeat
 from random import random
 from typing import Any, TypeVar
 
+from websocket_handler.adapters.aws.begun_call import AwsBegin, nothing_begins
 from websocket_handler.adapters.aws.errors import AwsError, Fault
+from websocket_handler.adapters.aws.first_attempt import FirstAttempt
 from websocket_handler.adapters.aws.retries import retried
 from websocket_handler.adapters.aws.sdk import AwsCall
 from websocket_handler.adapters.overload.budget import BudgetOptions, RetryBudget
@@ -22,14 +25,16 @@ Answer = TypeVar("Answer")
 class Table:
     """A DynamoDB table with the string keys `PK` and `SK` and the TTL attribute `ttl`.
 
-    `call_aws` is `Aws.call`. An operation, which may be several calls, begins when it is its turn. The attempts of one
-    `call` together take at most `timeout_s` seconds, and all calls share one budget of retries.
+    `call_aws` is `Aws.call`, and `begin_aws` its short way. An operation, which may be several calls, begins when it is
+    its turn. The attempts of one `call` together take at most `timeout_s` seconds, and all calls share one budget of
+    retries.
     """
 
     def __init__(
         self,
         name: str,
         call_aws: AwsCall,
+        begin_aws: AwsBegin = nothing_begins,
         *,
         timeout_s: float = 5.0,
         attempt_timeout_s: float = 2.0,
@@ -39,6 +44,7 @@ class Table:
     ) -> None:
         self.name = name
         self._call_aws = call_aws
+        self._begin_aws = begin_aws
         self.timeout_s = timeout_s
         self.attempt_timeout_s = attempt_timeout_s
         self._backoff = backoff or Backoff(random)
@@ -54,8 +60,31 @@ class Table:
         """One attempt of an operation on this table. Raises AwsError."""
         return await self._once(operation, {"TableName": self.name, **parameters})
 
+    def begin(
+        self, operation: str, parameters: Mapping[str, Any], ended: Callable[[FirstAttempt], None]
+    ) -> FirstAttempt | None:
+        """Begin the first attempt of an operation by a plain call, if that is possible: see `AwsBegin`. If it ends
+        without a result, `finish` goes on."""
+        timeout_s = min(self.attempt_timeout_s, self.timeout_s)
+        first = FirstAttempt(self.gate, self._lag, timeout_s, ended)
+        whole = {"TableName": self.name, **parameters}
+        begun = self._begin_aws("dynamodb", operation, timeout_s, whole, first.call_ended)
+        if begun is None:
+            return None
+        self._budget.first_try()
+        first.call = begun
+        first.measured.begin()
+        return first
+
+    async def finish(self, first: FirstAttempt, operation: str, **parameters: Any) -> dict[str, Any]:
+        """The same as `call`, for an operation whose first attempt has ended on the short way without a result."""
+        attempts = chain([first], repeat(None))
+        whole = {"TableName": self.name, **parameters}
+        return await self._retried(lambda: self._once(operation, whole, next(attempts)), first.began)
+
     async def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """An operation on this table, tried again while its fault is transient. Raises AwsError."""
+        self._budget.first_try()
         return await self._retried(lambda: self.attempt(operation, **parameters))
 
     async def write_batch(self, requests: Sequence[Mapping[str, Any]]) -> None:
@@ -69,17 +98,22 @@ class Table:
             if pending:
                 raise AwsError(Fault.TRANSIENT, "UnprocessedItems", f"{len(pending)} items were not written")
 
+        self._budget.first_try()
         await self._retried(attempt)
 
-    async def _retried(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
-        self._budget.first_try()
-        return await retried(attempt, self.timeout_s, self._backoff, lambda: self._budget.take(_now()))
+    async def _retried(self, attempt: Callable[[], Awaitable[Answer]], began: float | None = None) -> Answer:
+        return await retried(attempt, self.timeout_s, self._backoff, lambda: self._budget.take(_now()), began)
 
-    async def _once(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        began = _now()
-        with self._lag.measured() as late_s:
+    async def _once(
+        self, operation: str, parameters: Mapping[str, Any], first: FirstAttempt | None = None
+    ) -> dict[str, Any]:
+        """One attempt, or the rest of the `first` one."""
+        began, timeout_s, measured, begun = _now(), self.attempt_timeout_s, self._lag.measured(), {}
+        if first is not None:
+            began, timeout_s, measured, begun = first.began, first.timeout_s, first.measured, {"begun": first.call}
+        with measured as late_s:
             try:
-                answer = await self._call_aws("dynamodb", operation, self.attempt_timeout_s, **parameters)
+                answer = await self._call_aws("dynamodb", operation, timeout_s, **begun, **parameters)
             except AwsError as error:
                 self.gate.answered(began, lag_s=late_s(), is_failed=error.fault is Fault.TRANSIENT)
                 raise

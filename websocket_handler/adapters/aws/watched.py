@@ -1,24 +1,46 @@
 """Calls of AWS that note how each queue and table does, and name it in errors that only an operator can end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from websocket_handler.adapters.aws.begun_call import AwsBegin, BegunCall, nothing_begins
 from websocket_handler.adapters.aws.errors import AwsError
 from websocket_handler.adapters.aws.sdk import AwsCall
 from websocket_handler.telemetry.resources import Resource, Resources
 
 
 class WatchedCalls:
-    """An `AwsCall` around another one. `settings` has the queues' URLs and the table's name, by the variable that names
-    them."""
+    """An `AwsCall` and an `AwsBegin` around others. `settings` has the queues' URLs and the table's name, by the
+    variable that names them."""
 
-    def __init__(self, call: AwsCall, settings: Mapping[str, str], resources: Resources) -> None:
+    def __init__(
+        self, call: AwsCall, settings: Mapping[str, str], resources: Resources, begin: AwsBegin = nothing_begins
+    ) -> None:
         self._call = call
+        self._begin = begin
         self._resources = resources
         by_name: dict[str, list[str]] = {}
         for setting, name in settings.items():
             by_name.setdefault(name, []).append(setting)
         self._named = {name: Resource(",".join(variables), name) for name, variables in by_name.items()}
+
+    def begin(
+        self,
+        service: str,
+        operation: str,
+        timeout_s: float,
+        parameters: Mapping[str, Any],
+        ended: Callable[[BegunCall], None],
+    ) -> BegunCall | None:
+        """See `AwsBegin`. What becomes of a call without a result, `call` notes."""
+        resource = self._named.get(_name_in(parameters))
+
+        def noted(begun: BegunCall) -> None:
+            if begun.result is not None and resource is not None:
+                self._resources.worked(resource, operation)
+            ended(begun)
+
+        return self._begin(service, operation, timeout_s, parameters, noted)
 
     async def call(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
         """See `AwsCall`."""

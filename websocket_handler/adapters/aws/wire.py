@@ -8,7 +8,7 @@ proxy or at an endpoint with a path: by the same clock, with the same credential
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -17,12 +17,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from websocket_handler.adapters.aws.answers import error_of, result_of
+from websocket_handler.adapters.aws.begun_call import BegunCall
 from websocket_handler.adapters.aws.errors import AwsError, Fault, meaning_of_answer
 from websocket_handler.adapters.aws.http_connections import Answer, ConnectionLimits, HttpConnections
 from websocket_handler.adapters.aws.sdk import Aws, Endpoint
 from websocket_handler.adapters.aws.shared_work import SharedWork
 from websocket_handler.adapters.aws.sigv4 import Signer
-from websocket_handler.adapters.overload.lag import PatientTimeout, PatientTimeouts
+from websocket_handler.adapters.overload.lag import PatientTimeouts
 
 TARGETS: Final[Mapping[str, Mapping[str, str]]] = {
     "sqs": {
@@ -81,26 +82,54 @@ class AwsWire:
         """End every connection, and close the SDK's clients."""
         await self._aws.close()
 
-    async def call(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
-        """See `Aws.call`."""
+    def begin(
+        self,
+        service: str,
+        operation: str,
+        timeout_s: float,
+        parameters: Mapping[str, Any],
+        ended: Callable[[BegunCall], None],
+    ) -> BegunCall | None:
+        """See `AwsBegin`."""
+        way = self._ways.get(service)
+        if way is None or operation not in way.signers:
+            return None
+        credentials = self._aws.at_hand.at_hand()
+        if credentials is None:
+            return None
+        connection = way.connections.take()
+        if connection is None:
+            return None
+        body, clock = _encode(parameters), self._aws.clock
+        request = way.signers[operation].request(body, credentials, clock.now())
+        begun = BegunCall(operation, body, clock.skew_s, self._timeouts(timeout_s), ended)
+        begun.write(connection, way.connections, request, ANSWER_BYTES_MAX.get(operation))
+        return begun
+
+    async def call(
+        self, service: str, operation: str, timeout_s: float, begun: Any = None, **parameters: Any
+    ) -> dict[str, Any]:
+        """See `AwsCall`. `begun` is the `BegunCall` of this attempt, if it has ended without a result."""
         if operation not in TARGETS.get(service, ()):
             return await self._aws.call(service, operation, timeout_s, **parameters)
         try:
-            async with self._deadline(timeout_s):
+            async with self._timeouts(timeout_s).begin(None if begun is None else begun.deadline):
                 way = self._ways.get(service) or await self._way(service)
                 if way is None:
                     return await self._aws.call(service, operation, timeout_s, **parameters)
-                return await self._send(way, operation, _encode(parameters))
+                if begun is None:
+                    return await self._send(way, operation, _encode(parameters))
+                return await self._result(way, operation, begun.body, begun.skew_s, begun.answer())
         except TimeoutError:
             raise AwsError(Fault.TRANSIENT, "Timeout", f"no answer in {timeout_s:g} s") from None
         except OSError as error:
             raise AwsError(Fault.TRANSIENT, type(error).__name__, str(error)) from None
 
-    def _deadline(self, timeout_s: float) -> PatientTimeout:
+    def _timeouts(self, timeout_s: float) -> PatientTimeouts:
         shared = self._deadlines.get(timeout_s)
         if shared is None:
             shared = self._deadlines[timeout_s] = PatientTimeouts(timeout_s)
-        return shared.begin()
+        return shared
 
     async def _end(self) -> None:
         self._is_closed = True
@@ -140,8 +169,14 @@ class AwsWire:
         return _Way(signers, HttpConnections(host, port, tls, self._limits))
 
     async def _send(self, way: _Way, operation: str, body: bytes) -> dict[str, Any]:
-        skew_s = self._aws.clock.skew_s
-        answer = await self._ask(way, operation, body)
+        return await self._result(way, operation, body, self._aws.clock.skew_s, self._ask(way, operation, body))
+
+    async def _result(
+        self, way: _Way, operation: str, body: bytes, skew_s: float, asked: Awaitable[Answer]
+    ) -> dict[str, Any]:
+        """What the answer says to a request that was signed when the clock's skew was `skew_s`. If AWS refused it
+        because of its time, AWS is asked once more. Raises AwsError."""
+        answer = await asked
         if answer.status >= 300:
             fault = meaning_of_answer(error_of(answer))
             self._aws.at_hand.refused(fault.code)

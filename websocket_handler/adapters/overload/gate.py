@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol
 
 from websocket_handler.adapters.overload.limit import AdaptiveLimit, LimitOptions
 from websocket_handler.adapters.overload.queue import Rank, TurnQueue
 from websocket_handler.ports.backoff import Backoff
+from websocket_handler.ports.log_store import always
 
 RETRY_AFTER_S_MIN: Final = 2.0
 RETRY_AFTER_S_MAX: Final = 60.0
@@ -43,17 +44,46 @@ class NotBegun(Exception):
         self.is_unwanted = is_unwanted
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
-    """An operation that waits for its turn."""
+class Operation(Protocol):
+    """An operation that wants its turn. The gate calls `begin` or `refuse`, once."""
 
-    is_wanted: Callable[[], bool]
-    turn: asyncio.Future[None]
-    """Done when the operation may begin. Fails with NotBegun."""
+    waits_until: float
+    """The gate's: until when the operation may wait, in monotonic seconds."""
+
+    def __hash__(self) -> int: ...
+
+    def is_wanted(self) -> bool:
+        """False if nobody waits for the answer any more. Only an operation that had to wait is asked."""
+        ...
+
+    def begin(self) -> None:
+        """Its turn has come. It tells the gate when it has ended: `Gate.end`."""
+        ...
 
     def refuse(self, answer: NotBegun) -> None:
-        """Tell the operation that it does not begin."""
-        if not self.turn.done():
+        """It does not begin."""
+        ...
+
+
+class _Awaited:
+    """An operation that a coroutine waits for."""
+
+    __slots__ = ("_is_wanted", "turn", "waits_until")
+
+    def __init__(self, is_wanted: Callable[[], bool]) -> None:
+        self._is_wanted = is_wanted
+        self.waits_until = 0.0
+        self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the operation may begin. Fails with NotBegun."""
+
+    def is_wanted(self) -> bool:
+        return not self.turn.done() and self._is_wanted()
+
+    def begin(self) -> None:
+        self.turn.set_result(None)
+
+    def refuse(self, answer: NotBegun) -> None:
+        if not self.turn.done():  # otherwise the coroutine gave up in this moment
             self.turn.set_exception(answer)
 
     @property
@@ -74,11 +104,13 @@ class Gate:
         self._backoff = backoff
         self._options = options or GateOptions()
         self._limit = AdaptiveLimit(self._options.limit)
-        self._queue: TurnQueue[_Waiting] = TurnQueue(self._options.waiting_max)
+        self._queue: TurnQueue[Operation] = TurnQueue(self._options.waiting_max)
         self._turn_s = 0.0
         """How many seconds an operation takes, on average."""
         self._failures = 0
         """How many operations failed in a row."""
+        self._expiry: asyncio.TimerHandle | None = None
+        """Comes when the one that has waited longest may wait no longer, or before that."""
         self.under_way = 0
         """How many operations have begun and still hold their place."""
 
@@ -87,17 +119,44 @@ class Gate:
         """How many operations wait for their turn."""
         return len(self._queue)
 
-    def turn(self, rank: Rank, is_wanted: Callable[[], bool]) -> "_Turn":
+    def turn(self, rank: Rank, is_wanted: Callable[[], bool]) -> "Turn":
         """A context in which one operation runs. Raises NotBegun on entering. When an operation that had to wait may
         begin, `is_wanted` is asked first."""
-        return _Turn(self, rank, is_wanted)
+        return Turn(self, rank, is_wanted)
 
-    async def begin(self, rank: Rank, is_wanted: Callable[[], bool]) -> float:
-        """Begin an operation when it is its turn, and return that time. Raises NotBegun."""
+    def rest_of_turn(self, began: float) -> "Turn":
+        """A context for the rest of an operation that began at `began`: it ends the operation."""
+        return Turn(self, Rank.LOG, always, began)
+
+    def enter(self, operation: Operation, rank: Rank) -> None:
+        """Let an operation begin when it is its turn: now, if there is room, and nobody waits before it."""
         if self.under_way < self._limit.allowed and not self._queue.count(rank):
             self.under_way += 1
-        else:
-            await self._wait(rank, is_wanted)
+            operation.begin()
+            return
+        operation.waits_until = self._now() + self._options.wait_max_s
+        dropped = self._queue.add(operation, rank)
+        if self._expiry is None:
+            self._expiry = asyncio.get_running_loop().call_later(self._options.wait_max_s, self._expire)
+        if dropped is not None:
+            dropped.refuse(self._busy())
+
+    def leave(self, operation: Operation) -> None:
+        """Let an operation wait no longer. It is told nothing."""
+        self._queue.remove(operation)
+
+    async def begin(self, rank: Rank, is_wanted: Callable[[], bool]) -> float:
+        """Begin an operation when it is its turn, and return that time. Raises NotBegun. Cancelling it is safe."""
+        operation = _Awaited(is_wanted)
+        self.enter(operation, rank)
+        try:
+            await operation.turn
+        except BaseException:
+            if operation.has_turn:  # its turn came in the moment when the operation gave up
+                self._free()
+            else:
+                self.leave(operation)
+            raise
         return self._now()
 
     def end(self, began: float, *, is_failed: bool) -> None:
@@ -115,37 +174,27 @@ class Gate:
         estimate = self._queue.count(Rank.LOG) * self._turn_s / self._limit.allowed
         return min(max(estimate, RETRY_AFTER_S_MIN), RETRY_AFTER_S_MAX)
 
-    async def _wait(self, rank: Rank, is_wanted: Callable[[], bool]) -> None:
-        """Wait until an operation may begin. Raises NotBegun. Cancelling it is safe."""
-        waiting = _Waiting(is_wanted, asyncio.get_running_loop().create_future())
-        dropped = self._queue.add(waiting, rank)
-        if dropped is not None:
-            dropped.refuse(self._busy())
-        timer = asyncio.get_running_loop().call_later(self._options.wait_max_s, self._expire, waiting)
-        try:
-            await waiting.turn
-        except BaseException:
-            if waiting.has_turn:  # its turn came in the moment when the operation gave up
-                self._free()
-            else:
-                self._queue.remove(waiting)
-            raise
-        finally:
-            timer.cancel()
-
-    def _expire(self, waiting: _Waiting) -> None:
-        waiting.refuse(self._busy())
+    def _expire(self) -> None:
+        """Refuse those whose time is over. All wait equally long, so the oldest are the first."""
+        self._expiry = None
+        now = self._now()
+        for operation in self._queue.take_first(lambda waiting: waiting.waits_until <= now):
+            operation.refuse(self._busy())
+        oldest = self._queue.oldest()
+        if oldest and self._expiry is None:
+            soonest = min(operation.waits_until for operation in oldest)
+            self._expiry = asyncio.get_running_loop().call_later(soonest - now, self._expire)
 
     def _let_in(self) -> None:
         while self.under_way < self._limit.allowed:
-            waiting = self._queue.take()
-            if waiting is None:
+            operation = self._queue.take()
+            if operation is None:
                 return
-            if not waiting.is_wanted():
-                waiting.refuse(NotBegun("nobody waits for it any more", is_unwanted=True))
-            elif not waiting.turn.done():  # otherwise the operation gave up in this moment
+            if operation.is_wanted():
                 self.under_way += 1
-                waiting.turn.set_result(None)
+                operation.begin()
+            else:
+                operation.refuse(NotBegun("nobody waits for it any more", is_unwanted=True))
 
     def _ended(self, *, is_failed: bool) -> None:
         if is_failed:
@@ -163,21 +212,23 @@ class Gate:
         return NotBegun("the store has too much to do", self.retry_after_s())
 
 
-class _Turn:
-    """The turn of one operation. A class and not a generator, because every write passes here."""
+class Turn:
+    """The turn of one operation. A class and not a generator, because every read passes here."""
 
     __slots__ = ("_began", "_gate", "_is_wanted", "_rank")
 
-    def __init__(self, gate: Gate, rank: Rank, is_wanted: Callable[[], bool]) -> None:
+    def __init__(self, gate: Gate, rank: Rank, is_wanted: Callable[[], bool], began: float | None = None) -> None:
         self._gate = gate
         self._rank = rank
         self._is_wanted = is_wanted
-        self._began = 0.0
+        self._began = began
 
     async def __aenter__(self) -> None:
-        self._began = await self._gate.begin(self._rank, self._is_wanted)
+        if self._began is None:
+            self._began = await self._gate.begin(self._rank, self._is_wanted)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        assert self._began is not None
         self._gate.end(self._began, is_failed=isinstance(error, Exception))

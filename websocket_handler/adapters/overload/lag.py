@@ -49,9 +49,9 @@ class LoopLag:
         self._beats: Beats
         self._timer: asyncio.TimerHandle
 
-    def measured(self) -> "_Measured":
+    def measured(self) -> "Measured":
         """A context with a function that returns for how many seconds the loop was late since the context began."""
-        return _Measured(self)
+        return Measured(self)
 
     def begin(self) -> float:
         """Begin to measure. Returns for how many seconds the loop was late before."""
@@ -78,72 +78,133 @@ class LoopLag:
         self._timer = loop.call_at(self._beats.beat(loop.time()), self._beat)
 
 
-class _Measured:
+class Measured:
     """Measures from its beginning to its end. A class and not a generator, because every call of AWS passes here."""
 
     __slots__ = ("_before_s", "_lag")
 
     def __init__(self, lag: LoopLag) -> None:
         self._lag = lag
-        self._before_s = 0.0
+        self._before_s: float | None = None
+        """None unless it is measuring."""
 
-    def __enter__(self) -> Callable[[], float]:
+    def begin(self) -> None:
+        """Begin to measure; the context does it, unless it was done before."""
         self._before_s = self._lag.begin()
-        return self._late_s
 
-    def _late_s(self) -> float:
+    def late_s(self) -> float:
+        """For how many seconds the loop was late since the beginning."""
+        assert self._before_s is not None
         return self._lag.late_s() - self._before_s
 
+    def end(self) -> None:
+        """End to measure. Doing it twice changes nothing."""
+        if self._before_s is not None:
+            self._before_s = None
+            self._lag.end()
+
+    def __enter__(self) -> Callable[[], float]:
+        if self._before_s is None:
+            self.begin()
+        return self.late_s
+
     def __exit__(self, *_: object) -> None:
-        self._lag.end()
+        self.end()
+
+
+def _nothing() -> None:
+    """For a deadline that has ended."""
 
 
 class PatientTimeouts:
-    """Deadlines of equal length. They share one measurement of the lag."""
+    """Deadlines of equal length. They share one measurement of the lag and one timer: they come in the order in which
+    they began."""
 
     def __init__(self, timeout_s: float) -> None:
         self.timeout_s = timeout_s
-        self.lag = LoopLag(timeout_s / DEADLINE_BEATS)
+        self._lag = LoopLag(timeout_s / DEADLINE_BEATS)
+        self._running: dict[Deadline, None] = {}
+        """The oldest comes first."""
+        self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> "PatientTimeout":
-        """A context that raises TimeoutError after `timeout_s` seconds: see `patient_timeout`."""
-        return PatientTimeout(self)
+    def begin(self, deadline: "Deadline | None" = None) -> "PatientTimeout":
+        """A context that raises TimeoutError after `timeout_s` seconds, or when the given `deadline` comes, which may
+        have begun earlier: see `patient_timeout`."""
+        return PatientTimeout(self, deadline)
+
+    def watch(self, expired: Callable[[], None]) -> "Deadline":
+        """Call `expired` after `timeout_s` seconds, as `patient_timeout` counts them, unless `end` comes first."""
+        loop = asyncio.get_running_loop()
+        deadline = Deadline(loop.time(), self._lag.begin(), expired)
+        self._running[deadline] = None
+        if self._timer is None:
+            self._timer = loop.call_later(self.timeout_s, self._look)
+        return deadline
+
+    def end(self, deadline: "Deadline") -> None:
+        """Forget a deadline. Doing it twice, or after it came, changes nothing."""
+        if deadline not in self._running:
+            return
+        del self._running[deadline]
+        deadline.expired = _nothing  # otherwise it and its owner would be a circle for the garbage collector
+        self._lag.end()
+        if not self._running and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        """Let those come that are due, and put the next one off by as much as the loop was late."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        now, late_s = loop.time(), self._lag.late_s()
+        while self._running:
+            deadline = next(iter(self._running))
+            left_s = deadline.began + self.timeout_s + late_s - deadline.before_s - now
+            if left_s >= SHORTEST_S:
+                self._timer = loop.call_later(left_s, self._look)
+                return
+            expired = deadline.expired
+            self.end(deadline)
+            expired()
+
+
+class Deadline:
+    """When it comes, `expired` is called."""
+
+    __slots__ = ("before_s", "began", "expired")
+
+    def __init__(self, began: float, before_s: float, expired: Callable[[], None]) -> None:
+        """`before_s` is for how many seconds the loop was late before `began`."""
+        self.began = began
+        self.before_s = before_s
+        self.expired = expired
 
 
 class PatientTimeout:
-    """One deadline: see `patient_timeout`."""
+    """A deadline of a block of code: see `patient_timeout`."""
 
-    __slots__ = ("_before_s", "_began", "_lag", "_timeout", "_timeout_s", "_timer")
+    __slots__ = ("_deadline", "_shared", "_timeout")
 
-    def __init__(self, shared: PatientTimeouts) -> None:
-        self._timeout_s = shared.timeout_s
-        self._lag = shared.lag
+    def __init__(self, shared: PatientTimeouts, deadline: Deadline | None) -> None:
+        self._shared = shared
         self._timeout = asyncio.timeout(None)
-        self._before_s = self._began = 0.0
-        self._timer: asyncio.TimerHandle
+        self._deadline = deadline
 
     async def __aenter__(self) -> None:
         await self._timeout.__aenter__()
-        loop = asyncio.get_running_loop()
-        self._began = loop.time()
-        self._before_s = self._lag.begin()
-        self._timer = loop.call_later(self._timeout_s, self._look)
-
-    def _look(self) -> None:
-        """Break off, or put the deadline off by as much as the loop was late."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        left_s = self._began + self._timeout_s + self._lag.late_s() - self._before_s - now
-        if left_s < SHORTEST_S:
-            self._timeout.reschedule(now)
+        if self._deadline is None:
+            self._deadline = self._shared.watch(self._expire)
         else:
-            self._timer = loop.call_later(left_s, self._look)
+            self._deadline.expired = self._expire
+
+    def _expire(self) -> None:
+        self._timeout.reschedule(asyncio.get_running_loop().time())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
-        self._lag.end()
+        assert self._deadline is not None
+        self._shared.end(self._deadline)
         await self._timeout.__aexit__(kind, error, trace)  # raises TimeoutError, and swallows nothing
 
 

@@ -1,7 +1,8 @@
 """The operations that wait for a turn on a store: the most important first, and of equal ones the oldest first."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from enum import IntEnum
+from itertools import takewhile
 from typing import Final, Generic, TypeVar
 
 
@@ -55,6 +56,20 @@ class TurnQueue(Generic[Item]):
                 del waiting[item]
                 return item
         return None
+
+    def take_first(self, is_due: Callable[[Item], bool]) -> list[Item]:
+        """Take out those that are due. In each rank they are the oldest ones."""
+        taken: list[Item] = []
+        for waiting in self._waiting.values():
+            due = list(takewhile(is_due, waiting))
+            for item in due:
+                del waiting[item]
+            taken += due
+        return taken
+
+    def oldest(self) -> list[Item]:
+        """The oldest item of each rank that has one."""
+        return [next(iter(waiting)) for waiting in self._waiting.values() if waiting]
 
     def remove(self, item: Item) -> None:
         """Take out an item that waits no longer. Doing it twice changes nothing."""

@@ -23,11 +23,9 @@ from tests.support.ports_testing import (
     quick_table,
 )
 from tests.support.ports_testing import segment as made
+from websocket_handler.adapters.aws.dynamodb_append import RETENTION_MARGIN_S
 from websocket_handler.adapters.aws.dynamodb_ends import KNOWLEDGE_S
-from websocket_handler.adapters.aws.dynamodb_log import (
-    RETENTION_MARGIN_S,
-    DynamoDbLogOptions,
-)
+from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.aws.wire import AwsWire

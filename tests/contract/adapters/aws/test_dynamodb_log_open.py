@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.clock import SteeredClock
 from tests.support.ports_testing import Tasks, dynamodb_log, new_project, quick_table
-from websocket_handler.adapters.aws.dynamodb_log import RETENTION_MARGIN_S, DynamoDbLogOptions
+from websocket_handler.adapters.aws.dynamodb_append import RETENTION_MARGIN_S
+from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions
 from websocket_handler.adapters.aws.sdk import Aws
 from websocket_handler.adapters.aws.wire import AwsWire
 from websocket_handler.hub.log import LogLimits

@@ -7,7 +7,7 @@ import pytest
 from tests.support.nodes import NotedEvents
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.watched import WatchedCalls
-from websocket_handler.telemetry.resources import Resources
+from websocket_handler.telemetry.resources import Resource, Resources
 
 pytestmark = pytest.mark.asyncio
 URL = "https://sqs/1/qa"
@@ -69,3 +69,36 @@ async def test_calls_about_nothing_that_a_setting_names_are_passed_on() -> None:
         await watched.call("elbv2", "describe_target_health", 1.0, TargetGroupArn="arn")
     assert raised.value is GONE
     assert watched.resources.unusable == 0
+
+
+class Begun:
+    """A call on the short way, which has ended."""
+
+    def __init__(self, result: dict[str, Any] | None) -> None:
+        self.result = result
+
+
+async def test_a_good_answer_on_the_short_way_is_noted_and_everything_else_is_left_to_the_call() -> None:
+    log = NotedEvents()
+    resources = Resources(log, lambda: 0.0)
+    given: list[Any] = []
+
+    def begin(*arguments: Any) -> Any:
+        given.append(arguments)
+
+    watched = WatchedCalls(Watched()._call, SETTINGS, resources, begin)
+    told: list[Any] = []
+    for table in ("state", "another"):
+        assert watched.begin("dynamodb", "put_item", 2.0, {"TableName": table}, told.append) is None
+    assert [arguments[:4] for arguments in given] == [
+        ("dynamodb", "put_item", 2.0, {"TableName": table}) for table in ("state", "another")
+    ]
+    resources.failed(Resource("DYNAMODB_TABLE_NAME", "state"), "put_item", "Code", "why")
+    (*_, ended), (*_, ended_elsewhere) = given
+    calls = [Begun(None), Begun({})]
+    ended(calls[0])
+    ended_elsewhere(calls[1])
+    assert log.names == ["resource.unusable"]
+    ended(calls[1])
+    assert log.names == ["resource.unusable", "resource.usable"]
+    assert told == [calls[0], calls[1], calls[1]]

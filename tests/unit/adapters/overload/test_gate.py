@@ -237,3 +237,43 @@ async def test_a_success_and_a_cancelled_operation_free_their_places_at_once() -
     desk.tasks["b"].cancel()
     await settle()
     assert desk.begun == ["a", "b", "c"]
+
+
+class Called:
+    """An operation that begins by a plain call."""
+
+    def __init__(self) -> None:
+        self.waits_until = 0.0
+        self.told: list[str] = []
+
+    def is_wanted(self) -> bool:
+        return True
+
+    def begin(self) -> None:
+        self.told.append("begin")
+
+    def refuse(self, answer: NotBegun) -> None:
+        self.told.append(str(answer))
+
+
+@in_virtual_time
+async def test_an_operation_by_calls_has_its_place_in_the_same_queue() -> None:
+    desk = Desk(wait_max_s=5.0)
+    first, second, third = Called(), Called(), Called()
+    desk.gate.enter(first, Rank.LOG)
+    assert first.told == ["begin"], "at once"
+    await desk.start_all("a")
+    await asyncio.sleep(1.0)
+    desk.gate.enter(second, Rank.LOG)
+    desk.gate.enter(third, Rank.LOG)
+    desk.gate.leave(third)
+    desk.gate.end(loop_time(), is_failed=False)
+    await settle()
+    assert (desk.begun, second.told) == (["a"], [])
+    await asyncio.sleep(4.5)
+    assert second.told == [], "its time began a second after that of `a`"
+    await asyncio.sleep(0.6)
+    assert second.told == ["the store has too much to do"]
+    await desk.end("a")
+    assert third.told == []
+    assert (desk.gate.under_way, desk.gate.waiting) == (0, 0)

@@ -6,7 +6,14 @@ import pytest
 
 from tests.support.clock import loop_time
 from tests.support.virtual_time import be_busy, in_virtual_time
-from websocket_handler.adapters.overload.lag import DEADLINE_BEATS, Beats, LoopLag, patient_timeout
+from websocket_handler.adapters.overload.lag import (
+    DEADLINE_BEATS,
+    Beats,
+    Deadline,
+    LoopLag,
+    PatientTimeouts,
+    patient_timeout,
+)
 
 
 def test_beats_in_time_make_no_lag() -> None:
@@ -142,3 +149,37 @@ async def test_a_fault_inside_comes_out_and_cancelling_from_outside_stays_that()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+@in_virtual_time
+async def test_deadlines_of_equal_length_come_each_at_its_time_unless_they_end_before() -> None:
+    loop, timeouts = asyncio.get_running_loop(), PatientTimeouts(2.0)
+    came: list[tuple[str, float]] = []
+
+    def watch(name: str) -> Deadline:
+        return timeouts.watch(lambda: came.append((name, loop_time() - began)))
+
+    began = loop_time()
+    first = watch("first")
+    second = watch("second")
+    await asyncio.sleep(0.5)
+    watch("third")
+    timeouts.end(second)
+    timeouts.end(second)
+    await asyncio.sleep(5.0)
+    assert [name for name, _ in came] == ["first", "third"]
+    assert [at for _, at in came] == pytest.approx([2.0, 2.5], abs=0.01)
+    timeouts.end(first)
+    assert all(timer.cancelled() for timer in loop._scheduled)  # type: ignore[attr-defined]
+
+
+@in_virtual_time
+async def test_a_block_goes_on_under_a_deadline_that_began_before() -> None:
+    timeouts = PatientTimeouts(2.0)
+    deadline = timeouts.watch(lambda: None)
+    began = loop_time()
+    await asyncio.sleep(1.5)
+    with pytest.raises(TimeoutError):
+        async with timeouts.begin(deadline):
+            await asyncio.sleep(100)
+    assert loop_time() - began == pytest.approx(2.0, abs=0.01)

@@ -52,3 +52,16 @@ def test_who_no_longer_waits_is_not_taken() -> None:
     queue.remove("a")
     queue.remove("a")
     assert taken(queue) == ["b"]
+
+
+def test_the_oldest_of_each_rank_can_be_taken_out_when_they_are_due() -> None:
+    queue: TurnQueue[str] = TurnQueue(10)
+    for item in ("1", "2", "5"):
+        queue.add(item, Rank.LOG)
+    for item in ("0", "3"):
+        queue.add(item, Rank.RECORDS)
+    assert queue.oldest() == ["1", "0"]
+    assert queue.take_first(lambda item: item < "3") == ["1", "2", "0"]
+    assert queue.oldest() == ["5", "3"]
+    assert taken(queue) == ["5", "3"]
+    assert queue.oldest() == []
