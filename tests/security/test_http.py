@@ -64,6 +64,8 @@ NO_GOOD: dict[str, tuple[bytes, int]] = {
         400),
     "an unknown encoding": (
         b"POST /api/v1/broadcast HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
+    "an offer, and an unknown encoding": (
+        b"DELETE /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: x\r\n\r\n", 400),
     "a space before the colon": (b"GET /health HTTP/1.1\r\nHost : x\r\n\r\n", 400),
     "a folded header": (b"GET /health HTTP/1.1\r\n folded: x\r\n\r\n", 400),
     "NUL in the path": (b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n", 400),

@@ -99,8 +99,11 @@ class RequestHead(Struct, frozen=True):
     def elements(self, name: str) -> list[str]:
         """The elements of a field that is a list of tokens, in lower case. A list may stand in several lines
         (RFC 9110 section 5.3)."""
-        values = self.headers.get(name, ())
-        return [element.strip(OWS).lower() for value in values for element in value.split(",")]
+        return _elements(self.headers.get(name, ()))
+
+
+def _elements(values: Sequence[str]) -> list[str]:
+    return [element.strip(OWS).lower() for value in values for element in value.split(",")]
 
 
 def request_head(method: bytes, target: bytes, version: str, fields: Sequence[tuple[bytes, bytes]]) -> RequestHead:
@@ -118,6 +121,11 @@ def request_head(method: bytes, target: bytes, version: str, fields: Sequence[tu
         raise _bad("a request has one Host")  # RFC 9112 section 3.2
     if hosts and _HOST.fullmatch(hosts[0]) is None:
         raise _bad("Host must be a name or an address, with a port or without")
+    codings = headers.get("transfer-encoding")
+    if codings and list(filter(None, _elements(codings)))[-1:] != [
+        "chunked"
+    ]:  # RFC 9112 section 6.3; the parser is laxer if there is an offer
+        raise _bad("the last Transfer-Encoding of a request is chunked")
     size = len(method) + len(target) + len("  HTTP/1.1\r\n\r\n") + len(fields) * len(": \r\n")
     size += sum(map(len, chain.from_iterable(fields)))
     return RequestHead(method.decode("latin-1"), _target(target), version, headers, size)

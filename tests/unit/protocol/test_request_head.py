@@ -162,6 +162,15 @@ def test_connect_is_refused(target: str, field: str) -> None:
     assert "no proxy" in refusal(lines(field, first=f"CONNECT {target} HTTP/1.1")).message
 
 
+@pytest.mark.parametrize("offer", [[], ["Connection: Upgrade", "Upgrade: h2c"]])
+@pytest.mark.parametrize("coding", ["identity", "gzip", "chunked, gzip", "xchunked", "", "chunked;q=1"])
+def test_the_last_transfer_coding_is_chunked_whatever_is_offered(offer: list[str], coding: str) -> None:
+    fault = refusal(lines(f"Transfer-Encoding: {coding}", *offer))
+    assert fault.code is ErrorCode.INVALID_FIELD
+    assert "Transfer-Encoding" in fault.message
+    assert read_head(lines("Transfer-Encoding: gzip", "Transfer-Encoding: Chunked", *offer)).method == "GET"
+
+
 def test_a_target_of_the_largest_size_is_read_and_one_byte_more_is_not() -> None:
     """A parser that counts in 16 bits would divide a longer one at the wrong places."""
     largest = "/?" + "a" * (TARGET_BYTES_MAX - 2)
