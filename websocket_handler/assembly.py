@@ -30,6 +30,7 @@ from websocket_handler.delivery.wake_ups import WakeUps
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.net.keepalive import Keepalive, KeepaliveOptions
+from websocket_handler.net.rebalancing import Rebalancing
 from websocket_handler.net.shared import Shared
 from websocket_handler.ports.authenticator import Authenticator
 from websocket_handler.ports.backplane import Backplane, NoBackplane
@@ -104,6 +105,8 @@ class CoreOptions:
     allowed_origins: str = ""
     """Comma-separated origins of web pages, or `*`. Pages of the gateway's own host are always allowed."""
     keepalive: KeepaliveOptions = field(default_factory=KeepaliveOptions)
+    is_rebalanced: bool = False
+    """True if a node with more clients than its share moves the surplus after another one has started, unasked."""
     scale_in_protection_connections: int = 0
     """The node is protected from scale-in from this number of connections on; 0 means never."""
 
@@ -126,6 +129,8 @@ class Core:
     wake_ups: WakeUps
     updates: UpdateConsumer | None
     scale_in: ScaleInProtection
+    rebalancing: Rebalancing | None
+    """None if there is no directory."""
     access: Access
     origins: Origins
     admission: Admission
@@ -173,8 +178,24 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     if ports.directory is not None and users.is_told:
         headcount = Headcount(ports.directory, node_id, lambda: follower.others, users, ports.random)
     access = _access(ports, options.access, node.projects.wake_readers, users, headcount)
+    rebalancing = None
+    if ports.directory is not None:
+        has = (node.connections, node_id, clock.monotonic, ports.random, log)
+        rebalancing = Rebalancing(census, *has, is_automatic=options.is_rebalanced)
+
+    def met() -> None:
+        follower.look_soon()
+        if rebalancing is not None:
+            rebalancing.met()
+
     control = Control(
-        node, access, ports.common_store, node_id, is_announced=lambda: follower.is_announced, met=follower.look_soon
+        node,
+        access,
+        ports.common_store,
+        node_id,
+        is_announced=lambda: follower.is_announced,
+        met=met,
+        rebalance=(lambda _seconds: None) if rebalancing is None else rebalancing.order,
     )
     origins = Origins(read_origins(options.allowed_origins), has_loopback=access.has_loopback_pages)
     admission = Admission(options.admission, origins, clock.monotonic, access, ports.memory_bytes)
@@ -193,6 +214,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         wake_ups=WakeUps(ports.backplane, node),
         updates=updates,
         scale_in=_scale_in(ports, options.scale_in_protection_connections, node, follower),
+        rebalancing=rebalancing,
         access=access,
         origins=origins,
         admission=admission,

@@ -203,6 +203,7 @@ def core_options(settings: Settings, node_id: str) -> CoreOptions:
         keepalive=KeepaliveOptions(
             settings.ping_interval_s, settings.slow_client_timeout_s, settings.forward_timeout_s + ANSWER_MARGIN_S
         ),
+        is_rebalanced=settings.rebalance == "auto",
         scale_in_protection_connections=settings.scale_in_protection_connections,
     )
 

@@ -86,6 +86,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["auto", "primary", "replica"],
         setting("who has to have a publication before anybody sees it; auto: a replica while the server has one"),
     ] = "auto"
+    rebalance: Annotated[
+        Literal["off", "auto"],
+        setting("auto: after another node has started, a node with more clients than its share moves the surplus"),
+    ] = "off"
     forward_body: Annotated[
         Literal["envelope", "data"], setting("body of a task: envelope adds sender and ids, data is data only")
     ] = "envelope"

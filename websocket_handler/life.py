@@ -93,6 +93,8 @@ class Life:
             keep("listing", core.listing.run)
         if core.headcount is not None:
             keep("headcount", core.headcount.run)
+        if core.rebalancing is not None:
+            keep("rebalancing", core.rebalancing.run)
         if core.scale_in.is_on:
             keep("scale-in", core.scale_in.run)
         if core.updates is not None:

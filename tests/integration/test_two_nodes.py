@@ -20,6 +20,7 @@ from tests.support.links import Client, Message, Open, new_project
 from tests.support.peers import Peer, Raw, Response, http
 from tests.support.tokens import GUARDED, bearer, token
 from tests.support.valkeys import Valkey, running_valkey
+from websocket_handler.__main__ import main
 
 pytestmark = pytest.mark.asyncio
 CONNECTIONS_PER_USER: Final = 4
@@ -192,6 +193,32 @@ async def test_what_an_operator_does_on_one_node_holds_on_every_node(
     assert [(await client.closed()).code for client in (near, far)] == [4500, 4500]
     async with off_loop(running_gateway(shared, NODE_ID="c")) as later:
         assert [http(node.port, "POST", "/api/v1/tickets", **old).status for node in (one, two, later)] == [401] * 3
+
+
+async def test_the_surplus_of_a_node_is_told_to_come_back_and_nobody_else(
+    nodes: tuple[Gateway, Gateway], open_on: Open
+) -> None:
+    crowd = [await open_on(nodes[0], f"user-{uuid.uuid4().hex}") for _ in range(6)]
+    few = await open_on(nodes[1])
+    for node in nodes:
+        await until_listed(node, "/api/v1/connections", *crowd, few)
+    command = ["rebalance", nodes[1].base_url, "--seconds", "1", "--token", token(sub="root", rights=["admin"])]
+    assert await asyncio.to_thread(main, command) == 0
+
+    pushes = [asyncio.create_task(client.next()) for client in crowd]
+    while sum(push.done() for push in pushes) < 2:
+        await asyncio.wait([push for push in pushes if not push.done()], return_when=asyncio.FIRST_COMPLETED)
+    moving = [client for client, push in zip(crowd, pushes, strict=True) if push.done()]
+    assert {push.result()["reason"] for push in pushes if push.done()} == {"rebalancing"}
+    for client in moving:
+        await client.close()
+    facts = {"connections": 6, "surplus": 2, "share": 4}
+    assert facts.items() <= nodes[0].records("node.rebalancing")[-1].items()
+    assert nodes[1].records("node.rebalancing") == []
+    for push in pushes:
+        push.cancel()
+    await asyncio.gather(*pushes, return_exceptions=True)
+    assert await few.nothing_is_left()
 
 
 def answer_to(node: Gateway, user: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -45,10 +46,11 @@ class ClusterReport:
 
 
 async def prove_cluster(
-    log_store: str, kills: int, failovers: int, clients: int, rate: float, seed: int
+    log_store: str, kills: int, failovers: int, clients: int, rate: float, seed: int, minutes: float
 ) -> ClusterReport:
     """Kill nodes `kills` times, fail over `failovers` times without loss and as often with it, and a tenth as often do
-    everything else, while `clients` subscribers follow and publishers publish `rate` times per second."""
+    everything else, while `clients` subscribers follow and publishers publish `rate` times per second. No further fault
+    begins after so many `minutes`."""
     random = Random(seed)
     others = ("rolling", "restart", "pause", "flush of scripts", "end of connections")
     counts = {"kill": kills, "graceful failover": failovers, "lossy failover": failovers}
@@ -61,12 +63,16 @@ async def prove_cluster(
         nodes = await ends.enter_async_context(running_nodes(create_resources(emulator.url), log_store, pair.url))
         url = await ends.enter_async_context(running_balancer(nodes))
         judge = await ends.enter_async_context(judging([url], clients, rate))
+        until, done = time.monotonic() + 60 * minutes, Counter[str]()
         for number, kind in enumerate(faults, 1):
+            if time.monotonic() > until:
+                break
+            done[kind] += 1
             print(f"{number}/{len(faults)} {kind}", file=sys.stderr, flush=True)
             await _hurt(kind, nodes, pair, random)
             await asyncio.sleep(CALM_S)
         found = await verdict(judge)
-    return ClusterReport(log_store, Counter(faults), found)
+    return ClusterReport(log_store, done, found)
 
 
 async def _hurt(kind: str, nodes: Sequence[NodeProcess], pair: ValkeyPair, random: Random) -> None:
@@ -140,5 +146,7 @@ async def running_balancer(nodes: Sequence[NodeProcess]) -> AsyncIterator[str]:
 
 
 if __name__ == "__main__":
-    report = run_alone(prove_cluster, log_store="valkey", kills=50, failovers=20, clients=300, rate=100.0, seed=1)
+    report = run_alone(
+        prove_cluster, log_store="valkey", kills=50, failovers=20, clients=300, rate=100.0, seed=1, minutes=20.0
+    )
     sys.exit(bool(report.verdict.broken))

@@ -147,6 +147,7 @@ ROUTES = {
     "admin": ("GET", "/api/v1/connections", b""),
     "disconnect": ("DELETE", "/api/v1/connections/nobody", b""),
     "revoke": ("POST", "/api/v1/users/nobody/disconnect", b""),
+    "rebalance": ("POST", "/api/v1/rebalance", b""),
     "broadcast": ("POST", "/api/v1/broadcast", b'{"type":"notice"}'),
     "metrics": ("GET", "/metrics", b""),
     "ticket": ("POST", "/api/v1/tickets", b""),
@@ -163,6 +164,7 @@ ROUTE_RIGHT = {
     "events": "subscribe",
     "disconnect": "admin",
     "revoke": "admin",
+    "rebalance": "admin",
     "broadcast": "admin",
     "metrics": "admin",
 }

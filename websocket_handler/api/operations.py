@@ -16,6 +16,9 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import USER_ID
 
 CONNECTIONS_LISTED_MAX = 1000
+REBALANCE_S = 60
+SECONDS_MAX = 3600
+_SECONDS = re.compile(r"[0-9]{1,4}", re.ASCII)
 _CONNECTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -90,6 +93,17 @@ class OperationRoutes:
         ended = self._gateway.control.revoke(user_id, waiter.done)
         await waiter.result(type(None))
         return json_response(msgspec.json.encode({"type": "user_disconnected", "connections": ended}))
+
+    async def rebalance(self, request: Request) -> Response:
+        """Let each node that has more clients than its share move the surplus."""
+        text = parameter(request, "seconds") or str(REBALANCE_S)
+        if not _SECONDS.fullmatch(text) or not 1 <= int(text) <= SECONDS_MAX:
+            raise CommandError(ErrorCode.INVALID_FIELD, f"seconds is a whole number from 1 to {SECONDS_MAX}")
+        waiter = Waiter()
+        self._gateway.control.rebalance(float(text), waiter.done)
+        await waiter.result(type(None))
+        answer = {"type": "rebalance_requested", "seconds": int(text)}
+        return json_response(msgspec.json.encode(answer), 202)
 
     async def ticket(self, request: Request) -> Response:
         """Answer with a one-time ticket for the visitor's handshake."""

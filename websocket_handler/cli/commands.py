@@ -31,6 +31,7 @@ ENTRIES: Final = {
     "verify": Entry(
         f"{_CLI}.verify.command", "command", "publish to a live deployment, follow it, and count broken promises"
     ),
+    "rebalance": Entry(f"{_CLI}.rebalance", "command", "let nodes with more clients than their share move the surplus"),
     "doctor": Entry(f"{_CLI}.doctor", "command", "check a running stack, or the settings of this machine"),
     "deploy": Entry(f"{_CLI}.deploy", "command", "build the image of an environment, push it and run it"),
     "completion": Entry(f"{_CLI}.plain", "completion", "print what makes bash, zsh or fish complete these commands"),

@@ -18,6 +18,7 @@ from websocket_handler.hub.control_messages import (
     Disconnect,
     Disconnected,
     Drain,
+    Rebalance,
     Revoke,
     Serve,
     decode,
@@ -60,13 +61,16 @@ class Control:
         *,
         is_announced: Callable[[], bool] = always,
         met: Callable[[], None] = lambda: None,
+        rebalance: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         """`store` keeps the logs that nodes write for each other; None if there are no other nodes. They know this node
-        as `node_id`, and find it once it `is_announced`. `met` is called when another node says that it has started."""
+        as `node_id`, and find it once it `is_announced`. `met` is called when another node says that it has started,
+        `rebalance` when clients are to be moved, with the seconds over which that is spread."""
         self._node = node
         self._node_id = node_id
         self._is_announced = is_announced
         self._met = met
+        self._rebalance = rebalance
         self._is_introduced = False
         self._own_drain: Drain | None = None
         self._draining: dict[str, float] = {}
@@ -134,6 +138,14 @@ class Control:
             except CommandError:
                 del self._waiting[done]
                 raise
+
+    def rebalance(self, seconds: float, done: Told) -> None:
+        """Let each node that has more clients than its share move the surplus, spread over `seconds`. `done` is called
+        when all nodes will do so. Raises CommandError: `overloaded`, `store_unavailable`."""
+        if self._log is None:
+            done(None)
+        else:
+            self._log.write(encode(Rebalance(seconds)), lambda answer: done(_fault_of(answer)))
 
     def drain(self, seconds: float) -> None:
         """Tell the other nodes that this one hands its clients over, which takes so long."""
@@ -210,6 +222,8 @@ class Control:
                 self._draining.pop(message.node_id, None)
                 if message.node_id != self._node_id:
                     self._met()
+            case Rebalance():
+                self._rebalance(message.seconds)
 
     def _say(self, message: ControlMessage, key: str = "") -> None:
         """Write a message that nobody here waits for, and that may be lost. Of several with one key, one is written."""

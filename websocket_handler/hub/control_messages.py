@@ -41,7 +41,13 @@ class Serve(Struct, frozen=True, tag_field="kind", tag="serve"):
     node_id: str
 
 
-ControlMessage = Disconnect | Disconnected | Revoke | Drain | Serve
+class Rebalance(Struct, frozen=True, tag_field="kind", tag="rebalance"):
+    """A node that has more clients than its share is to move the surplus, spread over so many seconds."""
+
+    seconds: float
+
+
+ControlMessage = Disconnect | Disconnected | Revoke | Drain | Serve | Rebalance
 
 encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(ControlMessage).decode

@@ -4,7 +4,7 @@ loses what the node has already written to it."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final, Protocol
@@ -70,14 +70,35 @@ async def hand_over(
         at = now()
         while waiting and turn <= at:
             batch = waiting.popleft()
-            _tell(batch, random)
+            _tell(batch, "draining", random)
             moving.append((at + moving_s(drain_s), batch))
             turn += 1 / BATCHES_PER_SECOND
         while moving and (moving[0][0] <= at or deadline <= at):
-            _close(moving.popleft()[1])
+            _close(moving.popleft()[1], "service restart")
         if deadline <= at or not (connections or sockets.count):
             return DrainResult(len(everybody), sockets.count)
         await asyncio.sleep(_LOOK_INTERVAL_S)
+
+
+async def hand_over_some(
+    chosen: Sequence[Connection], now: Callable[[], float], seconds: float, random: Random
+) -> None:
+    """Tell these clients of a node that goes on to reconnect, spread over so many seconds, and close those that are
+    still there `MOVING_S_MAX` later. There is at least one. `now` gives monotonic seconds."""
+    waiting = _in_batches(list(chosen), max(1, int(seconds * BATCHES_PER_SECOND)))
+    pause_s = seconds / len(waiting)
+    moving: deque[tuple[float, list[Connection]]] = deque()
+    while waiting or moving:
+        if waiting:
+            batch = [connection for connection in waiting.popleft() if connection.is_open]
+            _tell(batch, "rebalancing", random)
+            moving.append((now() + MOVING_S_MAX, batch))
+        while moving and moving[0][0] <= now():
+            _close(moving.popleft()[1], "moved to another node")
+        if waiting:
+            await asyncio.sleep(pause_s)
+        elif moving:
+            await asyncio.sleep(max(0.0, moving[0][0] - now()))
 
 
 def _in_batches(everybody: list[Connection], batches: int) -> deque[list[Connection]]:
@@ -85,12 +106,12 @@ def _in_batches(everybody: list[Connection], batches: int) -> deque[list[Connect
     return deque(everybody[start : start + size] for start in range(0, len(everybody), size))
 
 
-def _tell(batch: list[Connection], random: Random) -> None:
+def _tell(batch: list[Connection], reason: str, random: Random) -> None:
     for connection in batch:
-        connection.push(replies.reconnect("draining", random.randrange(AFTER_MS_MAX)))
+        connection.push(replies.reconnect(reason, random.randrange(AFTER_MS_MAX)))
 
 
-def _close(batch: list[Connection]) -> None:
+def _close(batch: list[Connection], reason: str) -> None:
     for connection in batch:
         if connection.is_open:
-            connection.transport.close(CloseCode.HANDED_OVER, "service restart")
+            connection.transport.close(CloseCode.HANDED_OVER, reason)

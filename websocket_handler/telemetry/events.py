@@ -16,6 +16,7 @@ EVENTS: Final[dict[str, int]] = {
     "setting.dangerous": logging.WARNING,
     "node.draining": logging.INFO,
     "node.drained": logging.INFO,
+    "node.rebalancing": logging.INFO,
     "node.stopped": logging.INFO,
     "node.failed": logging.ERROR,
     "node.stopping_now": logging.WARNING,

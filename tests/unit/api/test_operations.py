@@ -141,3 +141,17 @@ async def test_a_ticket_stands_for_whoever_asked_for_it() -> None:
         api.gateway.access.identify([Credential(Kind.TICKET, made["ticket"])], answers.append)
     assert answers[0] == TOKENS["ada"]
     assert answers[1] != TOKENS["ada"], "once"
+
+
+@pytest.mark.parametrize("seconds", ["0", "3601", "1.5", "-1", "x", "%C2%B2"])
+@in_virtual_time
+async def test_rebalancing_takes_a_second_to_an_hour(seconds: str) -> None:
+    answer = await Api().ask("POST", f"/api/v1/rebalance?seconds={seconds}")
+    assert (answer.status, answer.code) == (400, "invalid_field")
+
+
+@in_virtual_time
+async def test_rebalancing_is_accepted_with_its_time() -> None:
+    for query, seconds in (("", 60), ("?seconds=1", 1), ("?seconds=3600", 3600)):
+        answer = await Api().ask("POST", f"/api/v1/rebalance{query}")
+        assert (answer.status, answer.json) == (202, {"type": "rebalance_requested", "seconds": seconds})

@@ -45,8 +45,15 @@ class Post:
         self.access = TokenAccess(tokens, clock, scheduler, AccessOptions(), lambda: "ticket")
         self.is_announced = True
         self.met = 0
+        self.rebalanced: list[float] = []
         self.control = Control(
-            self.desk.node, self.access, store, node_id, is_announced=lambda: self.is_announced, met=self._meet
+            self.desk.node,
+            self.access,
+            store,
+            node_id,
+            is_announced=lambda: self.is_announced,
+            met=self._meet,
+            rebalance=self.rebalanced.append,
         )
         self.answers: list[Any] = []
 
@@ -308,3 +315,20 @@ def test_as_many_nodes_are_known_to_go_away_as_allowed_and_not_one_more() -> Non
     for number in range(DRAINING_MAX + 1):
         here.control._do(Drain(f"n{number}", WALL + 1))
     assert len(here.control.draining) == DRAINING_MAX
+
+
+def test_an_order_to_rebalance_reaches_every_node_and_none_that_starts_later() -> None:
+    one, two_ = two()
+    for post in (one, two_):
+        post.look()
+    one.control.rebalance(30.0, one.answers.append)
+    one.desk.scheduler.settle()
+    two_.look()
+    assert one.answers == [None]
+    assert (one.rebalanced, two_.rebalanced) == ([30.0], [30.0])
+
+
+def test_a_node_that_runs_alone_has_nobody_to_move_clients_to() -> None:
+    alone = Post(None)
+    alone.control.rebalance(30.0, alone.answers.append)
+    assert (alone.answers, alone.rebalanced) == ([None], [])
