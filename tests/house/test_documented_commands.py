@@ -38,7 +38,7 @@ LANGUAGES: Final = {
     "haproxy",
 }
 MAKE: Final = re.compile(r"(?:^|[\s;&(])make(?: [A-Z_]+=\S+)* ([a-z][a-z-]*)")
-COMMAND: Final = re.compile(r"websocket-handler ([a-z]+)")
+COMMAND: Final = re.compile(r"websocket-handler ([a-z][a-z-]*)")
 MODULE: Final = re.compile(r"python -m ([\w.]+)")
 FILE: Final = re.compile(r"^(?:\./)?[\w.-]+(?:/[\w.*-]+)*\.(?:py|md|sh|ps1|ya?ml|toml|json|in|txt|c|js|html)$")
 PLACEHOLDER: Final = "NNNN"
@@ -101,7 +101,7 @@ def test_every_command_of_the_gateway_exists() -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "websocket_handler", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    commands = set(re.findall(r"^    ([a-z]+) ", listed, re.MULTILINE))
+    commands = set(re.findall(r"^    ([a-z][a-z-]*) ", listed, re.MULTILINE))
     assert commands >= {"serve", "config", "token", "deploy", "doctor", "verify"}
     assert {name: document for name, document in found(COMMAND).items() if name not in commands} == {}
 

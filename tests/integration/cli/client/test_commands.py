@@ -159,3 +159,23 @@ def test_what_cannot_be_done_is_one_line_and_an_exit_code(
     assert (found, output) == (code, "")
     assert told in errors
     assert "Traceback" not in errors
+
+
+def test_the_events_in_a_project_are_checked(shell: Shell) -> None:
+    project_id = new_project()
+    assert shell.run("lint-stream", project_id) == (
+        0,
+        "",
+        "-- 0 events, 0 violations; clients stop at 0 of them\n",
+    )
+    for event in (
+        {"type": "RUN_STARTED", "threadId": project_id, "runId": "r"},
+        {"type": "note"},
+        {"type": "TEXT_MESSAGE_END", "messageId": "m"},
+    ):
+        assert shell.run("publish", project_id, json.dumps(event))[0] == 0
+    code, told, _ = shell.run("lint-stream", project_id, "--json")
+    assert code == 6
+    assert [json.loads(line)["offset"] for line in told.splitlines()] == [3]
+    read = shell.run("history", project_id, "--json")[1]
+    assert shell.run("lint-stream", "-", "--json", stdin=read)[:2] == (6, told)
