@@ -38,6 +38,8 @@ class Report:
     tokens: int = 0
     """Tokens that the client fetched."""
     updates: int = 0
+    joined: int = 0
+    """Updates that stood for several deltas."""
     resets: int = 0
     lost: int = 0
     doubled: int = 0
@@ -70,11 +72,13 @@ class Witness:
         """Read until the end. Every update has the offset behind the one before."""
         async for update in self._updates:
             self._report.updates += 1
-            expected = len(self.seen) + 1
-            self._report.check("offset", update.offset, expected)
-            self._report.lost += max(0, update.offset - expected)
-            self._report.doubled += update["n"] in self.seen
-            self.seen.append(update["n"])
+            self._report.joined += update.first_offset < update.offset
+            expected, numbers = len(self.seen) + 1, [int(number) for number in update["delta"].split()]
+            self._report.check("first offset", update.first_offset, expected)
+            self._report.check("offset", update.offset, len(self.seen) + len(numbers))
+            self._report.lost += max(0, update.first_offset - expected)
+            self._report.doubled += len(set(numbers).intersection(self.seen))
+            self.seen += numbers
             self._moved.set()
 
     async def has(self, count: int) -> None:
@@ -87,8 +91,9 @@ class Witness:
 class Run:
     """One client, cut so many times."""
 
-    def __init__(self, place: Town, tokens: LentTokens, random: Random) -> None:
+    def __init__(self, place: Town, tokens: LentTokens, random: Random, *, folds: bool) -> None:
         self.report = Report()
+        self._folds = folds
         self._town = place
         self._tokens = tokens
         self._random = random
@@ -99,7 +104,7 @@ class Run:
     async def run(self, cuts: int) -> Report:
         """Cut, publish and forward in turns, and compare at the end."""
         voids: list[Witness] = []
-        async with Client(self._town.url, token=self._tokens.lend, options=QUICK) as client:
+        async with Client(self._town.url, token=self._tokens.lend, options=QUICK, fold=self._folds) as client:
             updates = client.project("p").updates(on_reset=lambda place: voids[0].reset(place))
             witness = Witness(self.report, updates)
             voids.append(witness)
@@ -162,7 +167,8 @@ class Run:
         for _ in range(count):
             self._count += 1
             self._published.append(self._count)
-            await self._town.publish({"type": "step", "n": self._count})
+            delta = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m1", "delta": f"{self._count} "}
+            await self._town.publish(delta)
 
     async def _publish_and_forward(self, client: Client) -> None:
         """A task that is confirmed is in the queue under its own id."""
@@ -178,11 +184,11 @@ class Run:
         self.report.check("the queue holds the task", {"name": name} in tasks, True)
 
 
-async def run_cuts(cuts: int, seed: int) -> Report:
-    """Run one client through so many cuts."""
+async def run_cuts(cuts: int, seed: int, *, folds: bool = False) -> Report:
+    """Run one client through so many cuts. A client that `folds` gets joined what it was away for."""
     tokens = LentTokens()
     async with town(tokens) as place:
-        return await Run(place, tokens, Random(seed)).run(cuts)
+        return await Run(place, tokens, Random(seed), folds=folds).run(cuts)
 
 
 def main() -> int:
@@ -190,11 +196,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cuts", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fold", action="store_true", help="ask for joined deltas")
     options = parser.parse_args()
-    report = asyncio.run(run_cuts(options.cuts, options.seed))
+    report = asyncio.run(run_cuts(options.cuts, options.seed, folds=options.fold))
     print(f"cuts: {report.cuts} {dict(report.turns)}")
     print(f"handshakes: {report.handshakes}, tokens: {report.tokens}")
-    print(f"updates: {report.updates}, resets: {report.resets}, lost: {report.lost}, doubled: {report.doubled}")
+    print(
+        f"updates: {report.updates}, joined: {report.joined}, resets: {report.resets},"
+        f" lost: {report.lost}, doubled: {report.doubled}"
+    )
     print(f"faults: {len(report.faults)}", *report.faults[:10], sep="\n")
     return 1 if report.faults else 0
 
