@@ -13,6 +13,7 @@ from websocket_handler.api import projects
 from websocket_handler.config import Settings, describe
 from websocket_handler.delivery import updates_under_way
 from websocket_handler.delivery.forwarding import ForwardLimits
+from websocket_handler.logs import folding
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.net import handshake, pongs
 from websocket_handler.protocol import frame_decoder, json_text, request_head
@@ -57,6 +58,7 @@ FIXED: Final = {
     "updates from the queue that wait for the log store": updates_under_way.UNDER_WAY_MAX,
     "a poll that waits, in seconds": projects.WAIT_MAX_S,
     "a ticket, in seconds": tickets.TICKET_SECONDS,
+    "bytes of joined deltas of a node, for the next reader at the same place": folding.KEPT_BYTES_MAX,
     "idempotency keys of a project": DeliveryLimits().key_count,
     "age of an idempotency key, in seconds": DeliveryLimits().key_seconds,
 }
