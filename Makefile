@@ -290,8 +290,8 @@ sdk-test: sdk-modules ## check the types of the TypeScript client, and run its q
 sdk-console: sdk-modules ## build the TypeScript client into the console page of the gateway; a test fails while it is out of date
 	@cd clients/typescript && node build.js --console
 
-sdk-cuts: $(STAMP) sdk-modules ## cut the TypeScript client from real gateways CUTS=1000 times, and count what is lost or doubled
-	@cd clients/typescript && node build.js --quick && node .build/tests/real/cuts.js --cuts $(or $(CUTS),1000) $(or $(SEED),15)
+sdk-cuts: $(STAMP) sdk-modules ## cut the TypeScript client from real gateways CUTS=1000 times (FOLD=1: with joined deltas), and count what is lost or doubled
+	@cd clients/typescript && node build.js --quick && node .build/tests/real/cuts.js --cuts $(or $(CUTS),1000) $(or $(SEED),15) $(if $(FOLD),--fold)
 
 sdk-package: sdk-modules ## pack the TypeScript client, check the pack, install it in an empty project and use it there
 	@cd clients/typescript && node tests/artefact/check.js

@@ -1,10 +1,11 @@
 /**
  * Seeded cuts against a real gateway: at any byte, in the handshake, by a killed gateway, by a drain, by a token that
- * ends. At the end nothing is lost, nothing doubled, and everything in order.
+ * ends. At the end nothing is lost, nothing doubled, and everything in order. All publications are deltas of one text; with
+ * `--fold` the client asks for joined ones.
  */
 import assert from "node:assert/strict";
 import { WebSocket } from "ws";
-import { createClient, type Client, type Update, type WebSocketClass } from "../../src/index.js";
+import { createClient, type Client, type Message, type Update, type WebSocketClass } from "../../src/index.js";
 import { startGateway, token, type RealGateway } from "./gateway.js";
 import { Wire } from "./wire.js";
 
@@ -15,6 +16,8 @@ export interface Figures {
   resets: number;
   lost: number;
   doubled: number;
+  /** Updates that stood for several deltas. */
+  joined: number;
 }
 
 const PROJECT = "cuts";
@@ -35,23 +38,34 @@ class Log {
   readonly seen = new Map<string, Map<number, unknown>>();
   lost = 0;
   doubled = 0;
+  joined = 0;
   resets = 0;
   last = 0;
   epoch = "";
 
-  took(epoch: string, { offset, n }: Update): void {
+  took(epoch: string, { offset, first_offset: first = offset, delta }: Update): void {
     const seen = this.seen.get(epoch) ?? new Map<number, unknown>();
     this.seen.set(epoch, seen);
-    if (seen.has(offset)) this.doubled += 1;
-    if (epoch === this.epoch && offset !== this.last + 1) this.lost += 1;
-    seen.set(offset, n);
+    const numbers = String(delta).trim().split(" ").map(Number);
+    if (epoch === this.epoch && first !== this.last + 1) this.lost += 1;
+    if (numbers.length !== offset - first + 1) this.lost += 1;
+    if (numbers.length > 1) this.joined += 1;
+    numbers.forEach((n, index) => {
+      if (seen.has(first + index)) this.doubled += 1;
+      seen.set(first + index, n);
+    });
     this.epoch = epoch;
     this.last = offset;
   }
 }
 
+function deltaOf(n: number): Message {
+  return { type: "TEXT_MESSAGE_CONTENT", messageId: "m1", delta: `${n} ` };
+}
+
 class Trial {
   readonly random: () => number;
+  readonly fold: boolean;
   readonly wire = new Wire(0);
   readonly readers = [new Log(), new Log()];
   /** What the gateway confirmed: epoch, offset, number. */
@@ -64,8 +78,9 @@ class Trial {
   n = 0;
   #changed: () => void = () => undefined;
 
-  constructor(seed: number) {
+  constructor(seed: number, fold: boolean) {
     this.random = seeded(seed);
+    this.fold = fold;
   }
 
   async start(): Promise<void> {
@@ -80,7 +95,7 @@ class Trial {
       }
     } as unknown as WebSocketClass;
     const give = (): string => this.kept ?? token("ada", this.lifeS);
-    this.client = createClient(`ws://127.0.0.1:${port}/ws`, { WebSocket: Counted, token: give });
+    this.client = createClient(`ws://127.0.0.1:${port}/ws`, { WebSocket: Counted, token: give, fold: this.fold });
     const project = this.client.project(PROJECT);
     const [called, iterated] = this.readers as [Log, Log];
     project.on("reset", () => (called.resets += 1));
@@ -116,13 +131,13 @@ class Trial {
 
   async publish(): Promise<void> {
     const n = ++this.n;
-    const position = await this.gateway.publish(PROJECT, { type: "step", n });
+    const position = await this.gateway.publish(PROJECT, deltaOf(n));
     if (position !== null) this.confirmed.push({ epoch: position.epoch, offset: position.offset, n });
   }
 
   async publishThroughClient(): Promise<void> {
     const n = ++this.n;
-    const { epoch, offset } = await this.client.project(PROJECT).publish({ type: "step", n }, { waitMs: PATIENCE_MS });
+    const { epoch, offset } = await this.client.project(PROJECT).publish(deltaOf(n), { waitMs: PATIENCE_MS });
     this.confirmed.push({ epoch, offset, n });
   }
 
@@ -172,13 +187,13 @@ class Trial {
     }
     const published = this.confirmed.filter(({ epoch }) => epoch === current).map(({ n }) => n);
     doubled += published.length - new Set(published).size;
-    return { cuts: 0, handshakes: this.handshakes, publications: this.confirmed.length, resets: this.readers[0]!.resets, lost, doubled };
+    return { cuts: 0, handshakes: this.handshakes, publications: this.confirmed.length, resets: this.readers[0]!.resets, lost, doubled, joined: this.readers[0]!.joined + this.readers[1]!.joined };
   }
 }
 
-/** Runs so many cuts with one seed. */
-export async function run(cuts: number, seed: number): Promise<Figures> {
-  const trial = new Trial(seed);
+/** Runs so many cuts with one seed; with `fold` the client asks for joined deltas. */
+export async function run(cuts: number, seed: number, fold = false): Promise<Figures> {
+  const trial = new Trial(seed, fold);
   const original = Math.random;
   Math.random = () => trial.random() * 0.001; // back-offs of 20 ms at most: the order counts, not the time
   try {
@@ -201,7 +216,7 @@ export async function run(cuts: number, seed: number): Promise<Figures> {
 }
 
 if (process.argv[2] === "--cuts") {
-  const figures = await run(Number(process.argv[3]), Number(process.argv[4] ?? 1));
+  const figures = await run(Number(process.argv[3]), Number(process.argv[4] ?? 1), process.argv[5] === "--fold");
   console.log(JSON.stringify(figures));
   process.exit(figures.lost + figures.doubled === 0 ? 0 : 1);
 }
