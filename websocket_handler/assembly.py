@@ -142,8 +142,14 @@ class Core:
 
     def gauges(self) -> Gauges:
         """The state of the node at this moment."""
-        unusable = self.ports.resources_unusable()
-        return gauges_of(self.node, self.forwarding, is_draining=self.server.is_draining, resources_unusable=unusable)
+        backplane = self.ports.backplane
+        return gauges_of(
+            self.node,
+            self.forwarding,
+            is_draining=self.server.is_draining,
+            resources_unusable=self.ports.resources_unusable(),
+            is_backplane_down=not isinstance(backplane, NoBackplane) and backplane.failure() is not None,
+        )
 
 
 def assemble(ports: Ports, options: CoreOptions) -> Core:

@@ -17,9 +17,12 @@ from websocket_handler.assembly import Core
 from websocket_handler.background import Background
 from websocket_handler.net.drain import hand_over
 from websocket_handler.ports.backplane import NoBackplane
+from websocket_handler.telemetry.log import EventLog
 
 SWEEP_INTERVAL_S: Final = 5.0
 PROBE_INTERVAL_S: Final = 3.0
+BACKPLANE_LOOKS: Final = 2
+"""A backplane that finds its next server within three seconds is no outage."""
 FLUSH_MARGIN_S: Final = 5.0
 """After the hand-over, what was accepted has this many seconds to reach its queue or its log."""
 LOOK_INTERVAL_S: Final = 0.01
@@ -58,6 +61,26 @@ class _AtWork(Protocol):
     def is_settled(self) -> bool:
         """True if everything that it accepted is answered."""
         ...
+
+
+class _Watched:
+    """A dependency whose outages are logged."""
+
+    def __init__(self, name: str, failure: Callable[[], str | None], looks: int = 1) -> None:
+        """It is down once it has failed in so many looks in a row."""
+        self._name = name
+        self._failure = failure
+        self._looks = looks
+        self._failed = 0
+
+    def look(self, log: EventLog) -> None:
+        """See if it works, and log what has changed."""
+        fault, was_down = self._failure(), self._failed >= self._looks
+        self._failed = self._failed + 1 if fault else 0
+        is_down = self._failed >= self._looks
+        if is_down != was_down:
+            event = "dependency.down" if is_down else "dependency.up"
+            log.emit(event, dependency=self._name, reason=fault or "")
 
 
 class Life:
@@ -116,15 +139,16 @@ class Life:
                 self._core.ports.log.emit("node.log_records_dropped", total=dropped)
 
     async def _probe(self) -> None:
-        """Ask the log store if it can be used, so that `/ready` is right without traffic."""
-        store, log, was_down = self._core.ports.log_store, self._core.ports.log, False
+        """Ask the log store if it can be used, so that `/ready` is right without traffic. Log when it or the backplane
+        fails, and when it works again."""
+        store, backplane, log = self._core.ports.log_store, self._core.ports.backplane, self._core.ports.log
+        watched = [_Watched(store.name, store.failure)]
+        if not isinstance(backplane, NoBackplane):
+            watched.append(_Watched(f"{backplane.name} backplane", backplane.failure, looks=BACKPLANE_LOOKS))
         while True:
             await store.check()
-            fault = store.failure()
-            if bool(fault) != was_down:
-                was_down = bool(fault)
-                event = "dependency.down" if was_down else "dependency.up"
-                log.emit(event, dependency=store.name, reason=fault or "")
+            for each in watched:
+                each.look(log)
             await asyncio.sleep(PROBE_INTERVAL_S)
 
     # The end

@@ -21,6 +21,8 @@ ANNOUNCE_S = 10
 METRICS = 27
 """Nine for the node, sixteen for forwards by agent and outcome, two for recoveries; each error code adds one."""
 ALARMS = 13
+VALKEY_GB_MIN = 0.1
+"""ElastiCache Serverless asks for at least this much storage."""
 WIRE_BYTES = 300
 """One publication sent to one client, with all headers."""
 
@@ -72,6 +74,12 @@ def lines(size: Size, price: Mapping[str, float], hours: float) -> dict[str, flo
         * (price["dynamodb_gb_month"] + price["dynamodb_recovery_gb_month"]),
         "Data transfer out": sent_gb * price["transfer_gb"],
     }
+
+
+def backplane_commands(size: Size, tasks: int) -> float:
+    """What so many tasks ask of Valkey in a month, in processing units: each publication tells each task, a task looks
+    around every ten seconds, and writes every second who is connected."""
+    return DAYS * size.publications * (1 + tasks) + tasks * SECONDS * (3 / ANNOUNCE_S + 2)
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,8 @@ def sheet() -> str:
         for size in SIZES
     ]
     private = 10 * hours * price["endpoint_hour"]
+    backplane = hours * VALKEY_GB_MIN * price["valkey_serverless_gb_hour"]
+    commands = backplane_commands(SIZES[-1], tasks=3) / 1e6 * price["valkey_serverless_million"]
     firewall = price["firewall_month"] + 3 * price["firewall_rule_month"]
     return "\n".join(
         [
@@ -160,6 +170,8 @@ def sheet() -> str:
             f"* `PrivateSubnets`: five interface endpoints in two zones, {private:.2f}. It saves one public address.",
             f"* `Waf`: {firewall:.2f}, plus a price per request.",
             f"* `Alarms`: {ALARMS * price['alarm_month']:.2f}; the first dashboards of an account are free.",
+            f"* `Backplane=valkey`: from {backplane:.2f} for the cache, one more alarm, and each further task. The",
+            f"  commands of {SIZES[-1].name} on three tasks cost {commands:.2f} more.",
             "* `ContainerInsights`: it writes its own metrics and logs.",
             "",
             "## What gathering saves",

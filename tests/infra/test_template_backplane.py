@@ -8,12 +8,13 @@ import pytest
 
 from tests.infra.account import REPOSITORY, TEMPLATE, Account
 from tests.infra.deployed import Deployed
+from websocket_handler.adapters.valkey.backplane import ValkeyBackplane
 
 
 @pytest.fixture(scope="module")
 def shared(account: Account) -> Deployed:
     """An environment of two tasks."""
-    return Deployed(account, "shared", ImageTag="abc-1", Alarms="false", Backplane="valkey", DesiredCount="2")
+    return Deployed(account, "shared", ImageTag="abc-1", Alarms="true", Backplane="valkey", DesiredCount="2")
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,15 @@ def alone(account: Account) -> Deployed:
 def test_with_a_backplane_several_tasks_are_steady(shared: Deployed) -> None:
     """Each of them tells the others of publications."""
     assert shared.service()["desiredCount"] == 2
+
+
+def test_a_task_that_does_not_reach_the_backplane_is_an_alarm(shared: Deployed) -> None:
+    """It reads an event that the gateway logs under this name, and leads to its runbook."""
+    alarm = shared.alarms()["backplane"]
+    assert alarm["AlarmDescription"].endswith("docs/operations/alarms.md#backplane")
+    template = TEMPLATE.read_text(encoding="utf-8")
+    assert """'{ $.event = "dependency.down" && $.dependency = "valkey backplane" }'""" in template
+    assert f"{ValkeyBackplane.name} backplane" == "valkey backplane"
 
 
 def test_tasks_and_nobody_else_reach_the_backplane(shared: Deployed, alone: Deployed) -> None:

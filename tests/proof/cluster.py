@@ -25,7 +25,9 @@ from tests.proof.command import run_alone
 from tests.proof.judge import Verdict, judging, verdict
 from tests.proof.node import NodeProcess
 from tests.proof.valkey_pair import ValkeyPair, running_pair
+from tests.support.patience import PATIENCE_S
 from tests.support.proxies import free_port
+from websocket_handler.cli.dev.system import is_ready
 
 NODES: Final = 3
 CALM_S: Final = 1.0
@@ -70,6 +72,7 @@ async def prove_cluster(
             done[kind] += 1
             print(f"{number}/{len(faults)} {kind}", file=sys.stderr, flush=True)
             await _hurt(kind, nodes, pair, random)
+            await _all_ready(nodes)
             await asyncio.sleep(CALM_S)
         found = await verdict(judge)
     return ClusterReport(log_store, done, found)
@@ -97,6 +100,14 @@ async def _hurt(kind: str, nodes: Sequence[NodeProcess], pair: ValkeyPair, rando
             await pair.forget_scripts()
         case _:
             await pair.close_connections()
+
+
+async def _all_ready(nodes: Sequence[NodeProcess]) -> None:
+    """Wait until the balancer would send clients to every node."""
+    async with asyncio.timeout(PATIENCE_S):
+        for node in nodes:
+            while not await asyncio.to_thread(is_ready, "127.0.0.1", node.port):  # noqa: ASYNC110 - a node tells nobody
+                await asyncio.sleep(0.1)
 
 
 # What runs

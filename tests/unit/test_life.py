@@ -12,7 +12,8 @@ from tests.support.nodes import NotedEvents, core_options, memory_ports
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.assembly import Core, assemble
 from websocket_handler.background import Background
-from websocket_handler.life import FLUSH_MARGIN_S, Edge, Edges, Life
+from websocket_handler.life import FLUSH_MARGIN_S, PROBE_INTERVAL_S, Edge, Edges, Life
+from websocket_handler.ports.backplane import Heard
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.ports.update_source import Update
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -247,3 +248,50 @@ async def test_lost_log_lines_are_told_once() -> None:
     desk.core.ports.counters.log_records_dropped = 3
     await asyncio.sleep(60)
     assert desk.log.events == [("node.log_records_dropped", {"total": 3})]
+
+
+class SaidBackplane:
+    """A backplane that can be heard, or not."""
+
+    name = "said"
+
+    def __init__(self) -> None:
+        self.fault: str | None = "not connected yet"
+
+    def follow(self, project_id: str) -> None: ...
+
+    def unfollow(self, project_id: str) -> None: ...
+
+    def announce(self, project_id: str, epoch: str, head: int) -> None: ...
+
+    async def run(self, heard: Heard) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    def failure(self) -> str | None:
+        return self.fault
+
+
+@in_virtual_time
+async def test_a_backplane_that_stays_away_is_logged_once_and_so_is_its_return() -> None:
+    """A failover that takes less than a probe, and the first connection, are no outage."""
+    backplane = SaidBackplane()
+    desk = Desk(backplane=backplane)
+    await desk.life.start()
+    await settle()
+    assert desk.core.gauges().backplane_down == 1
+    backplane.fault = None
+    await asyncio.sleep(1.5 * PROBE_INTERVAL_S)
+    backplane.fault = "the server said nothing for 2 s"
+    await asyncio.sleep(PROBE_INTERVAL_S)
+    backplane.fault = None
+    await asyncio.sleep(10 * PROBE_INTERVAL_S)
+    assert (desk.log.events, desk.core.gauges().backplane_down) == ([], 0)
+
+    backplane.fault = "127.0.0.1:6379 does not answer"
+    await asyncio.sleep(10 * PROBE_INTERVAL_S)
+    backplane.fault = None
+    await asyncio.sleep(10 * PROBE_INTERVAL_S)
+    assert desk.log.events == [
+        ("dependency.down", {"dependency": "said backplane", "reason": "127.0.0.1:6379 does not answer"}),
+        ("dependency.up", {"dependency": "said backplane", "reason": ""}),
+    ]

@@ -5,7 +5,14 @@ from websocket_handler.delivery.node import Node
 from websocket_handler.telemetry.counters import Gauges
 
 
-def gauges_of(node: Node, forwarding: Forwarding, *, is_draining: bool, resources_unusable: int = 0) -> Gauges:
+def gauges_of(
+    node: Node,
+    forwarding: Forwarding,
+    *,
+    is_draining: bool,
+    resources_unusable: int = 0,
+    is_backplane_down: bool = False,
+) -> Gauges:
     """The gauges of the node now."""
     projects = list(node.projects)
     return Gauges(
@@ -16,5 +23,6 @@ def gauges_of(node: Node, forwarding: Forwarding, *, is_draining: bool, resource
         outbox_bytes=sum(connection.transport.buffered_bytes() for connection in node.connections.values()),
         forwards_waiting={agent.value: number for agent, number in forwarding.waiting.items()},
         resources_unusable=resources_unusable,
+        backplane_down=int(is_backplane_down),
         draining=int(is_draining),
     )

@@ -102,6 +102,7 @@ class Gauges:
     outbox_bytes: int = gauge("Bytes that wait for clients", unit=Unit.BYTES, pushed_as="OutboxBytes")
     forwards_waiting: Mapping[str, int] = gauge("Forwards not yet answered", AGENT)
     resources_unusable: int = gauge("Queues and tables that only an operator can make usable")
+    backplane_down: int = gauge("1 while the node cannot hear what other nodes publish, otherwise 0")
     draining: int = gauge("1 while the node hands its clients over, otherwise 0", pushed_as="Draining")
 
 
