@@ -20,7 +20,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics settings agui-modules agui docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
+  first-run audit sbom sbom-test bench costs metrics settings agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -267,6 +267,9 @@ node-modules: tests/e2e/node_modules/.package-lock.json
 tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is needed for the ws client of the end-to-end tests"; exit 1; }
 	@cd tests/e2e && npm ci --silent --no-audit --no-fund
+
+agui-cuts: $(STAMP) agui-modules sdk-modules ## cut the real AG-UI clients CUTS=1000 times, kill and drain their gateway, and print what they lost
+	$(BIN)/python -m tests.agui.cuts --cuts $(or $(CUTS),1000)
 
 agui-modules: tests/agui/node_modules/.package-lock.json
 

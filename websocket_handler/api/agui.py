@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from websocket_handler.access.rights import check
 from websocket_handler.api.access import visitor_of
-from websocket_handler.api.agui_input import read_run_input
+from websocket_handler.api.agui_input import read_run_input, read_stopped_run
 from websocket_handler.api.agui_start import Starts, key_of
 from websocket_handler.api.agui_view import View
 from websocket_handler.api.cut import cut_of
@@ -97,14 +97,16 @@ class AgUiRoutes:
         return await self._stream(request, asked.project_id, view, begin)
 
     async def stop(self, request: Request) -> Response:
-        """Ask the agent to stop the runs that are under way in a thread. The agent ends them."""
+        """Ask the agent to stop the run that the body names, or all that are under way in a thread. The agent ends
+        them."""
         agent, project_id = _agent_of(request), project_id_of(request)
         for right in (FORWARD[agent], SUBSCRIBE):
             check(visitor_of(request).identity, right, project_id)
+        named = read_stopped_run(await read_body(request, self._gateway))
         view = View(project_id, Generation.V1)
         with self._gateway.node.feed(project_id, limits=PAGE) as feed:
             await view.catch_up(feed, None)
-        run_ids = view.open_runs
+        run_ids = [run_id for run_id in view.open_runs if named in (None, run_id)]
         self._gateway.counters.agui_requests["stopped"] += 1
         for waiter in [self._ask_to_stop(request, agent, project_id, run_id) for run_id in run_ids]:
             await waiter.result(Position)

@@ -99,6 +99,17 @@ def read_run_input(body: bytes) -> RunInput:
     return RunInput(found.thread_id, found.run_id, messages, generation_of(found.protocol_version), passed_on)
 
 
+def read_stopped_run(body: bytes) -> str | None:
+    """The run that the body of a `stop` names: CopilotKit sends `{"runId":…}`. None if the body is empty or names none.
+    Raises CommandError: `invalid_json`, `not_an_object`, `too_deep`, `duplicate_key`, `invalid_field`."""
+    if not body:
+        return None
+    run_id = read_object(body).fields().get("runId")
+    if not isinstance(run_id, str | None):
+        raise CommandError(ErrorCode.INVALID_FIELD, "runId must be a string")
+    return run_id
+
+
 def newest(messages: Sequence[Raw], bytes_max: int) -> Sequence[Raw]:
     """As many of the newest messages as fit, and at least the last one. A log no longer holds what is very old, and the
     client would post it again each time."""

@@ -11,8 +11,8 @@ from random import Random
 from typing import Any, Final
 
 from tests.clients.python.lent_tokens import LentTokens
-from tests.clients.python.town import Town, town
 from tests.support.patience import PATIENCE_S
+from tests.support.town import Town, town
 from websocket_handler.access.expiry import end
 from websocket_handler.protocol.codes import CloseCode
 from websocket_handler_client import Client, ClientError, Options, Position, Updates

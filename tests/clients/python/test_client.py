@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.clients.python.town import Town, town
 from tests.support.patience import PATIENCE_S
+from tests.support.town import Town, town
 from tests.support.virtual_time import settle
 from websocket_handler_client import (
     AwayError,

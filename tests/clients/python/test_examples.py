@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from tests.clients.python.town import town
 from tests.support.documents import ROOT, blocks
 from tests.support.patience import PATIENCE_S
+from tests.support.town import town
 from websocket_handler_client import Agent
 from websocket_handler_client.testing import FakeGateway, FakeOutlet, FakeQueue
 

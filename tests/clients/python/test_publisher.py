@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError as AwsError
 from botocore.exceptions import EndpointConnectionError
 
-from tests.clients.python.town import town
 from tests.support.patience import PATIENCE_S
+from tests.support.town import town
 from websocket_handler_client import ClientError, Position, Publisher, RefusedError, UnansweredError
 from websocket_handler_client.publisher import outlet_from
 from websocket_handler_client.publishing.http import BATCH_MAX, HttpOutlet

@@ -223,6 +223,8 @@ async def test_a_stop_is_said_once_to_the_agent_of_each_run_and_ends_nothing_its
         stopped, done = scene.begin("/agui/agent/dev/stop/p", b"")
         await done
         assert stopped.json == {"stopped": True, "runIds": ["r1"]}
+    _, done = scene.begin("/agui/agent/dev/stop/p", b'{"runId":"another"}')
+    await done
     await settle()
     said = [event for _, event in frames(exchange) if event.get("name") == STOP]
     assert (len(said), answering.done()) == (1, False)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from websocket_handler.api.agui_input import newest, read_run_input
+from websocket_handler.api.agui_input import newest, read_run_input, read_stopped_run
 from websocket_handler.logs.runs.vocabulary import Generation
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
@@ -53,6 +53,12 @@ def test_of_a_history_that_is_too_long_the_newest_part_is_kept() -> None:
     assert newest(messages, 3 * size) == messages[-3:]
     assert newest(messages, 1) == messages[-1:], "the last one is refused where it is published"
     assert newest([], 1) == []
+
+
+def test_a_stop_names_a_run_or_none() -> None:
+    assert [read_stopped_run(text) for text in (b"", b"{}", b'{"runId":"r1"}')] == [None, None, "r1"]
+    with pytest.raises(CommandError):
+        read_stopped_run(b'{"runId":1}')
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ class Node:
 class Town:
     """A log store and queues that outlive their nodes, one node at a time, and the wire to it."""
 
-    def __init__(self, authenticator: Authenticator | None = None) -> None:
+    def __init__(self, authenticator: Authenticator | None = None, forwarder: MemoryForwarder | None = None) -> None:
         self.clock = SteeredClock(loop_time)
         self.store = MemoryLogStore(self.clock, LIMITS)
-        self.forwarder = MemoryForwarder()
+        self.forwarder = forwarder or MemoryForwarder()
         self.wire = Wire()
         self.node: Node
         self._authenticator = authenticator
@@ -226,9 +226,11 @@ class _Far(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def town(authenticator: Authenticator | None = None) -> AsyncIterator[Town]:
+async def town(
+    authenticator: Authenticator | None = None, forwarder: MemoryForwarder | None = None
+) -> AsyncIterator[Town]:
     """A gateway for the length of the block."""
-    made = Town(authenticator)
+    made = Town(authenticator, forwarder)
     await made.begin()
     try:
         yield made

@@ -1,0 +1,221 @@
+"""Front ends with the real AG-UI clients, each a Node process, and an agent whose words a test lets out one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from tests.support.memory_ports import MemoryForwarder
+from tests.support.patience import PATIENCE_S
+from tests.support.town import Town, town
+from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
+from websocket_handler.protocol.names import Agent as AgentName
+from websocket_handler_client import Agent, Task
+from websocket_handler_client.publishing.http import HttpOutlet
+from websocket_handler_client.tasks.stops import stops_from
+from websocket_handler_client.testing import FakeQueue
+
+FOLDER = Path(__file__).parent
+Json = dict[str, Any]
+
+
+class Shown:
+    """What one call of a client has shown so far."""
+
+    def __init__(self, name: int, thread: str, run: str) -> None:
+        self.name = name
+        self.thread = thread
+        self.run = run
+        self.events: list[Json] = []
+        self.end: Json | None = None
+        self._news = asyncio.Event()
+
+    def took(self, line: Json) -> None:
+        """The client told something."""
+        if "saw" in line:
+            self.events.append(line)
+        else:
+            self.end = line
+        self._news.set()
+
+    @property
+    def types(self) -> list[str]:
+        """The types of the events that the client saw."""
+        return [event["saw"] for event in self.events]
+
+    async def until_seen(self, type_: str, times: int = 1) -> None:
+        """Wait until the client saw so many events of a type."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.types.count(type_) < times:
+                assert self.end is None, (self.types, self.end)
+                await self._next()
+
+    async def done(self) -> Json:
+        """Wait for the end of the call, and for what the client shows then."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.end is None:
+                await self._next()
+        return self.end
+
+    async def _next(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+
+class Tab:
+    """One Node process. Its clients know nothing of those in another."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._calls: dict[int, Shown] = {}
+        self._names = count(1)
+
+    def call(self, **command: Any) -> Shown:
+        """Have a client do something."""
+        shown = Shown(next(self._names), command.get("thread", ""), command.get("run", ""))
+        self._calls[shown.name] = shown
+        self.tell(id=shown.name, **command)
+        return shown
+
+    def tell(self, **command: Any) -> None:
+        """Have a client do something that it does not answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+
+    async def listen(self) -> None:
+        """Take what the process prints, to its end."""
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            told = json.loads(line)
+            self._calls[told["id"]].took(told)
+
+
+@asynccontextmanager
+async def open_tab() -> AsyncIterator[Tab]:
+    """A Node process for the length of the block."""
+    process = await asyncio.create_subprocess_exec(
+        "node",
+        "agent.mjs",
+        cwd=FOLDER,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=10_000_000,
+    )
+    tab = Tab(process)
+    listening = asyncio.create_task(tab.listen())
+    try:
+        yield tab
+    finally:
+        process.kill()
+        await process.wait()
+        await listening
+
+
+class Writer:
+    """The agent `dev`. It answers with the words that the last message asks for, each when the test lets it out."""
+
+    def __init__(self) -> None:
+        self.asked: list[Json] = []
+        """The tasks that it took from its queue, in order."""
+        self.ended: list[str] = []
+        self._out = asyncio.Semaphore(0)
+        self._is_free = False
+
+    def let_out(self, words: int) -> None:
+        """Let it say so many more words."""
+        for _ in range(words):
+            self._out.release()
+
+    def let_all_out(self) -> None:
+        """Let it say everything from now on."""
+        self._is_free = True
+        self.let_out(100)
+
+    def hold(self) -> None:
+        """From now on it waits for each word again."""
+        self._is_free = False
+        self._out = asyncio.Semaphore(0)
+
+    async def work(self, task: Task) -> None:
+        """One task."""
+        self.asked.append(task.data)
+        try:
+            await task.agui(self._events(task))
+        finally:
+            self.ended.append(task.message_id)
+
+    async def _events(self, task: Task) -> AsyncIterator[Json]:
+        answer = {"messageId": f"{task.message_id}-answer"}
+        yield {"type": "TEXT_MESSAGE_START", **answer, "role": "assistant"}
+        for word in words_for(task.data["messages"][-1]["content"]):
+            if not self._is_free:
+                await self._out.acquire()
+            yield {"type": "TEXT_MESSAGE_CONTENT", **answer, "delta": word}
+            await asyncio.sleep(0)
+        yield {"type": "TEXT_MESSAGE_END", **answer}
+
+
+def words_for(question: str) -> list[str]:
+    """The words that answer `… N`."""
+    return [f"wörd-{n} 📏 " for n in range(int(question.rsplit(maxsplit=1)[-1]))]
+
+
+class Deliveries(MemoryForwarder):
+    """The agents' queues. What the gateway sends is at once where the agent `dev` takes it."""
+
+    def __init__(self, queue: FakeQueue) -> None:
+        super().__init__()
+        self._queue = queue
+
+    async def send(self, agent: AgentName, tasks: Sequence[Prepared]) -> Sequence[Accepted | Refused]:
+        answers = await super().send(agent, tasks)
+        for task in tasks:
+            one = task.message
+            self._queue.put(json.loads(one.data), project_id=one.project_id, message_id=one.message_id)
+        return answers
+
+
+class Place:
+    """A gateway that can be cut, killed and drained, with an agent whose queue and whose log outlive it."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.writer = Writer()
+        self.outlet = HttpOutlet(self.base_url)
+
+    @property
+    def base_url(self) -> str:
+        """Where clients and the agent find the gateway."""
+        return f"http://127.0.0.1:{self.town.wire.port}"
+
+    def tasks(self, run_id: str) -> int:
+        """How many messages the agent's queue got for a run."""
+        return sum(task.message_id == run_id for task in self.town.forwarder.queues[AgentName.DEV])
+
+    async def replace(self, *, drain_s: float) -> None:
+        """Put another node in the place of this one, which ends as a process does: with all its connections."""
+        await self.town.replace(drain_s=drain_s)
+        self.town.wire.cut()
+
+
+@asynccontextmanager
+async def working_place() -> AsyncIterator[Place]:
+    """A gateway and an agent at work."""
+    queue = FakeQueue()
+    async with town(forwarder=Deliveries(queue)) as made:
+        place = Place(made)
+        stops = stops_from({"WEBSOCKET_HANDLER_URL": place.base_url})
+        agent = Agent("dev", queue=queue, outlet=place.outlet, stops=stops, poll_s=1.0, grace_s=0.1)
+        agent.task(place.writer.work)
+        serving = asyncio.create_task(agent.serve())
+        try:
+            yield place
+        finally:
+            agent.stop()
+            await serving
+            place.outlet.close()
