@@ -341,7 +341,7 @@ def test_alarms_reach_the_operators_and_name_their_runbook(full: Deployed, plain
     alarms = full.alarms()
     dead_letters = {f"{name}-dead-letters" for name in QUEUES}
     others = {"target-errors", "unhealthy-targets", "silence", "forwards-failed", "errors", "cpu", "memory", "drain"}
-    assert set(alarms) == dead_letters | others
+    assert set(alarms) == dead_letters | others | {"backplane"}
     assert all(alarm["AlarmActions"] == [TOPIC] for alarm in alarms.values())
     assert all("Runbook: docs/operations/alarms.md#" in alarm["AlarmDescription"] for alarm in alarms.values())
     assert plain.alarms() == {}
