@@ -52,13 +52,15 @@ async def main(server):
             print(body.ljust(6), "stored as", answer.seq)
         except APIError as error:
             print(body.ljust(6), "refused:", error.description)
+    for _ in range(2):
+        await stream.publish("orders", b"again", headers={"Nats-Msg-Id": "1"})
     await client.flush()
     reader = await stream.subscribe("orders", ordered_consumer=True)
     stored = [(await reader.next_msg(5)).data.decode() for _ in range((await stream.stream_info("orders")).state.messages)]
     print("nats-server", client.connected_server_version, "nats-py", version("nats-py"))
     print("the stream holds", stored, "- a live subscriber saw", live)
     await client.close()
-    assert (stored, live) == (["one", "two"], ["one", "two", "loser"])
+    assert (stored, live) == (["one", "two", "again"], ["one", "two", "loser", "again", "again"])
 
 
 program = Path(sys.executable).parent / "nats-server"

@@ -4,8 +4,8 @@
 # Guess: PING tells if the server is there. A health check that sends PING takes a server out when it does not answer, and
 # a server whose snapshot failed goes on to serve reads while somebody mends its disk.
 # Seen: after a snapshot that failed, PING is answered with an error (MISCONF), like a write, while GET, EXISTS, ECHO and
-# PUBLISH work. So a health check by PING takes away a server that could serve every read, and a pool that pings its
-# connections closes good ones; a check by GET, on the other hand, calls a server healthy that refuses every write.
+# PUBLISH work. So a health check by PING takes away a server that could serve every read; a check by GET, on the other
+# hand, calls a server healthy that refuses every write.
 # Here the snapshot fails because its folder is gone.
 set -euo pipefail
 folder=$(mktemp -d)
