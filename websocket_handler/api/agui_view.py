@@ -13,11 +13,14 @@ import msgspec
 from websocket_handler.api.streams import event_frame
 from websocket_handler.hub.log import Publication
 from websocket_handler.logs.feed import Feed
+from websocket_handler.logs.page import Page
 from websocket_handler.logs.runs.client_stream import ClientStream, custom_event
-from websocket_handler.logs.runs.events import Event
+from websocket_handler.logs.runs.events import Event, read_event
 from websocket_handler.logs.runs.fold import Fold
+from websocket_handler.logs.runs.lost import LOST_CODE
+from websocket_handler.logs.runs.open_runs import Key, Run, key_of
 from websocket_handler.logs.runs.translation import translated
-from websocket_handler.logs.runs.vocabulary import Fields, Generation
+from websocket_handler.logs.runs.vocabulary import ACTS, Act, Fields, Generation
 from websocket_handler.protocol.messages import Position
 
 QUEUED: Final = "wsh.queued"
@@ -25,6 +28,10 @@ QUEUED: Final = "wsh.queued"
 
 NO_ID: Final = b"id:\n"
 """With an empty id, a client that comes back has no last event (HTML standard)."""
+
+UNKNOWN: Final[Fields] = {"role": "assistant", "toolCallName": "unknown"}
+"""What stands for the event that opened something, if the log no longer holds it."""
+LOST: Final = {"outcome": "error", "message": "the log no longer holds this run", "code": LOST_CODE}
 
 
 class View:
@@ -46,7 +53,13 @@ class View:
     async def catch_up(self, feed: Feed, since: Position | None) -> None:
         """Read the log to its end. A client whose position `since` is retained gets what follows it. Raises
         CommandError with `store_unavailable`."""
+        pages: list[Page] = []
         while (page := await feed.next(0)) is not None:
+            pages.append(page)
+        if pages and pages[0].after:
+            for run in runs_without_beginning(entry.payload for page in pages for entry in page.entries):
+                self._fold.runs.put(run)
+        for page in pages:
             is_retained = since is not None and since.epoch == page.epoch and page.after <= since.offset
             for entry in page.entries:
                 if self._stream is not None:
@@ -65,6 +78,8 @@ class View:
         if self._run_id is None and len(runs) == 1:
             self._run_id = next(iter(runs))
         self._has_seen_all = self._run_id in self._fold.ends.ended
+        if self._run_id is not None and self._run_id not in runs and not self._has_seen_all:
+            self._fold.runs.put(Run(self._run_id))  # its client has not seen its end, so it was open here
         if self._run_id in runs:
             self._stream = ClientStream(self._generation, self._fold, self._run_id)
             self._stream.resume(self._fold)
@@ -112,13 +127,13 @@ class View:
             return []
         self._stream = ClientStream(self._generation, fold, run_id)
         events = self._stream.join(fold)
-        if events and run_id in fold.ends.ended and run_id not in fold.runs.runs:
+        if events and run_id not in fold.runs.runs:
             events[-1] = self._end(run_id, events[-1])
         return _frames(events, self._position)
 
     def _end(self, run_id: str, usual: bytes) -> bytes:
-        """How a run ended that is over."""
-        end = self._fold.ends.ended[run_id]
+        """How a run ended that is over. Of a run that the log does not know any more, nobody can tell."""
+        end = self._fold.ends.ended.get(run_id, LOST)
         fields: Fields = {"type": "RUN_FINISHED", "threadId": self._fold.project_id, "runId": run_id}
         if end["outcome"] == "error":
             fields = {"type": "RUN_ERROR", **{name: end[name] for name in ("message", "code") if name in end}}
@@ -141,6 +156,25 @@ class View:
                 events.append(custom_event(QUEUED, {"runId": self._run_id}))
             frames += _frames(events, Position(epoch, entry.offset))
         return frames
+
+
+def runs_without_beginning(payloads: Iterable[bytes]) -> list[Run]:
+    """The runs that were under way where a log begins whose older entries are gone, and what was open in them: whatever
+    goes on or is closed there without having been opened."""
+    runs: dict[str, Run | None] = {}
+    known: set[Key] = set()
+    for payload in payloads:
+        event = read_event(payload)
+        run_id = event.fields.get("runId") if isinstance(event, Event) else None
+        if not isinstance(event, Event) or run_id is None:
+            continue
+        run = runs.setdefault(run_id, None if event.type == "RUN_STARTED" else Run(run_id))
+        key = key_of(event)
+        if run is not None and key is not None and key not in known and ACTS[event.type][1] is not Act.OPEN:
+            run.open[key] = UNKNOWN
+        if key is not None:
+            known.add(key)
+    return [run for run in runs.values() if run is not None]
 
 
 def _frames(events: Sequence[bytes], position: Position) -> list[bytes]:

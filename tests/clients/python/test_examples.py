@@ -89,3 +89,19 @@ def test_own_test() -> None:
     example: Any = load("own_test")
     asyncio.run(example.test_an_agent())
     asyncio.run(example.test_a_client())
+
+
+@pytest.mark.asyncio
+async def test_ag_ui() -> None:
+    queue, outlet = FakeQueue(), FakeOutlet()
+    agent = Agent("dev", queue=queue, outlet=outlet, poll_s=0.1)
+    agent.task(load("ag_ui").work)
+    async with asyncio.timeout(PATIENCE_S):
+        serving = asyncio.create_task(agent.serve())
+        asked = {"threadId": "p", "runId": "r1", "messages": [{"id": "u", "role": "user", "content": "Hello"}]}
+        queue.put(asked, message_id="r1")
+        await queue.until_empty()
+        agent.stop()
+        await serving
+    assert "".join(event["delta"] for event in outlet.of_type("TEXT_MESSAGE_CONTENT")) == "You said: Hello"
+    assert [event["runId"] for event in outlet.of_type("RUN_FINISHED")] == ["r1"]

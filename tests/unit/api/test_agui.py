@@ -7,6 +7,8 @@ from tests.support.agui import CONNECT, RUN, Scene, asked, frames, spoken, types
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.api.agui import STOP
 from websocket_handler.api.streams import HEARTBEAT_S
+from websocket_handler.hub.log import LogLimits
+from websocket_handler.logs.limits import DeliveryLimits
 
 
 @in_virtual_time
@@ -87,8 +89,34 @@ async def test_who_comes_back_after_everything_is_forgotten_starts_no_second_tas
     for name in ("gone:7", "nonsense", ", "):
         exchange, answering = scene.begin(RUN, asked("old"), last_event_id=name)
         await answering
-        assert types(exchange) == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_FINISHED"]
+        assert types(exchange) == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_ERROR"]
+        assert frames(exchange)[-1][1]["code"] == "lost", "nobody can tell how it ended"
     assert scene.tasks == []
+
+
+@in_virtual_time
+async def test_a_run_that_is_longer_than_the_log_goes_on_for_who_was_cut_and_is_no_second_task() -> None:
+    scene = Scene(delivery=DeliveryLimits(log=LogLimits(messages=10)))
+    first, answering = scene.begin(RUN, asked())
+    await settle()
+    for word in range(40):
+        scene.say(*spoken("r1", f"w{word} ", ends=False)[1 if word else 0 :])
+        await settle()
+    whole = frames(first)
+    for back in (0, 3, 8):
+        name, _ = whole[-1 - back]
+        exchange, _ = scene.begin(RUN, asked(), last_event_id=str(name))
+        await settle()
+        assert frames(exchange) == whole[len(whole) - back :]
+    late, _ = scene.begin(RUN, asked())
+    tab, _ = scene.begin(CONNECT, asked("of-this-tab"))
+    await settle()
+    scene.say(*spoken("r1", "end")[1:])
+    await answering
+    await settle()
+    for other in (late, tab):
+        assert types(other)[-3:] == ["TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "RUN_FINISHED"]
+    assert len(scene.tasks) == 1
 
 
 @in_virtual_time
