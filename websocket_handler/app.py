@@ -33,7 +33,10 @@ class App:
         edges = Edges(
             below=[AwsSessions(aws, log)],
             above=[*composition.metrics_output(settings, self.core, background), requests, self._listener],
-            signs=composition.drain_signs(settings, aws, log),
+            signs={
+                **composition.drain_signs(settings, aws, log),
+                "operator": self.core.control.until_asked_to_leave,
+            },
         )
         self.life = Life(self.core, background, edges, settings.drain_seconds)
         self._settings = settings

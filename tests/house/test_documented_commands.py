@@ -44,7 +44,13 @@ FILE: Final = re.compile(r"^(?:\./)?[\w.-]+(?:/[\w.*-]+)*\.(?:py|md|sh|ps1|ya?ml
 PLACEHOLDER: Final = "NNNN"
 VARIABLE: Final = re.compile(r"(?<![\w.:/-])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?![\w*])")
 PATH: Final = re.compile(r"(?:^|GET |POST |DELETE |8080|ENDPOINT)(/(?:api|health|ready|metrics|ws|events)[\w/{}-]*)")
-SAMPLES: Final = {"proj_123": "{id}", "{project_id}": "{id}", "{connection_id}": "{id}", "{user_id}": "{id}"}
+SAMPLES: Final = {
+    "proj_123": "{id}",
+    "{project_id}": "{id}",
+    "{connection_id}": "{id}",
+    "{user_id}": "{id}",
+    "{node_id}": "{id}",
+}
 
 
 def spoken(document: str) -> list[str]:

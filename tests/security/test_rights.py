@@ -148,6 +148,7 @@ ROUTES = {
     "disconnect": ("DELETE", "/api/v1/connections/nobody", b""),
     "revoke": ("POST", "/api/v1/users/nobody/disconnect", b""),
     "rebalance": ("POST", "/api/v1/rebalance", b""),
+    "drain": ("POST", "/api/v1/nodes/nobody/drain", b""),
     "broadcast": ("POST", "/api/v1/broadcast", b'{"type":"notice"}'),
     "metrics": ("GET", "/metrics", b""),
     "ticket": ("POST", "/api/v1/tickets", b""),
@@ -165,6 +166,7 @@ ROUTE_RIGHT = {
     "disconnect": "admin",
     "revoke": "admin",
     "rebalance": "admin",
+    "drain": "admin",
     "broadcast": "admin",
     "metrics": "admin",
 }
@@ -244,7 +246,8 @@ def test_every_route_of_the_application_is_in_this_file_or_open_on_purpose() -> 
     application = make_application(None, None, has_console=True, path="/ws", random=Random(1))  # type: ignore[arg-type]
     paths = {getattr(route, "path", "") for route in application.routes}
     tested = {path.replace("{p}", "{project_id}") for _, path, _ in ROUTES.values()}
-    known = {path.replace("nobody", "{connection_id}" if "connections" in path else "{user_id}") for path in tested}
+    known = {path.replace("nodes/nobody", "nodes/{node_id}") for path in tested}
+    known = {path.replace("nobody", "{connection_id}" if "connections" in path else "{user_id}") for path in known}
     known = {path.replace("/agent/dev/", "/agent/{agent}/") for path in known}
     assert paths == known | open_to_all
 

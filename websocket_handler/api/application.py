@@ -53,6 +53,7 @@ def make_application(
         Route("/api/v1/connections/{connection_id}", needs(ADMIN, operations.disconnect), methods=["DELETE"]),
         Route("/api/v1/users/{user_id}/disconnect", needs(ADMIN, operations.disconnect_user), methods=["POST"]),
         Route("/api/v1/rebalance", needs(ADMIN, operations.rebalance), methods=["POST"]),
+        Route("/api/v1/nodes/{node_id}/drain", needs(ADMIN, operations.drain), methods=["POST"]),
         Route("/api/v1/tickets", needs(None, operations.ticket), methods=["POST"]),
         Route("/api/v1/broadcast", needs(ADMIN, projects.broadcast), methods=["POST"]),
         Route(

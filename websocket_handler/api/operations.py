@@ -19,6 +19,7 @@ CONNECTIONS_LISTED_MAX = 1000
 REBALANCE_S = 60
 SECONDS_MAX = 3600
 _SECONDS = re.compile(r"[0-9]{1,4}", re.ASCII)
+NODE_ID_CHARACTERS_MAX = 256
 _CONNECTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -83,6 +84,15 @@ class OperationRoutes:
             if await waiter.result(bool):
                 return Response(status_code=204)
         raise CommandError(ErrorCode.NOT_FOUND, "no node has said that it has this connection")
+
+    async def drain(self, request: Request) -> Response:
+        """Let a node hand its clients over and take no new ones, whichever node it is."""
+        node_id, waiter = request.path_params["node_id"], Waiter()
+        if len(node_id) <= NODE_ID_CHARACTERS_MAX:  # otherwise nobody is it
+            self._gateway.control.ask_to_leave(node_id, waiter.done)
+            if await waiter.result(bool):
+                return json_response(msgspec.json.encode({"type": "drain_begun", "node_id": node_id}))
+        raise CommandError(ErrorCode.NOT_FOUND, "no node has said that this is its name")
 
     async def disconnect_user(self, request: Request) -> Response:
         """Close all connections of a user for good, and refuse every token that was issued to them until now."""

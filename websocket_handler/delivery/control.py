@@ -18,6 +18,7 @@ from websocket_handler.hub.control_messages import (
     Disconnect,
     Disconnected,
     Drain,
+    Leave,
     Rebalance,
     Revoke,
     Serve,
@@ -30,6 +31,7 @@ from websocket_handler.ports.log_store import LogStore, always
 from websocket_handler.protocol.codes import CloseCode, CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 
+NODE: Final = "node:"
 CONTROL: Final = "~control"
 """The log of control messages. No project can have this id."""
 CLOCKS_S: Final = 3600.0
@@ -40,13 +42,13 @@ OPEN_INTERVAL_S: Final = 1.0
 ANSWER_S: Final = 2.0
 """How long the other nodes have to say that they closed a connection."""
 WAITING_MAX: Final = 1000
-"""How many disconnects may wait for the other nodes."""
+"""How many disconnects and drains may wait for the other nodes."""
 DRAINING_MAX: Final = 1000
 """Of how many nodes at once it is known that they go away."""
 
 Closed = Callable[[bool | CommandError], None]
-"""Called once: with True if a node has closed the connection, with False if none has it, or with the reason why the
-other nodes could not be asked."""
+"""Called once: with True if a node has closed the connection, or drains, with False if none has it or is it, or with
+the reason why the other nodes could not be asked."""
 
 
 class Control:
@@ -77,7 +79,9 @@ class Control:
         """The nodes that go away, this one too, and until when. Each is forgotten then."""
         self._access = access
         self._waiting: dict[Closed, str] = {}
-        """Who waits for the end of a connection that this node does not have, and for which one."""
+        """Who waits for the end of a connection that this node does not have, and for which one. For the drain of a
+        node it is a `NODE` and its name, which no connection has."""
+        self._leaving = asyncio.Event()
         self._log: CommonLog | None = None
         if store is not None:
             self._log = CommonLog(CONTROL, common_engine(node.engine, store, CONTROL_LOG), self)
@@ -127,14 +131,36 @@ class Control:
         `store_unavailable`."""
         if self._close(connection_id):
             done(True)
-        elif self._log is None:
+        else:
+            self._ask_others(connection_id, Disconnect(connection_id), done)
+
+    def ask_to_leave(self, node_id: str, done: Closed) -> None:
+        """Let a node begin its drain, whichever it is. Raises CommandError: `overloaded`, `store_unavailable`."""
+        if node_id == self._node_id:
+            self._leaving.set()
+            done(True)
+        else:
+            self._ask_others(f"{NODE}{node_id}", Leave(node_id), done)
+
+    @property
+    def is_asked_to_leave(self) -> bool:
+        """True once an operator wants this node to drain."""
+        return self._leaving.is_set()
+
+    async def until_asked_to_leave(self) -> None:
+        """Return once an operator wants this node to drain."""
+        await self._leaving.wait()
+
+    def _ask_others(self, name: str, message: ControlMessage, done: Closed) -> None:
+        """Ask the node that has something, or is it."""
+        if self._log is None:
             done(False)
         elif len(self._waiting) >= WAITING_MAX:
             raise CommandError(ErrorCode.OVERLOADED, "too many disconnects wait for the other nodes")
         else:
-            self._waiting[done] = connection_id
+            self._waiting[done] = name
             try:
-                self._log.write(encode(Disconnect(connection_id)), partial(self._asked, done))
+                self._log.write(encode(message), partial(self._asked, done))
             except CommandError:
                 del self._waiting[done]
                 raise
@@ -161,7 +187,7 @@ class Control:
         return self._draining.keys()
 
     def _asked(self, done: Closed, answer: Position | CommandError) -> None:
-        """The other nodes are asked to close a connection, or could not be asked."""
+        """The other nodes are asked, or could not be."""
         if isinstance(answer, CommandError):
             self._answer(done, answer)
         else:
@@ -170,6 +196,11 @@ class Control:
     def _answer(self, done: Closed, answer: bool | CommandError) -> None:
         if self._waiting.pop(done, None) is not None:
             done(answer)
+
+    def _answer_all(self, name: str) -> None:
+        """Tell everybody who waits for this that it is done."""
+        for done in [done for done, asked in self._waiting.items() if asked == name]:
+            self._answer(done, True)
 
     def _close(self, connection_id: str) -> bool:
         """Close a connection of this node. Returns False if there is no such connection here."""
@@ -213,11 +244,14 @@ class Control:
                 if self._close(message.connection_id):
                     self._say(Disconnected(message.connection_id))
             case Disconnected():
-                for done in [done for done, asked in self._waiting.items() if asked == message.connection_id]:
-                    self._answer(done, True)
+                self._answer_all(message.connection_id)
             case Drain():
                 if len(self.draining) < DRAINING_MAX:
                     self._draining[message.node_id] = message.until
+                self._answer_all(f"{NODE}{message.node_id}")
+            case Leave():
+                if message.node_id == self._node_id:
+                    self._leaving.set()
             case Serve():
                 self._draining.pop(message.node_id, None)
                 if message.node_id != self._node_id:

@@ -47,7 +47,13 @@ class Rebalance(Struct, frozen=True, tag_field="kind", tag="rebalance"):
     seconds: float
 
 
-ControlMessage = Disconnect | Disconnected | Revoke | Drain | Serve | Rebalance
+class Leave(Struct, frozen=True, tag_field="kind", tag="leave"):
+    """This node is to begin its drain: an operator asked for it."""
+
+    node_id: str
+
+
+ControlMessage = Disconnect | Disconnected | Revoke | Drain | Serve | Rebalance | Leave
 
 encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(ControlMessage).decode

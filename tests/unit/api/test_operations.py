@@ -1,5 +1,6 @@
 """What operators and load balancers ask of the node itself."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -120,6 +121,20 @@ async def test_a_user_is_disconnected_everywhere_and_the_old_token_is_taken_no_m
     assert answer.json == {"type": "user_disconnected", "connections": 2}
     assert [client_of(one).closed is not None for one in (*mine, other)] == [True, True, False]
     assert (await api.ask("POST", "/api/v1/tickets", authorization=bearer("ada"))).status == 401
+
+
+@in_virtual_time
+async def test_a_node_is_drained_by_its_name_and_no_other_one() -> None:
+    api = Api()
+    leaving = asyncio.create_task(api.core.control.until_asked_to_leave())
+    for absent in ("nobody", "n" * 257):
+        answer = await api.ask("POST", f"/api/v1/nodes/{absent}/drain")
+        assert (answer.status, answer.code) == (404, "not_found")
+    assert not leaving.done()
+    name = "node"
+    answer = await api.ask("POST", f"/api/v1/nodes/{name}/drain")
+    assert answer.json == {"type": "drain_begun", "node_id": name}
+    await leaving
 
 
 @pytest.mark.parametrize("user_id", ["a" * 129, "a%20b", "%C3%A9"])

@@ -130,6 +130,42 @@ def test_a_connection_of_another_node_is_closed_and_the_answer_says_so() -> None
     assert here.answers == [True, True], "each is answered once"
 
 
+def test_another_node_is_drained_by_its_name_and_the_answer_waits_for_its_word() -> None:
+    store = SharedMemory(SteeredClock(wall=WALL), NEVER_OLD)
+    here, there = Post(store, "a"), Post(store, "b")
+    here.control.ask_to_leave("b", here.answers.append)
+    here.control.ask_to_leave("c", lambda answer: here.answers.append(answer))
+    here.desk.scheduler.settle()
+    there.look()
+    assert (here.control.is_asked_to_leave, there.control.is_asked_to_leave, here.answers) == (False, True, [])
+    there.control.drain(20.0)
+    there.desk.scheduler.settle()
+    here.look()
+    assert here.answers == [True]
+    here.desk.scheduler.advance(ANSWER_S)
+    assert here.answers == [True, False], "there is no node c"
+    here.control.ask_to_leave("a", here.answers.append)
+    assert here.control.is_asked_to_leave
+    assert here.answers[-1] is True
+
+
+def test_a_node_that_starts_later_does_not_leave() -> None:
+    """The message in the log was for the one before it, which had the same name."""
+    store = SharedMemory(SteeredClock(wall=WALL), NEVER_OLD)
+    here = Post(store, "a")
+    here.control.ask_to_leave("b", here.answers.append)
+    here.desk.scheduler.settle()
+    late = Post(store, "b")
+    late.look()
+    assert not late.control.is_asked_to_leave
+
+
+def test_a_node_alone_knows_no_other() -> None:
+    alone = Post(None, "a")
+    alone.control.ask_to_leave("b", alone.answers.append)
+    assert alone.answers == [False]
+
+
 def test_a_connection_that_no_node_has_is_not_found() -> None:
     here, there = two()
     here.disconnect("nobody")

@@ -7,6 +7,7 @@ from websocket_handler.hub.control_messages import (
     Disconnect,
     Disconnected,
     Drain,
+    Leave,
     Revoke,
     Serve,
     decode,
@@ -16,7 +17,14 @@ from websocket_handler.hub.control_messages import (
 
 @pytest.mark.parametrize(
     "message",
-    [Disconnect("c1"), Disconnected("c1"), Revoke("ada", 1_800_000_000.125), Drain("n", 1_800_000_000.5), Serve("n")],
+    [
+        Disconnect("c1"),
+        Disconnected("c1"),
+        Revoke("ada", 1_800_000_000.125),
+        Drain("n", 1_800_000_000.5),
+        Serve("n"),
+        Leave("n"),
+    ],
     ids=repr,
 )
 def test_a_message_is_read_as_it_was_written(message: ControlMessage) -> None:

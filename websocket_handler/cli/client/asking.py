@@ -124,6 +124,31 @@ async def ask_again(dial: Dial, target: Target, command: Mapping[str, Any], pati
         raise ClientError(f"{target.socket_url}: {last}", EXIT_UNREACHABLE) from None
 
 
+async def call_api(dial: Dial, target: Target, method: str, path: str) -> Message:
+    """The answer of the HTTP API to a request without a body. Raises ClientError."""
+    try:
+        status, answer = await dial.call(method, f"{target.base_url}{path}", target.token)
+    except RefusedError as refusal:
+        raise ClientError(f"{target.base_url}: {refusal.reason}", EXIT_UNREACHABLE) from refusal
+    if status != 200:
+        code = EXIT_NOT_ALLOWED if status in DENIED else EXIT_FAILED
+        raise ClientError(f"{answer.get('code')}: {answer.get('message')}", code)
+    return answer
+
+
+async def name_of_node(dial: Dial, target: Target) -> str:
+    """The `node_id` of the node that answers. Raises ClientError."""
+    try:
+        link = await dial.socket(target.socket_url, target.token)
+        try:
+            return str((await link.receive())["node_id"])
+        finally:
+            await link.close()
+    except RefusedError as refusal:
+        raise_if_final(refusal, target)
+        raise ClientError(f"{target.socket_url}: {refusal.reason}", EXIT_UNREACHABLE) from refusal
+
+
 def read_json(text: str) -> msgspec.Raw:
     """A JSON value as somebody typed it; `-` reads it from stdin. It is sent as it is. Raises ValueError."""
     text = sys.stdin.read() if text == "-" else text

@@ -1,4 +1,4 @@
-"""`tail`, `publish`, `forward`, `history` and `projects`: data on stdout, everything else on stderr."""
+"""`tail`, `publish`, `forward`, `history`, `drain` and `projects`: data on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
 import click
 import msgspec
 
-from websocket_handler.cli import EXIT_FAILED, EXIT_NOT_ALLOWED, EXIT_UNREACHABLE
-from websocket_handler.cli.client.asking import ClientError, ask, ask_again, read_json, run_client
+from websocket_handler.cli import EXIT_FAILED, EXIT_USAGE
+from websocket_handler.cli.client.asking import (
+    ClientError,
+    ask,
+    ask_again,
+    call_api,
+    name_of_node,
+    read_json,
+    run_client,
+)
 from websocket_handler.cli.client.following import Follower
 from websocket_handler.cli.client.place import Begin, Position, read_project, read_project_id, read_since
 from websocket_handler.cli.client.showing import Printer, notice
 from websocket_handler.cli.client.target import Target, find_target, target_options
 from websocket_handler.cli.client.tasks import is_about, outcome
 from websocket_handler.cli.grammar import WHOLE, Command
-from websocket_handler.cli.verify.links import DENIED, RefusedError, dialing, read
+from websocket_handler.cli.verify.links import dialing, read
 
 PAGE_MAX: Final = 1000
 CODES: Final = "Exit codes: 0 done; 1 failed; 2 wrong arguments; 4 no gateway answered; 5 the token does not allow it"
@@ -253,6 +262,39 @@ async def _history(target: Target, project_id: str, after: int, limit: int | Non
 
 @click.command(
     cls=Command,
+    help="Let a node take no new clients, and tell those that it has to come back elsewhere, as SIGTERM does. The "
+    "process goes on until it is ended. Without NODE it is the node that answers. Needs the right admin.",
+    examples=("websocket-handler drain", "websocket-handler drain gateway-1 --yes"),
+    epilog=f"{CODES}.",
+)
+@click.argument("node", metavar="[NODE]", required=False)
+@click.option("--yes", "is_sure", is_flag=True, help="do not ask before")
+@target_options
+def drain(node: str | None, is_sure: bool, **where: Any) -> int:
+    """Drain a node."""
+    return run_client(_drain(find_target(**where), node, is_sure), "drain")
+
+
+async def _drain(target: Target, node: str | None, is_sure: bool) -> int:
+    async with dialing() as dial:
+        if node is None:
+            node = await name_of_node(dial, target)
+        if not is_sure:
+            count = (await call_api(dial, target, "GET", "/api/v1/connections?limit=1"))["count"]
+            notice(f"{node} is to drain; there are {count} connections")
+            if not sys.stdin.isatty():
+                raise ClientError("nobody is there to be asked: give --yes", EXIT_USAGE)
+            sys.stderr.write("Go on? [y/N] ")
+            sys.stderr.flush()
+            if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+                return EXIT_FAILED
+        await call_api(dial, target, "POST", f"/api/v1/nodes/{quote(node, safe='')}/drain")
+    sys.stdout.write(f"{node}\n")
+    return 0
+
+
+@click.command(
+    cls=Command,
     help="List the projects that somebody follows, with the number of connections. Needs the right admin.",
     examples=("websocket-handler projects", "websocket-handler projects --json"),
     epilog=f"{CODES}.",
@@ -270,13 +312,7 @@ async def _projects(target: Target, is_json: bool) -> int:
     async with dialing() as dial:
         while True:
             query = f"?limit={PAGE_MAX}" + (f"&after={after}" if after else "")
-            try:
-                status, answer = await dial.get(f"{target.base_url}/api/v1/connections{query}", target.token)
-            except RefusedError as refusal:
-                raise ClientError(f"{target.base_url}: {refusal.reason}", EXIT_UNREACHABLE) from refusal
-            if status != 200:
-                code = EXIT_NOT_ALLOWED if status in DENIED else EXIT_FAILED
-                raise ClientError(f"{answer.get('code')}: {answer.get('message')}", code)
+            answer = await call_api(dial, target, "GET", f"/api/v1/connections{query}")
             for connection in answer["connections"]:
                 followed.update(connection["projects"])
             if len(answer["connections"]) < PAGE_MAX:

@@ -159,10 +159,10 @@ class Dial:
             raise RefusedError(_name_of(fault)) from fault
         return SocketLink(socket)
 
-    async def get(self, url: str, token: str | None) -> tuple[int, Message]:
+    async def call(self, method: str, url: str, token: str | None) -> tuple[int, Message]:
         """The status and the body of an answer of the HTTP API. Raises RefusedError."""
         try:
-            async with self._session.get(url, headers=_credentials(token)) as answer:
+            async with self._session.request(method, url, headers=_credentials(token)) as answer:
                 return answer.status, _answer(answer.status, await answer.read(), answer.headers)
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
             raise RefusedError(_name_of(fault)) from fault

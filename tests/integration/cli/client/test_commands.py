@@ -13,7 +13,7 @@ import pytest
 
 from demo.resources import create_resources
 from demo.testing import Emulator
-from tests.support.gateway import REPOSITORY, Gateway, clean_environment, running_gateway
+from tests.support.gateway import REPOSITORY, Gateway, clean_environment, running_gateway, started_gateway
 from tests.support.links import new_project
 from tests.support.patience import PATIENCE_S
 from tests.support.tokens import GUARDED, token
@@ -134,6 +134,20 @@ def test_projects_are_those_that_somebody_follows(shell: Shell) -> None:
         assert f"{project_id}  1\n" in shell.run("projects")[1]
         tail.terminate()
         tail.communicate()
+
+
+def test_a_node_is_drained_once_somebody_is_sure(emulator_process: Emulator, shell: Shell) -> None:
+    """It tells its clients to come back elsewhere; its process goes on."""
+    with started_gateway({**create_resources(emulator_process.url), "NODE_ID": "node-7"}) as leaving:
+        where = ("--url", leaving.ws_url)
+        code, output, errors = shell.run("drain", *where)
+        assert (code, output) == (2, "")
+        assert errors.startswith("-- node-7 is to drain; there are 0 connections\n")
+        assert "give --yes" in errors
+        assert shell.run("drain", *where, "--yes") == (0, "node-7\n", "")
+        leaving.wait_for_record("node.draining", cause="operator")
+        assert leaving.ready()[0] == 503
+        assert shell.run("drain", "nobody", "--yes", "--url", leaving.base_url)[0] == 1
 
 
 @pytest.mark.parametrize(
