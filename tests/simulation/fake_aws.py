@@ -10,12 +10,31 @@ from tests.simulation.fake_sqs import FakeQueue
 from tests.simulation.faults import FaultPlan, Rates
 from tests.simulation.loop import SimulationLoop
 from tests.support.fake_dynamodb import FakeDynamoDb
+from websocket_handler.adapters.aws.begun_call import AwsBegin
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sdk import AwsCall
 
 LATE_S_MAX: Final = 8.0
 CALM: Final = Rates(latency_s=0.005)
 Future = asyncio.Future[dict[str, Any]]
+
+
+class BegunInFake:
+    """A call on the short way: see `BegunCall`."""
+
+    def __init__(self, answer: Future, ended: Callable[["BegunInFake"], None]) -> None:
+        self.answer = answer
+        self.result: dict[str, Any] | None = None
+        self._ended = ended
+        answer.add_done_callback(self._answered)
+
+    def _answered(self, answer: Future) -> None:
+        if not answer.cancelled():
+            self.result = answer.result() if answer.exception() is None else None
+            self._ended(self)
+
+    def abandon(self) -> None:
+        self.answer.cancel()
 
 
 class FakeAws:
@@ -39,18 +58,37 @@ class FakeAws:
         self._injected = injected
         self._trace = trace
         self.calls: Counter[str] = Counter()
+        self._short_ways = 0
 
     def of(self, may_act: Callable[[], bool]) -> AwsCall:
         """The function that one node's adapters call. It asks `may_act` at every call, because a crashed node calls
         nobody."""
 
-        async def call(service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
+        async def call(
+            service: str, operation: str, timeout_s: float, begun: "BegunInFake | None" = None, **parameters: Any
+        ) -> dict[str, Any]:
+            if begun is not None:
+                return await begun.answer
             future: Future = self._loop.create_future()
             if may_act():
                 self._begin(future, service, operation, timeout_s, parameters)
             return await future
 
         return call
+
+    def short_way_of(self, may_act: Callable[[], bool]) -> AwsBegin:
+        """The same as `of` for calls on the short way. To every fourth one there is no idle connection."""
+
+        def begin(service: str, operation: str, timeout_s: float, parameters: Any, ended: Any, /) -> Any:
+            self._short_ways += 1
+            if self._short_ways % 4 == 0:
+                return None
+            future: Future = self._loop.create_future()
+            if may_act():
+                self._begin(future, service, operation, timeout_s, parameters)
+            return BegunInFake(future, ended)
+
+        return begin
 
     def _begin(self, future: Future, service: str, operation: str, timeout_s: float, parameters: Any) -> None:
         now = self._loop.time()

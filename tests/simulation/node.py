@@ -183,7 +183,9 @@ class Process(Owner):
         )
 
     def _table(self) -> Table:
-        return Table(TABLE, self.world.aws.of(self.may_act), backoff=Backoff(self.random.random))
+        aws = self.world.aws
+        calls = aws.of(self.may_act), aws.short_way_of(self.may_act)
+        return Table(TABLE, *calls, backoff=Backoff(self.random.random))
 
     def _options(self) -> CoreOptions:
         plan = self.world.scenario

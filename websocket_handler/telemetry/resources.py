@@ -80,7 +80,7 @@ class Resources:
 
     def worked(self, resource: Resource, operation: str) -> None:
         """Note that an operation worked."""
-        state = self._states.get(resource)
+        state = self._states.get(resource) if self._states else None  # nearly always there is none
         if state is None or state.faults.pop(operation, None) is None or state.faults:
             return
         if state.told_at is not None:

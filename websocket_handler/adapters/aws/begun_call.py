@@ -4,7 +4,6 @@ It has no task and no coroutine, so it only knows good answers. With everything 
 `AwsCall` with this call as `begun`, where the rules for faults are.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -25,7 +24,6 @@ class BegunCall:
 
     __slots__ = (
         "_answer_bytes_max",
-        "_asked_at",
         "_connection",
         "_connections",
         "_ended",
@@ -70,7 +68,6 @@ class BegunCall:
         self._connections = connections
         self._request = request
         self._answer_bytes_max = answer_bytes_max
-        self._asked_at = asyncio.get_running_loop().time()
         connection.ask(request, self._answered, answer_bytes_max)
 
     def abandon(self) -> None:
@@ -93,9 +90,10 @@ class BegunCall:
         if self._has_ended:
             return
         self._outcome = outcome
-        self.may_repeat = self._connections.may_repeat(self._connection, self._asked_at)
         self._end()
-        if isinstance(outcome, Answer) and outcome.status < 300:
+        if isinstance(outcome, ConnectionFault):
+            self.may_repeat = self._connections.may_repeat(self._connection, self.deadline.began)
+        elif outcome.status < 300:
             try:
                 self.result = result_of(self._operation, outcome.body)
             except ValueError:  # the coroutine says what that means

@@ -132,14 +132,14 @@ class Append:
         """Publishers wait for it."""
         return True
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> None:
         """Its turn has come."""
-        self.began = asyncio.get_running_loop().time()
+        self.began = now
         appends = self._appends
         end = appends.ends.before(self.project_id, self.segment)
         if end is not None:
             self.write = appends.write(self.project_id, self.segment, end)
-            self.first = appends.table.begin("put_item", self.write.parameters, self._attempted)
+            self.first = appends.table.begin("put_item", self.write.parameters, now, self._attempted)
         if self.first is None:
             self._go_on()
 

@@ -1,6 +1,5 @@
 """The first attempt of a call on the table, on the short way of `begun_call`: what the gate hears of it."""
 
-import asyncio
 from collections.abc import Callable
 
 from websocket_handler.adapters.aws.begun_call import BegunCall
@@ -13,9 +12,11 @@ class FirstAttempt:
 
     __slots__ = ("_ended", "_gate", "began", "call", "measured", "timeout_s")
 
-    def __init__(self, gate: Gate, lag: LoopLag, timeout_s: float, ended: "Callable[[FirstAttempt], None]") -> None:
+    def __init__(
+        self, gate: Gate, lag: LoopLag, timeout_s: float, began: float, ended: "Callable[[FirstAttempt], None]"
+    ) -> None:
         self.timeout_s = timeout_s
-        self.began = asyncio.get_running_loop().time()
+        self.began = began
         self.measured = lag.measured()
         """For how long the loop is late meanwhile."""
         self._gate = gate

@@ -66,7 +66,8 @@ class HttpConnection(asyncio.Protocol):
         """Whom to tell about the request that is under way."""
         self._answer: Answer | None = None
         """A whole answer, until the bytes that came with it are looked at."""
-        self._parser: httptools.HttpResponseParser | None = None
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        """None after the end: each of both knows the other."""
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
 
@@ -76,7 +77,6 @@ class HttpConnection(asyncio.Protocol):
         """Write a request to an open connection. `ended` is called once, later. Abort the connection if you do not
         want to wait any longer."""
         self._ask_ended = ended
-        self._parser = httptools.HttpResponseParser(self)
         self._headers, self._body, self.answer_bytes = {}, [], 0
         self._answer_bytes_max = answer_bytes_max or self._answer_bytes_usual
         self._transport.write(request)
@@ -100,11 +100,12 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
         self._ended(self)
+        self._parser = None
         self._end_ask(ConnectionFault(f"the connection ended: {exc or 'closed by the server'}"))
 
     def data_received(self, data: bytes) -> None:
         self.answer_bytes += len(data)
-        if self._parser is None:
+        if self._ask_ended is None or self._parser is None:
             self.abort()  # bytes without a request
             return
         if self.answer_bytes > self._answer_bytes_max:
@@ -125,7 +126,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _end_ask(self, outcome: Outcome) -> None:
         ended, self._ask_ended = self._ask_ended, None
-        self._answer = self._parser = None
+        self._answer = None
         if ended is not None:
             ended(outcome)
 
@@ -133,7 +134,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A second answer to one request leaves the connection out of step."""
-        if self._parser is None:
+        if self._answer is not None:
             self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -147,13 +148,12 @@ class HttpConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The whole answer is here."""
         parser = self._parser
-        if parser is None:
+        if parser is None or self._answer is not None:
             return
         status = parser.get_status_code()
         if status < 200:  # an interim answer; the real one follows
             self._headers, self._body = {}, []
             return
-        self._parser = None
         self._answer = Answer(status, self._headers, b"".join(self._body))
         if not parser.should_keep_alive() or self._transport.get_write_buffer_size():
             self.abort()
@@ -176,6 +176,7 @@ class HttpConnections:
         """The one that was used last is at the right, and is used first."""
         self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self._loop = asyncio.get_running_loop()
 
     @property
     def count(self) -> int:
@@ -188,7 +189,7 @@ class HttpConnections:
             connection = self._usable()
             if connection is None:
                 return await self._ask_on(await self._connect(), request, answer_bytes_max)
-            asked_at = asyncio.get_running_loop().time()
+            asked_at = self._loop.time()
             try:
                 return await self._ask_on(connection, request, answer_bytes_max)
             except ConnectionFault:
@@ -219,7 +220,7 @@ class HttpConnections:
     def may_repeat(self, connection: HttpConnection, asked_at: float) -> bool:
         """True if the server has not carried out a request, as far as the wire tells. The request was written to an
         idle connection at the loop's time `asked_at`, and the connection ended just now."""
-        is_at_once = asyncio.get_running_loop().time() - asked_at <= self._limits.at_once_s
+        is_at_once = self._loop.time() - asked_at <= self._limits.at_once_s
         return is_at_once and not (self._is_closed or connection.answer_bytes)
 
     def close(self) -> None:
@@ -246,7 +247,7 @@ class HttpConnections:
     def _keep(self, connection: HttpConnection) -> None:
         """Use a connection again, if it is open."""
         if connection.is_open:
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = self._loop.time()
             self._idle.append(connection)
             self._start_sweep()
 

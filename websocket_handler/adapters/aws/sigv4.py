@@ -25,6 +25,24 @@ class Credentials(NamedTuple):
         return all("!" <= character <= "~" for character in self.access_key + self.token)
 
 
+class HmacKey:
+    """HMAC-SHA256 with one key of at most 64 bytes. The digests have taken in the key beforehand: RFC 2104."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, text: bytes) -> str:
+        """The code of a text, in hexadecimal digits."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
 class Signer:
     """Writes signed requests of one operation. `target` is AWS's name for it: `AmazonSQS.SendMessageBatch`."""
 
@@ -35,7 +53,7 @@ class Signer:
         self._target = target
         self._second = -1
         self._credentials = Credentials("", "")
-        self._key = b""
+        self._key = HmacKey(b"")
         self._key_day = ""
         self._canonical = b""
         self._to_sign = b""
@@ -48,7 +66,7 @@ class Signer:
             self._prepare(second, credentials)
         canonical = self._canonical + sha256(body).hexdigest().encode()
         to_sign = self._to_sign + sha256(canonical).hexdigest().encode()
-        signature = hmac.digest(self._key, to_sign, "sha256").hex()
+        signature = self._key.digest(to_sign)
         return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (self._head, signature.encode(), len(body), body)
 
     def _prepare(self, second: int, credentials: Credentials) -> None:
@@ -77,7 +95,7 @@ class Signer:
             f"SignedHeaders={signed}, Signature="
         ).encode()
         if day != self._key_day or credentials.secret_key != self._credentials.secret_key:
-            self._key = _signing_key(credentials.secret_key, day, self._region, self._service)
+            self._key = HmacKey(_signing_key(credentials.secret_key, day, self._region, self._service))
             self._key_day = day
         self._second, self._credentials = second, credentials
 

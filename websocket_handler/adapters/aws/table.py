@@ -49,7 +49,9 @@ class Table:
         self.attempt_timeout_s = attempt_timeout_s
         self._backoff = backoff or Backoff(random)
         self._lag = LoopLag()
-        self.gate = Gate(_now, self._backoff, gate)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The one that uses the table."""
+        self.gate = Gate(self._now, self._backoff, gate)
         self._budget = RetryBudget(budget)
 
     def turn(self, rank: Rank, is_wanted: Callable[[], bool] = always) -> AbstractAsyncContextManager[None]:
@@ -61,12 +63,12 @@ class Table:
         return await self._once(operation, {"TableName": self.name, **parameters})
 
     def begin(
-        self, operation: str, parameters: Mapping[str, Any], ended: Callable[[FirstAttempt], None]
+        self, operation: str, parameters: Mapping[str, Any], now: float, ended: Callable[[FirstAttempt], None]
     ) -> FirstAttempt | None:
         """Begin the first attempt of an operation by a plain call, if that is possible: see `AwsBegin`. If it ends
-        without a result, `finish` goes on."""
+        without a result, `finish` goes on. `now` is the loop's time."""
         timeout_s = min(self.attempt_timeout_s, self.timeout_s)
-        first = FirstAttempt(self.gate, self._lag, timeout_s, ended)
+        first = FirstAttempt(self.gate, self._lag, timeout_s, now, ended)
         whole = {"TableName": self.name, **parameters}
         begun = self._begin_aws("dynamodb", operation, timeout_s, whole, first.call_ended)
         if begun is None:
@@ -102,13 +104,19 @@ class Table:
         await self._retried(attempt)
 
     async def _retried(self, attempt: Callable[[], Awaitable[Answer]], began: float | None = None) -> Answer:
-        return await retried(attempt, self.timeout_s, self._backoff, lambda: self._budget.take(_now()), began)
+        return await retried(attempt, self.timeout_s, self._backoff, lambda: self._budget.take(self._now()), began)
+
+    def _now(self) -> float:
+        """The loop's time. It keeps the loop, because each `get_running_loop` of Python 3.11 is a system call."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
 
     async def _once(
         self, operation: str, parameters: Mapping[str, Any], first: FirstAttempt | None = None
     ) -> dict[str, Any]:
         """One attempt, or the rest of the `first` one."""
-        began, timeout_s, measured, begun = _now(), self.attempt_timeout_s, self._lag.measured(), {}
+        began, timeout_s, measured, begun = self._now(), self.attempt_timeout_s, self._lag.measured(), {}
         if first is not None:
             began, timeout_s, measured, begun = first.began, first.timeout_s, first.measured, {"begun": first.call}
         with measured as late_s:
@@ -119,10 +127,6 @@ class Table:
                 raise
             self.gate.answered(began, lag_s=late_s(), is_failed=False)
             return answer
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def item_key(partition: str, sort: str) -> dict[str, dict[str, str]]:

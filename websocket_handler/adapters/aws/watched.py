@@ -1,6 +1,7 @@
 """Calls of AWS that note how each queue and table does, and name it in errors that only an operator can end."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from websocket_handler.adapters.aws.begun_call import AwsBegin, BegunCall, nothing_begins
@@ -34,13 +35,15 @@ class WatchedCalls:
     ) -> BegunCall | None:
         """See `AwsBegin`. What becomes of a call without a result, `call` notes."""
         resource = self._named.get(_name_in(parameters))
-
-        def noted(begun: BegunCall) -> None:
-            if begun.result is not None and resource is not None:
-                self._resources.worked(resource, operation)
-            ended(begun)
-
+        if resource is None:
+            return self._begin(service, operation, timeout_s, parameters, ended)
+        noted = partial(self._note, resource, operation, ended)
         return self._begin(service, operation, timeout_s, parameters, noted)
+
+    def _note(self, resource: Resource, operation: str, ended: Callable[[BegunCall], None], begun: BegunCall) -> None:
+        if begun.result is not None:
+            self._resources.worked(resource, operation)
+        ended(begun)
 
     async def call(self, service: str, operation: str, timeout_s: float, **parameters: Any) -> dict[str, Any]:
         """See `AwsCall`."""

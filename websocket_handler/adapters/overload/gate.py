@@ -56,7 +56,7 @@ class Operation(Protocol):
         """False if nobody waits for the answer any more. Only an operation that had to wait is asked."""
         ...
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> None:
         """Its turn has come. It tells the gate when it has ended: `Gate.end`."""
         ...
 
@@ -79,7 +79,7 @@ class _Awaited:
     def is_wanted(self) -> bool:
         return not self.turn.done() and self._is_wanted()
 
-    def begin(self) -> None:
+    def begin(self, _now: float) -> None:
         self.turn.set_result(None)
 
     def refuse(self, answer: NotBegun) -> None:
@@ -132,7 +132,7 @@ class Gate:
         """Let an operation begin when it is its turn: now, if there is room, and nobody waits before it."""
         if self.under_way < self._limit.allowed and not self._queue.count(rank):
             self.under_way += 1
-            operation.begin()
+            operation.begin(self._now())
             return
         operation.waits_until = self._now() + self._options.wait_max_s
         dropped = self._queue.add(operation, rank)
@@ -192,7 +192,7 @@ class Gate:
                 return
             if operation.is_wanted():
                 self.under_way += 1
-                operation.begin()
+                operation.begin(self._now())
             else:
                 operation.refuse(NotBegun("nobody waits for it any more", is_unwanted=True))
 

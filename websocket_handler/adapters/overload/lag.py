@@ -36,7 +36,7 @@ class Beats:
 
     def late_s(self, now: float) -> float:
         """By how many seconds all beats until `now` were late together."""
-        return self._late_s + max(0.0, now - self._due)
+        return self._late_s if now <= self._due else self._late_s + now - self._due
 
 
 class LoopLag:
@@ -46,6 +46,7 @@ class LoopLag:
         self._beat_s = beat_s
         self._measuring = 0
         """How many measure at this moment."""
+        self._loop: asyncio.AbstractEventLoop
         self._beats: Beats
         self._timer: asyncio.TimerHandle
 
@@ -55,17 +56,18 @@ class LoopLag:
 
     def begin(self) -> float:
         """Begin to measure. Returns for how many seconds the loop was late before."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if not self._measuring:
-            self._beats = Beats(now, self._beat_s)
-            self._timer = loop.call_later(self._beat_s, self._beat)
-        self._measuring += 1
-        return self._beats.late_s(now)
+        if self._measuring:
+            self._measuring += 1
+            return self.late_s()
+        self._loop = asyncio.get_running_loop()
+        self._beats = Beats(self._loop.time(), self._beat_s)
+        self._timer = self._loop.call_later(self._beat_s, self._beat)
+        self._measuring = 1
+        return 0.0
 
     def late_s(self) -> float:
         """For how many seconds the loop was late since anybody has been measuring."""
-        return self._beats.late_s(asyncio.get_running_loop().time())
+        return self._beats.late_s(self._loop.time())
 
     def end(self) -> None:
         """End to measure."""
@@ -74,8 +76,7 @@ class LoopLag:
             self._timer.cancel()
 
     def _beat(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(self._beats.beat(loop.time()), self._beat)
+        self._timer = self._loop.call_at(self._beats.beat(self._loop.time()), self._beat)
 
 
 class Measured:
@@ -123,6 +124,7 @@ class PatientTimeouts:
     def __init__(self, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self._lag = LoopLag(timeout_s / DEADLINE_BEATS)
+        self._loop = asyncio.get_running_loop()
         self._running: dict[Deadline, None] = {}
         """The oldest comes first."""
         self._timer: asyncio.TimerHandle | None = None
@@ -134,11 +136,10 @@ class PatientTimeouts:
 
     def watch(self, expired: Callable[[], None]) -> "Deadline":
         """Call `expired` after `timeout_s` seconds, as `patient_timeout` counts them, unless `end` comes first."""
-        loop = asyncio.get_running_loop()
-        deadline = Deadline(loop.time(), self._lag.begin(), expired)
+        deadline = Deadline(self._loop.time(), self._lag.begin(), expired)
         self._running[deadline] = None
         if self._timer is None:
-            self._timer = loop.call_later(self.timeout_s, self._look)
+            self._timer = self._loop.call_later(self.timeout_s, self._look)
         return deadline
 
     def end(self, deadline: "Deadline") -> None:
@@ -155,13 +156,12 @@ class PatientTimeouts:
     def _look(self) -> None:
         """Let those come that are due, and put the next one off by as much as the loop was late."""
         self._timer = None
-        loop = asyncio.get_running_loop()
-        now, late_s = loop.time(), self._lag.late_s()
+        now, late_s = self._loop.time(), self._lag.late_s()
         while self._running:
             deadline = next(iter(self._running))
             left_s = deadline.began + self.timeout_s + late_s - deadline.before_s - now
             if left_s >= SHORTEST_S:
-                self._timer = loop.call_later(left_s, self._look)
+                self._timer = self._loop.call_later(left_s, self._look)
                 return
             expired = deadline.expired
             self.end(deadline)

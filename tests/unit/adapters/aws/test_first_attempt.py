@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import loop_time
 from tests.support.virtual_time import be_busy, in_virtual_time
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.first_attempt import FirstAttempt
@@ -62,7 +63,7 @@ class Store:
 
     def begin(self) -> tuple[FirstAttempt | None, list[FirstAttempt]]:
         ended: list[FirstAttempt] = []
-        return self.table.begin("put_item", {"Item": {}}, ended.append), ended
+        return self.table.begin("put_item", {"Item": {}}, loop_time(), ended.append), ended
 
     @property
     def allowed(self) -> int:

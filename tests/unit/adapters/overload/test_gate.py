@@ -249,7 +249,7 @@ class Called:
     def is_wanted(self) -> bool:
         return True
 
-    def begin(self) -> None:
+    def begin(self, _now: float) -> None:
         self.told.append("begin")
 
     def refuse(self, answer: NotBegun) -> None:
