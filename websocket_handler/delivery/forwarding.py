@@ -146,7 +146,8 @@ class Forwarding:
 
     def unusable(self) -> list[str]:
         """The queues that only an operator can make usable, each with the reason."""
-        return [f"{agent.value}: {queue.fault}" for agent, queue in self._queues.items() if queue.is_unusable]
+        faults = {agent: q.fault if q.is_unusable else q.denied for agent, q in self._queues.items()}
+        return [f"{agent.value}: {fault}" for agent, fault in faults.items() if fault]
 
     async def look_up(self) -> None:
         """Look up every queue until it is known. Look up the queues that cannot be used again and again, until
@@ -187,7 +188,9 @@ class _AgentQueue:
         self.is_unknown = False
         """True from the first look-up until the queue answered, or until it is known that only an operator can help."""
         self.is_unusable = False
-        """True if only an operator can end the fault."""
+        """True if only an operator can end the fault, and a look-up can tell that it is over."""
+        self.denied: str | None = None
+        """Why the last batch was not permitted, until one is. The queue counts as usable: only a task can tell."""
         self._failures = 0
         self._is_start_planned = False
         self._left_at = float("-inf")
@@ -304,10 +307,13 @@ class _AgentQueue:
             async with asyncio.timeout(max(0.0, min(self._limits.attempt_timeout_s, left_s))):
                 answers = await self._forwarder.send(self._agent, [waiting.prepared for waiting in batch])
         except QueueUnusable as fault:
-            self._failed(fault)
+            self.denied = str(fault) if fault.is_of_one_right else None
+            if self.denied is None:
+                self._failed(fault)
             return [fault] * len(batch)
         except (QueueUnavailable, TimeoutError) as fault:
             return [Refused(self._failed(fault), is_senders_fault=False)] * len(batch)
+        self.denied = None
         self._worked()
         return answers
 

@@ -38,11 +38,13 @@ class QueueUnavailable(Exception):
 
 class QueueUnusable(QueueUnavailable):
     """Only an operator can end the fault: the queue does not exist, or the gateway may not use it. Nothing arrived.
-    `code` is the queue's name for the fault."""
+    `code` is the queue's name for the fault. `is_of_one_right` is True if the queue may be there, and the gateway may
+    not do this one operation: then only the same operation can find out that the fault is over."""
 
-    def __init__(self, reason: str, code: str) -> None:
+    def __init__(self, reason: str, code: str, *, is_of_one_right: bool = False) -> None:
         super().__init__(reason)
         self.code = code
+        self.is_of_one_right = is_of_one_right
 
 
 class Forwarder(Protocol):

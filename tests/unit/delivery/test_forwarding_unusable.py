@@ -16,6 +16,8 @@ from websocket_handler.protocol.names import Agent
 
 GONE = QueueUnusable("SQS_QUEUE_URL_DEV=https://q/1/dev: QueueDoesNotExist: no", "QueueDoesNotExist")
 
+DENIED = QueueUnusable("SQS_QUEUE_URL_DEV=https://q/1/dev: AccessDenied: no", "AccessDenied", is_of_one_right=True)
+
 
 class Looking:
     """A desk whose queues are being looked up."""
@@ -93,6 +95,28 @@ async def test_one_agents_queue_is_a_flaw_and_all_of_them_are_a_failure() -> Non
     looking.desk.queue.faults = {}
     await asyncio.sleep(looking.desk.limits.look_again_s + 1)
     assert (forwarding.failure(), forwarding.unusable()) == (None, [])
+    await looking.end()
+
+
+@in_virtual_time
+async def test_a_missing_right_to_send_is_a_flaw_until_a_task_is_accepted() -> None:
+    """A look-up needs another right: it finds the queue, and nothing of this. The node stays ready, because an unready
+    one would get no task that tells that the right is back."""
+    looking = Looking()
+    desk, forwarding = looking.desk, looking.desk.forwarding
+    desk.queue.reply = lambda _tasks: DENIED
+    for agent in Agent:
+        desk.forward(agent.value, agent=agent)
+    await desk.settled()
+    for _ in range(2):
+        assert (forwarding.failure(), forwarding.unknown()) == (None, None)
+        assert forwarding.unusable() == [f"{agent.value}: {DENIED}" for agent in Agent]
+        await asyncio.sleep(3 * desk.limits.look_again_s)
+    assert all(isinstance(answer, CommandError) for answers in desk.answers.values() for answer in answers)
+    desk.queue.reply = desk.queue.accept
+    desk.forward("again", agent=Agent.DEV)
+    await desk.settled()
+    assert [flaw.partition(":")[0] for flaw in forwarding.unusable()] == ["pm", "qa", "ops"]
     await looking.end()
 
 

@@ -191,7 +191,7 @@ def _is_allowed(text: bytes) -> bool:
 
 def _unavailable(error: AwsError) -> QueueUnavailable:
     if error.fault.is_operators:
-        return QueueUnusable(str(error), error.code)
+        return QueueUnusable(str(error), error.code, is_of_one_right=error.is_of_one_right)
     return QueueUnavailable(str(error))
 
 

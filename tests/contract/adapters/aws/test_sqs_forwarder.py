@@ -289,6 +289,10 @@ async def test_a_look_that_is_not_permitted_says_nothing_about_sending(code: str
     else:
         with pytest.raises(QueueUnusable):
             await port.check(Agent.DEV)
+    denied = forwarder("https://q/1/dev", Answers(AwsError(Fault.DENIED, code, "no"), refuses="1"), "data")
+    with pytest.raises(QueueUnusable) as raised:
+        await denied.send(Agent.DEV, [denied.prepare(task(b"1"))])
+    assert raised.value.is_of_one_right == is_usable
 
 
 @pytest.mark.asyncio
