@@ -83,6 +83,9 @@ class AiohttpConnections:
             found = {name.lower(): value for name, value in response.raw_headers}
             return Answer(response.status, found, await response.read())
 
+    def take(self) -> None:
+        """No connection for the short way: aiohttp has coroutines only."""
+
     def close(self) -> None:
         """End every connection."""
         self._closing = asyncio.get_running_loop().create_task(self._session.close())
