@@ -61,6 +61,7 @@ FIXED: Final = {
     "bytes of joined deltas of a node, for the next reader at the same place": folding.KEPT_BYTES_MAX,
     "idempotency keys of a project": DeliveryLimits().key_count,
     "age of an idempotency key, in seconds": DeliveryLimits().key_seconds,
+    "bytes of the messages of all projects' runs": DeliveryLimits().run_bytes_total,
 }
 """What no setting changes."""
 

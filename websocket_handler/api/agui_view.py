@@ -14,13 +14,14 @@ from websocket_handler.api.streams import event_frame
 from websocket_handler.hub.log import Publication
 from websocket_handler.logs.feed import Feed
 from websocket_handler.logs.page import Page
+from websocket_handler.logs.runs.beginnings import runs_without_beginning
 from websocket_handler.logs.runs.client_stream import ClientStream, custom_event
-from websocket_handler.logs.runs.events import Event, read_event
+from websocket_handler.logs.runs.events import Event
 from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.logs.runs.lost import LOST_CODE
-from websocket_handler.logs.runs.open_runs import Key, Run, key_of
+from websocket_handler.logs.runs.open_runs import Run
 from websocket_handler.logs.runs.translation import translated
-from websocket_handler.logs.runs.vocabulary import ACTS, Act, Fields, Generation
+from websocket_handler.logs.runs.vocabulary import Fields, Generation
 from websocket_handler.protocol.messages import Position
 
 QUEUED: Final = "wsh.queued"
@@ -29,8 +30,6 @@ QUEUED: Final = "wsh.queued"
 NO_ID: Final = b"id:\n"
 """With an empty id, a client that comes back has no last event (HTML standard)."""
 
-UNKNOWN: Final[Fields] = {"role": "assistant", "toolCallName": "unknown"}
-"""What stands for the event that opened something, if the log no longer holds it."""
 LOST: Final = {"outcome": "error", "message": "the log no longer holds this run", "code": LOST_CODE}
 
 
@@ -53,10 +52,11 @@ class View:
     async def catch_up(self, feed: Feed, since: Position | None) -> None:
         """Read the log to its end. A client whose position `since` is retained gets what follows it. Raises
         CommandError with `store_unavailable`."""
+        knows_what_was_before = await self._begin_at(feed, since)
         pages: list[Page] = []
         while (page := await feed.next(0)) is not None:
             pages.append(page)
-        if pages and pages[0].after:
+        if pages and pages[0].after and not knows_what_was_before:
             for run in runs_without_beginning(entry.payload for page in pages for entry in page.entries):
                 self._fold.runs.put(run)
         for page in pages:
@@ -71,6 +71,27 @@ class View:
         self._position = feed.position
         if since == self._position and self._stream is None:
             self._resume()
+        if not self.is_resumed and feed.runs.epoch == self._position.epoch:
+            self._catch_up_with(feed.runs.latest())
+
+    async def _begin_at(self, feed: Feed, since: Position | None) -> bool:
+        """Begin as late as possible, where the client is or at the end of the log, with what this node has folded until
+        there. Returns False, and begins where the log does, if it has not folded everything that can be read."""
+        start = await feed.begin(since)
+        runs = feed.runs
+        fold = runs.latest() if since is None else runs.open_at(since.offset)
+        if start.recovered and runs.epoch == feed.position.epoch and fold is not None:
+            start = await feed.begin(Position(runs.epoch, fold.offset))
+            if start.recovered:
+                self._fold = fold
+                return True
+        feed.rewind()
+        return False
+
+    def _catch_up_with(self, latest: Fold | None) -> None:
+        """The client joins, so it needs the messages, too."""
+        if latest is not None and latest.offset == self._position.offset:
+            self._fold = latest
 
     def _resume(self) -> None:
         """The fold stands where the client does: go on from here, unless it is unclear which run the client follows."""
@@ -156,25 +177,6 @@ class View:
                 events.append(custom_event(QUEUED, {"runId": self._run_id}))
             frames += _frames(events, Position(epoch, entry.offset))
         return frames
-
-
-def runs_without_beginning(payloads: Iterable[bytes]) -> list[Run]:
-    """The runs that were under way where a log begins whose older entries are gone, and what was open in them: whatever
-    goes on or is closed there without having been opened."""
-    runs: dict[str, Run | None] = {}
-    known: set[Key] = set()
-    for payload in payloads:
-        event = read_event(payload)
-        run_id = event.fields.get("runId") if isinstance(event, Event) else None
-        if not isinstance(event, Event) or run_id is None:
-            continue
-        run = runs.setdefault(run_id, None if event.type == "RUN_STARTED" else Run(run_id))
-        key = key_of(event)
-        if run is not None and key is not None and key not in known and ACTS[event.type][1] is not Act.OPEN:
-            run.open[key] = UNKNOWN
-        if key is not None:
-            known.add(key)
-    return [run for run in runs.values() if run is not None]
 
 
 def _frames(events: Sequence[bytes], position: Position) -> list[bytes]:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Protocol
 
 from websocket_handler.hub.log import Start
+from websocket_handler.logs.kept_runs import KeptRuns
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Paged, Reader
 from websocket_handler.ports.log_store import always
@@ -32,6 +33,7 @@ class Readable(Protocol):
     """A project as its feeds see it."""
 
     reader: Reader
+    runs: KeptRuns
     feeds: dict[Feed, None]
     """The feeds on the project. While there is one, the project stays open. Each is woken when there is news."""
 
@@ -71,6 +73,11 @@ class Feed:
         assert self.epoch is not None, "the first answer of the log says which it is"
         return Position(self.epoch, self.offset)
 
+    @property
+    def runs(self) -> KeptRuns:
+        """What this node knows of the runs in the log."""
+        return self._project.runs
+
     def is_wanted(self) -> bool:
         """True while somebody waits for what it reads."""
         return self in self._project.feeds and self._is_wanted()
@@ -95,6 +102,11 @@ class Feed:
         self.epoch, self.offset = self._project.reader.epoch, start.offset
         self._asked_epoch = self.epoch
         return start
+
+    def rewind(self) -> None:
+        """Move to the beginning of the log."""
+        self.epoch = self._asked_epoch = None
+        self.offset = 0
 
     def look(self, done: Paged) -> None:
         """Call `done` with the next page, which may be empty, or with a CommandError. The cursor moves behind the page.

@@ -19,6 +19,9 @@ class DeliveryLimits:
     log_bytes_total: int = 134_217_728
     """How many bytes of publications all projects retain together. Beyond it, the projects that were used least
     recently give up their oldest publications."""
+    run_bytes_total: int = 33_554_432
+    """How many bytes the messages of all projects' runs have together. Beyond it, those of the projects that were used
+    least recently are given up, and made again of what the logs retain when somebody asks."""
     projects: int = 10_000
     """How many projects may be open. Beyond it idle ones are closed; if none is idle, the answer is
     `too_many_projects`."""

@@ -6,6 +6,7 @@ from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.fan_out import FanOut
 from websocket_handler.logs.feed import Feed, PageLimits
 from websocket_handler.logs.journal import Journal
+from websocket_handler.logs.kept_runs import KeptRuns
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Reader
 from websocket_handler.ports.log_store import always
@@ -16,7 +17,7 @@ class Project:
     """Joins the parts of one project. The journal writes. It tells the push cursors, and the project wakes the
     feeds."""
 
-    __slots__ = ("fan_out", "feeds", "journal", "project_id", "reader", "used_at")
+    __slots__ = ("fan_out", "feeds", "journal", "project_id", "reader", "runs", "used_at")
 
     def __init__(self, project_id: str, engine: Engine) -> None:
         self.project_id = project_id
@@ -24,6 +25,7 @@ class Project:
         self.journal = Journal(project_id, engine, self)
         self.reader = Reader(project_id, self.journal, engine)
         self.fan_out = FanOut(project_id, self.reader, engine)
+        self.runs = KeptRuns(project_id, lambda: self.journal.log, engine.counters)
         self.feeds: dict[Feed, None] = {}
         self.journal.open()
 
@@ -32,12 +34,14 @@ class Project:
     def appended(self, page: Page) -> None:
         """See `Observer`."""
         self.fan_out.appended(page)
+        self.runs.appended(page)
         if self.feeds:
             self.wake()
 
     def replaced(self, end: Position, beginning: int) -> None:
         """See `Observer`."""
         self.fan_out.replaced(end, beginning)
+        self.runs.replaced()
         self.wake()
 
     # Feeds

@@ -83,11 +83,21 @@ class Projects:
             if project.is_idle and project.used_at < now - limits.project_idle_s:
                 self._close(project)
         self._keep_epochs()
+        self._let_go_of_runs()
         excess = self.retained_bytes - limits.log_bytes_total
         for project in sorted(self, key=lambda project: project.used_at):
             if excess <= 0:
                 return
             excess -= project.journal.log.shrink(max(0, project.journal.log.bytes - excess))
+
+    def _let_go_of_runs(self) -> None:
+        folded = [project for project in self if project.runs.size]
+        excess = sum(project.runs.size for project in folded) - self._engine.limits.run_bytes_total
+        for project in sorted(folded, key=lambda project: project.used_at):
+            if excess <= 0:
+                return
+            excess -= project.runs.size
+            project.runs.replaced()
 
     def _keep_epochs(self) -> None:
         """Keep the epochs of empty logs that somebody follows, as far as it is time."""

@@ -56,6 +56,7 @@ class Counters:
     streams: int = gauge("Event streams and polls that wait")
     streams_refused: Counter[str] = count("Event streams and waiting polls refused, by code", ERROR_CODE)
     agui_requests: Counter[str] = count("Requests of AG-UI clients by what became of them", AGUI_REQUEST)
+    run_violations: int = count("Events of runs at which an AG-UI client would stop (`lint-stream` says why)")
     agui_cuts: int = count("AG-UI streams cut before the end of their run, so that their clients come back")
     forwards: Counter[tuple[str, str]] = count(
         "Forwards by agent and outcome", AGENT, FORWARD_OUTCOME, pushed_as="Forwards"

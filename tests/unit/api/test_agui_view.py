@@ -7,6 +7,7 @@ from tests.support.http_api import Api
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.api.agui_view import View
 from websocket_handler.logs.feed import PageLimits
+from websocket_handler.logs.kept_runs import MARK_EVERY
 from websocket_handler.logs.runs.vocabulary import Generation
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.publication import read_object
@@ -86,3 +87,45 @@ async def test_a_payload_of_several_lines_is_one_frame() -> None:
     (frame,) = view.frames(page.epoch, page.entries)
     text = "\n".join(line[6:] for line in frame.decode().split("\n") if line.startswith("data: "))
     assert json.loads(text)["value"]["type"] == "note"
+
+
+@in_virtual_time
+async def test_a_run_that_is_longer_than_its_log_is_joined_and_resumed_all_the_same() -> None:
+    api = await published({"type": "RUN_STARTED", **RUN}, START, *[delta("x")] * 1200)
+    log = api.core.node.project("p").journal.log
+    assert log.first > 2
+    joined = await viewed(api, "r1")
+    assert (joined.knows_run, joined.message_ids) == (True, {"m"})
+    assert b'"content":"%b"' % (b"x" * 1200) in b"".join(joined.join())
+    behind = log.first + MARK_EVERY
+    for offset, missed in ((behind, 1202 - behind), (log.head - 1, 1), (log.head, 0)):
+        resumed = await viewed(api, "r1", Position(log.epoch, offset))
+        assert (resumed.is_resumed, len(resumed.join())) == (True, missed)
+    api.core.server.send_to_project("p", delta("!"))
+    await settle()
+    assert b"x!" in b"".join((await viewed(api, None)).join())
+
+
+@in_virtual_time
+async def test_a_position_that_is_no_longer_retained_is_joined_anew() -> None:
+    api = await published({"type": "RUN_STARTED", **RUN}, START, *[delta("x")] * 1200)
+    view = await viewed(api, "r1", Position(api.core.node.project("p").reader.epoch, 5))
+    assert view.is_resumed is False
+    assert b'"content":"%b"' % (b"x" * 1200) in b"".join(view.join())
+
+
+@in_virtual_time
+async def test_who_has_seen_the_end_of_a_long_run_gets_nothing_more() -> None:
+    end = {"type": "RUN_FINISHED", **RUN}
+    events = [
+        {"type": "RUN_STARTED", **RUN},
+        START,
+        *[delta("x")] * 1200,
+        {"type": "TEXT_MESSAGE_END", "messageId": "m"},
+        end,
+    ]
+    api = await published(*events, *[{"type": "other"}] * 40)
+    epoch = api.core.node.project("p").reader.epoch
+    for offset in (1204, 1210, 1230, 1244):
+        view = await viewed(api, "r1", Position(epoch, offset))
+        assert (view.is_resumed, view.join(), view.is_over) == (True, [], True)

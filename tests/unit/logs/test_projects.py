@@ -205,3 +205,19 @@ def test_the_node_is_settled_when_every_publication_was_answered() -> None:
     assert not shelf.projects.is_settled
     shelf.scheduler.settle()
     assert shelf.projects.is_settled
+
+
+def test_the_runs_that_were_used_least_recently_are_given_up_beyond_the_maximum() -> None:
+    def shelf_with(bytes_total: int) -> Shelf:
+        shelf = Shelf(DeliveryLimits(log=NEVER_OLD, run_bytes_total=bytes_total))
+        for name in ("old", "new"):
+            shelf.publish(name, b'{"type":"RUN_STARTED","threadId":"p","runId":"r"}')
+            shelf.publish(name, b'{"type":"TEXT_MESSAGE_START","messageId":"m","role":"user"}')
+            shelf.clock.advance(1)
+        shelf.projects.sweep()
+        return shelf
+
+    size = shelf_with(1_000_000).projects.get("old").runs.size
+    assert size == len(b'{"id":"m","role":"user","content":""}')
+    for most, kept in ((2 * size, [size, size]), (2 * size - 1, [0, size])):
+        assert [project.runs.size for project in shelf_with(most).projects] == kept

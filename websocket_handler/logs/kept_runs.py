@@ -1,0 +1,117 @@
+"""The fold of a project's runs, which a node keeps up to date while the project is open.
+
+A long run publishes more than its log retains. Whoever joins it then cannot know how it began, unless somebody has
+folded it from the beginning. The fold begins when this node sees a run start. When somebody asks before, it is made of
+what the node has of the log in memory: what goes on there counts as open before.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from websocket_handler.hub.log import ProjectLog
+from websocket_handler.logs.page import Page
+from websocket_handler.logs.runs import snapshot
+from websocket_handler.logs.runs.beginnings import runs_without_beginning
+from websocket_handler.logs.runs.fold import Fold, Folded
+from websocket_handler.logs.runs.open_runs import Run
+from websocket_handler.telemetry.counters import Counters
+
+_RUN_STARTED: Final = b'"RUN_STARTED"'
+MARK_EVERY: Final = 16
+"""After so many publications, what is open is noted, for clients that come back."""
+MARKS_MAX: Final = 256
+
+
+class KeptRuns:
+    """The runs of one project on this node."""
+
+    __slots__ = ("_began_at", "_counters", "_fold", "_log", "_marks", "_project_id", "epoch")
+
+    def __init__(self, project_id: str, log: Callable[[], ProjectLog], counters: Counters) -> None:
+        """`log` gives the newest entries of the project's log."""
+        self._project_id = project_id
+        self._log = log
+        self._counters = counters
+        self._fold: Fold | None = None
+        self._began_at = 0
+        """The offset behind which the fold began."""
+        self._marks: deque[tuple[int, list[Run]]] = deque(maxlen=MARKS_MAX)
+        """What was open at some offsets, the oldest first."""
+        self.epoch = ""
+        """The epoch of the log that was folded."""
+
+    def appended(self, page: Page) -> None:
+        """These entries are in the log now."""
+        fold = self._fold
+        if fold is None:
+            for entry in page.entries:  # most projects have no runs, so most publications cost no more than this
+                if _RUN_STARTED in entry.payload:
+                    self._begin()
+                    return
+            return
+        if fold.offset != page.after or page.epoch != self.epoch:
+            self._begin()
+            return
+        for entry in page.entries:
+            folded = fold.publication(entry.payload)
+            if folded is not None and folded.problems:
+                self._count(folded)
+        self._mark(fold)
+
+    def replaced(self) -> None:
+        """The log is another one, or has moved on without these entries."""
+        self._fold = None
+        self._marks.clear()
+
+    @property
+    def size(self) -> int:
+        """How many bytes the messages of the fold have."""
+        return self._fold.messages.size if self._fold is not None else 0
+
+    def latest(self) -> Fold | None:
+        """A fold of its own for somebody who reads on behind the newest entry of the log. None if more can be read from
+        the log than was folded here."""
+        fold = self._whole()
+        return snapshot.load(snapshot.dump(fold)) if fold is not None else None
+
+    def _whole(self) -> Fold | None:
+        if self._fold is None:
+            self._begin()
+        return self._fold if self._began_at <= self._log().beginning else None
+
+    def open_at(self, offset: int) -> Fold | None:
+        """A fold that knows which runs had ended at an offset not after this one, which were open, and what was open
+        in them. Its messages are not there. None if that was not noted."""
+        for marked, runs in reversed(self._marks) if self._whole() is not None else ():
+            if marked <= offset:
+                fold = Fold(self._project_id)
+                fold.offset = marked
+                for run in runs:
+                    fold.runs.put(run.copy())
+                ended = self._fold.ends.ended if self._fold is not None else {}
+                fold.ends.ended.update({run_id: end for run_id, end in ended.items() if end["offset"] <= marked})
+                return fold
+        return None
+
+    def _begin(self) -> None:
+        """Fold what the log has in memory."""
+        log, fold = self._log(), Fold(self._project_id)
+        self._fold, self.epoch = fold, log.epoch
+        self._marks.clear()
+        self._began_at = fold.offset = log.first - 1
+        entries = log.after(log.first - 1, len(log), log.bytes)
+        for run in runs_without_beginning(entry.payload for entry in entries) if self._began_at else ():
+            fold.runs.put(run)
+        self._mark(fold)
+        for entry in entries:
+            fold.publication(entry.payload)
+            self._mark(fold)
+
+    def _mark(self, fold: Fold) -> None:
+        if not self._marks or fold.offset >= self._marks[-1][0] + MARK_EVERY:
+            self._marks.append((fold.offset, [run.copy() for run in fold.runs.runs.values()]))
+
+    def _count(self, folded: Folded) -> None:
+        if any(problem.stops for problem in folded.problems):
+            self._counters.run_violations += 1
