@@ -46,10 +46,10 @@ async def without_memory(server: Redis, _valkey: Valkey) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def without_rights(_server: Redis, valkey: Valkey) -> AsyncIterator[None]:
-    """The user of the gateway may no longer touch its keys. Its connections stay open."""
-    await tell(valkey.port, "ACL", "SETUSER", "default", "resetkeys")
+    """The user of the gateway may no longer run scripts. Its connections stay open."""
+    await tell(valkey.port, "ACL", "SETUSER", "default", "-evalsha")
     yield
-    await tell(valkey.port, "ACL", "SETUSER", "default", "allkeys")
+    await tell(valkey.port, "ACL", "SETUSER", "default", "+evalsha")
 
 
 @asynccontextmanager

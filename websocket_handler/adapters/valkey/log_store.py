@@ -15,7 +15,7 @@ from websocket_handler.adapters.valkey.ends import KnownEnds
 from websocket_handler.adapters.valkey.entry import SEGMENT_LIMITS, Entry, data_of, keys_of, read_entries
 from websocket_handler.adapters.valkey.history import History, Snapshot
 from websocket_handler.adapters.valkey.link import Failed, Link, explained
-from websocket_handler.adapters.valkey.scripts import APPEND, digest_of
+from websocket_handler.adapters.valkey.scripts import APPEND, READ, digest_of
 from websocket_handler.adapters.valkey.server import Unreachable
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.ports.clock import Clock, StartTask
@@ -34,8 +34,8 @@ RETENTION_MARGIN_S: Final = 86_400
 READ_BYTES_MAX: Final = 1_048_576
 OPEN_BYTES_MAX: Final = 16_777_216
 """The most that one `open` reads, oldest first dropped."""
-HEALTH_KEY: Final = "ws:health"
-HEALTH_S: Final = 60
+HEALTH_LOG: Final = "~health"
+"""No project can have this id, and nothing is ever written under it."""
 Answer = TypeVar("Answer")
 UNWANTED: Final = Unavailable("nobody waits for it any more", is_unwanted=True)
 
@@ -258,10 +258,11 @@ class ValkeyLogStore:
         return self._link.fault or self._history.fault or self._failure
 
     async def check(self) -> None:
-        """See the port. After a write that failed it writes, because a server that is full still answers."""
+        """See the port. After a write that failed it runs a script, because a server that is full still answers, and
+        refuses every script that might write."""
         try:
             if self._failure is not None:
-                await self._link.ask("SET", HEALTH_KEY, "", "EX", HEALTH_S)
+                await self._link.ask("EVALSHA", digest_of(READ), 2, *self.keys(HEALTH_LOG), 0, 1, 0)
                 self._failure = None
             await self._link.refresh_facts()
         except Unreachable as error:
