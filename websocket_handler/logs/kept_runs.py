@@ -20,13 +20,15 @@ from websocket_handler.telemetry.counters import Counters
 _RUN_STARTED: Final = b'"RUN_STARTED"'
 MARK_EVERY: Final = 16
 """After so many publications, what is open is noted, for clients that come back."""
+PAGES_AT_ONCE: Final = 16
+"""So many pages are folded together: one after the other, each would cost twice as much."""
 MARKS_MAX: Final = 256
 
 
 class KeptRuns:
     """The runs of one project on this node."""
 
-    __slots__ = ("_began_at", "_counters", "_fold", "_log", "_marks", "_project_id", "epoch")
+    __slots__ = ("_began_at", "_counters", "_fold", "_log", "_marks", "_pending", "_project_id", "epoch")
 
     def __init__(self, project_id: str, log: Callable[[], ProjectLog], counters: Counters) -> None:
         """`log` gives the newest entries of the project's log."""
@@ -34,6 +36,8 @@ class KeptRuns:
         self._log = log
         self._counters = counters
         self._fold: Fold | None = None
+        self._pending: list[Page] = []
+        """What was appended and is not folded yet."""
         self._began_at = 0
         """The offset behind which the fold began."""
         self._marks: deque[tuple[int, list[Run]]] = deque(maxlen=MARKS_MAX)
@@ -50,23 +54,35 @@ class KeptRuns:
                     self._begin()
                     return
             return
-        if fold.offset != page.after or page.epoch != self.epoch:
-            self._begin()
-            return
-        for entry in page.entries:
-            folded = fold.publication(entry.payload)
-            if folded is not None and folded.problems:
-                self._count(folded)
-        self._mark(fold)
+        self._pending.append(page)
+        if len(self._pending) >= PAGES_AT_ONCE:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Fold the pages that wait."""
+        pages = self._pending
+        self._pending = []
+        for page in pages:
+            fold = self._fold
+            if fold is None or fold.offset != page.after or page.epoch != self.epoch:
+                self._begin()  # with all entries that are in the log by now
+                return
+            for entry in page.entries:
+                folded = fold.publication(entry.payload)
+                if folded is not None and folded.problems:
+                    self._count(folded)
+            self._mark(fold)
 
     def replaced(self) -> None:
         """The log is another one, or has moved on without these entries."""
         self._fold = None
+        self._pending = []
         self._marks.clear()
 
     @property
     def size(self) -> int:
         """How many bytes the messages of the fold have."""
+        self._catch_up()
         return self._fold.messages.size if self._fold is not None else 0
 
     def latest(self) -> Fold | None:
@@ -76,6 +92,7 @@ class KeptRuns:
         return snapshot.load(snapshot.dump(fold)) if fold is not None else None
 
     def _whole(self) -> Fold | None:
+        self._catch_up()
         if self._fold is None:
             self._begin()
         return self._fold if self._began_at <= self._log().beginning else None
