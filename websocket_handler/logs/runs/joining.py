@@ -22,7 +22,7 @@ def joining_events(fold: Fold, run_id: str, *, is_expected: bool = False) -> lis
     """
     run = fold.runs.runs.get(run_id)
     opened = list(run.open.items()) if run is not None else []
-    lost = [_start(fold, run, key, kept) for key, kept in opened if run and _is_gone(fold, key)]
+    lost = [each for key, kept in opened if run and _is_gone(fold, key) for each in _lost(fold, run, key, kept)]
     again = [_start(fold, run, key, kept) for key, kept in opened if run and not _is_gone(fold, key)]
     events: list[Fields] = [{"type": "RUN_STARTED", "threadId": fold.project_id, "runId": run_id}]
     events += lost  # the next event takes their messages away, so that clients have them open and show nothing
@@ -39,6 +39,16 @@ def joining_events(fold: Fold, run_id: str, *, is_expected: bool = False) -> lis
 def _is_gone(fold: Fold, key: Key) -> bool:
     """True if something is open, and no message is there that clients could show it in."""
     return fold.messages.is_lost(key) and (key[0] == Kind.CALL or fold.messages.find(key[1]) is None)
+
+
+def _lost(fold: Fold, run: Run, key: Key, kept: Fields) -> list[Fields]:
+    """The events that open a thing whose message the next snapshot takes away. Clients keep a message of reasoning, so
+    they get none: it is opened under the id of a text."""
+    start = _start(fold, run, key, kept)
+    if key[0] != Kind.REASONING:
+        return [start]
+    text = {"type": "TEXT_MESSAGE_START", "messageId": key[1], "role": "assistant"}
+    return [text, {"type": "TEXT_MESSAGE_END", "messageId": key[1]}, start]
 
 
 def _start(fold: Fold, run: Run, key: Key, kept: Fields) -> Fields:

@@ -211,7 +211,9 @@ def problem_in(event_type: str, fields: Fields) -> Problem | None:
     optional = OPTIONAL[event_type]
     for name, value in fields.items():
         if value is not None and name in optional and not optional[name](value):
-            return _not_allowed(event_type, name, () if name == "runId" else BOTH)  # it is ours
+            if name != "runId":
+                return _not_allowed(event_type, name, BOTH)
+            overlooked = overlooked or _not_allowed(event_type, name, ())  # it is ours: clients do not look at it
     return overlooked
 
 

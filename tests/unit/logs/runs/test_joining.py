@@ -61,6 +61,17 @@ def test_what_is_open_without_a_message_starts_before_the_messages_take_it_away(
     ]
 
 
+def test_reasoning_without_a_message_is_opened_without_one() -> None:
+    thought = of("REASONING_MESSAGE_START", messageId="t", role="reasoning")
+    other = {"id": "u", "role": "reasoning", "content": ""}
+    fold = fold_of(START, thought, of("MESSAGES_SNAPSHOT", messages=[other]), of("MESSAGES_SNAPSHOT", messages=[]))
+    assert joining_events(fold, "r")[1:4] == [
+        of("TEXT_MESSAGE_START", messageId="t", role="assistant"),
+        of("TEXT_MESSAGE_END", messageId="t"),
+        thought,
+    ]
+
+
 def test_a_run_that_has_ended_ends_for_the_joiner_as_it_did() -> None:
     ask = {"type": "interrupt", "interrupts": [{"id": "i", "reason": "approval"}]}
     for end, shown in (
