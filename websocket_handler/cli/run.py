@@ -33,6 +33,7 @@ def run_command(command: Callable[[], int]) -> int:
         code = _code_of(command)
         sys.stdout.flush()
     except KeyboardInterrupt:
+        _forget_interrupt()
         return _say("stopped by Ctrl-C", EXIT_INTERRUPTED)
     except BrokenPipeError:
         _drop_output()
@@ -76,6 +77,13 @@ def _code_of(command: Callable[[], int]) -> int:
         return command()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_USAGE
+
+
+def _forget_interrupt() -> None:
+    """If Ctrl-C came while a text was executed, as `dataclass` and `namedtuple` do it, then `python -m` ends by the
+    signal and not with its exit code, although the interrupt was handled (CPython 3.11 to 3.13). It forgets the
+    interrupt when another text is executed."""
+    exec("")  # noqa: S102 - an empty text
 
 
 def _say(text: str, code: int) -> int:

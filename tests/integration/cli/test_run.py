@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -153,6 +154,22 @@ def test_ctrl_c_ends_a_command_at_once(command: str) -> None:
             process.send_signal(signal.SIGINT)
             _output, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (130, "websocket-handler: stopped by Ctrl-C\n")
+
+
+def test_ctrl_c_counts_although_a_text_was_being_executed(tmp_path: Path) -> None:
+    """`python -m` would end by the signal: the interrupt came through `exec`, as in the middle of an import."""
+    (tmp_path / "interrupted.py").write_text(
+        "import os, signal, sys\n"
+        "from websocket_handler.cli.run import run_command\n"
+        "text = 'os.kill(os.getpid(), signal.SIGINT)\\nwhile True: pass'\n"
+        "sys.exit(run_command(lambda: exec(text)))\n",
+        encoding="ascii",
+    )
+    command = [sys.executable, "-m", "interrupted"]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, "websocket-handler: stopped by Ctrl-C\n")
 
 
 @pytest.mark.parametrize(
