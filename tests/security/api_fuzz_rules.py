@@ -28,6 +28,8 @@ RIGHTS: Final = {
     "connections": ADMIN,
     "disconnect": ADMIN,
     "disconnect_user": ADMIN,
+    "drain": ADMIN,
+    "rebalance": ADMIN,
     "metrics": ADMIN,
     "ticket": "",
     "agui_info": "",
