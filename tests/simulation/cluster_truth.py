@@ -207,8 +207,13 @@ class Truth:
             self.violation(
                 f"{who}: {name} {have.epoch}:{offset} is {text[:20]}, which never followed {last[:20]}, which it saw"
             )
-        if message["u"] in have.uids:
+        if message["u"] in have.uids and not self._was_lost_from(name, have, message["u"]):
             self.violation(f"{who}: {name} {have.epoch}:{offset} is {message['u']}, which it has already")
+
+    def _was_lost_from(self, name: str, have: "Have", uid: str) -> bool:
+        """True if what the client has of a publication is lost: its publisher has sent it again to the other log."""
+        places = [place for place, text in have.texts.items() if uid_of(text) == uid]
+        return bool(places) and all(self._is_lost(name, have.epoch, place, have.texts[place]) for place in places)
 
     def _is_lost(self, name: str, epoch: str, offset: int, text: str) -> bool:
         """True if a server that was allowed to has lost this, or took it while another one was a primary, too. A node

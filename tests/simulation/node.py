@@ -275,10 +275,11 @@ class Process(Owner):
         waiting = sum(self.core.forwarding.waiting.values())
         return f"{owed} and {waiting} forwards" if owed or waiting else None
 
-    def follows(self, project: str) -> bool:
-        """True if it has to know what other nodes write to the project, because somebody follows it here."""
+    def head_of(self, project: str) -> int | None:
+        """The newest offset that the node has of a project that somebody follows here; None if nobody does."""
         opened = self.core.node.projects.find(project)
-        return opened is not None and (not opened.fan_out.is_empty or bool(opened.feeds))
+        is_followed = opened is not None and (not opened.fan_out.is_empty or bool(opened.feeds))
+        return opened.journal.log.head if opened is not None and is_followed else None
 
     def taken(self) -> str | None:
         """What is still taken after everybody has left; None if nothing is."""

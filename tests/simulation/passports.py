@@ -124,6 +124,7 @@ class Passport:
         """The node did not take the token that was sent."""
         assert pending.token is not None
         if pending.is_foreign:
+            self.arrived()  # it may have kept the client from showing a token of its own
             return
         session.arrival.offered = None
         session.holders.remove(pending.token)

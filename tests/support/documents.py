@@ -42,6 +42,7 @@ NOT_RUN: Final = {
     "make test PROCESSES=0": "CI runs this target itself, in two processes",
     "PYTHON=python3.13 make test-core": "CI runs it for each Python that the machine has",
     "make simulation SEEDS=10000": "runs for an hour; make test runs the same schedules with fewer seeds",
+    "make cluster-proofs KILLS=50 FAILOVERS=20": "hurts three nodes for a quarter of an hour, twice; run it by hand",
     "make simulation-cluster SEEDS=10000": "runs for an hour or two; make test runs them with fewer seeds",
     "make sdk-test": "make test runs the same, in tests/e2e/test_typescript_client.py",
     "make sdk-cuts CUTS=1000": "runs for some minutes; CI runs it with a hundred cuts",
