@@ -46,6 +46,7 @@ NOT_RUN: Final = {
     'websocket-handler rebalance https://gateway.example --seconds 60 --token "$TOKEN"': "there is no such host; "
     "tests/integration/cli/test_rebalance.py runs it",
     "make simulation-cluster SEEDS=10000": "runs for an hour or two; make test runs them with fewer seeds",
+    "make agui CASES=100000": "runs for many minutes; make test tries the same laws with fewer cases",
     "make sdk-test": "make test runs the same, in tests/e2e/test_typescript_client.py",
     "make sdk-cuts CUTS=1000": "runs for some minutes; CI runs it with a hundred cuts",
     "make sdk-package": BY_CI,
