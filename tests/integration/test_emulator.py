@@ -11,7 +11,7 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
 from typing import Any
@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from demo.resources import TABLE_NAME, create_resources
 from demo.testing import Emulator
+from tests.support.queues import error_code, numbered
 
 CALLERS = 8
 
@@ -44,16 +45,6 @@ def dynamodb(emulator: Emulator) -> Iterator[Any]:
 def queue_url(sqs: Any) -> str:
     """A new standard queue."""
     return str(sqs.create_queue(QueueName=f"queue-{uuid.uuid4().hex}")["QueueUrl"])
-
-
-def _error_code(call: Callable[..., Any], **arguments: Any) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return str(caught.value.response["Error"]["Code"])
-
-
-def _entries(*bodies: str) -> list[dict[str, Any]]:
-    return [{"Id": str(index), "MessageBody": body} for index, body in enumerate(bodies)]
 
 
 def _drain(sqs: Any, queue_url: str) -> list[str]:
@@ -103,7 +94,7 @@ class TestManyCallers:
 
     def test_each_message_is_counted_once_while_it_is_hidden_and_shown(self, sqs: Any, queue_url: str) -> None:
         """The number of visible messages and the number of hidden ones are of the same moment."""
-        sqs.send_message_batch(QueueUrl=queue_url, Entries=_entries(*map(str, range(10))))
+        sqs.send_message_batch(QueueUrl=queue_url, Entries=numbered(*map(str, range(10))))
         received = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)["Messages"]
         handles = [{"Id": str(place), "ReceiptHandle": one["ReceiptHandle"]} for place, one in enumerate(received)]
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -165,8 +156,8 @@ class TestFaults:
         for service in ("sqs", "dynamodb"):
             emulator.add_fault(service, "throttle")
 
-        assert _error_code(sqs.list_queues) == "ThrottlingException"
-        assert _error_code(dynamodb.list_tables) == "ProvisionedThroughputExceededException"
+        assert error_code(sqs.list_queues) == "ThrottlingException"
+        assert error_code(dynamodb.list_tables) == "ProvisionedThroughputExceededException"
 
     def test_a_stalled_request_is_answered_late(self, sqs: Any, emulator: Emulator) -> None:
         """The operation is done after the wait."""
@@ -192,7 +183,7 @@ class TestFaults:
         """Failed entries are the service's fault and are not stored; the others are."""
         emulator.add_fault("sqs", "partial", operation="SendMessageBatch", seed=7)
 
-        answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=_entries(*"0123456789"))
+        answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=numbered(*"0123456789"))
 
         failed = {entry["Id"] for entry in answer["Failed"]}
         successful = {entry["Id"] for entry in answer["Successful"]}
@@ -244,7 +235,7 @@ def test_requests_are_counted_per_operation(sqs: Any, emulator: Emulator, queue_
     before = emulator.request_count("sqs", "SendMessage")
 
     sqs.send_message(QueueUrl=queue_url, MessageBody="x")
-    _error_code(sqs.send_message, QueueUrl=queue_url, MessageBody="")
+    error_code(sqs.send_message, QueueUrl=queue_url, MessageBody="")
 
     assert emulator.request_count("sqs", "SendMessage") == before + 2
 
