@@ -58,9 +58,7 @@ def _start(fold: Fold, run: Run, key: Key, kept: Fields) -> Fields:
         event = {"type": "TEXT_MESSAGE_START", "messageId": thing, "role": kept.get("role", "assistant")}
         return event | ({"name": kept["name"]} if "name" in kept else {})
     if kind == Kind.CALL:
-        found = fold.messages.find_call(thing)
-        event = {"type": "TOOL_CALL_START", "toolCallId": thing, "toolCallName": kept["toolCallName"]}
-        return event | {"parentMessageId": found[0].data["id"] if found is not None else f"{thing}/gone"}
+        return {"type": "TOOL_CALL_START", "toolCallId": thing} | _place_of_call(fold, thing, kept)
     if kind == Kind.REASONING:
         return {"type": "REASONING_MESSAGE_START", "messageId": thing, "role": "reasoning"}
     if kind == Kind.SPAN:
@@ -73,6 +71,16 @@ def _start(fold: Fold, run: Run, key: Key, kept: Fields) -> Fields:
     return {"type": "SUBAGENT_STARTED"} | {
         name: value for name, value in kept.items() if name != "parentSubagentRunId" or knows_parent
     }
+
+
+def _place_of_call(fold: Fold, thing: str, kept: Fields) -> Fields:
+    """Name and message of an open tool call. Clients take the name, so it is the one that the message has by now: a
+    snapshot of messages may have renamed the call since it started."""
+    found = fold.messages.find_call(thing)
+    if found is None:
+        return {"toolCallName": kept["toolCallName"], "parentMessageId": f"{thing}/gone"}
+    message, call = found
+    return {"toolCallName": call["function"]["name"], "parentMessageId": message.data["id"]}
 
 
 def _end(fold: Fold, run_id: str) -> Fields:
