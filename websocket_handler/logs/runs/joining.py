@@ -22,7 +22,9 @@ def joining_events(fold: Fold, run_id: str, *, is_expected: bool = False) -> lis
     """
     run = fold.runs.runs.get(run_id)
     opened = list(run.open.items()) if run is not None else []
-    lost = [each for key, kept in opened if run and _is_gone(fold, key) for each in _lost(fold, run, key, kept)]
+    gone = [each for each in opened if _is_gone(fold, each[0])]
+    gone.sort(key=lambda each: each[0][0] != Kind.REASONING)  # reasoning borrows its id, which a text may have, too
+    lost = [each for key, kept in gone if run for each in _lost(fold, run, key, kept)]
     again = [_start(fold, run, key, kept) for key, kept in opened if run and not _is_gone(fold, key)]
     events: list[Fields] = [{"type": "RUN_STARTED", "threadId": fold.project_id, "runId": run_id}]
     events += lost  # the next event takes their messages away, so that clients have them open and show nothing
