@@ -172,10 +172,11 @@ metrics: $(STAMP) ## write the page of metrics from the table of metrics
 settings: $(STAMP) ## write the page of settings from their declarations
 	$(BIN)/python docs/reference/settings.py
 
-reference: settings metrics ## write every page that is made from code: settings, metrics, commands, HTTP API, codes
+reference: settings metrics ## write every page that is made from code: settings, metrics, commands, HTTP API, codes, Grafana dashboard
 	$(BIN)/python docs/reference/commands.py
 	$(BIN)/python docs/reference/http_api.py
 	$(BIN)/python docs/reference/codes.py
+	$(BIN)/python docs/operations/grafana.py
 
 docs: .venv-docs/.installed ## build the documentation site in dist/site; a link to a page or heading that is not there ends it
 	@$(PYTHON) docs/site.py gather
