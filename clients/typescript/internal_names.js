@@ -7,12 +7,12 @@
  */
 export const INTERNAL_NAMES = [
   // What the core asks of the client, and the client of the core.
-  "fetchToken", "probe", "pushed", "expiring", "hasToken", "hasFallback", "folds",
+  "fetchToken", "probe", "pushed", "expiring",
   "wakeAt", "tick", "received", "closed", "tokenFailed", "probed", "projects", "command", "lock",
   // A link, its keep-alive, its requests, its token.
-  "isFallback", "isConnected", "isSentAway", "heardAt", "heard", "pingEveryMs", "watch", "stop", "ask", "settle", "lost", "areOn",
-  "take", "lives", "clock", "forget", "refreshAt", "isOld", "spreads", "schedule", "unschedule", "snapshot", "serverSnapshot", "act", "run",
+  "isFallback", "isSentAway", "heardAt", "watch", "ask", "settle", "lost", "areOn",
+  "take", "kept", "lives", "clock", "time", "nextAt", "refreshAt", "spreads", "schedule", "unschedule", "snapshot", "serverSnapshot", "act", "run",
   // Followed projects and their readers.
-  "link", "said", "attempt", "isUnused", "isBehind", "contradicts", "place", "publication", "current", "settled", "broken", "needed",
-  "release", "leave", "caughtUp", "joinAll", "lagging", "update", "request", "stored", "remember", "emit", "changed", "handed", "save",
+  "at", "start", "remove", "hello", "link", "said", "attempt", "isUnused", "isBehind", "place", "publication", "current", "settled", "broken", "needed",
+  "release", "leave", "caughtUp", "joinAll", "lagging", "update", "request", "emit", "changed", "handed",
 ];

@@ -34,7 +34,6 @@ LANGUAGES: Final = {
     "mermaid",
     "text",
     "yaml",
-    "toml",
     "nginx",
     "haproxy",
 }

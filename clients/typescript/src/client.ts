@@ -6,11 +6,11 @@ import { parsed, type Message } from "./core/frames.js";
 import type { Done } from "./core/requests.js";
 import { afterRefusal, backoffMs } from "./core/returning.js";
 import type { Limits, State, Status } from "./core/outputs.js";
-import { Listeners } from "./listeners.js";
+import { createListeners } from "./listeners.js";
 import { createPositionStore, type StorageLike } from "./position_store.js";
 import { createProject, type OwnProject, type Project, type ProjectHost, type SendOptions } from "./project.js";
 import { randomId } from "./random.js";
-import { openSocket, type WebSocketClass, type WebSocketLike } from "./socket.js";
+import { listenTo, type WebSocketClass, type WebSocketLike } from "./socket.js";
 import { listen } from "./wake.js";
 
 /** Opens a socket that speaks the protocol over something else than a WebSocket; `./sse` makes one. */
@@ -89,16 +89,15 @@ export interface Client {
   close(): void;
 }
 
-/** In these states no connection comes by itself. */
-const ENDED: readonly State[] = ["closed", "stopped", "unauthorized"];
+/** The states in which there is a connection, or none comes by itself. */
+const SETTLED = /live|closed|stopped|unauthorized/;
 
 /** Makes a client of the gateway at `url` (`wss://host/ws`, or `/ws` on a page). It does no I/O before its first use. */
 export function createClient(url: string, options: ClientOptions = {}): Client {
-  const fetch: typeof globalThis.fetch = options.fetch ?? ((...given) => globalThis.fetch(...given));
   const store = createPositionStore(options.store, url);
   const projects = new Map<string, OwnProject>();
   const sockets = new Map<number, WebSocketLike>();
-  const listeners = new Listeners<ClientEvents>();
+  const listeners = createListeners<ClientEvents>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let timerAt = Infinity;
   let stopListening: (() => void) | undefined;
@@ -106,12 +105,12 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
   let last = 0;
   let behindMs = 0;
 
-  const engine = createEngine({ hasToken: !!options.token, hasFallback: !!options.fallback, folds: options.fold, random: Math.random }, {
+  const engine = createEngine({ ...options, random: Math.random }, {
     open: openLink,
     send: (id, text) => sockets.get(id)?.send(text),
     close: closeLink,
-    fetchToken: (turn, reason) => void fetchToken(turn, reason),
-    probe: () => void probe(),
+    fetchToken,
+    probe,
     status: (status) => {
       wasLive ||= status.state === "live";
       listeners.emit("state", status);
@@ -121,18 +120,17 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     expiring: (expiresAt) => listeners.emit("expiring", expiresAt),
   });
 
-  const host: ProjectHost = {
-    read: (projectId, reader) => run(() => engine.projects.read(projectId, reader)),
-    leave: (projectId, reader) => {
+  const hostOf = (projectId: string): ProjectHost => ({
+    read: (reader) => run(() => engine.projects.read(projectId, reader)),
+    leave: (reader) => {
       engine.projects.leave(projectId, reader);
       // One macrotask later: a page that mounts twice is back by then.
       setTimeout(() => run(() => engine.projects.release(projectId)), 0);
     },
-    caughtUp: (projectId, reader) => run(() => engine.projects.caughtUp(projectId, reader)),
+    caughtUp: (reader) => run(() => engine.projects.caughtUp(projectId, reader)),
     request,
-    stored: store.stored,
-    remember: store.remember,
-  };
+    store,
+  });
 
   // Time
 
@@ -171,26 +169,29 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
   }
 
   function openLink(id: number, kind: "websocket" | "fallback"): void {
-    stopListening ??= listen({ check, replace: () => run(engine.replace), save: store.save });
+    stopListening ??= listen(check, () => run(engine.replace));
     const to = address();
-    const make = (): WebSocketLike => {
-      if (kind === "fallback") return options.fallback!(to, fetch);
-      const Class = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
-      if (!Class) throw new ClientError("no_websocket", "give createClient a WebSocket");
-      return new Class(to);
+    const closed = (code: number, reason: string): void => {
+      sockets.delete(id);
+      run(() => engine.closed(id, code, reason));
     };
-    const socket = openSocket(make, {
-      text: (text) => {
+    try {
+      const socket = kind === "fallback" ? options.fallback!(to, options.fetch ?? fetch) : newWebSocket(to);
+      sockets.set(id, socket);
+      listenTo(socket, (text) => {
         tellTime();
         // A publication changes no timer.
         if (!engine.received(id, text)) arm();
-      },
-      closed: (code, reason) => {
-        sockets.delete(id);
-        run(() => engine.closed(id, code, reason));
-      },
-    });
-    if (socket) sockets.set(id, socket);
+      }, closed);
+    } catch (error) {
+      closed(1006, String(error));
+    }
+  }
+
+  function newWebSocket(to: string): WebSocketLike {
+    const Class = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
+    if (!Class) throw new Error("no WebSocket here");
+    return new Class(to);
   }
 
   /** Lets go at once: the answer to a close frame may never come. */
@@ -209,14 +210,14 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       const text = await options.token!({ reason });
       run(() => engine.token(turn, text));
     } catch (error) {
-      const { code, message } = error as { code?: unknown; message?: unknown };
-      run(() => engine.tokenFailed(turn, String(code ?? "token_failed"), String(message ?? error)));
+      const { code, message = error } = Object(error) as { code?: unknown; message?: unknown };
+      run(() => engine.tokenFailed(turn, code, String(message)));
     }
   }
 
   async function probe(): Promise<void> {
     try {
-      const answer = await fetch(address().replace(/^ws/, "http"));
+      const answer = await (options.fetch ?? fetch)(address().replace(/^ws/, "http"));
       const body = parsed(await answer.text());
       const error = body?.["type"] === "error" ? body : null;
       // 426 says that WebSockets are welcome here.
@@ -253,7 +254,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
 
   /** Waits until the client is live, or will not be: at the deadline, or when no connection comes by itself. */
   async function liveOrLate(deadline: number): Promise<void> {
-    const isOver = (): boolean => client.state === "live" || ENDED.includes(client.state) || Date.now() >= deadline;
+    const isOver = (): boolean => SETTLED.test(client.state) || Date.now() >= deadline;
     if (isOver()) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, deadline - Date.now());
@@ -284,12 +285,12 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     },
 
     project(id) {
-      const known = projects.get(id) ?? createProject(id, host);
+      const known = projects.get(id) ?? createProject(id, hostOf(id));
       projects.set(id, known);
       return known;
     },
 
-    on: (event, callback) => listeners.add(event, callback),
+    on: listeners.add,
     connect: () => run(engine.connect),
 
     async forward(agent, data, options = {}) {
@@ -318,12 +319,10 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
 
     close() {
       run(engine.close);
-      for (const project of projects.values()) project.end(null);
       stopListening?.();
-      store.save();
     },
   };
-  options.signal?.addEventListener("abort", client.close, { once: true });
+  options.signal?.addEventListener("abort", client.close);
   if (options.signal?.aborted) client.close();
   return client;
 }

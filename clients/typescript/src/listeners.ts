@@ -11,18 +11,19 @@ export function call<Given extends unknown[]>(callback: ((...given: Given) => vo
   }
 }
 
-export class Listeners<Events extends Record<string, (...given: never[]) => void>> {
-  readonly #all = new Map<keyof Events, Set<(...given: never[]) => void>>();
+export function createListeners<Events extends Record<string, (...given: never[]) => void>>() {
+  const all = new Set<readonly [keyof Events, (...given: never[]) => void]>();
 
-  /** Adds a callback. Returns what removes it. */
-  add<Name extends keyof Events>(name: Name, callback: Events[Name]): () => void {
-    const own = (...given: never[]): void => callback(...given);
-    const set = this.#all.get(name) ?? new Set();
-    this.#all.set(name, set.add(own));
-    return () => void set.delete(own);
-  }
+  return {
+    /** Adds a callback. Returns what removes it. */
+    add<Name extends keyof Events>(name: Name, callback: Events[Name]): () => void {
+      const own = [name, callback] as const;
+      all.add(own);
+      return () => void all.delete(own);
+    },
 
-  emit<Name extends keyof Events>(name: Name, ...given: Parameters<Events[Name]>): void {
-    for (const callback of [...(this.#all.get(name) ?? [])]) call(callback as (...given: Parameters<Events[Name]>) => void, ...given);
-  }
+    emit<Name extends keyof Events>(name: Name, ...given: Parameters<Events[Name]>): void {
+      for (const [its, callback] of [...all]) if (its === name) call(callback as (...given: Parameters<Events[Name]>) => void, ...given);
+    },
+  };
 }

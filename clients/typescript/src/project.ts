@@ -1,11 +1,12 @@
 /** One project as the program sees it. */
-import { call, Listeners } from "./listeners.js";
+import { call, createListeners } from "./listeners.js";
 import { ClientError } from "./core/errors.js";
 import { formatPosition, parsePosition, type Message, type Position } from "./core/frames.js";
 import type { ProjectStatus } from "./core/outputs.js";
 import type { Reader } from "./core/subscription.js";
+import type { PositionStore } from "./position_store.js";
 import { randomId } from "./random.js";
-import { createUpdates, type Update, type Updates } from "./updates.js";
+import { createUpdates, type Reading, type Update, type Updates } from "./updates.js";
 
 /** Where a reader begins. With none of both it begins with what comes next, or, with a store, where the tab was. */
 export interface StartOptions {
@@ -61,13 +62,9 @@ export interface Presence {
 }
 
 /** What a project needs of its client. */
-export interface ProjectHost {
-  read(projectId: string, reader: Reader): void;
-  leave(projectId: string, reader: Reader): void;
-  caughtUp(projectId: string, reader: Reader): void;
+export interface ProjectHost extends Reading {
   request(fields: Message, options?: SendOptions): Promise<Message>;
-  stored(projectId: string): Position | null;
-  remember(projectId: string, position: Position): void;
+  readonly store: PositionStore;
 }
 
 export interface Project {
@@ -94,26 +91,23 @@ export interface Project {
 export interface OwnProject extends Project {
   /** The subscription's state has changed. */
   changed(status: ProjectStatus): void;
-  /** Ends all iterations. */
-  end(error: ClientError | null): void;
 }
 
 export function createProject(id: string, host: ProjectHost): OwnProject {
-  const listeners = new Listeners<ProjectEvents>();
-  const open = new Set<Updates>();
-  let position = host.stored(id);
+  const listeners = createListeners<ProjectEvents>();
+  let position = host.store(id);
   let lastReset = "";
   let status: ProjectStatus = { state: "joining", error: null };
 
-  function startOf({ since, rewind = 0 }: StartOptions): Pick<Reader, "epoch" | "offset" | "rewind"> {
-    const at = typeof since === "string" ? parsePosition(since) : (since ?? host.stored(id));
+  function startOf({ since, rewind = 0 }: StartOptions): Pick<Reader, "at" | "rewind"> {
+    const at = typeof since === "string" ? parsePosition(since) : (since ?? host.store(id));
     if (typeof since === "string" && at === null) throw new ClientError("invalid_field", `${since} is no position`);
-    return { epoch: at?.epoch ?? null, offset: at?.offset ?? 0, rewind: at === null ? rewind : 0 };
+    return { at, rewind: at ? 0 : rewind };
   }
 
   function handed(at: Position): void {
     position = at;
-    host.remember(id, at);
+    host.store(id, at);
   }
 
   function follow(callback: (update: Update, detail: UpdateDetail) => void, options: StartOptions): () => void {
@@ -121,24 +115,23 @@ export function createProject(id: string, host: ProjectHost): OwnProject {
       ...startOf(options),
       lagging: false,
       update: (message, text) => {
-        const at = { epoch: reader.epoch!, offset: reader.offset };
+        const at = reader.at!;
         handed(at);
         call(callback, message as Update, { position: formatPosition(at), text });
       },
       // All readers of a project are reset together: the listeners hear of it once, before the next update.
       reset: () => {
-        const at = { epoch: reader.epoch!, offset: reader.offset };
-        if (formatPosition(at) === lastReset) return;
-        lastReset = formatPosition(at);
-        listeners.emit("reset", at);
+        const before = lastReset;
+        lastReset = formatPosition(reader.at!);
+        if (lastReset !== before) listeners.emit("reset", reader.at!);
       },
     };
-    host.read(id, reader);
-    return () => host.leave(id, reader);
+    host.read(reader);
+    return () => host.leave(reader);
   }
 
-  const request = async <Reply>(action: string, fields: Message, options: SendOptions): Promise<Reply> =>
-    (await host.request({ action, project_id: id, ...fields }, options)) as Reply;
+  const request = <Reply>(action: string, fields: Message, options: SendOptions): Promise<Reply> =>
+    host.request({ action, project_id: id, ...fields }, options) as Promise<Reply>;
 
   const project: OwnProject = {
     id,
@@ -156,19 +149,8 @@ export function createProject(id: string, host: ProjectHost): OwnProject {
     },
 
     updates({ bufferMax = 1000, onReset, signal, ...start } = {}) {
-      const updates = createUpdates({
-        open: (reader) => {
-          open.add(updates);
-          host.read(id, reader);
-        },
-        close: (reader) => {
-          open.delete(updates);
-          host.leave(id, reader);
-        },
-        caughtUp: (reader) => host.caughtUp(id, reader),
-        handed,
-      }, startOf(start), bufferMax, onReset);
-      signal?.addEventListener("abort", () => updates.end(null), { once: true });
+      const updates = createUpdates(host, handed, startOf(start), bufferMax, onReset);
+      signal?.addEventListener("abort", () => updates.end(null));
       if (signal?.aborted) updates.end(null);
       return updates;
     },
@@ -184,12 +166,7 @@ export function createProject(id: string, host: ProjectHost): OwnProject {
 
     changed(changed) {
       status = changed;
-      if (status.state === "refused") project.end(status.error);
       listeners.emit("state", status);
-    },
-
-    end(error) {
-      for (const updates of [...open]) updates.end(error);
     },
   };
   return project;

@@ -9,28 +9,14 @@ export interface WebSocketLike {
 
 export type WebSocketClass = new (url: string) => WebSocketLike;
 
-export interface SocketEvents {
-  text(text: string): void;
-  closed(code: number, reason: string): void;
-}
-
-/** Opens a socket. Raises nothing: what goes wrong is `closed`. */
-export function openSocket(make: () => WebSocketLike, { text, closed }: SocketEvents): WebSocketLike | undefined {
+/** Calls back at what comes from a new socket. */
+export function listenTo(socket: WebSocketLike, text: (text: string) => void, closed: (code: number, reason: string) => void): void {
   let isOpen = false;
-  try {
-    const socket = make();
-    socket.addEventListener("open", () => (isOpen = true));
-    socket.addEventListener("message", ({ data }: { data: unknown }) => {
-      if (typeof data === "string") text(data);
-    });
-    socket.addEventListener("close", ({ code, reason }: { code: number; reason: string }) => closed(code, reason));
-    // Node 22 fires no `close` for a handshake that was refused, and readyState stays 0.
-    socket.addEventListener("error", () => {
-      if (!isOpen) closed(1006, "the handshake failed");
-    });
-    return socket;
-  } catch (error) {
-    queueMicrotask(() => closed(1006, String(error)));
-    return undefined;
-  }
+  socket.addEventListener("open", () => (isOpen = true));
+  socket.addEventListener("message", ({ data }: { data: string }) => text(data));
+  socket.addEventListener("close", ({ code, reason }: { code: number; reason: string }) => closed(code, reason));
+  // Node 22 fires no `close` for a handshake that was refused, and readyState stays 0.
+  socket.addEventListener("error", () => {
+    if (!isOpen) closed(1006, "the handshake failed");
+  });
 }

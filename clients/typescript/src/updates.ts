@@ -23,18 +23,17 @@ export interface Updates extends AsyncIterableIterator<Update> {
   end(error: ClientError | null): void;
 }
 
-/** What an iterator needs of its project. */
+/** What readers of a project need of the client. */
 export interface Reading {
-  open(reader: Reader): void;
-  close(reader: Reader): void;
+  read(reader: Reader): void;
+  leave(reader: Reader): void;
   caughtUp(reader: Reader): void;
-  handed(position: Position): void;
 }
 
 /** An update, or null for a reset, and the position after it. */
 interface Item {
   readonly update: Update | null;
-  readonly position: Position;
+  readonly at: Position;
 }
 
 type Result = IteratorResult<Update>;
@@ -42,7 +41,8 @@ type Result = IteratorResult<Update>;
 const END = { value: undefined, done: true } as const;
 
 export function createUpdates(
-  reading: Reading, start: Pick<Reader, "epoch" | "offset" | "rewind">, bufferMax: number, onReset?: (position: Position) => void,
+  reading: Reading, handed: (position: Position) => void, start: Pick<Reader, "at" | "rewind">, bufferMax: number,
+  onReset?: (position: Position) => void,
 ): Updates {
   let items: Item[] = [];
   let first = 0;
@@ -53,12 +53,13 @@ export function createUpdates(
   const reader: Reader = {
     ...start,
     lagging: false,
-    update: (message) => push(message as Update),
+    update: push,
     reset: () => push(null),
+    end,
   };
 
-  function push(update: Update | null): void {
-    items.push({ update, position: { epoch: reader.epoch!, offset: reader.offset } });
+  function push(update: Message | null): void {
+    items.push({ update: update as Update, at: reader.at! });
     const value = waiting.length > 0 ? take() : null;
     if (value) waiting.shift()!({ value, done: false });
     else if (items.length - first >= bufferMax) reader.lagging = true;
@@ -66,21 +67,19 @@ export function createUpdates(
 
   function take(): Update | null {
     while (first < items.length) {
-      const { update, position } = items[first++]!;
-      if (first === items.length) emptied();
+      const { update, at } = items[first++]!;
+      if (first === items.length) {
+        clear();
+        // Not now: what comes in may come at once, before the program has taken this one.
+        if (reader.lagging && !isDone) queueMicrotask(() => reading.caughtUp(reader));
+      }
       if (update) {
-        reading.handed(position);
+        handed(at);
         return update;
       }
-      onReset?.(position);
+      onReset?.(at);
     }
     return null;
-  }
-
-  function emptied(): void {
-    clear();
-    // Not now: what comes in may come at once, before the program has taken this one.
-    if (reader.lagging && !isDone) queueMicrotask(() => reading.caughtUp(reader));
   }
 
   function clear(): void {
@@ -88,8 +87,18 @@ export function createUpdates(
     first = 0;
   }
 
-  function over(): Promise<Result> {
-    return failure ? Promise.reject(failure) : Promise.resolve(END);
+  async function over(): Promise<Result> {
+    if (failure) throw failure;
+    return END;
+  }
+
+  function end(error: ClientError | null): void {
+    if (isDone) return;
+    isDone = true;
+    failure = error;
+    if (isOpen) reading.leave(reader);
+    for (const resolve of waiting) resolve(over());
+    waiting = [];
   }
 
   const updates: Updates = {
@@ -99,30 +108,23 @@ export function createUpdates(
 
     [Symbol.asyncIterator]: () => updates,
 
-    next() {
+    async next() {
       if (!isOpen && !isDone) {
         isOpen = true;
-        reading.open(reader);
+        reading.read(reader);
       }
       const value = take();
-      if (value) return Promise.resolve({ value, done: false });
+      if (value) return { value, done: false };
       return isDone ? over() : new Promise((resolve) => waiting.push(resolve));
     },
 
-    return() {
-      updates.end(null);
+    async return() {
+      end(null);
       clear();
-      return Promise.resolve(END);
+      return END;
     },
 
-    end(error) {
-      if (isDone) return;
-      isDone = true;
-      failure = error;
-      if (isOpen) reading.close(reader);
-      for (const resolve of waiting) resolve(over());
-      waiting = [];
-    },
+    end,
   };
   return updates;
 }

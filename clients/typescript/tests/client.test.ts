@@ -179,6 +179,7 @@ test("close is final: neither timers nor signs of life bring the client back", a
   assert.equal(gateway.handshakes, 1);
   assert.equal(client.state, "closed");
   await assert.rejects(client.forward("dev", {}), { code: "closed" });
+  assert.equal((await client.project("p").updates().next()).done, true, "an iteration that begins later ends at once");
 });
 
 test("an operator's code stops the client, and connect starts it again", async () => {

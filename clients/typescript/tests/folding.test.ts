@@ -9,7 +9,7 @@ import type { Reader } from "../src/core/subscription.js";
 function reading(...offsets: number[]) {
   const sent: Message[] = [];
   const texts = offsets.map(() => "");
-  const engine = createEngine({ hasToken: false, hasFallback: false, folds: true, random: () => 0 }, {
+  const engine = createEngine({ fold: true, random: () => 0 }, {
     open: () => undefined, close: () => assert.fail("the link is fine"), fetchToken: () => undefined, probe: () => undefined,
     status: () => undefined, project: () => undefined, pushed: () => undefined, expiring: () => undefined,
     send: (_link, text) => sent.push(JSON.parse(text) as Message),
@@ -18,7 +18,7 @@ function reading(...offsets: number[]) {
   engine.at(0);
   offsets.forEach((offset, index) => {
     const reader: Reader = {
-      epoch: "e", offset, rewind: 0, lagging: false,
+      at: { epoch: "e", offset }, rewind: 0, lagging: false,
       update: ({ delta }) => (texts[index] += delta as string),
       reset: () => assert.fail("nothing is void"),
     };

@@ -24,7 +24,7 @@ export interface Script {
 export function play({ token, fallback, random, steps }: Script): Action[][] {
   let out: Action[] = [];
   const readers = new Map<string, Reader>();
-  const engine = createEngine({ hasToken: token, hasFallback: fallback, folds: undefined, random: () => random }, {
+  const engine = createEngine({ token, fallback, random: () => random }, {
     open: (link, kind) => out.push(["open", link, kind]),
     send: (link, text) => out.push(["send", link, JSON.parse(text)]),
     close: (link) => out.push(["close", link]),
@@ -39,7 +39,7 @@ export function play({ token, fallback, random, steps }: Script): Action[][] {
   function reader(projectId: string, { since, rewind = 0 }: { since?: string; rewind?: number }): Reader {
     const position = since === undefined ? null : parsePosition(since)!;
     return {
-      epoch: position?.epoch ?? null, offset: position?.offset ?? 0, rewind, lagging: false,
+      at: position, rewind, lagging: false,
       update: ({ offset }) => out.push(["update", projectId, offset]),
       reset: () => out.push(["reset", projectId]),
     };
@@ -97,7 +97,7 @@ export function follow({ fold, start, steps }: Following): { gave: unknown[]; po
   let wanted = 0;
   let last = 0;
   const subscribes = new Map<number, Message>();
-  const engine = createEngine({ hasToken: false, hasFallback: false, folds: fold, random: () => 0 }, {
+  const engine = createEngine({ fold, random: () => 0 }, {
     open: (link) => (wanted = link),
     send: (link, text) => {
       const command = JSON.parse(text) as Message;
@@ -109,9 +109,9 @@ export function follow({ fold, start, steps }: Following): { gave: unknown[]; po
     expiring: () => undefined,
   });
   const reader: Reader = {
-    epoch: start.since?.epoch ?? null, offset: start.since?.offset ?? 0, rewind: start.rewind ?? 0, lagging: false,
+    at: start.since ?? null, rewind: start.rewind ?? 0, lagging: false,
     update: ({ offset }) => gave.push({ update: offset }),
-    reset: () => gave.push({ reset: { epoch: reader.epoch, offset: reader.offset } }),
+    reset: () => gave.push({ reset: reader.at }),
   };
 
   function opened(link: number): object {
@@ -139,5 +139,5 @@ export function follow({ fold, start, steps }: Following): { gave: unknown[]; po
     if (again) gave.push(asksOn(link));
     return gave;
   });
-  return { gave: all, position: { epoch: reader.epoch!, offset: reader.offset } };
+  return { gave: all, position: reader.at! };
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorOf } from "../src/core/errors.js";
-import { isPublication, kindOf, parsed, parsePosition, type Message } from "../src/core/frames.js";
+import { formatPosition, isPublication, kindOf, parsed, parsePosition, type Message } from "../src/core/frames.js";
 import { afterRefusal, backoffMs, comesBack, retryAfterMs } from "../src/core/returning.js";
 import { createSubscription, type Reader, type Start } from "../src/core/subscription.js";
 import { follow, play, type Following, type Script } from "./script.js";
@@ -32,7 +32,7 @@ for (const { name, readers: starts, request, confirmed, offsets, expect } of vec
     const readers = starts.map(({ at, rewind = 0 }, index): Reader => {
       const position = at === undefined ? null : parsePosition(at)!;
       return {
-        epoch: position?.epoch ?? null, offset: position?.offset ?? 0, rewind, lagging: false,
+        at: position, rewind, lagging: false,
         update: ({ offset }) => got[index]!.push(offset as number),
         reset: () => got[index]!.push("reset"),
       };
@@ -41,7 +41,7 @@ for (const { name, readers: starts, request, confirmed, offsets, expect } of vec
     assert.deepEqual(subscription.start(), request);
     subscription.place(confirmed);
     for (const offset of offsets) subscription.publication(offset, { offset }, "");
-    assert.deepEqual(readers.map((reader, index) => ({ got: got[index], at: `${reader.epoch}:${reader.offset}` })), expect);
+    assert.deepEqual(readers.map((reader, index) => ({ got: got[index], at: formatPosition(reader.at!) })), expect);
   });
 }
 

@@ -6,22 +6,22 @@
  */
 import { FORMER_MS, OPENING_MS, SLEPT_MS, STABLE_MS, TOKEN_MS, WEBSOCKET_AGAIN_MS } from "./durations.js";
 import { backoffMs, comesBack, retryAfterMs, type Refusal } from "./returning.js";
-import { ClientError, orderedPauseMs } from "./errors.js";
+import { ClientError, errorOf, NO_ANSWER, NO_CONNECTION, orderedPauseMs } from "./errors.js";
 import { isPublication, kindOf, parsed, type Message } from "./frames.js";
 import { createKeepAlive } from "./keep_alive.js";
 import { createRequests, type Done } from "./requests.js";
 import { createSubscriptions } from "./subscriptions.js";
-import { Timers } from "./timers.js";
-import { HeldToken } from "./token.js";
-import type { EngineOptions, Limits, Link, Outputs, Status } from "./outputs.js";
+import { createTimers } from "./timers.js";
+import { createHeldToken } from "./token.js";
+import { limitsOf, type EngineOptions, type Limits, type Link, type Outputs, type Status } from "./outputs.js";
 
-const NOTHING = { reason: "", code: null, retryAt: null, connectionId: null, userId: null, expiresAt: null };
+const NOTHING = { reason: "", code: null, connectionId: null, userId: null, expiresAt: null };
 
 export type Engine = ReturnType<typeof createEngine>;
 
-export function createEngine({ hasToken, hasFallback, folds, random }: EngineOptions, out: Outputs) {
-  const timers = new Timers();
-  const held = new HeldToken();
+export function createEngine({ token: provider, fallback, fold, random }: EngineOptions, out: Outputs) {
+  const timers = createTimers();
+  const held = createHeldToken();
   let current: Link | null = null;
   let candidate: Link | null = null;
   let former: Link | null = null;
@@ -37,33 +37,38 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
   let isFresh = false;
   let isClosed = false;
   let isSpent = false;
-  let status: Status = { ...NOTHING, state: "idle" };
+  let status: Status = { ...NOTHING, retryAt: null, state: "idle" };
 
   const requests = createRequests(timers, out);
   const { ask } = requests;
   const alive = createKeepAlive(
     timers,
-    (link, answered) => ask(link, { action: "ping" }, (reply) => {
-      if (reply && link === current) answered();
-    }),
-    (link) => end(link, 1006, "no answer to a ping", null),
+    (link) => ask(link, { action: "ping" }),
+    end,
   );
-  const subscriptions = createSubscriptions(out, random, timers, folds, {
+  const subscriptions = createSubscriptions(out, random, timers, fold, {
     ask,
     current: () => current,
     settled: endFormer,
-    broken: (link) => end(link, 1006, "publications are missing", null),
+    broken: (link) => end(link, 1006, "a gap"),
     needed: () => {
       if (status.state === "idle") begin();
+      if (isClosed) subscriptions.end();
     },
   });
 
-  function linkOf(id: number): Link | null | undefined {
-    return [current, candidate, former].find((link) => link?.id === id);
+  function openLinks(): Link[] {
+    return [former, candidate, current].filter((link) => !!link);
   }
 
+  function linkOf(id: number): Link | undefined {
+    return current?.id === id ? current : openLinks().find((link) => link.id === id);
+  }
+
+  /** Tells the state. The way to the next link is no state while there is a live one. */
   function say(state: Status["state"], more: Partial<Status> = {}): void {
-    status = { ...NOTHING, ...more, state };
+    if (current && state !== "live") return;
+    status = { ...NOTHING, retryAt: current ? null : timers.at("retry"), ...more, state };
     out.status(status);
   }
 
@@ -73,7 +78,7 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
     timers.unschedule("retry");
     if (candidate || asking) return;
     isFresh = false;
-    if (hasToken && held.isOld(timers.now)) askToken("handshake");
+    if (provider && !(timers.time < held.refreshAt())) askToken("handshake");
     else open();
   }
 
@@ -81,8 +86,8 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
     if (asking) return;
     const turn = (asking = ++asked);
     askingFor = reason;
-    timers.schedule("token", TOKEN_MS, () => tokenFailed(turn, "token_failed", "no answer from the token provider"));
-    if (!current) say("authenticating");
+    timers.schedule("token", TOKEN_MS, () => tokenFailed(turn, null, "no token"));
+    say("authenticating");
     out.fetchToken(turn, reason);
   }
 
@@ -92,8 +97,8 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
     asking = 0;
     tokenAttempt = 0;
     timers.unschedule("token");
-    const isNew = text !== held.text;
-    held.take(text, timers.now);
+    const isNew = text !== held.kept;
+    held.take(text, timers.time);
     isFresh = true;
     if (askingFor === "handshake" || !current) return open();
     if (text && isNew) authenticate(text, refreshLater);
@@ -101,7 +106,7 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
   }
 
   /** The token provider failed. With the code `unauthorized` nobody is signed in, and the client stops. */
-  function tokenFailed(turn: number, code: string, reason: string): void {
+  function tokenFailed(turn: number, code: unknown, reason: string): void {
     if (turn !== asking) return;
     asking = 0;
     timers.unschedule("token");
@@ -109,27 +114,24 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
     if (current && askingFor === "refresh") return timers.schedule("refresh", pauseMs, () => askToken("refresh"));
     if (code === "unauthorized" && !current) return stop("unauthorized", reason, code);
     retryIn(pauseMs);
-    if (!current) say("authenticating", { reason, code: "token_failed", retryAt: timers.at("retry") });
+    say("authenticating", { reason, code: "token_failed" });
   }
 
   function open(): void {
     const id = ++links;
-    const isFallback = hasFallback && refusals >= 2 && !current;
-    const link = (candidate = { id, isFallback, isConnected: false, isSentAway: false, heardAt: timers.now, heard: 0, pingEveryMs: 25_000, connectionId: "", limits: {} });
-    timers.schedule("opening", OPENING_MS, () => end(link, 1006, "no answer from the gateway", null));
-    if (!current) say("connecting");
+    const isFallback = !!fallback && refusals >= 2 && !current;
+    const link = (candidate = { id, isFallback, hello: null, isSentAway: false, heardAt: timers.time });
+    timers.schedule("opening", OPENING_MS, () => end(link));
+    say("connecting");
     out.open(id, isFallback ? "fallback" : "websocket");
   }
 
   function connected(link: Link, message: Message): void {
-    link.isConnected = true;
-    link.connectionId = String(message["connection_id"] ?? "");
-    link.limits = (message["limits"] ?? {}) as Limits;
-    link.pingEveryMs = Math.min(Number(message["ping_interval_s"]) || 25, 25) * 1000;
+    link.hello = message;
     refusals = 0;
-    held.clock(message["timestamp"], timers.now);
-    if (!held.text) return live(link, {});
-    ask(link, { action: "authenticate", token: held.text }, (reply, error) => {
+    held.clock(message["timestamp"], timers.time);
+    if (!held.kept) return live(link, {});
+    ask(link, { action: "authenticate", token: held.kept }, (reply, error) => {
       if (reply) live(link, reply);
       else if (error!.code === "unauthorized") refused(link, error!);
       else if (error!.code !== "connection_lost") end(link, 1006, error!.message, error!.retryAfterMs);
@@ -138,7 +140,7 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
 
   /** A token that was kept may be too old: then a new one is fetched. One that is fresh will not be accepted later. */
   function refused(link: Link, { message, code }: ClientError): void {
-    held.forget();
+    held.kept = null;
     if (isFresh && !current) stop("unauthorized", message, code);
     else end(link, 4002, message, 0);
   }
@@ -149,8 +151,7 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
     const before = (former = current ?? former);
     current = link;
     if (before) {
-      alive.stop(before);
-      timers.schedule("former", FORMER_MS, () => end(before, 1000, "replaced", null));
+      timers.schedule("former", FORMER_MS, () => end(before, 1000, "replaced"));
     }
     if (link.isFallback) retryIn(WEBSOCKET_AGAIN_MS);
     timers.schedule("stable", STABLE_MS, () => (attempt = 0));
@@ -165,7 +166,7 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
   /** Replaces the token on the live connection. */
   function authenticate(text: string, done: Done): void {
     command({ action: "authenticate", token: text }, (reply, error) => {
-      if (reply) held.take(text, timers.now), authenticated(reply), subscriptions.joinAll("refused");
+      if (reply) held.take(text, timers.time), authenticated(reply), subscriptions.joinAll("refused");
       done(reply, error);
     });
   }
@@ -177,74 +178,78 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
     say("live", {
       userId: (user ?? null) as string | null,
       expiresAt: (expiry ?? null) as string | null,
-      connectionId: current!.connectionId,
+      connectionId: (current!.hello!["connection_id"] ?? null) as string | null,
     });
   }
 
   function refreshLater(): void {
-    const pauseMs = held.refreshAt - timers.now;
-    if (hasToken && current && pauseMs < Infinity) timers.schedule("refresh", pauseMs, () => askToken("refresh"));
-  }
-
-  function expiring(expiresAt: string): void {
-    if (hasToken && !isSpent) askToken("refresh");
-    out.expiring(expiresAt);
+    const pauseMs = held.refreshAt() - timers.time;
+    if (provider && current && pauseMs < Infinity) timers.schedule("refresh", pauseMs, () => askToken("refresh"));
   }
 
   // What comes in
 
-  function pushed(link: Link, message: Message): void {
+  function pushed(link: Link, message: Message, text: string): void {
     const { type } = message;
-    if (type === "connected" && link === candidate && !link.isConnected) connected(link, message);
-    else if (type === "reconnect" && link === current) sentAway(link, message);
-    else if (type === "token_expiring") expiring(message["expires_at"] as string);
-    else if (type === "subscription_reset") subscriptions.pushed(link.id, message);
+    if (type === "connected" && link === candidate && !link.hello) connected(link, message);
+    else if (type === "reconnect" && link === current) {
+      // The next link opens while this one still delivers.
+      link.isSentAway = true;
+      retryIn(orderedPauseMs(message["after_ms"]) ?? backoffMs(0, random()));
+    }
+    else if (type === "token_expiring") {
+      if (provider && !isSpent) askToken("refresh");
+      out.expiring(message["expires_at"] as string);
+    } else if (type === "error") out.pushed(message, text);
+    else subscriptions.pushed(link.id, message);
   }
 
-  /** The gateway sends the client away: the next link opens while this one still delivers. */
-  function sentAway(link: Link, message: Message): void {
-    link.isSentAway = true;
-    retryIn(orderedPauseMs(message["after_ms"]) ?? backoffMs(0, random()));
-  }
-
+  /** Takes a reply. Returns false if nobody waits for it. */
   function settle(message: Message): boolean {
-    const settled = requests.settle(message);
-    if (!settled) return false;
-    const { link, error } = settled;
-    const isStranger = !held.text && link === current?.id;
-    if (error?.code === "unauthorized" && isStranger) stop("unauthorized", error.message, error.code);
+    const error = message["type"] === "error" ? errorOf(message) : null;
+    const link = requests.settle(message["id"] as string, error ? null : message, error);
+    // Without a token only a program that signs in again helps.
+    if (error?.code === "unauthorized" && !held.kept && link === current?.id) stop("unauthorized", error.message, error.code);
     endFormer();
-    return true;
+    return !!link;
   }
 
   function command(fields: Message, done: Done, dataText?: string): void {
     if (current) return ask(current, fields, done, dataText);
-    done(null, new ClientError(isClosed ? "closed" : "not_connected", status.reason || "there is no connection", !isClosed));
+    done(null, away("not_connected", status.reason));
   }
 
   // The end of a link
 
+  /** The error of a command that got no answer. */
+  function away(code: string, reason: string): ClientError {
+    return new ClientError(isClosed ? "closed" : code, reason || NO_CONNECTION, !isClosed);
+  }
+
   /** Lets the former link go as soon as nothing hangs on it. */
   function endFormer(): void {
     if (!former || subscriptions.areOn(former.id) || requests.areOn(former.id)) return;
-    end(former, 1000, "replaced", null);
+    end(former, 1000, "replaced");
   }
 
   /** Takes a link down. `pauseMs` is how long to stay away, null for a back-off. */
-  function end(link: Link, code: number, reason: string, pauseMs: number | null, mustClose = true): void {
+  function end(link: Link, code = 1006, reason = NO_ANSWER, pauseMs: number | null = null, mustClose = true): void {
     const wasCurrent = link === current;
     const wasCandidate = link === candidate;
-    if (wasCandidate) candidateEnded(link);
+    if (wasCandidate) {
+      candidate = null;
+      timers.unschedule("opening");
+      if (link.isFallback) refusals = 0;
+      else if (!link.hello && ++refusals >= 2 && !fallback) out.probe();
+    }
     if (wasCurrent) current = null;
     if (link === former) former = null;
-    alive.stop(link);
     if (mustClose) out.close(link.id);
-    forget(link, new ClientError("connection_lost", reason || "the connection broke", true));
+    forget(link, away("connection_lost", reason));
     if (wasCurrent) {
-      timers.unschedule("stable");
-      timers.unschedule("refresh");
+      for (const name of ["stable", "refresh", "ping"]) timers.unschedule(name);
     }
-    if (!current && !isClosed) away(link, code, reason, pauseMs);
+    if (!current && !isClosed) comeBack(link, code, reason, pauseMs);
     else if (wasCandidate) againBesides();
   }
 
@@ -253,29 +258,22 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
     subscriptions.lost(id);
   }
 
-  function candidateEnded(link: Link): void {
-    candidate = null;
-    timers.unschedule("opening");
-    if (link.isFallback) refusals = 0;
-    else if (!link.isConnected && ++refusals >= 2 && !hasFallback) out.probe();
-  }
-
   /** The next link did not open, but the current one still delivers. */
   function againBesides(): void {
     if (current?.isSentAway) retryIn(backoffMs(attempt++, random()));
     else if (current?.isFallback) retryIn(WEBSOCKET_AGAIN_MS);
   }
 
-  function away(link: Link, code: number, reason: string, pauseMs: number | null): void {
+  function comeBack(link: Link, code: number, reason: string, pauseMs: number | null): void {
     if (candidate) return say("connecting", { reason, code });
     if (!link.isSentAway || timers.at("retry") === null) {
       if (!comesBack(code, link.isSentAway)) return stop("stopped", reason, code);
-      if (code === 4003 && !held.text) return stop("unauthorized", reason, code);
+      if (code === 4003 && !held.kept) return stop("unauthorized", reason, code);
       if (asking) return say("authenticating", { reason, code });
-      if (code === 4002) held.forget();
+      if (code === 4002) held.kept = null;
       retryIn(pauseMs ?? backoffMs(attempt++, random()));
     }
-    say("reconnecting", { reason, code, retryAt: timers.at("retry") });
+    say("reconnecting", { reason, code });
   }
 
   function retryIn(pauseMs: number): void {
@@ -285,12 +283,11 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
   /** Comes back only if the program says so. */
   function stop(state: "closed" | "stopped" | "unauthorized", reason: string, code: string | number | null): void {
     asking = 0;
-    const gone = [former, candidate, current];
+    const gone = openLinks();
     former = candidate = current = null;
     timers.clear();
-    const error = new ClientError(state === "closed" ? "closed" : "connection_lost", reason, state !== "closed");
+    const error = away("connection_lost", reason);
     for (const link of gone) {
-      if (!link) continue;
       out.close(link.id);
       forget(link, error);
     }
@@ -306,7 +303,7 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
   return {
     /** Every call happens at the time that was given last. */
     at(now: number): void {
-      timers.now = now;
+      timers.time = now;
     },
 
     get status(): Status {
@@ -315,11 +312,11 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
 
     /** When to call `tick`; Infinity for never. */
     get wakeAt(): number {
-      return timers.next;
+      return timers.nextAt();
     },
 
     get limits(): Limits {
-      return current?.limits ?? {};
+      return limitsOf(current);
     },
 
     /** The followed projects. */
@@ -327,24 +324,25 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
 
     /** Connects, also after a stop. Does nothing while a connection is there or on its way. */
     connect(): void {
-      if (!isClosed && !current && !candidate && !asking) begin();
+      if (!isClosed && !current) begin();
     },
 
     /** Ends everything for good. */
     close(): void {
       if (isClosed) return;
       isClosed = true;
-      stop("closed", "closed by the program", null);
+      stop("closed", "closed", null);
+      subscriptions.end();
     },
 
     /** Ends the connection and forgets the token. The client comes back at `connect`. */
     lock(): void {
-      held.forget();
+      held.kept = null;
       if (!isClosed) stop("unauthorized", "signed out", null);
     },
 
     tick(): void {
-      if (timers.now - timers.next > SLEPT_MS) check();
+      if (timers.time - timers.nextAt() > SLEPT_MS) check();
       timers.run();
     },
 
@@ -352,7 +350,7 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
 
     /** The connection is known to be dead: takes a new one at once. */
     replace(): void {
-      for (const link of [former, candidate, current]) if (link) end(link, 1006, "replaced", 0);
+      for (const link of openLinks()) end(link, 1006, "replaced", 0);
       check();
     },
 
@@ -367,13 +365,11 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
       const link = linkOf(id);
       const message = link && parsed(text);
       if (!link || !message) return false;
-      link.heardAt = timers.now;
-      link.heard += 1;
+      link.heardAt = timers.time;
       if (isPublication(message)) return subscriptions.publication(link.id, message, text);
       const kind = kindOf(message);
       if (kind === "broadcast") out.pushed(message, text);
-      else if (kind === "push") pushed(link, message);
-      else if (!settle(message) && !subscriptions.pushed(link.id, message) && message["type"] === "error") out.pushed(message, text);
+      else if (kind === "push" || !settle(message)) pushed(link, message, text);
       return false;
     },
 
@@ -390,7 +386,7 @@ export function createEngine({ hasToken, hasFallback, folds, random }: EngineOpt
       if (next === "stop") return stop("stopped", reason, reason);
       if (waitMs === null) return;
       retryIn(spreads ? retryAfterMs(waitMs / 1000, random()) : waitMs);
-      say("reconnecting", { ...status, retryAt: timers.at("retry") });
+      say("reconnecting", { reason: status.reason, code: status.code });
     },
   };
 }

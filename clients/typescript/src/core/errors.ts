@@ -2,6 +2,10 @@
 
 import { ORDERED_PAUSE_MAX_MS } from "./durations.js";
 
+/** The reasons that stand in several places. */
+export const NO_ANSWER = "no answer from the gateway";
+export const NO_CONNECTION = "no connection";
+
 /**
  * A request that got no positive answer. `code` is the gateway's error code, or one of ours: `not_connected`,
  * `connection_lost`, `no_reply`, `closed`, `message_too_large`, `token_failed`, `reset`.
@@ -29,6 +33,6 @@ export function orderedPauseMs(value: unknown): number | null {
 
 /** The error that an `error` message of the gateway is. */
 export function errorOf(message: Record<string, unknown>): ClientError {
-  const { code = "error", message: text = "refused", retryable, retry_after_ms: pause } = message;
+  const { code, message: text, retryable, retry_after_ms: pause } = message;
   return new ClientError(String(code), String(text), retryable === true, orderedPauseMs(pause));
 }

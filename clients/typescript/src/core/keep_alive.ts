@@ -5,25 +5,25 @@ import type { Timers } from "./timers.js";
 
 export type KeepAlive = ReturnType<typeof createKeepAlive>;
 
-/** `ping` asks a link, and calls `answered` if the link is still in use then; `dead` is told of a link that says nothing. */
-export function createKeepAlive(timers: Timers, ping: (link: Link, answered: () => void) => void, dead: (link: Link) => void) {
-  /** Asks as soon as the link was silent for its interval. */
+/** `ping` asks a link, and `dead` is told of one that says nothing. */
+export function createKeepAlive(timers: Timers, ping: (link: Link) => void, dead: (link: Link) => void) {
+  /** Asks as soon as the link was silent for its interval. One link at a time is watched, until its timer is unscheduled. */
   function watch(link: Link): void {
-    const pauseMs = link.heardAt + link.pingEveryMs - timers.now;
+    const everyMs = Math.min(Number(link.hello!["ping_interval_s"]) || 25, 25) * 1000;
+    const pauseMs = link.heardAt + everyMs - timers.time;
     if (pauseMs <= 0) ask(link, PONG_MS);
-    else timers.schedule(`ping ${link.id}`, pauseMs, () => watch(link));
+    else timers.schedule("ping", pauseMs, () => watch(link));
   }
 
   function ask(link: Link, patienceMs: number): void {
-    const { heard } = link;
-    timers.schedule(`ping ${link.id}`, patienceMs, () => (link.heard > heard ? watch(link) : dead(link)));
-    ping(link, () => watch(link));
+    link.heardAt = 0;
+    timers.schedule("ping", patienceMs, () => (link.heardAt ? watch(link) : dead(link)));
+    ping(link);
   }
 
   return {
     watch,
     /** Asks now: the machine may have slept, and the link may be dead. */
     check: (link: Link): void => ask(link, CHECK_MS),
-    stop: (link: Link): void => timers.unschedule(`ping ${link.id}`),
   };
 }

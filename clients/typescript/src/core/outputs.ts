@@ -41,20 +41,24 @@ export interface Limits {
 export interface Link {
   readonly id: number;
   readonly isFallback: boolean;
-  isConnected: boolean;
+  /** The gateway's first message; null before it came. */
+  hello: Message | null;
   isSentAway: boolean;
+  /** When the last text came; 0 if none came since the link was asked for a sign of life. */
   heardAt: number;
-  /** How many texts came. */
-  heard: number;
-  pingEveryMs: number;
-  connectionId: string;
-  limits: Limits;
+}
+
+/** The limits of a link's node; empty while it has not named any. */
+export function limitsOf(link: Link | null): Limits {
+  return (link?.hello?.["limits"] ?? {}) as Limits;
 }
 
 export interface EngineOptions {
-  readonly hasToken: boolean;
-  readonly hasFallback: boolean;
-  readonly folds: boolean | undefined;
+  /** Truthy if there is a token provider. */
+  readonly token?: unknown;
+  /** Truthy if there is a second way in. */
+  readonly fallback?: unknown;
+  readonly fold?: boolean | undefined;
   readonly random: () => number;
 }
 

@@ -1,12 +1,12 @@
 /** When to come back after a connection ended: close codes and back-off. Pure. */
 import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS, ORDERED_PAUSE_MAX_MS } from "./durations.js";
 
-/** Close codes of RFC 6455 that say: do not come back. */
-const FINAL = new Set([1000, 1002, 1007, 1008, 1009]);
+/** Close codes that say: do not come back. Those below 4500 are of RFC 6455. */
+const FINAL = /^(100[02789]|4[5-9]..)$/;
 
 /** True if the client comes back after this close code. `sentAway`: a `reconnect` push came before, then no code counts. */
 export function comesBack(code: number, sentAway: boolean): boolean {
-  return sentAway || !(FINAL.has(code) || (code >= 4500 && code <= 4999));
+  return sentAway || !FINAL.test(String(code));
 }
 
 /** Milliseconds to wait before try `attempt` (from 0). Full jitter: anything below a ceiling that doubles. */
@@ -32,8 +32,7 @@ export interface Refusal {
 export function afterRefusal(status: number, error: Record<string, unknown> | null, retryAfter: string | null): Refusal {
   const isFinal = error ? error["retryable"] !== true : status === 403;
   if (status === 401 || isFinal) return { next: status === 401 ? "renew" : "stop", waitMs: null, spreads: false };
-  const ordered = error?.["retry_after_ms"];
-  const isOrdered = typeof ordered === "number";
-  const spreads = !isOrdered && /^\d+$/.test(retryAfter ?? "");
-  return { next: "retry", waitMs: isOrdered ? ordered : spreads ? Number(retryAfter) * 1000 : null, spreads };
+  const ordered = (error?.["retry_after_ms"] ?? null) as number | null;
+  const spreads = ordered === null && /^\d+$/.test(retryAfter ?? "");
+  return { next: "retry", waitMs: spreads ? Number(retryAfter) * 1000 : ordered, spreads };
 }

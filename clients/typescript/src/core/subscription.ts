@@ -1,17 +1,20 @@
 /** One followed project: its readers, where each of them is, and what to ask the gateway for. Pure. */
+import type { ClientError } from "./errors.js";
 import type { Message, Position } from "./frames.js";
 
-/** Somebody who reads a project. It is at `epoch` and `offset`; with no epoch it has not begun. */
+/** Somebody who reads a project. */
 export interface Reader {
-  epoch: string | null;
-  offset: number;
+  /** The place after the last publication that it got; null if it has not begun. */
+  at: Position | null;
   /** How many publications before the head to begin with, if it has no position. */
-  rewind: number;
+  readonly rewind: number;
   /** True while it takes nothing, because it is full. It reads on in the log from its position. */
   lagging: boolean;
   update(message: Message, text: string): void;
   /** The log cannot continue at the reader's position: what it holds is void, and it begins anew. */
   reset(): void;
+  /** Nothing comes any more: the project is refused, or, with null, the client is closed. */
+  end?(error: ClientError | null): void;
 }
 
 /** The part of a command that says where a subscription starts. */
@@ -20,13 +23,13 @@ export interface Start {
   readonly rewind?: number;
 }
 
-export type Placed = { readonly epoch: string; readonly offset: number; readonly recovered: boolean };
+export type Placed = Position & { readonly recovered: boolean };
 
 export type Subscription = ReturnType<typeof createSubscription>;
 
 export function createSubscription() {
-  let epoch: string | null = null;
-  let head = 0;
+  /** The place after the last publication of the link, or where the gateway said that the link begins. */
+  let head: Position | null = null;
   let started: Start = {};
   const readers = new Set<Reader>();
   /** Readers that came after the command was sent, and that it does not serve. */
@@ -34,32 +37,25 @@ export function createSubscription() {
   /** Readers that begin later, and without a reset, if the log does not reach back far enough. */
   const lenient = new Set<Reader>();
 
-  /** True if the command that is on its way serves this reader, too. */
-  function serves(reader: Reader): boolean {
-    return reader.epoch === null && started.since === undefined && reader.rewind <= (started.rewind ?? 0);
-  }
-
+  /** True if a reader that is not full has publications to get that this link will not bring. */
   function isBehind(reader: Reader): boolean {
-    if (reader.lagging || epoch === null) return false;
-    if (reader.epoch === null) {
-      reader.epoch = epoch;
-      reader.offset = Math.max(0, head - reader.rewind);
+    if (reader.lagging || !head) return false;
+    if (!reader.at) {
+      reader.at = { epoch: head.epoch, offset: Math.max(0, head.offset - reader.rewind) };
       lenient.add(reader);
     }
-    return reader.epoch !== epoch || reader.offset < head;
+    return reader.at.epoch !== head.epoch || reader.at.offset < head.offset;
   }
 
-  function placeReader(reader: Reader, placed: Placed, isAhead: boolean): void {
-    const { offset } = placed;
-    const begins = reader.epoch === null;
-    const skips = reader.offset < offset && lenient.has(reader);
-    const continues = reader.epoch === placed.epoch && (skips || (reader.offset >= offset && !isAhead));
+  /** Moves a reader to the place that the gateway confirmed, unless it is there or further. */
+  function placeReader(reader: Reader, to: Position, recovered: boolean, isAhead: boolean): void {
+    const { at } = reader;
+    const skips = lenient.delete(reader) && at!.offset < to.offset;
+    const continues = at?.epoch === to.epoch && (skips || (at.offset >= to.offset && !isAhead));
     // A log in which nothing was published yet goes on under another epoch.
-    const isQuiet = placed.recovered && reader.offset === offset;
-    reader.epoch = placed.epoch;
-    if (skips || !continues) reader.offset = offset;
-    lenient.delete(reader);
-    if (!begins && !continues && !isQuiet) reader.reset();
+    const isQuiet = recovered && at?.offset === to.offset;
+    if (skips || !continues) reader.at = to;
+    if (at && !continues && !isQuiet) reader.reset();
   }
 
   const subscription = {
@@ -72,17 +68,12 @@ export function createSubscription() {
     /** How often the gateway had no time for the subscription. */
     attempt: 0,
 
-    get isUnused(): boolean {
-      return readers.size + late.size === 0;
-    },
+    isUnused: (): boolean => readers.size + late.size === 0,
 
     /** Adds a reader. Returns true if the gateway must be asked again for it. */
     add(reader: Reader): boolean {
-      if (subscription.state === "asked" && !serves(reader)) {
-        late.add(reader);
-        return false;
-      }
-      readers.add(reader);
+      const isServed = !reader.at && !started.since && reader.rewind <= (started.rewind ?? 0);
+      (subscription.state === "asked" && !isServed ? late : readers).add(reader);
       return subscription.state === "live" && isBehind(reader);
     },
 
@@ -91,41 +82,39 @@ export function createSubscription() {
       late.delete(reader);
     },
 
-    /** True if a reader that is not full has publications to get that this link will not bring. */
-    get isBehind(): boolean {
-      return [...readers].some(isBehind);
+    end(error: ClientError | null): void {
+      for (const reader of [...readers, ...late]) reader.end?.(error);
     },
+
+    isBehind: (): boolean => [...readers].some(isBehind),
 
     /** Says where to start: at the oldest position of a reader, or as far back as a reader wishes. */
     start(): Start {
-      const active = [...readers].filter(({ lagging }) => !lagging);
       let since: Position | undefined;
-      for (const reader of active) {
-        if (reader.epoch === null) continue;
-        const isOlder = since?.epoch === reader.epoch ? reader.offset < since.offset : !since || reader.epoch !== epoch;
-        if (isOlder) since = { epoch: reader.epoch, offset: reader.offset };
+      let rewind = 0;
+      for (const reader of readers) {
+        const { at } = reader;
+        if (reader.lagging) continue;
+        rewind = Math.max(rewind, reader.rewind);
+        if (at && (since?.epoch === at.epoch ? at.offset < since.offset : !since || at.epoch !== head?.epoch)) since = at;
       }
-      const rewind = Math.max(0, ...active.map((reader) => reader.rewind));
-      return (started = since ? { since } : rewind > 0 ? { rewind } : {});
+      return (started = since ? { since } : rewind ? { rewind } : {});
     },
 
-    /** True for a confirmation that leaves publications out and denies it. */
-    contradicts(placed: Placed): boolean {
+    /**
+     * Takes the position that the gateway confirms. Returns for how many late readers it must be asked again; null for a
+     * confirmation that leaves publications out and denies it.
+     */
+    place({ epoch, offset, recovered }: Placed): number | null {
       const { since } = started;
-      return placed.recovered && since?.epoch === placed.epoch && since.offset < placed.offset;
-    },
-
-    /** Takes the position that the gateway confirms. Returns true if the gateway must be asked again, for late readers. */
-    place(placed: Placed): boolean {
-      const { since } = started;
-      const isAhead = !placed.recovered && since?.epoch === placed.epoch && since.offset > placed.offset;
-      epoch = placed.epoch;
-      head = placed.offset;
+      const missing = since?.epoch === epoch ? offset - since.offset : 0;
+      if (recovered && missing > 0) return null;
+      head = { epoch, offset };
       subscription.state = "live";
-      for (const reader of readers) if (!reader.lagging) placeReader(reader, placed, isAhead);
+      for (const reader of readers) if (!reader.lagging) placeReader(reader, head, recovered, !recovered && missing < 0);
       const waited = [...late];
       late.clear();
-      return waited.filter(subscription.add).length > 0;
+      return waited.filter(subscription.add).length;
     },
 
     /** Takes a new position from the gateway that nobody asked for. */
@@ -139,13 +128,13 @@ export function createSubscription() {
      * reader that has a part of joined deltas does not get them, and is behind from then on.
      */
     publication(offset: number, message: Message, text: string): boolean {
-      const next = head + 1;
-      if (offset < next) return true;
-      if (offset > next && message["first_offset"] !== next) return false;
-      head = offset;
+      const { epoch, offset: before } = head!;
+      if (offset <= before) return true;
+      if (offset > before + 1 && message["first_offset"] !== before + 1) return false;
+      head = { epoch, offset };
       for (const reader of readers) {
-        if (reader.lagging || reader.offset !== next - 1) continue;
-        reader.offset = offset;
+        if (reader.lagging || reader.at?.offset !== before || reader.at.epoch !== epoch) continue;
+        reader.at = head;
         reader.update(message, text);
       }
       return true;

@@ -8,7 +8,7 @@ import { createSubscription, type Placed, type Reader, type Subscription } from 
 import type { Timers } from "./timers.js";
 
 interface Links {
-  ask(link: Link, fields: Message, done: Done): void;
+  ask(link: Link, fields: Message, done?: Done): void;
   current(): Link | null;
   /** A project is on the current link now, or on none. */
   settled(): void;
@@ -28,7 +28,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
   }
 
   function unsubscribe(link: Link, projectId: string): void {
-    links.ask(link, { action: "unsubscribe", project_id: projectId }, () => undefined);
+    links.ask(link, { action: "unsubscribe", project_id: projectId });
   }
 
   /** Asks for a project on the current link, from where its readers are. */
@@ -41,33 +41,35 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
     subscription.state = "asked";
     links.ask(link, { action: "subscribe", project_id: projectId, fold, ...subscription.start() }, (reply, error) => {
       if (all.get(projectId) !== subscription) return;
-      if (reply) confirmed(projectId, subscription, link, reply as unknown as Placed);
-      else if (error!.code === "connection_lost" || error!.code === "closed") subscription.state = "joining";
-      else failed(projectId, subscription, error!);
+      const now = links.current();
+      // Another link was asked since: only its answer counts.
+      if (now && now !== link) return;
+      if (!now) subscription.state = "joining";
+      else if (reply) confirmed(projectId, subscription, link, reply as unknown as Placed);
+      else if (!error!.retryable) refuse(projectId, subscription, error!);
+      else {
+        subscription.state = "joining";
+        const pauseMs = error!.retryAfterMs ?? backoffMs(subscription.attempt++, random());
+        timers.schedule(`join ${projectId}`, pauseMs, () => join(projectId, subscription));
+        say(projectId, subscription, "joining", error);
+      }
     });
   }
 
   function confirmed(projectId: string, subscription: Subscription, link: Link, placed: Placed): void {
-    if (subscription.contradicts(placed)) return links.broken(link);
+    const mustAsk = subscription.place(placed);
+    if (mustAsk === null) return links.broken(link);
     subscription.link = link.id;
     subscription.attempt = 0;
-    const mustAsk = subscription.place(placed);
     say(projectId, subscription, "live");
     if (mustAsk) join(projectId, subscription);
     links.settled();
   }
 
-  function failed(projectId: string, subscription: Subscription, error: ClientError): void {
-    if (!error.retryable) return refuse(projectId, subscription, error);
-    subscription.state = "joining";
-    const pauseMs = error.retryAfterMs ?? backoffMs(subscription.attempt++, random());
-    timers.schedule(`join ${projectId}`, pauseMs, () => join(projectId, subscription));
-    say(projectId, subscription, "joining", error);
-  }
-
   function refuse(projectId: string, subscription: Subscription, error: ClientError): void {
     subscription.state = "refused";
     subscription.link = 0;
+    subscription.end(error);
     say(projectId, subscription, "refused", error);
     links.settled();
   }
@@ -91,7 +93,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
     /** Ends the subscription if nobody reads it. */
     release(projectId: string): void {
       const subscription = all.get(projectId);
-      if (!subscription?.isUnused) return;
+      if (!subscription?.isUnused()) return;
       all.delete(projectId);
       timers.unschedule(`join ${projectId}`);
       const link = links.current();
@@ -103,7 +105,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
     caughtUp(projectId: string, reader: Reader): void {
       reader.lagging = false;
       const subscription = all.get(projectId);
-      if (subscription?.state === "live" && subscription.isBehind) join(projectId, subscription);
+      if (subscription?.state === "live" && subscription.isBehind()) join(projectId, subscription);
     },
 
     /** Asks for all projects, or for the refused ones only: a new token may allow what the old one did not. */
@@ -112,7 +114,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
     },
 
     /** True while a publication may still come from this link only. */
-    areOn: (id: number): boolean => [...all.values()].some(({ link, state }) => link === id && state !== "refused"),
+    areOn: (id: number): boolean => [...all.values()].some(({ link }) => link === id),
 
     /** Takes a publication. Returns true if nothing but the readers has changed. */
     publication(link: number, message: Message, text: string): boolean {
@@ -122,23 +124,24 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       const isLive = subscription.state === "live";
       if (!isLive && link === links.current()?.id) return true;
       const isNext = subscription.publication(message["offset"] as number, message, text);
-      if (!isLive || (isNext && !(message["first_offset"] && subscription.isBehind))) return true;
+      if (!isLive || (isNext && !(message["first_offset"] && subscription.isBehind()))) return true;
       if (isNext) join(projectId, subscription, false);
       else links.broken(links.current()!);
       return false;
     },
 
-    /** Takes a push about one project. Returns false if it is none. */
-    pushed(link: number, message: Message): boolean {
-      const projectId = String(message["project_id"]);
-      const { type } = message;
-      const isReset = type === "subscription_reset";
-      if (!isReset && type !== "unsubscription_confirmed") return false;
+    /** Takes a push about one project: its numbering began anew, or the new token does not permit it. */
+    pushed(link: number, message: Message): void {
+      const projectId = message["project_id"] as string;
       const subscription = all.get(projectId);
-      if (subscription?.link !== link || subscription.state !== "live") return true;
-      if (isReset) subscription.reset(message as unknown as Placed);
-      else refuse(projectId, subscription, new ClientError("forbidden", "not permitted by the new token"));
-      return true;
+      if (subscription?.link !== link || subscription.state !== "live") return;
+      if (message["type"] === "subscription_reset") subscription.reset(message as unknown as Placed);
+      else if (message["type"] === "unsubscription_confirmed") refuse(projectId, subscription, new ClientError("forbidden", "forbidden"));
+    },
+
+    /** Nothing comes any more. */
+    end(): void {
+      for (const subscription of all.values()) subscription.end(null);
     },
 
     /** A link is gone. */
@@ -146,9 +149,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       for (const [projectId, subscription] of all) {
         if (subscription.link !== link) continue;
         subscription.link = 0;
-        if (subscription.state !== "live") continue;
-        subscription.state = "joining";
-        say(projectId, subscription, "joining");
+        if (subscription.state === "live") say(projectId, subscription, (subscription.state = "joining"));
       }
     },
   };

@@ -1,43 +1,47 @@
-/** The core's time, and what is due when, by name. Pure: somebody else sets `now`. */
+/** The core's time, and what is due when, by name. Pure: somebody else sets `time`. */
 
 interface Timer {
   readonly at: number;
   readonly act: () => void;
 }
 
-export class Timers {
-  now = 0;
-  readonly #timers = new Map<string, Timer>();
+export type Timers = ReturnType<typeof createTimers>;
 
-  /** Calls `act` in so many milliseconds; replaces an earlier timer of this name. */
-  schedule(name: string, ms: number, act: () => void): void {
-    this.#timers.set(name, { at: this.now + ms, act });
-  }
+export function createTimers() {
+  const all = new Map<string, Timer>();
 
-  unschedule(name: string): void {
-    this.#timers.delete(name);
-  }
+  const timers = {
+    time: 0,
 
-  clear(): void {
-    this.#timers.clear();
-  }
+    /** Calls `act` in so many milliseconds; replaces an earlier timer of this name. */
+    schedule(name: string, ms: number, act: () => void): void {
+      all.set(name, { at: timers.time + ms, act });
+    },
 
-  /** The time of the timer, or null. */
-  at(name: string): number | null {
-    return this.#timers.get(name)?.at ?? null;
-  }
+    unschedule(name: string): void {
+      all.delete(name);
+    },
 
-  /** The time of the next timer; Infinity if there is none. */
-  get next(): number {
-    return Math.min(...[...this.#timers.values()].map(({ at }) => at));
-  }
+    clear(): void {
+      all.clear();
+    },
 
-  /** Calls what is due, in the order of time. */
-  run(): void {
-    for (let next; (next = this.next) <= this.now; ) {
-      const [name, { act }] = [...this.#timers].find(([, { at }]) => at === next)!;
-      this.unschedule(name);
-      act();
-    }
-  }
+    /** The time of the timer, or null. */
+    at: (name: string): number | null => all.get(name)?.at ?? null,
+
+    /** The time of the next timer; Infinity if there is none. */
+    nextAt: (): number => Math.min(...[...all.values()].map(({ at }) => at)),
+
+    /** Calls what is due, in the order of time. */
+    run(): void {
+      for (let next; (next = timers.nextAt()) <= timers.time; ) {
+        for (const [name, { at, act }] of all) {
+          if (at !== next) continue;
+          all.delete(name);
+          act();
+        }
+      }
+    },
+  };
+  return timers;
 }

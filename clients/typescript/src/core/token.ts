@@ -15,48 +15,37 @@ function expiryOf(token: string | null): number {
   }
 }
 
-/** The time that the gateway wrote, in milliseconds since 1970; NaN if it wrote none. */
-function timeOf(text: unknown): number {
-  return typeof text === "string" ? Date.parse(text) : NaN;
-}
-
-export class HeldToken {
-  text: string | null = null;
-  #fetchedAt = 0;
-  #expiresAt = NaN;
+export function createHeldToken() {
+  let fetchedAt = 0;
+  let expiresAt = NaN;
   /** How far the gateway's clock is ahead of ours. */
-  #aheadMs = 0;
+  let aheadMs = 0;
 
-  /** Takes a token that the provider has just given. */
-  take(text: string | null, now: number): void {
-    this.text = text;
-    this.#fetchedAt = now;
-    this.#expiresAt = expiryOf(text);
-  }
+  const held = {
+    kept: null as string | null,
 
-  /** Takes the end of its life as the gateway says it. */
-  lives(expiresAt: unknown): void {
-    this.#expiresAt = timeOf(expiresAt) || this.#expiresAt;
-  }
+    /** Takes a token that the provider has just given. */
+    take(text: string | null, now: number): void {
+      held.kept = text;
+      fetchedAt = now;
+      expiresAt = expiryOf(text);
+    },
 
-  /** Takes the gateway's time, so that a wrong clock of this machine does not matter. */
-  clock(timestamp: unknown, now: number): void {
-    this.#aheadMs = timeOf(timestamp) - now || 0;
-  }
+    /** Takes the end of its life as the gateway says it. */
+    lives(until: unknown): void {
+      expiresAt = Date.parse(until as string) || expiresAt;
+    },
 
-  forget(): void {
-    this.text = null;
-  }
+    /** Takes the gateway's time, so that a wrong clock of this machine does not matter. */
+    clock(timestamp: unknown, now: number): void {
+      aheadMs = Date.parse(timestamp as string) - now || 0;
+    },
 
-  /** When to fetch the next token; NaN if there is none, or nobody knows how long this one lives. */
-  get refreshAt(): number {
-    if (this.text === null) return NaN;
-    const lifeMs = this.#expiresAt - this.#aheadMs - this.#fetchedAt;
-    return this.#fetchedAt + Math.max(REFRESH_MIN_MS, Math.floor(lifeMs * REFRESH_AT));
-  }
-
-  /** True if a handshake needs another token: there is none, it is old, or its age is unknown. */
-  isOld(now: number): boolean {
-    return !(now < this.refreshAt);
-  }
+    /** When to fetch the next token; NaN, which is no time, if there is none, or nobody knows how long this one lives. */
+    refreshAt(): number {
+      const lifeMs = held.kept ? expiresAt - aheadMs - fetchedAt : NaN;
+      return fetchedAt + Math.max(REFRESH_MIN_MS, Math.floor(lifeMs * REFRESH_AT));
+    },
+  };
+  return held;
 }

@@ -125,7 +125,8 @@ class EventSocket implements WebSocketLike {
 
   async #ask(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = { ...(init.headers as Record<string, string>), ...(this.#token === null ? {} : { authorization: `Bearer ${this.#token}` }) };
-    return this.#fetch(this.#base + path, { signal: this.#all.signal, cache: "no-store", ...init, headers });
+    const fetch = this.#fetch;
+    return fetch(this.#base + path, { signal: this.#all.signal, cache: "no-store", ...init, headers });
   }
 
   #message(message: Message): void {
