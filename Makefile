@@ -20,7 +20,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics settings agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
+  first-run audit sbom sbom-test bench costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -171,6 +171,12 @@ metrics: $(STAMP) ## write the page of metrics from the table of metrics
 
 settings: $(STAMP) ## write the page of settings from their declarations
 	$(BIN)/python docs/reference/settings.py
+
+reference: settings metrics ## write every page that is made from code: settings, metrics, commands, HTTP API, codes, Grafana dashboard
+	$(BIN)/python docs/reference/commands.py
+	$(BIN)/python docs/reference/http_api.py
+	$(BIN)/python docs/reference/codes.py
+	$(BIN)/python docs/operations/grafana.py
 
 docs: .venv-docs/.installed ## build the documentation site in dist/site; a link to a page or heading that is not there ends it
 	@$(PYTHON) docs/site.py gather

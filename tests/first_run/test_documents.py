@@ -115,7 +115,7 @@ def test_every_command_works_as_written(
 
 def test_what_is_said_to_do_the_same_is_in_the_documents() -> None:
     """The commands that this folder runs beside `python server.py`."""
-    for document in ("README.md", "websocket_handler/README.md"):
+    for document in ("docs/start.md", "websocket_handler/README.md"):
         text = (ROOT / document).read_text(encoding="utf-8")
         assert [command for command in SAME_AS_SERVER_PY if f"`{command}`" not in text] == []
 

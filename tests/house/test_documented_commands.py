@@ -34,6 +34,7 @@ LANGUAGES: Final = {
     "mermaid",
     "text",
     "yaml",
+    "toml",
     "nginx",
     "haproxy",
 }

@@ -64,10 +64,11 @@ def test_what_llms_txt_says_about_a_page() -> None:
     assert SITE.about("docs/faq.md") == "- [Questions](docs/faq.md)\n"
 
 
-def test_the_page_of_settings_is_up_to_date() -> None:
-    """Change a setting, run `make settings`: nobody edits the page."""
-    page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
-    assert page == load_script(ROOT / "docs" / "reference" / "settings.py").page()
+@pytest.mark.parametrize("name", ["settings", "commands", "http_api", "codes"])
+def test_a_page_of_the_reference_is_up_to_date(name: str) -> None:
+    """Change a setting, a command, the HTTP API or a code, and run `make reference`: nobody edits the pages."""
+    page = (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8")
+    assert page == load_script(ROOT / "docs" / "reference" / f"{name}.py").page()
 
 
 def said(configuration: str) -> list[str]:

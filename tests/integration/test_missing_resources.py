@@ -20,8 +20,7 @@ QA = "SQS_QUEUE_URL_QA"
 
 def told(gateway: Gateway, setting: str) -> dict[str, Any]:
     """The log line about what a setting names, once it is there."""
-    gateway.until(lambda: any(record["setting"] == setting for record in gateway.records("resource.unusable")))
-    return next(record for record in gateway.records("resource.unusable") if record["setting"] == setting)
+    return gateway.wait_for_record("resource.unusable", setting=setting)
 
 
 def about_the_table(gateway: Gateway) -> tuple[int, str]:

@@ -213,12 +213,15 @@ async def test_the_surplus_of_a_node_is_told_to_come_back_and_nobody_else(
     for client in moving:
         await client.close()
     facts = {"connections": 6, "surplus": 2, "share": 4}
-    assert facts.items() <= nodes[0].records("node.rebalancing")[-1].items()
-    assert nodes[1].records("node.rebalancing") == []
+    await asyncio.to_thread(nodes[0].wait_for_record, "node.rebalancing", **facts)
     for push in pushes:
         push.cancel()
     await asyncio.gather(*pushes, return_exceptions=True)
     assert await few.nothing_is_left()
+    await few.close()
+    last = {"connection_id": few.greeting["connection_id"]}
+    log = await asyncio.to_thread(nodes[1].log_up_to, "connection.closed", **last)
+    assert "node.rebalancing" not in {record["event"] for record in log}
 
 
 def answer_to(node: Gateway, user: str) -> str:

@@ -151,7 +151,7 @@ def test_peers_that_never_answer_a_ping_are_closed_with_4001_and_leave_no_descri
             return client_sockets(gateway) == 1
 
         gateway.until(is_over)
-        gateway.until(lambda: _closed(gateway, 4001) == len(raws))
+        gateway.wait_for_count(len(raws), "connection.closed", close_code=4001)
         assert raws[0].frame()[0] == 1
         assert raws[0].frame() == (9, b"")
         assert raws[0].frame() == (8, (4001).to_bytes(2) + b"no pong")
@@ -165,12 +165,8 @@ def test_when_memory_is_short_those_who_do_not_read_go_first_and_the_others_stay
         _publish(gateway, "full", 40)
         for raw in _followers(gateway, stack, "other", 100):
             raw.send(frame(1, b'{"action":"history","project_id":"full","limit":1000}'))
-        gateway.until(lambda: _closed(gateway, 4000) > 0)
+        gateway.wait_for_record("connection.closed", close_code=4000)
         assert witness.request("ping")["type"] == "pong"
-
-
-def _closed(gateway: Gateway, code: int) -> int:
-    return len([record for record in gateway.records("connection.closed") if record["close_code"] == code])
 
 
 def main() -> int:

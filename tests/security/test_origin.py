@@ -196,8 +196,9 @@ def test_every_refused_handshake_is_logged_with_its_reason_and_a_flood_of_them_i
                     assert raw.response().code == "too_many_connections"
         record = gateway.wait_for_record("handshake.refused", code="too_many_connections")
         assert record["setting"] == "CONNECTIONS_PER_ADDRESS"
-        logged = [one for one in gateway.records("handshake.refused") if one["code"] == "too_many_connections"]
-        assert 20 <= len(logged) < 50
+        gateway.stop()
+    logged = [one for one in gateway.records("handshake.refused") if one["code"] == "too_many_connections"]
+    assert 20 <= len(logged) < 50
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ class WatchedStore:
         self.name = store.name
         self.is_shared = store.is_shared
         self.limits = store.limits
+        self.snapshots = store.snapshots
 
     def open(
         self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always

@@ -31,8 +31,12 @@ class DemoProcess:
 
     @property
     def text(self) -> str:
-        """What it has printed up to now."""
+        """What it has printed. Raises AssertionError while it runs."""
         return "".join(self._output.lines)
+
+    @property
+    def _text_so_far(self) -> str:
+        return "".join(self._output.lines_so_far)
 
     def wait_for(self, pattern: str, count: int = 1, timeout_s: float = PATIENCE_S) -> re.Match[str]:
         """Wait for the match number `count` of a pattern in its output. Raises AssertionError."""
@@ -41,7 +45,7 @@ class DemoProcess:
             return next(islice(re.finditer(pattern, "".join(lines), re.MULTILINE), count - 1, None), None)
 
         found = self._output.wait_for(find, timeout_s)
-        assert found is not None, f"not {count} times {pattern!r} in: {self.text}"
+        assert found is not None, f"not {count} times {pattern!r} in: {self._text_so_far}"
         return found
 
     def wait_until_it_runs(self, timeout_s: float = PATIENCE_S) -> None:
@@ -50,8 +54,8 @@ class DemoProcess:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The processes that it started, by name."""
-        return {name: int(pid) for name, pid in STARTED.findall(self.text)}
+        """The processes that it started, by name, once it runs."""
+        return {name: int(pid) for name, pid in STARTED.findall(self._text_so_far)}
 
     @property
     def address(self) -> str:
@@ -60,8 +64,8 @@ class DemoProcess:
 
     @property
     def exports(self) -> str:
-        """What it tells a person to paste into the shell of an agent."""
-        lines = [line for line in self.text.splitlines() if line.startswith(("export ", "unset "))]
+        """What it tells a person to paste into the shell of an agent, once it runs."""
+        lines = [line for line in self._text_so_far.splitlines() if line.startswith(("export ", "unset "))]
         assert len(lines) > 10
         return "\n".join(lines)
 

@@ -21,6 +21,7 @@ from websocket_handler.ports.log_store import (
     LogStore,
     Segment,
     SegmentLimits,
+    Snapshot,
     Tail,
     TooLarge,
     Unavailable,
@@ -101,6 +102,27 @@ Answered = Callable[[Committed | Behind | TooLarge | Unavailable], None]
 Told = Callable[[Tail | Unavailable], None]
 
 
+class HandSnapshots:
+    """The test answers for it: `asked` has who wants to know, `told` who has saved."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Snapshot] = {}
+        self.asked: list[tuple[str, Callable[[Snapshot | Unavailable | None], None]]] = []
+        self.told: list[Callable[[bool | Unavailable], None]] = []
+
+    def keep(self, project_id: str, snapshot: Snapshot, done: Callable[[bool | Unavailable], None]) -> None:
+        self.kept[project_id] = snapshot
+        self.told.append(done)
+
+    def newest(
+        self,
+        project_id: str,
+        done: Callable[[Snapshot | Unavailable | None], None],
+        is_wanted: Callable[[], bool] = always,
+    ) -> None:
+        self.asked.append((project_id, done))
+
+
 class HandStore:
     """A log store. The test gives each of its answers, in any order."""
 
@@ -109,6 +131,7 @@ class HandStore:
 
     def __init__(self, *, is_shared: bool = True) -> None:
         self.is_shared = is_shared
+        self.snapshots = HandSnapshots()
         self.opens: list[Told] = []
         self.appends: list[tuple[Segment, Answered]] = []
         self.reads: list[tuple[int, Told]] = []

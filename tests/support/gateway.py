@@ -46,24 +46,34 @@ class Gateway:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """All log records up to now."""
+        """All log records. Raises AssertionError while the process runs."""
         return self._log.lines
 
     def records(self, event: str) -> list[dict[str, Any]]:
-        """The log records of one event up to now."""
+        """All log records of one event. Raises AssertionError while the process runs: see `log_up_to`."""
         return [record for record in self.log if record["event"] == event]
 
-    def wait_for_record(self, event: str, timeout_s: float = PATIENCE_S, **fields: Any) -> dict[str, Any]:
-        """Wait for the first log record of an event with these fields. Raises TimeoutError."""
-
-        def find(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-            matching = (record for record in records if record["event"] == event)
-            return next((record for record in matching if fields.items() <= record.items()), None)
-
-        found = self._log.wait_for(find, timeout_s)
+    def log_up_to(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """Wait for the first log record of an event with these fields. Returns it and all records before it: what is
+        not among them was not logged before it. Raises TimeoutError."""
+        found = self._log.up_to(lambda one: one["event"] == event and fields.items() <= one.items(), PATIENCE_S)
         if found is None:
-            raise TimeoutError(f"no {event} with {fields} in the log; last: {self.log[-5:]}")
+            raise TimeoutError(f"no {event} with {fields} in the log; last: {self._log.lines_so_far[-5:]}")
         return found
+
+    def wait_for_record(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Wait for the first log record of an event with these fields. Raises TimeoutError."""
+        return self.log_up_to(event, **fields)[-1]
+
+    def wait_for_count(self, count: int, event: str, **fields: Any) -> None:
+        """Wait until the log has so many records of an event with these fields. Raises TimeoutError."""
+
+        def find(records: Sequence[dict[str, Any]]) -> bool | None:
+            of_event = (record for record in records if record["event"] == event)
+            return sum(fields.items() <= record.items() for record in of_event) >= count or None
+
+        if not self._log.wait_for(find, PATIENCE_S):
+            raise TimeoutError(f"not {count} {event} with {fields} in the log; last: {self._log.lines_so_far[-5:]}")
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Send a GET request. Returns status and body. Raises OSError."""
@@ -115,8 +125,9 @@ class Gateway:
         self.wait_for_exit()
 
     def check_log(self) -> None:
-        """Raises AssertionError if the gateway logged a fault that no test expected."""
-        faults = [record for event in FAULT_EVENTS for record in self.records(event)]
+        """Raises AssertionError if a fault that no test expected is in what has been read of the log: all of it, once
+        the process has ended."""
+        faults = [record for record in self._log.lines_so_far if record["event"] in FAULT_EVENTS]
         assert self.may_fail or not faults, faults
 
 

@@ -15,6 +15,7 @@ from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.sdk import AwsCall
 from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.aws.wire import AwsWire
+from websocket_handler.hub.log import LogLimits
 from websocket_handler.ports.backoff import Backoff
 from websocket_handler.ports.log_store import (
     Behind,
@@ -22,6 +23,7 @@ from websocket_handler.ports.log_store import (
     LogStore,
     Record,
     Segment,
+    Snapshot,
     Tail,
     TooLarge,
     Unavailable,
@@ -61,6 +63,12 @@ class Asked:
     async def read(self, project_id: str, after: int) -> Tail | Unavailable:
         return await _answer(lambda done: self.store.read(project_id, after, done))
 
+    async def keep(self, project_id: str, snapshot: Snapshot) -> bool | Unavailable:
+        return await _answer(lambda done: self.store.snapshots.keep(project_id, snapshot, done))
+
+    async def newest(self, project_id: str) -> Snapshot | Unavailable | None:
+        return await _answer(lambda done: self.store.snapshots.newest(project_id, done))
+
     async def opened(self, project_id: str) -> Tail:
         """The tail; a store that does not answer fails the test."""
         return _tail(await self.open(project_id))
@@ -79,6 +87,10 @@ async def _answer(ask: Callable[[Callable[[Answer], None]], None]) -> Answer:
     future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     ask(future.set_result)
     return await asyncio.wait_for(future, PATIENCE_S)
+
+
+MakeStore = Callable[[LogLimits], Asked]
+"""Makes a log store that retains so much."""
 
 
 class LossyCall:

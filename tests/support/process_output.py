@@ -18,11 +18,16 @@ class Process(Protocol):
     @property
     def stdout(self) -> IO[str] | None: ...
 
+    def poll(self) -> int | None: ...
+
     def wait(self, timeout: float | None = None) -> int: ...
 
 
 class ProcessOutput(Generic[Line]):
-    """The whole lines that a process has printed up to now. `read` makes something of each.
+    """The whole lines that a process prints. `read` makes something of each.
+
+    While the process runs, the newest lines may not have been read yet. So a test that counts lines, or asserts that
+    one is missing, first waits for a line that comes later (`up_to`), or for the end of the process (`lines`).
 
     A process that is killed while it writes leaves the first part of a line: that is no line, and `read` never sees it.
     """
@@ -53,9 +58,26 @@ class ProcessOutput(Generic[Line]):
 
     @property
     def lines(self) -> list[Line]:
-        """What was made of the lines."""
+        """What was made of all lines. Raises AssertionError while the process runs, or if its output has no end."""
+        assert self._process.poll() is not None, "the process runs, and its newest lines may not have been read"
+        self.wait_for_exit()
+        return self.lines_so_far
+
+    @property
+    def lines_so_far(self) -> list[Line]:
+        """What was made of the lines that have been read."""
         with self._changed:
             return list(self._lines)
+
+    def up_to(self, is_last: Callable[[Line], bool], timeout_s: float) -> list[Line] | None:
+        """Wait for the first line that `is_last`. Returns it and all lines before it, or None if the time or the output
+        ends before."""
+
+        def find(lines: Sequence[Line]) -> list[Line] | None:
+            index = next((index for index, line in enumerate(lines) if is_last(line)), None)
+            return None if index is None else list(lines[: index + 1])
+
+        return self.wait_for(find, timeout_s)
 
     def wait_for(self, find: Callable[[Sequence[Line]], Found | None], timeout_s: float) -> Found | None:
         """Wait until `find` finds something in the lines. Returns None if the time or the output ends before."""
@@ -64,7 +86,9 @@ class ProcessOutput(Generic[Line]):
             return find(self._lines)
 
     def wait_for_exit(self) -> int:
-        """Wait for the end of the process, and read its output to the end. Returns its exit code."""
+        """Wait for the end of the process, and read its output to the end. Returns its exit code. Raises AssertionError
+        if its output does not end: another process has it, too."""
         code = self._process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
+        assert self._is_over, "the output goes on after the end of the process"
         return code

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from tests.support.clock import SteeredClock, loop_time
+from tests.support.documents import ROOT
 from tests.support.doubles import NEVER_OLD, Client, client_of, no_chance
 from tests.support.memory_ports import MemoryForwarder
 from tests.support.observers import NotedConnections
 from tests.support.publications import without_time
+from tests.support.scripts import load_script
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.access.open_access import OpenAccess
 from websocket_handler.adapters.memory import MemoryLogStore
@@ -126,6 +128,17 @@ async def test_forwarded_work_is_in_its_agents_queue_under_the_id_that_was_told(
     (task,) = desk.queues.queues[Agent.DEV]
     assert (task.message_id, task.project_id, task.data) == (message_id, "p", b'{"task":"fix"}')
     assert answers == ["receipt-1"]
+
+
+@in_virtual_time
+async def test_the_documented_program_publishes_forwards_and_broadcasts(capsys: pytest.CaptureFixture[str]) -> None:
+    desk = Desk()
+    follower = desk.arrive("proj_123")
+    load_script(ROOT / "docs" / "examples" / "embedded.py").greet(desk.server)
+    await settle()
+    assert [message["type"] for message in client_of(follower).messages][-2:] == ["hello", "notice"]
+    assert [task.data for task in desk.queues.queues[Agent.DEV]] == [b'{"task":"fix the build"}']
+    assert "receipt-1" in capsys.readouterr().out
 
 
 @in_virtual_time

@@ -24,6 +24,7 @@ class AnnouncedLogStore:
         self.name = store.name
         self.is_shared = store.is_shared
         self.limits = store.limits
+        self.snapshots = store.snapshots
         self._store = store
         self._backplane = backplane
 

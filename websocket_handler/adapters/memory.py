@@ -11,6 +11,7 @@ from websocket_handler.ports.log_store import (
     Committed,
     Segment,
     SegmentLimits,
+    Snapshot,
     Tail,
     TooLarge,
     Unavailable,
@@ -28,7 +29,7 @@ BEGUN_MAX = 10_000
 class _KeptLog(ProjectLog):
     """A log, and what the store knows of it."""
 
-    __slots__ = ("counted", "written")
+    __slots__ = ("counted", "snapshot", "written")
 
     def __init__(self, epoch: str, limits: LogLimits) -> None:
         super().__init__(epoch, 0, limits)
@@ -36,6 +37,13 @@ class _KeptLog(ProjectLog):
         """The number of the last write."""
         self.counted = 0
         """How many of its bytes are in the store's total. The node that reads it in place may remove entries."""
+        self.snapshot: Snapshot | None = None
+        """What its runs had become."""
+
+    @property
+    def bytes_with_snapshot(self) -> int:
+        """How many bytes the log and the snapshot of its runs have."""
+        return self.bytes if self.snapshot is None else self.bytes + len(self.snapshot.data)
 
 
 class MemoryLogStore:
@@ -52,6 +60,7 @@ class MemoryLogStore:
         self._bytes_max = bytes_max
         self._bytes = 0
         self._logs: dict[str, _KeptLog] = {}
+        self.snapshots = MemorySnapshots(self)
         self._writes = 0
         self._begun: OrderedDict[str, tuple[str, float]] = OrderedDict()
         """The epochs of empty logs, each with the wall-clock second of the last word about it, oldest word first."""
@@ -104,8 +113,9 @@ class MemoryLogStore:
         return None if self.is_shared else log
 
     def _count(self, log: _KeptLog) -> None:
-        self._bytes += log.bytes - log.counted
-        log.counted = log.bytes
+        size = log.bytes_with_snapshot
+        self._bytes += size - log.counted
+        log.counted = size
 
     def _let_go(self) -> None:
         """Drop the logs that were written longest ago, never the one that was written last."""
@@ -142,11 +152,45 @@ class MemoryLogStore:
         segments = (Segment(log.epoch, after + 1, "", records),) if records else ()
         return Tail(log.epoch, log.head, log.first - 1, segments, self._lent(log))
 
+    def keep(self, project_id: str, snapshot: Snapshot) -> bool:
+        """Keep a snapshot with its log. Returns False if there is no such log, or a newer snapshot."""
+        log = self._logs.get(project_id)
+        if log is None or log.epoch != snapshot.epoch or log.head < snapshot.offset:
+            return False
+        if log.snapshot is not None and log.snapshot.offset >= snapshot.offset:
+            return False
+        log.snapshot = snapshot
+        self._count(log)
+        return True
+
+    def snapshot(self, project_id: str) -> Snapshot | None:
+        """The snapshot that is kept with a log."""
+        log = self._logs.get(project_id)
+        return None if log is None else log.snapshot
+
     async def check(self) -> None:
         """It can always be used."""
 
     def failure(self) -> str | None:
         return None
+
+
+class MemorySnapshots:
+    """The snapshots of a memory store, as long as it has their logs."""
+
+    def __init__(self, store: MemoryLogStore) -> None:
+        self._store = store
+
+    def keep(self, project_id: str, snapshot: Snapshot, done: Callable[[bool | Unavailable], None]) -> None:
+        done(self._store.keep(project_id, snapshot))
+
+    def newest(
+        self,
+        project_id: str,
+        done: Callable[[Snapshot | Unavailable | None], None],
+        is_wanted: Callable[[], bool] = always,
+    ) -> None:
+        done(self._store.snapshot(project_id))
 
 
 class MemoryPeers:

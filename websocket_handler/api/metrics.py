@@ -1,6 +1,7 @@
 """The table of metrics for Prometheus. Nothing is counted here; values are read when Prometheus asks."""
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -15,7 +16,11 @@ _FAMILIES: Final = {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFa
 
 
 class NodeCollector(Collector):
-    """Reads the counters and gauges of one node."""
+    """Reads the counters and gauges of one node.
+
+    Every value of a label is there from the start, with 0. Otherwise a rule such as `increase(…[15m]) > 0` would miss
+    the first failure: Prometheus sees no increase in a series that begins with 1.
+    """
 
     def __init__(self, counters: Counters, gauges: Callable[[], Gauges]) -> None:
         self._counters = counters
@@ -25,9 +30,10 @@ class NodeCollector(Collector):
         for table in (self._gauges(), self._counters):
             for metric in metrics_of(type(table)):
                 names = [label.name for label in metric.labels]
+                zeros = dict.fromkeys(product(*(label.values for label in metric.labels)), 0.0)
                 family = _FAMILIES[metric.kind](f"{PREFIX}{metric.name}", metric.meaning, labels=names)
                 value = getattr(table, metric.name)
-                for key, number in (by_labels(value) if names else {(): value}).items():
+                for key, number in (zeros | dict(by_labels(value)) if names else {(): value}).items():
                     family.add_metric(key, number)
                 yield family
 

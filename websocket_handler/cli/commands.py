@@ -25,6 +25,8 @@ ENTRIES: Final = {
     "publish": Entry(f"{_CLI}.client.commands", "publish", "publish a JSON object in a project"),
     "forward": Entry(f"{_CLI}.client.commands", "forward", "hand a task to an agent, and wait for its end"),
     "history": Entry(f"{_CLI}.client.commands", "history", "print what a project's log retains"),
+    "export": Entry(f"{_CLI}.client.fixtures", "export", "write a project's log to a file"),
+    "replay": Entry(f"{_CLI}.client.fixtures", "replay", "publish the file of an export in another project"),
     "projects": Entry(f"{_CLI}.client.commands", "projects", "list the projects that somebody follows"),
     "lint-stream": Entry(f"{_CLI}.lint_stream", "command", "say where events of agents stop AG-UI clients"),
     "drain": Entry(f"{_CLI}.client.commands", "drain", "let a node hand its clients over to others"),

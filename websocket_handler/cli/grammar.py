@@ -42,7 +42,7 @@ class Command(click.Command):
 
     def __init__(self, *arguments: Any, examples: Sequence[str] = (), **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._examples = examples
+        self.examples = examples
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:
         return ["-h", "--help"]
@@ -55,9 +55,9 @@ class Command(click.Command):
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_help_text(ctx, formatter)
-        if self._examples:
+        if self.examples:
             with formatter.section("Examples"):
-                formatter.write("".join(f"{'':{INDENT}}{line}\n" for line in self._examples))
+                formatter.write("".join(f"{'':{INDENT}}{line}\n" for line in self.examples))
 
 
 class Entry(NamedTuple):

@@ -12,6 +12,7 @@ import msgspec
 
 from websocket_handler.cli import EXIT_BROKEN, EXIT_FAILED
 from websocket_handler.cli.client.asking import ask_again, run_client
+from websocket_handler.cli.client.fixtures import MARK
 from websocket_handler.cli.client.place import read_project_id
 from websocket_handler.cli.client.showing import notice
 from websocket_handler.cli.client.target import Target, find_target, target_options
@@ -31,9 +32,9 @@ class UnreadableError(Exception):
 
 @click.command(
     cls=Command,
-    help="Check the events of agents in a project's log, or in a file: JSON lines as `history --json` prints them, a "
-    "JSON list of events, or an event stream as a client gets it. - reads stdin. Each broken rule is a line: where, "
-    "what is wrong, and which clients stop there.",
+    help="Check the events of agents in a project's log, or in a file: JSON lines as `history --json` and `export` "
+    "print them, a JSON list of events, or an event stream as a client gets it. - reads stdin. Each broken rule is a "
+    "line: where, what is wrong, and which clients stop there.",
     examples=(
         "websocket-handler lint-stream proj_123",
         "websocket-handler lint-stream events.jsonl --client 0.0.59",
@@ -65,7 +66,7 @@ def command(source: str, client: str | None, is_json: bool, **where: Any) -> int
 
 
 def objects_in(text: str) -> Iterator[Fields]:
-    """The objects of JSON lines, of a JSON list, or of an event stream. Raises UnreadableError."""
+    """The objects of JSON lines, of an export, of a JSON list, or of an event stream. Raises UnreadableError."""
     if text.lstrip()[:1] == "[":
         try:
             yield from msgspec.json.decode(text, type=list[Fields])
@@ -77,9 +78,11 @@ def objects_in(text: str) -> Iterator[Fields]:
         if not payload or line.startswith((":", "id:", "event:", "retry:")):
             continue
         try:
-            yield msgspec.json.decode(payload, type=Fields)
+            fields = msgspec.json.decode(payload, type=Fields)
         except msgspec.DecodeError as fault:
             raise UnreadableError(f"line {number} is no JSON object: {fault}") from None
+        if MARK not in fields:
+            yield fields
 
 
 def report(objects: Iterable[Fields], only: Generation | None, *, is_json: bool) -> int:

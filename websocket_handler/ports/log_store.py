@@ -102,6 +102,47 @@ def always() -> bool:
     return True
 
 
+SNAPSHOT_BYTES_MAX: Final = 393_216
+"""Every store takes a snapshot of this size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the runs of a project had become at one position of its log."""
+
+    epoch: str
+    offset: int
+    data: bytes
+    """The fold, as `logs/runs/snapshot.py` writes it."""
+
+
+class SnapshotStore(Protocol):
+    """Keeps the newest snapshot of each project beside its log. A store may lose one: then readers have what the log
+    retains."""
+
+    def keep(self, project_id: str, snapshot: Snapshot, done: Callable[[bool | Unavailable], None]) -> None:
+        """Keep a snapshot in place of the one before. The answer is False, and nothing was written, if the one before
+        has the same epoch and an offset that is not lower.
+
+        One of another epoch is replaced. A store that knows the end of the log at once may answer False to a snapshot
+        that lies behind it, or has another epoch. A snapshot lives as long as a log that nobody writes to.
+        """
+        ...
+
+    def newest(
+        self,
+        project_id: str,
+        done: Callable[[Snapshot | Unavailable | None], None],
+        is_wanted: Callable[[], bool] = always,
+    ) -> None:
+        """Give the snapshot that is kept; None if there is none. The caller compares its epoch with that of the log.
+
+        A request may have to wait for its turn. If `is_wanted` returns False when its turn comes, the store reads
+        nothing and answers `Unavailable` with `is_unwanted`.
+        """
+        ...
+
+
 class LogStore(Protocol):
     """Keeps the logs. It writes only where the log ends, so two nodes can neither overwrite nor reorder each other's
     segments."""
@@ -114,6 +155,11 @@ class LogStore(Protocol):
 
     limits: SegmentLimits
     """The most that one `append` takes."""
+
+    @property
+    def snapshots(self) -> SnapshotStore:
+        """Where the snapshots of runs are kept."""
+        ...
 
     def open(
         self, project_id: str, done: Callable[[Tail | Unavailable], None], is_wanted: Callable[[], bool] = always

@@ -1,16 +1,19 @@
-/** The code in the README and the examples have right types: they are checked as a program that has installed the package. */
+/** The code in the documents and the examples have right types: they are checked as a program that has installed the package. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { PACKAGE } from "./support.js";
+import { PACKAGE, REPOSITORY } from "./support.js";
 
-test("the code of the README and of the examples has right types", () => {
-  const text = readFileSync(new URL("README.md", PACKAGE), "utf8");
+/** All documents of the repository. */
+const documents = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], { cwd: REPOSITORY, encoding: "utf8" });
+
+test("the code of the documents and of the examples has right types", () => {
+  const text = documents.trim().split("\n").map((name) => readFileSync(new URL(name, REPOSITORY), "utf8")).join("\n");
   const blocks = [...text.matchAll(/^```(typescript|tsx)\n(.*?)^```$/gms)];
-  assert.ok(blocks.length > 0);
+  assert.ok(blocks.length > 6);
   const folder = new URL(".build/readme/", PACKAGE);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

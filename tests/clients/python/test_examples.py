@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import json
 from types import ModuleType
 from typing import Any, Final
 
@@ -9,7 +10,9 @@ import pytest
 
 from tests.support.documents import ROOT, blocks
 from tests.support.patience import PATIENCE_S
+from tests.support.scripts import load_script
 from tests.support.town import town
+from websocket_handler.protocol.identity import FORWARD, identity_from_claims
 from websocket_handler_client import Agent
 from websocket_handler_client.testing import FakeGateway, FakeOutlet, FakeQueue
 
@@ -83,6 +86,39 @@ async def test_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
         project = place.node.core.node.projects.find("p")
         assert project is not None
         assert project.journal.log.head == 1
+
+
+@pytest.mark.asyncio
+async def test_a_lambda_that_is_an_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that fails is handed back alone; one that comes again is answered once."""
+    tasks = [{"project_id": "p", "message_id": f"t{n}", "data": data} for n, data in enumerate([{"suite": "all"}, {}])]
+    event = {"Records": [{"messageId": f"m{n}", "body": json.dumps(task)} for n, task in enumerate(tasks)]}
+    async with asyncio.timeout(PATIENCE_S), town() as place:
+        monkeypatch.setenv("WEBSOCKET_HANDLER_URL", f"http://127.0.0.1:{place.wire.port}")
+        example = load_script(ROOT / "docs" / "examples" / "lambda_agent.py")
+        for _ in range(2):
+            answer = await asyncio.to_thread(example.handler, event, None)
+            assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+        example.publisher.close()
+        project = place.node.core.node.projects.find("p")
+        assert project is not None
+        assert project.journal.log.head == 1
+
+
+def test_the_trigger_of_cognito_gives_rights_that_the_gateway_knows() -> None:
+    """As in an access token of Cognito, which has no `aud`."""
+    handler = load_script(ROOT / "docs" / "examples" / "cognito_rights.py").handler
+    cases: list[tuple[list[str] | None, tuple[str, ...], set[str]]] = [
+        (["viewers", "developers", "project-proj_123"], ("proj_123",), {"subscribe", "presence", *FORWARD.values()}),
+        (None, (), set()),
+    ]
+    for groups, projects, rights in cases:
+        answer = handler({"request": {"groupConfiguration": {"groupsToOverride": groups}}, "response": {}}, None)
+        details = answer["response"]["claimsAndScopeOverrideDetails"]
+        own = {"sub": "5d1f", "exp": 2e9, "token_use": "access", "client_id": "app", "cognito:groups": groups or []}
+        identity = identity_from_claims({**own, **details["accessTokenGeneration"]["claimsToAddOrOverride"]})
+        assert identity.projects == projects
+        assert set(identity.rights) == rights
 
 
 def test_own_test() -> None:

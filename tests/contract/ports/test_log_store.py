@@ -1,28 +1,16 @@
 """What every log store promises: the same tests for memory, DynamoDB, and every server that speaks RESP."""
 
-from collections.abc import AsyncIterator, Callable
-
 import pytest
-import pytest_asyncio
 
-from tests.support.clock import BEGIN, SteeredClock
-from tests.support.emulators import NewAws
+from tests.support.clock import BEGIN
 from tests.support.ports_testing import (
     Asked,
-    Tasks,
-    dynamodb_log,
+    MakeStore,
     new_project,
     payloads_of,
-    quick_table,
 )
 from tests.support.ports_testing import segment as made
 from tests.support.publications import PUBLISHED_AT_MS
-from tests.support.valkey_logs import running_logs
-from tests.support.valkeys import KINDS, Valkeys
-from websocket_handler.adapters.aws.dynamodb_log import DynamoDbLogOptions
-from websocket_handler.adapters.aws.wire import AwsWire
-from websocket_handler.adapters.memory import MemoryLogStore
-from websocket_handler.adapters.valkey.log_store import ValkeyLogOptions
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.queue import PublicationQueue, Waiting
@@ -30,33 +18,7 @@ from websocket_handler.ports.log_store import Behind, Committed, Record, Segment
 from websocket_handler.protocol.names import OFFSET_MAX
 from websocket_handler.protocol.publication import finish, prepare, read_object
 
-MakeStore = Callable[[LogLimits], Asked]
 pytestmark = pytest.mark.asyncio
-
-
-@pytest_asyncio.fixture(params=["memory", "dynamodb", *KINDS])
-async def make_store(
-    request: pytest.FixtureRequest,
-    new_aws: NewAws,
-    table_name: str,
-    clock: SteeredClock,
-    tasks: Tasks,
-    valkeys: Valkeys,
-) -> AsyncIterator[MakeStore]:
-    if request.param == "memory":
-        yield lambda limits: Asked(MemoryLogStore(clock, limits))
-    elif request.param == "dynamodb":
-        async with new_aws() as aws:
-            table = quick_table(table_name, AwsWire(aws).call)
-            yield lambda limits: dynamodb_log(table, clock, tasks, DynamoDbLogOptions(limits))
-    else:
-        async with running_logs(clock, tasks) as nodes:
-            yield lambda limits: Asked(nodes.log(valkeys[request.param], ValkeyLogOptions(limits)))
-
-
-@pytest.fixture
-def store(make_store: MakeStore) -> Asked:
-    return make_store(LogLimits())
 
 
 async def test_an_unknown_project_is_empty(store: Asked) -> None:

@@ -7,7 +7,7 @@ from tests.support.clock import SteeredClock
 from tests.support.doubles import NEVER_OLD, WALL, records
 from websocket_handler.adapters.memory import READ_BYTES_MAX, MemoryLogStore, MemoryPeers
 from websocket_handler.hub.log import PUBLICATION_OVERHEAD_BYTES, LogLimits, Publication
-from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail
+from websocket_handler.ports.log_store import Behind, Committed, Segment, Snapshot, Tail
 from websocket_handler.ports.peers import PEER_LIFETIME_S
 
 SIZE = 1000
@@ -168,3 +168,18 @@ def test_a_node_counts_as_alive_until_its_announcement_is_too_old() -> None:
         await peers.leave("nobody")
 
     asyncio.run(scenario())
+
+
+def test_a_snapshot_counts_with_its_log_and_goes_with_it() -> None:
+    shelf = Shelf(bytes_max=3 * ONE)
+    assert not shelf.store.keep("a", Snapshot("e", 1, b"x"))
+    shelf.append("a", 1)
+    assert not shelf.store.keep("a", Snapshot("other", 1, b"x"))
+    assert not shelf.store.keep("a", Snapshot("e", 2, b"x"))
+    assert shelf.store.keep("a", Snapshot("e", 1, b"x" * ONE))
+    assert shelf.store.snapshot("a") == Snapshot("e", 1, b"x" * ONE)
+    shelf.append("b", 1)
+    assert shelf.open("a").head == 1
+    shelf.append("c", 1)
+    assert (shelf.open("a").head, shelf.open("b").head) == (0, 1)
+    assert shelf.store.snapshot("a") is None

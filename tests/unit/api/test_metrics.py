@@ -1,5 +1,7 @@
 """What Prometheus gets: every line of the table, under its name."""
 
+from math import prod
+
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -34,6 +36,17 @@ def test_counters_and_gauges_are_read_when_they_are_asked_for() -> None:
     assert told["connections",] == 5
     assert told["forwards_waiting", "qa"] == 6
     assert told["publications_total",] == 0
+
+
+def test_every_value_of_a_label_is_there_before_it_is_counted() -> None:
+    """Prometheus sees the first failure only as an increase from 0."""
+    told = samples(Counters(), Gauges())
+    assert told["forwards_total", "dev", "failed"] == 0
+    for table in (Gauges, Counters):
+        for metric in metrics_of(table):
+            shown = [key for key in told if key[0] in (metric.name, f"{metric.name}_total")]
+            assert len(shown) == prod(len(label.values) for label in metric.labels)
+    assert len(told) < 400
 
 
 def test_every_metric_is_described() -> None:

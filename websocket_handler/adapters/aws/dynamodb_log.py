@@ -33,6 +33,7 @@ from websocket_handler.adapters.aws.dynamodb_segment import (
     segment_of,
     sort_key,
 )
+from websocket_handler.adapters.aws.dynamodb_snapshots import DynamoDbSnapshots
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 from websocket_handler.adapters.aws.first_attempt import FirstAttempt
 from websocket_handler.adapters.aws.table import Table, item_key, range_query
@@ -57,7 +58,6 @@ SEGMENT_BYTES_MAX: Final = 300_000
 OBJECT_BYTES_MAX: Final = 400_000
 """An item holds 409,600 bytes, with the names of its attributes: what is left is room for keys and the encoding."""
 Answer = TypeVar("Answer")
-
 EXPIRY_GRACE_S: Final = 10
 """A writer does not continue a log that expires sooner than this: another node, whose clock may be ahead of ours,
 could begin a new epoch at the same time."""
@@ -122,6 +122,7 @@ class DynamoDbLogStore:
         self._ends = LogEnds(self._options.known_projects_max, clock)
         self._health = Health()
         history_s = self._options.history.seconds
+        self.snapshots = DynamoDbSnapshots(table, start, clock, history_s)
         self._appends = Appends(table, start, clock, self._ends, self._health, history_s, self._finish)
 
     def open(
@@ -158,7 +159,7 @@ class DynamoDbLogStore:
         return self._health.failure
 
     async def check(self) -> None:
-        """Try once more what failed, so that `failure` heals without traffic. `failure` tells the result."""
+        """Try once more what failed, so that `failure` heals without traffic."""
         try:
             if self._health.is_write_failing:
                 ttl = int(self._clock.wall()) + RETENTION_MARGIN_S
@@ -181,8 +182,7 @@ class DynamoDbLogStore:
         is_write: bool = False,
         turn: AbstractAsyncContextManager[None] | None = None,
     ) -> None:
-        """Do `work` when it is its turn, or in the `turn` that it has, and call `done` exactly once, whatever happens
-        to it."""
+        """Do `work` when it is its turn, or in the `turn` that it has. `done` is called exactly once in any case."""
         answer: Answer | Unavailable = Unavailable(BROKEN_OFF)
         try:
             async with turn or self._table.turn(Rank.LOG, is_wanted):

@@ -17,6 +17,7 @@ from websocket_handler.adapters.valkey.history import History, Snapshot
 from websocket_handler.adapters.valkey.link import Failed, Link, explained
 from websocket_handler.adapters.valkey.scripts import APPEND, READ, digest_of
 from websocket_handler.adapters.valkey.server import Unreachable
+from websocket_handler.adapters.valkey.snapshots import ValkeySnapshots
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.ports.clock import Clock, StartTask
 from websocket_handler.ports.log_store import (
@@ -86,6 +87,7 @@ class ValkeyLogStore:
         self._clock = clock
         self._ends = KnownEnds(self._options.known_logs_max, self._options.known_bytes_max)
         self._ttl_ms = round((self._options.history.seconds + RETENTION_MARGIN_S) * 1000)
+        self.snapshots = ValkeySnapshots(reads, self._ttl_ms)
         self._history = History(self, reads, self._ends, clock, new_id, self._ttl_ms, replaced)
         self._failure: str | None = None
         """What the server answered last to a write, if that was an error."""

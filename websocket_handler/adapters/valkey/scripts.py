@@ -135,7 +135,19 @@ return 1
 """
 """Gives the log another epoch, or another generation, unless somebody has changed it since it was read."""
 
-SCRIPTS: Final = (APPEND, READ, BEGIN, REPLACE)
+KEEP: Final = """#!lua
+local log = redis.call('HMGET', KEYS[1], 'e', 'h')
+if log[1] ~= ARGV[1] or tonumber(log[2]) < tonumber(ARGV[2]) then return 0 end
+local kept = redis.call('HMGET', KEYS[2], 'e', 'o')
+if kept[1] == ARGV[1] and tonumber(kept[2]) >= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[2], 'e', ARGV[1], 'o', ARGV[2], 'd', ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+return 1
+"""
+"""Keeps a snapshot of runs (`KEYS[2]`) of the log that ends at `KEYS[1]`, unless that has a newer one, or is another
+log."""
+
+SCRIPTS: Final = (APPEND, READ, BEGIN, REPLACE, KEEP)
 
 
 def load_commands() -> list[bytes]:

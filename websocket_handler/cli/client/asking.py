@@ -29,6 +29,7 @@ from websocket_handler.cli.verify.links import (
 PATIENCE_S: Final = 15.0
 """So long a question is repeated when no answer comes."""
 PAUSE_S: Final = 0.1
+HTTP_OK: Final = 200
 PAUSE_MAX_S: Final = 2.0
 NOT_ALLOWED: Final = frozenset({"unauthorized", "forbidden"})
 """Error codes of the protocol."""
@@ -130,10 +131,30 @@ async def call_api(dial: Dial, target: Target, method: str, path: str) -> Messag
         status, answer = await dial.call(method, f"{target.base_url}{path}", target.token)
     except RefusedError as refusal:
         raise ClientError(f"{target.base_url}: {refusal.reason}", EXIT_UNREACHABLE) from refusal
-    if status != 200:
+    if status != HTTP_OK:
         code = EXIT_NOT_ALLOWED if status in DENIED else EXIT_FAILED
         raise ClientError(f"{answer.get('code')}: {answer.get('message')}", code)
     return answer
+
+
+async def publish_again(dial: Dial, target: Target, project_id: str, body: bytes, key: str) -> Message:
+    """Publish an object over the HTTP API, where no rate applies, until it is confirmed. Returns the confirmation.
+    Raises ClientError."""
+    url = f"{target.base_url}/api/v1/projects/{project_id}/messages"
+    pause, last = Pause(), "no answer in time"
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    status, answer = await dial.call("POST", url, target.token, body, key)
+                    if status == HTTP_OK:
+                        return answer
+                    raise_error(answer)
+                except RefusedError as refusal:
+                    last = refusal.reason
+                    await asyncio.sleep(pause.next_s(refusal.wait_s))
+    except TimeoutError:
+        raise ClientError(f"{target.base_url}: {last}", EXIT_UNREACHABLE) from None
 
 
 async def name_of_node(dial: Dial, target: Target) -> str:

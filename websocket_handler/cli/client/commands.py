@@ -26,6 +26,7 @@ from websocket_handler.cli.client.asking import (
     run_client,
 )
 from websocket_handler.cli.client.following import Follower
+from websocket_handler.cli.client.pages import PAGE_MAX, pages
 from websocket_handler.cli.client.place import Begin, Position, read_project, read_project_id, read_since
 from websocket_handler.cli.client.showing import Printer, notice
 from websocket_handler.cli.client.target import Target, find_target, target_options
@@ -33,7 +34,6 @@ from websocket_handler.cli.client.tasks import is_about, outcome
 from websocket_handler.cli.grammar import WHOLE, Command
 from websocket_handler.cli.verify.links import dialing, read
 
-PAGE_MAX: Final = 1000
 CODES: Final = "Exit codes: 0 done; 1 failed; 2 wrong arguments; 4 no gateway answered; 5 the token does not allow it"
 GAVE_UP: Final = "no end of the task within --timeout"
 
@@ -209,15 +209,6 @@ async def _forward_and_wait(target: Target, command: dict[str, Any], project_id:
                     return 0 if end else EXIT_FAILED
 
 
-class _Page(msgspec.Struct):
-    """A page of history, its publications as they came."""
-
-    epoch: str
-    messages: list[msgspec.Raw]
-    offset: int
-    recovered: bool
-
-
 @click.command(
     cls=Command,
     help="Print what a project's log retains, oldest first.",
@@ -240,23 +231,12 @@ def history(project: str, after: int, limit: int | None, is_json: bool, **where:
 
 
 async def _history(target: Target, project_id: str, after: int, limit: int | None, is_json: bool) -> int:
-    printer, left, epoch = Printer(project_id, is_json=is_json), limit, ""
+    printer = Printer(project_id, is_json=is_json)
     async with dialing() as dial:
-        while left is None or left > 0:
-            most = PAGE_MAX if left is None else min(PAGE_MAX, left)
-            command = {"action": "history", "project_id": project_id, "after": after, "limit": most}
-            page = msgspec.json.decode(await ask_again(dial, target, command), type=_Page)
-            if page.messages and epoch not in ("", page.epoch):
-                notice(f"gap: the log is a new one ({page.epoch})")
-            elif page.messages and after and not page.recovered:
-                notice(f"gap: what comes behind offset {after} is no longer retained")
+        async for page in pages(dial, target, project_id, after, limit):
             for raw in page.messages:
                 message = read(bytes(raw))
                 printer.show(bytes(raw).decode(), message, Position(page.epoch, message["offset"]))
-            if not page.messages:
-                break
-            after, epoch = page.offset, page.epoch
-            left = None if left is None else left - len(page.messages)
     return 0
 
 

@@ -159,10 +159,18 @@ class Dial:
             raise RefusedError(_name_of(fault)) from fault
         return SocketLink(socket)
 
-    async def call(self, method: str, url: str, token: str | None) -> tuple[int, Message]:
-        """The status and the body of an answer of the HTTP API. Raises RefusedError."""
+    async def call(
+        self, method: str, url: str, token: str | None, body: bytes | None = None, key: str | None = None
+    ) -> tuple[int, Message]:
+        """The status and the body of an answer of the HTTP API. `body` is JSON, and `key` its idempotency key. Raises
+        RefusedError."""
+        headers = _credentials(token)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if key is not None:
+            headers["Idempotency-Key"] = key
         try:
-            async with self._session.request(method, url, headers=_credentials(token)) as answer:
+            async with self._session.request(method, url, data=body, headers=headers) as answer:
                 return answer.status, _answer(answer.status, await answer.read(), answer.headers)
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
             raise RefusedError(_name_of(fault)) from fault

@@ -22,7 +22,9 @@ def joining_events(fold: Fold, run_id: str, *, is_expected: bool = False) -> lis
     """
     run = fold.runs.runs.get(run_id)
     opened = list(run.open.items()) if run is not None else []
-    lost = [each for key, kept in opened if run and _is_gone(fold, key) for each in _lost(fold, run, key, kept)]
+    gone = [each for each in opened if _is_gone(fold, each[0])]
+    gone.sort(key=lambda each: each[0][0] != Kind.REASONING)  # reasoning borrows its id, which a text may have, too
+    lost = [each for key, kept in gone if run for each in _lost(fold, run, key, kept)]
     again = [_start(fold, run, key, kept) for key, kept in opened if run and not _is_gone(fold, key)]
     events: list[Fields] = [{"type": "RUN_STARTED", "threadId": fold.project_id, "runId": run_id}]
     events += lost  # the next event takes their messages away, so that clients have them open and show nothing
@@ -58,9 +60,7 @@ def _start(fold: Fold, run: Run, key: Key, kept: Fields) -> Fields:
         event = {"type": "TEXT_MESSAGE_START", "messageId": thing, "role": kept.get("role", "assistant")}
         return event | ({"name": kept["name"]} if "name" in kept else {})
     if kind == Kind.CALL:
-        found = fold.messages.find_call(thing)
-        event = {"type": "TOOL_CALL_START", "toolCallId": thing, "toolCallName": kept["toolCallName"]}
-        return event | {"parentMessageId": found[0].data["id"] if found is not None else f"{thing}/gone"}
+        return {"type": "TOOL_CALL_START", "toolCallId": thing} | _place_of_call(fold, thing, kept)
     if kind == Kind.REASONING:
         return {"type": "REASONING_MESSAGE_START", "messageId": thing, "role": "reasoning"}
     if kind == Kind.SPAN:
@@ -73,6 +73,16 @@ def _start(fold: Fold, run: Run, key: Key, kept: Fields) -> Fields:
     return {"type": "SUBAGENT_STARTED"} | {
         name: value for name, value in kept.items() if name != "parentSubagentRunId" or knows_parent
     }
+
+
+def _place_of_call(fold: Fold, thing: str, kept: Fields) -> Fields:
+    """Name and message of an open tool call. Clients take the name, so it is the one that the message has by now: a
+    snapshot of messages may have renamed the call since it started."""
+    found = fold.messages.find_call(thing)
+    if found is None:
+        return {"toolCallName": kept["toolCallName"], "parentMessageId": f"{thing}/gone"}
+    message, call = found
+    return {"toolCallName": call["function"]["name"], "parentMessageId": message.data["id"]}
 
 
 def _end(fold: Fold, run_id: str) -> Fields:

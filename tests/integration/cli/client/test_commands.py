@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,6 +121,39 @@ def test_a_task_is_followed_to_its_end(shell: Shell, emulator_process: Emulator)
             output, errors = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, errors) == (expected, "")
         assert [line.split("  ", 2)[2] for line in output.splitlines()] == [f"{kind}  said"]
+
+
+def test_an_export_becomes_a_project_again(shell: Shell, tmp_path: Path) -> None:
+    """With the same bytes, in the same order, and once, however often it is replayed."""
+    project_id, copy, file = new_project(), new_project(), str(tmp_path / "incident.jsonl")
+    for n in (1, 2, 3):
+        shell.run("publish", project_id, f'{{"type":"t","n":{n}.0}}')
+    code, output, errors = shell.run("export", project_id, "--after", "1", "--output", file)
+    assert (code, output, errors) == (0, "", f"-- 2 publications of {project_id}\n")
+    assert shell.run("export", project_id, "--after", "1")[1] == Path(file).read_text()
+    for _ in range(2):
+        code, output, errors = shell.run("replay", file, "--project", copy, "--speed", "max")
+        assert (code, errors) == (0, "-- 2 publications\n")
+        assert output.startswith(f"{copy}@")
+        assert output.endswith(":2\n")
+    lines = shell.run("history", copy, "--json")[1].splitlines()
+    assert [line.partition(',"project_id"')[0] for line in lines] == ['{"type":"t","n":2.0', '{"type":"t","n":3.0']
+    end = json.loads(shell.run("replay", file, "--project", copy, "--speed", "1000", "--json")[1])
+    assert (end["project_id"], end["publications"], end["offset"]) == (copy, 2, 2)
+    assert shell.run("lint-stream", file)[0] == 0
+
+
+def test_a_replay_that_cannot_be_meant_is_refused(shell: Shell, tmp_path: Path) -> None:
+    project_id, file = new_project(), tmp_path / "incident.jsonl"
+    file.write_text(f'{{"project_id":"{project_id}","offset":1}}\n')
+    for arguments, fault in (
+        (["--project", project_id], "name another project"),
+        (["--project", "copy", "--speed", "0"], "neither max, nor a number above 0"),
+        ([], "--project"),
+    ):
+        code, output, errors = shell.run("replay", str(file), *arguments)
+        assert (code, output) == (2, "")
+        assert fault in errors
 
 
 def test_projects_are_those_that_somebody_follows(shell: Shell) -> None:

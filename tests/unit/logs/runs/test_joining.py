@@ -72,6 +72,24 @@ def test_reasoning_without_a_message_is_opened_without_one() -> None:
     ]
 
 
+def test_a_call_that_was_renamed_by_a_snapshot_starts_again_under_its_new_name() -> None:
+    renamed = {"id": "c", "type": "function", "function": {"name": "read", "arguments": "{"}}
+    snapshot = of("MESSAGES_SNAPSHOT", messages=[{"id": "m", "role": "assistant", "toolCalls": [renamed]}])
+    fold = fold_of(START, *call("c", ends=False), snapshot)
+    assert joining_events(fold, "r")[2:] == [
+        of("TOOL_CALL_START", toolCallId="c", toolCallName="read", parentMessageId="m")
+    ]
+
+
+def test_a_text_and_a_thought_of_one_id_are_opened_without_a_message() -> None:
+    thought = of("REASONING_MESSAGE_START", messageId="m", role="reasoning")
+    other = {"id": "u", "role": "reasoning", "content": ""}
+    replaced = [of("MESSAGES_SNAPSHOT", messages=[other]), of("MESSAGES_SNAPSHOT", messages=[])]
+    fold = fold_of(START, *text("m", ends=False), thought, *replaced)
+    begin = of("TEXT_MESSAGE_START", messageId="m", role="assistant")
+    assert joining_events(fold, "r")[1:5] == [begin, of("TEXT_MESSAGE_END", messageId="m"), thought, begin]
+
+
 def test_a_run_that_has_ended_ends_for_the_joiner_as_it_did() -> None:
     ask = {"type": "interrupt", "interrupts": [{"id": "i", "reason": "approval"}]}
     for end, shown in (
