@@ -20,7 +20,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console \
+  first-run audit sbom sbom-test bench costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console console console-check console-modules \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -64,7 +64,7 @@ haproxy: ## install HAProxy through apt if it is missing
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends haproxy >/dev/null; }
 
-test: $(STAMP) browser node-modules sdk-modules agui-modules ## run every test, in PROCESSES=4 processes
+test: $(STAMP) browser node-modules sdk-modules agui-modules console-modules ## run every test, in PROCESSES=4 processes
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 
 # Each version of Python has an environment of its own. It builds the compiled loop, too, and puts it beside the other one
@@ -299,6 +299,18 @@ sdk-test: sdk-modules ## check the types of the TypeScript client, and run its q
 sdk-console: sdk-modules ## build the TypeScript client into the console page of the gateway; a test fails while it is out of date
 	@cd clients/typescript && node build.js --console
 
+console: console-modules sdk-modules ## build the console page from console/ into the folder that the gateway serves
+	@cd console && npm run --silent build
+
+console-check: console-modules sdk-modules ## check the types of the console page, and that the built files are what its sources build
+	@cd console && npm run --silent check
+
+console-modules: console/node_modules/.package-lock.json
+
+console/node_modules/.package-lock.json: console/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed for the console page"; exit 1; }
+	@cd console && npm ci --silent --no-audit --no-fund
+
 sdk-cuts: $(STAMP) sdk-modules ## cut the TypeScript client from real gateways CUTS=1000 times (FOLD=1: with joined deltas), and count what is lost or doubled
 	@cd clients/typescript && node build.js --quick && node .build/tests/real/cuts.js --cuts $(or $(CUTS),1000) $(or $(SEED),15) $(if $(FOLD),--fold)
 
@@ -325,4 +337,4 @@ lock: ## compile the hash-locked requirements from requirements/*.in
 	$(COMPILE) requirements/docs.in -o requirements/docs.txt
 
 clean: ## remove what the targets created
-	rm -rf websocket_handler/net/_send.*.so tests/agui/node_modules $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .run/sdk .venv-sdk .venv-langgraph .venv-sbom .venv-docs .run/site dist/site .cache dist/sbom.cdx.json tests/e2e/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf websocket_handler/net/_send.*.so tests/agui/node_modules $(VENV) .venv-3.* .venv-infra .venv-sam .venv-checkov .venv-aws-cli .venv-bench .venv-fuzz .run/fuzz .run/sdk .venv-sdk .venv-langgraph .venv-sbom .venv-docs .run/site dist/site .cache dist/sbom.cdx.json tests/e2e/node_modules console/node_modules clients/typescript/node_modules clients/typescript/runtimes/node_modules clients/typescript/dist clients/typescript/.build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,10 +13,11 @@ from typing import Any, Final
 import aiohttp
 
 from tests.e2e.browser import Browser, Page
-from tests.support.gateway import Gateway
+from tests.support.gateway import REPOSITORY, Gateway
 from tests.support.patience import PATIENCE_S
 from tests.support.tokens import bearer
 
+AXE: Final = REPOSITORY / "console" / "node_modules" / "axe-core" / "axe.min.js"
 SOCKETS: Final = """
 globalThis.sockets = [];
 globalThis.WebSocket = class extends WebSocket {
@@ -84,6 +85,16 @@ class Console:
         assert len(texts) == count
         return texts
 
+    async def raw_texts(self) -> list[str]:
+        """The JSON of all rows, as the page shows it once they are open."""
+        closed = "document.querySelectorAll('#updates .toggle[aria-expanded=false]')"
+        await self.page.run(f"{closed}.forEach((toggle) => toggle.click())")
+        await self.page.until(f"{closed}.length === 0")
+        raws = "document.querySelectorAll('#updates pre')"
+        await self.page.until(f"{raws}.length === document.querySelectorAll('#updates .update').length")
+        texts: list[str] = await self.page.run(f"[...{raws}].map((pre) => pre.textContent)")
+        return texts
+
     async def ask(self, method: str, path: str, body: Any = None) -> int:
         """A request of somebody who may do everything, its text as UTF-8 and not as escapes; the status."""
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
@@ -106,6 +117,27 @@ class Console:
                 "JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie, location.href])"
             )
         )
+
+    async def shown_to_everybody(self, name: str) -> None:
+        """On a desk and on a phone, light and dark: axe finds no violation in the two that differ most. Somebody who
+        asks for pictures gets four."""
+        for width, scheme in ((1280, "dark"), (390, "light"), (1280, "light"), (390, "dark")):
+            if "E2E_SCREENSHOTS" in os.environ:
+                await self.picture(f"{name}-{width}-{scheme}", width=width, height=844, scheme=scheme)
+            if (width == 390) == (scheme == "dark"):
+                await self.page.look(width, 844, scheme)
+                assert await self._violations() == []
+        await self.page.look()
+
+    async def _violations(self) -> list[str]:
+        """What axe finds on the page, with the elements."""
+        if not await self.page.run("'axe' in globalThis"):
+            await self.page.run(f"{await asyncio.to_thread(AXE.read_text, encoding='utf-8')}; 0")
+        found: list[str] = await self.page.run(
+            "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations.map(({id, nodes}) =>"
+            " `${id}: ${nodes.slice(0, 3).map(({html}) => html).join(' ')}`))"
+        )
+        return found
 
     async def picture(self, name: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> None:
         """Save a picture of the page."""

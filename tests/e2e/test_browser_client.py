@@ -160,7 +160,7 @@ async def test_a_page_of_the_back_forward_cache_takes_a_new_connection_and_resum
     await follower.publish(2)
     await follower.got(2)
     history = await page.call("Page.getNavigationHistory")
-    await page.go_to(f"{gateway.base_url}/console/reasons.js")
+    await page.go_to(f"{gateway.base_url}/console/connection.js")
     await follower.publish(3)
 
     await page.call("Page.navigateToHistoryEntry", entryId=history["entries"][history["currentIndex"]]["id"])

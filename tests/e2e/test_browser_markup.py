@@ -45,7 +45,10 @@ async def console(browser: Browser, gateway: Gateway, tmp_path: Path) -> AsyncIt
     """The console of an open gateway; at the end nothing of the text has become anything else."""
     async with opened(browser, gateway, tmp_path) as page:
         yield page
-        own = "img, iframe, svg, base, object, embed, a:not(.skip), meta[http-equiv], script:not([src^='/console/'])"
+        own = (
+            "img, iframe, svg, base, object, embed, a:not(.skip, [href^='/']), meta[http-equiv], "
+            "script:not([src^='/console/'])"
+        )
         assert await page.page.run(f"document.querySelectorAll({json.dumps(own)}).length") == 0
         assert await page.page.run("globalThis.owned ?? null") is None
         assert await page.page.run("document.title") == "websocket_handler console"
@@ -67,12 +70,12 @@ async def test_hostile_updates_are_text(console: Console) -> None:
     for text, row in zip(HOSTILE, shown, strict=True):
         assert row.count(text) >= 2, "as type and as message"
     await console.says("#broadcasts", HOSTILE[-1])
+    assert [json.loads(raw)["message"] for raw in await console.raw_texts()] == list(HOSTILE)
     await console.page.run("document.querySelectorAll('#updates details').forEach((details) => (details.open = true))")
     await console.page.until(
         "[...document.querySelectorAll('#updates pre')].every((pre) => pre.textContent.includes('\\n'))"
     )
-    raws = await console.page.run("[...document.querySelectorAll('#updates pre')].map((pre) => pre.textContent)")
-    assert [json.loads(raw)["message"] for raw in raws] == list(HOSTILE)
+    assert [json.loads(raw)["message"] for raw in await console.raw_texts()] == list(HOSTILE)
     await console.picture("console-hostile")
 
 
@@ -90,8 +93,9 @@ async def test_text_that_reorders_or_hides_is_written_out(console: Console) -> N
         assert written in row
         assert "\\u202e" in row
         assert not {"\u202e", "\u2028", "\u2029", "\u2066", "\x00", "\x1b"} & set(row), text
-    raws = await console.page.run("[...document.querySelectorAll('#updates pre')].map((pre) => pre.textContent)")
-    assert [json.loads(raw)["type"] for raw in raws] == list(DECEIVING)
+    assert [json.loads(raw)["type"] for raw in await console.raw_texts()] == list(DECEIVING)
+    opened_text = await console.text("#updates")
+    assert not {"\u202e", "\u2028", "\u2029", "\u2066", "\x00", "\x1b"} & set(opened_text), "nor in the tree"
     await console.picture("console-deceiving")
 
 

@@ -71,7 +71,11 @@ def make_application(
     ]
     if has_console:
         console = ConsoleRoutes()
-        routes += [Route("/", console.page), Route("/console/{name}", console.asset)]
+        routes += [
+            Route("/", console.page),
+            Route("/p/{position}", console.page),
+            Route("/console/{name}", console.asset),
+        ]
     refusals = Refusals(gateway)
     handlers = {CommandError: refusals.command, HTTPException: refusals.http, Exception: refusals.bug}
     middleware = [Middleware(OriginCheck, origins=origins, refused=refusals.page)]

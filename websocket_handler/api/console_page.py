@@ -19,6 +19,8 @@ HEADERS = {
     "Cache-Control": "no-cache",
     "Vary": "Host",
 }
+PAGES = frozenset({"connections"})
+"""Pages beside the log. They are one file, which looks at its address; `console/src/router.ts` has the same list."""
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 
@@ -53,8 +55,9 @@ class ConsoleRoutes:
         return self._file("index.html", request)
 
     async def asset(self, request: Request) -> Response:
-        """A style sheet or a script."""
-        return self._file(request.path_params["name"], request)
+        """A style sheet, a script, or one more address of the page."""
+        name = request.path_params["name"]
+        return self._file("index.html" if name in PAGES else name, request)
 
     def _file(self, name: str, request: Request) -> Response:
         path = self._files.get(name)

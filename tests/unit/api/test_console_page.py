@@ -1,5 +1,8 @@
 """The console's files, and the policy under which a browser runs them."""
 
+import gzip
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -97,3 +100,43 @@ async def test_no_path_reaches_the_file_system(name: str) -> None:
 async def test_a_console_that_is_off_has_no_files() -> None:
     for path in ("/", "/console/index.html"):
         assert (await Api().ask("GET", path)).status == 404
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["/p/proj_123", "/p/proj_123@e7Kq2:57", "/console/connections"])
+async def test_a_place_in_the_console_is_an_address_of_the_page(path: str) -> None:
+    answer = await Api(has_console=True).ask("GET", path)
+    assert (answer.status, answer.body) == (200, (FOLDER / "index.html").read_bytes())
+    assert (await Api().ask("GET", path)).status == 404, "off"
+
+
+def test_the_gateway_and_the_page_know_the_same_pages() -> None:
+    router = (Path(__file__).parents[3] / "console" / "src" / "router.ts").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"PAGES = \[(.*?)\]", router)
+    assert {name.strip().strip('"') for name in listed.split(",")} == console_page.PAGES
+
+
+def gzipped(names: Iterable[str]) -> int:
+    return sum(len(gzip.compress((FOLDER / name).read_bytes(), 9)) for name in names)
+
+
+def test_the_page_is_small() -> None:
+    """At most 40 KB (1,024 bytes each, gzipped) until something is to be seen, and 80 KB in all."""
+    first = {"index.html", "console.css", "console.js", "connection.js", "websocket-handler-client.js"}
+    page = (FOLDER / "index.html").read_text(encoding="utf-8")
+    assert set(re.findall(r"/console/([\w.-]+)", page)) == {"console.js", "console.css"}
+    assert first <= set(FILES)
+    assert gzipped(first) <= 40 * 1024
+    assert gzipped(FILES) <= 80 * 1024
+
+
+def test_the_page_asks_nothing_of_other_hosts() -> None:
+    """The policy forbids it, too; XML namespaces are names, and nobody asks for them."""
+    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in FILES]
+    assert {url for text in texts for url in re.findall(r"\bhttps?://[\w.-]+", text)} <= {"http://www.w3.org"}
+
+
+def test_no_component_writes_markup() -> None:
+    """Text is never markup: the one property of Preact that would make it so is used nowhere."""
+    sources = (Path(__file__).parents[3] / "console" / "src").rglob("*.ts*")
+    assert [path.name for path in sources if re.search(r"innerHTML", path.read_text(encoding="utf-8"), re.I)] == []

@@ -1,6 +1,6 @@
 /** Why a connection ended and why a command was refused, for people. Pure; no DOM in here. */
 
-const CLOSES = {
+const CLOSES: Record<number, string> = {
   1000: "The gateway closed the connection.",
   1002: "The gateway saw a protocol error.",
   1006: "The connection broke.",
@@ -18,15 +18,19 @@ const CLOSES = {
   4501: "The new token is another user's, so the gateway ended this connection.",
 };
 
-/** @param {number} code of a close frame @returns {string} a sentence that ends with the code */
-export function closeText(code) {
+/** A sentence about the code of a close frame, with the code at its end. */
+export function closeText(code: number): string {
   return `${CLOSES[code] ?? "The connection was closed."} (${code})`;
 }
 
-/**
- * @param {{code: string, message: string}} error the gateway's error, or ours if the gateway could not answer
- * @param {string} forbidden what is not allowed, for the answer "forbidden"
- */
-export function errorText({ code, message }, forbidden = message) {
+/** The gateway's error, or ours if the gateway could not answer. */
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable?: boolean;
+}
+
+/** @param forbidden what is not allowed, for the answer "forbidden" */
+export function errorText({ code, message }: Problem, forbidden: string = message): string {
   return code === "forbidden" ? `forbidden: ${forbidden}` : `${code}: ${message}`;
 }

@@ -8,15 +8,15 @@
 const PREFIX = "websocket_handler.console.1.";
 
 export class TabStore {
-  #storage;
+  #storage: Storage | null;
 
-  /** @param {Storage | null} storage normally `sessionStorage` */
-  constructor(storage) {
+  /** @param storage normally `sessionStorage` */
+  constructor(storage: Storage | null) {
     this.#storage = storage;
   }
 
-  /** @returns {any} the value of `name`, or null */
-  read(name) {
+  /** The value of `name`, or null. Nobody has checked its form. */
+  read(name: string): any {
     try {
       return JSON.parse(this.#storage?.getItem(PREFIX + name) ?? "null");
     } catch {
@@ -24,8 +24,8 @@ export class TabStore {
     }
   }
 
-  /** @returns {boolean} true if the value was written */
-  write(name, value) {
+  /** True if the value was written. */
+  write(name: string, value: unknown): boolean {
     try {
       this.#storage?.setItem(PREFIX + name, JSON.stringify(value));
       return this.#storage !== null;
@@ -35,7 +35,7 @@ export class TabStore {
   }
 
   /** Removes the value of `name`. */
-  remove(name) {
+  remove(name: string): void {
     try {
       this.#storage?.removeItem(PREFIX + name);
     } catch {
@@ -45,7 +45,7 @@ export class TabStore {
 }
 
 /** The tab's session storage, or null if the browser forbids it. */
-export function openTabStorage() {
+export function openTabStorage(): Storage | null {
   try {
     return globalThis.sessionStorage ?? null;
   } catch {

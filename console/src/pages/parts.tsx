@@ -1,0 +1,61 @@
+/** What several pages are made of. */
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { visibleName } from "../message_text";
+import { errorText, type Problem } from "../reasons";
+
+/** A page with its title, and what is wrong with it. */
+export function PageFrame({ title, about, problem, children }: {
+  title: string; about: string; problem: Problem | null; children: ComponentChildren;
+}) {
+  return (
+    <section class="page" aria-labelledby="page-title">
+      <h1 id="page-title">{title}</h1>
+      <p class="muted hint">{about}</p>
+      <p class="problem hint" role="alert">
+        {problem && visibleName(errorText(problem, "the token does not allow this: it needs the right admin"))}
+      </p>
+      {children}
+    </section>
+  );
+}
+
+/** A table that scrolls by itself where it is too wide. */
+export function Table({ label, head, children }: { label: string; head: readonly string[]; children: ComponentChildren }) {
+  return (
+    <div class="table" role="region" aria-label={label} tabIndex={0}>
+      <table>
+        <thead><tr>{head.map((name) => <th key={name} scope="col">{name || <span class="unseen">Actions</span>}</th>)}</tr></thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
+/** A button that asks once more before it acts. */
+export function SureButton({ label, name, sure, act }: { label: string; name: string; sure: string; act: () => Promise<void> }) {
+  const [isAsking, setAsking] = useState(false);
+  const [isBusy, setBusy] = useState(false);
+  async function go(): Promise<void> {
+    setBusy(true);
+    await act();
+    setBusy(false);
+    setAsking(false);
+  }
+  if (!isAsking) return <button type="button" class="small" aria-label={name} onClick={() => setAsking(true)}>{label}</button>;
+  return (
+    <span class="sure" role="group" aria-label={name}>
+      <span>{sure}</span>
+      <button type="button" class="small danger" disabled={isBusy} onClick={() => void go()}>{label}</button>
+      <button type="button" class="small" ref={(button) => button?.focus()} onClick={() => setAsking(false)}>Cancel</button>
+    </span>
+  );
+}
+
+/** How long ago, in the largest unit that fits. */
+export function ago(text: string): string {
+  const seconds = Math.max(0, (Date.now() - Date.parse(text)) / 1000);
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  return seconds < 86_400 ? `${(seconds / 3600).toFixed(1)} h` : `${(seconds / 86_400).toFixed(1)} d`;
+}
