@@ -33,13 +33,14 @@ RIGHTS: Final = {
     "metrics": ADMIN,
     "ticket": "",
     "agui_info": "",
+    "ai_resume": SUBSCRIBE,
     "health": None,
     "ready": None,
     "console": None,
 }
 """What an operation needs: a right, a valid token only, or nothing."""
-SEVERAL_RIGHTS: Final = frozenset({"agui_run", "agui_connect", "agui_stop"})
-"""Operations that need several rights, or rights on a project that the body names: `test_agui.py` checks them."""
+SEVERAL_RIGHTS: Final = frozenset({"agui_run", "agui_connect", "agui_stop", "ai_chat", "ai_send", "ai_stop"})
+"""Operations that need several rights, or rights on a project that the body names: tests of the routes check them."""
 SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _turn = itertools.count()
 _peers: list[Peer] = []

@@ -156,12 +156,20 @@ ROUTES = {
     "agui_run": ("POST", "/agui/agent/dev/run", b'{"threadId":"proj-open","runId":"r1"}'),
     "agui_connect": ("POST", "/agui/agent/dev/connect", b'{"threadId":"proj-open","runId":"r1"}'),
     "agui_stop": ("POST", "/agui/agent/dev/stop/{p}", b""),
+    "ai_chat": ("POST", "/ai?agent=dev", b'{"id":"proj-open","messages":[{"id":"u1","role":"user","parts":[]}]}'),
+    "ai_send": ("POST", "/ai/{p}?agent=dev", b'{"messages":[{"id":"u1","role":"user","parts":[]}]}'),
+    "ai_resume": ("GET", "/ai/{p}/stream", b""),
+    "ai_stop": ("POST", "/ai/{p}/stop?agent=dev", b""),
 }
 NEEDS_A_TOKEN_ONLY = {"ticket", "agui_info"}
 ROUTE_RIGHT = {
     "agui_run": "forward:dev",
     "agui_connect": "subscribe",
     "agui_stop": "forward:dev",
+    "ai_chat": "forward:dev",
+    "ai_send": "forward:dev",
+    "ai_resume": "subscribe",
+    "ai_stop": "forward:dev",
     "events": "subscribe",
     "disconnect": "admin",
     "revoke": "admin",
@@ -245,7 +253,7 @@ def test_every_route_of_the_application_is_in_this_file_or_open_on_purpose() -> 
     open_to_all = {"/health", "/ready", "/", "/console/{name}", "/ws"}
     application = make_application(None, None, has_console=True, path="/ws", random=Random(1))  # type: ignore[arg-type]
     paths = {getattr(route, "path", "") for route in application.routes}
-    tested = {path.replace("{p}", "{project_id}") for _, path, _ in ROUTES.values()}
+    tested = {path.partition("?")[0].replace("{p}", "{project_id}") for _, path, _ in ROUTES.values()}
     known = {path.replace("nodes/nobody", "nodes/{node_id}") for path in tested}
     known = {path.replace("nobody", "{connection_id}" if "connections" in path else "{user_id}") for path in known}
     known = {path.replace("/agent/dev/", "/agent/{agent}/") for path in known}

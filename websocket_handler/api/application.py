@@ -15,6 +15,7 @@ from starlette.routing import Route
 from websocket_handler.access.origins import ANY_ORIGIN, Origins
 from websocket_handler.api.access import Endpoint, guarded
 from websocket_handler.api.agui import AgUiRoutes
+from websocket_handler.api.ai import AiRoutes
 from websocket_handler.api.console_page import ConsoleRoutes
 from websocket_handler.api.events import EventRoutes
 from websocket_handler.api.gateway import Gateway, error_response
@@ -36,7 +37,7 @@ def make_application(
 ) -> Starlette:
     """The API's routes for this node. Everybody may use health, readiness and the console's files, and nothing else."""
     projects, events = ProjectRoutes(gateway), EventRoutes(gateway, random)
-    operations, agui = OperationRoutes(gateway, metrics), AgUiRoutes(gateway)
+    operations, agui, ai = OperationRoutes(gateway, metrics), AgUiRoutes(gateway), AiRoutes(gateway)
 
     async def upgrade(_request: Request) -> Response:
         return error_response(CommandError(ErrorCode.UPGRADE_REQUIRED, f"{path} speaks WebSocket only"))
@@ -67,6 +68,10 @@ def make_application(
         Route("/agui/agent/{agent}/run", needs(None, agui.run), methods=["POST"]),
         Route("/agui/agent/{agent}/connect", needs(None, agui.connect), methods=["POST"]),
         Route("/agui/agent/{agent}/stop/{project_id}", needs(None, agui.stop), methods=["POST"]),
+        Route("/ai", needs(None, ai.send), methods=["POST"]),
+        Route("/ai/{project_id}", needs(None, ai.send), methods=["POST"]),
+        Route("/ai/{project_id}/stream", needs(SUBSCRIBE, ai.resume)),
+        Route("/ai/{project_id}/stop", needs(None, ai.stop), methods=["POST"]),
         Route(path, upgrade),
     ]
     if has_console:

@@ -12,7 +12,7 @@ from websocket_handler.access.origins import Origins
 from websocket_handler.api.gateway import error_response
 from websocket_handler.protocol.codes import CommandError
 
-API: Final = ("/api/", "/agui/")
+API: Final = ("/api/", "/agui/", "/ai/")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)
 """A header's name (RFC 9110 section 5.6.2)."""
 PREFLIGHT: Final = {
@@ -86,7 +86,7 @@ def _request_headers(headers: Headers) -> str:
 
 
 def _is_guarded(path: str) -> bool:
-    return path.startswith(API) or path == "/metrics"
+    return path.startswith(API) or path in ("/ai", "/metrics")
 
 
 def _readable(send: Send, origin: str) -> Send:

@@ -5,7 +5,7 @@ it ends, or when its client is gone. An event's id is `EPOCH:OFFSET`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, TypeVar
 
@@ -139,14 +139,15 @@ async def stream_of(
     request: Request,
     gateway: Gateway,
     project_id: str,
-    begin: Callable[[Feed], Coroutine[Any, Any, Answer]],
+    begin: Callable[[Feed], Coroutine[Any, Any, Answer | Response]],
     frames: Callable[[Feed, Answer, HalfClose], AsyncIterator[bytes]],
     *,
     folds: bool = False,
+    headers: Mapping[str, str] = STREAM_HEADERS,
 ) -> Response:
     """Answer with a stream that reads a project. `begin` decides where it begins, before there is an answer, so an
-    error in it is an ordinary error answer; it is given up if the client leaves. `frames` makes the stream of what
-    `begin` returned. If it `folds`, deltas are joined."""
+    error in it is an ordinary error answer; it is given up if the client leaves. If it returns a response, that is the
+    answer. `frames` makes the stream of what `begin` returned. If it `folds`, deltas are joined."""
     visitor = visitor_of(request)
     await count_visitor(request, gateway)
     with ExitStack() as held:
@@ -162,4 +163,6 @@ async def stream_of(
         if begun is None:
             return bodiless(STREAM_HEADERS, EVENT_STREAM)  # nobody reads it
         check_still(visitor, gateway)
-        return HeldStream(frames(feed, begun, half_close), headers=STREAM_HEADERS).hold(held.pop_all())
+        if isinstance(begun, Response):
+            return begun
+        return HeldStream(frames(feed, begun, half_close), headers=headers).hold(held.pop_all())

@@ -91,6 +91,10 @@ class KeptRuns:
         fold = self._whole()
         return snapshot.load(snapshot.dump(fold)) if fold is not None else None
 
+    def look(self) -> Fold | None:
+        """The fold itself, for a look at it: whoever changes it spoils it. None where `latest` is None."""
+        return self._whole()
+
     def _whole(self) -> Fold | None:
         self._catch_up()
         if self._fold is None:

@@ -26,7 +26,7 @@ REFUSAL: Final = Label("code", (*map(str, ErrorCode), "dropped", "gone"))
 """`dropped`: the node was too busy even to answer. `gone`: the client left before its handshake was answered."""
 FORWARD_OUTCOME: Final = Label("outcome", ("confirmed", "failed", "rejected", "overloaded"))
 """`failed`: no queue took it, in time or until an operator acts; `rejected`: the queue refused this task."""
-AGUI_REQUEST: Final = Label("what", ("started", "joined", "resumed", "stopped"))
+RUN_REQUEST: Final = Label("what", ("started", "joined", "resumed", "stopped"))
 RECOVERY_OUTCOME: Final = Label("outcome", ("recovered", "lost"))
 PROTECTION_OUTCOME: Final = Label("outcome", ("protected", "renewed", "released", "waived", "failed"))
 UPDATE_OUTCOME: Final = Label("outcome", ("published", "broadcast", "malformed", "failed", "held"))
@@ -55,9 +55,11 @@ class Counters:
     subscription_resets: int = count("Cursors moved because the log no longer reached them")
     streams: int = gauge("Event streams and polls that wait")
     streams_refused: Counter[str] = count("Event streams and waiting polls refused, by code", ERROR_CODE)
-    agui_requests: Counter[str] = count("Requests of AG-UI clients by what became of them", AGUI_REQUEST)
+    agui_requests: Counter[str] = count("Requests of AG-UI clients by what became of them", RUN_REQUEST)
     run_violations: int = count("Events of runs at which an AG-UI client would stop (`lint-stream` says why)")
     agui_cuts: int = count("AG-UI streams cut before the end of their run, so that their clients come back")
+    ai_requests: Counter[str] = count("Requests of AI SDK clients by what became of them", RUN_REQUEST)
+    ai_cuts: int = count("AI SDK streams cut before the end of their run, so that their clients come back")
     forwards: Counter[tuple[str, str]] = count(
         "Forwards by agent and outcome", AGENT, FORWARD_OUTCOME, pushed_as="Forwards"
     )

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from websocket_handler.logs.runs import chunks
-from websocket_handler.logs.runs.events import Event, Other, read_event
+from websocket_handler.logs.runs.events import Event, Malformed, Other, read_event
 from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.logs.runs.joining import joining_events
 from websocket_handler.logs.runs.limits import FoldLimits
@@ -65,13 +65,13 @@ class ClientStream:
 
     def begin(self) -> list[bytes]:
         """RUN_STARTED, for a client whose task is in a queue. The agent's own RUN_STARTED is left out later."""
-        return self._encoded(Event("RUN_STARTED", {"type": "RUN_STARTED"}))
+        return _all_encoded(self._shown(Event("RUN_STARTED", {"type": "RUN_STARTED"})))
 
     def join(self, fold: Fold, *, is_expected: bool = False) -> list[bytes]:
         """The events for a client that has seen nothing of the run yet, each as JSON. The fold is the one that the
         stream was made of. `is_expected`: the task is in a queue, so a run that is unknown has not ended."""
         events = joining_events(fold, self._run_id, is_expected=is_expected)
-        return [encoded for fields in events for encoded in self._encoded(Event(fields["type"], fields))]
+        return [_encode(shown) for fields in events for shown in self._shown(Event(fields["type"], fields))]
 
     def resume(self, fold: Fold) -> None:
         """The client has seen the run up to where the fold stands, so it gets nothing twice."""
@@ -86,30 +86,34 @@ class ClientStream:
         """The events that the client gets of one publication, each as JSON. Mostly one or none."""
         event = read_event(payload)
         if isinstance(event, Event):
-            return self._follow(event)
-        shows_update = isinstance(event, Other) and self._has_started and not self.ended
-        return [update_event(payload)] if shows_update else []
+            return _all_encoded(self.follow(event))
+        return [update_event(payload)] if self.shows(event) else []
 
-    def _follow(self, event: Event) -> list[bytes]:
+    def shows(self, event: Malformed | Other) -> bool:
+        """True if the client is to see a publication that is no event of a run."""
+        return isinstance(event, Other) and self._has_started and not self.ended
+
+    def follow(self, event: Event) -> list[Fields]:
+        """The events that the client gets of one event, as objects of AG-UI."""
         run = self._runs.run_of(event)
         expansion = chunks.expand(run, event)
-        encoded: list[bytes] = []
+        shown: list[Fields] = []
         for each in (event,) if expansion is None else expansion.events:
             ruled, problem, counts = self._runs.rule(run, each)
             if ruled is None or ruled.run_id != self._run_id or not counts or self.ended:
                 continue
             if problem is not None and problem.rule is Rule.STILL_OPEN:
-                encoded += self._ends(ruled)
-            encoded += self._encoded(each)
+                shown += self._ends(ruled)
+            shown += self._shown(each)
         if run is not None and expansion is not None:
             chunks.chunk_after(run, event, expansion)
-        return encoded
+        return shown
 
-    def _ends(self, run: Run) -> list[bytes]:
+    def _ends(self, run: Run) -> list[Fields]:
         """The ends of all that is open in a run that finishes."""
-        return [encoded for key in reversed(run.open) for encoded in self._encoded(chunks.end_of(key))]
+        return [shown for key in reversed(run.open) for shown in self._shown(chunks.end_of(key))]
 
-    def _encoded(self, event: Event) -> list[bytes]:
+    def _shown(self, event: Event) -> list[Fields]:
         fields = translated(event, self._generation)
         if event.type == "RUN_STARTED" and self._has_started:
             return []
@@ -120,7 +124,7 @@ class ClientStream:
             fields = self._attributed(event.type, fields)
         self._note(event)
         self.ended = fields["type"] in TERMINAL
-        return [_encode(fields)]
+        return [fields]
 
     def _attributed(self, event_type: str, fields: Fields) -> Fields:
         """The event without its subagent, where clients could find that another one owns the thing."""
@@ -164,6 +168,10 @@ def custom_event(name: str, value: object) -> bytes:
 def update_event(payload: bytes) -> bytes:
     """A publication that is no event of AG-UI, as an event that both generations take."""
     return b'{"type":"CUSTOM","name":"%b","value":%b}' % (UPDATE.encode(), payload)
+
+
+def _all_encoded(events: list[Fields]) -> list[bytes]:
+    return [_encode(fields) for fields in events]
 
 
 def _without(fields: Fields, name: str) -> Fields:

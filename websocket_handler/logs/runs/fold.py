@@ -109,6 +109,7 @@ class Fold:
 
     def _have_effect(self, run: Run | None, event: Event) -> Problem | None:
         """Returns why the event was left out; None if it was not."""
+        self.messages.run_id = run.run_id if run is not None else None
         try:
             _EFFECTS[event.type](self, run, event.fields)
         except Full:
@@ -293,6 +294,7 @@ class Fold:
 
     def _run_started(self, _run: Run | None, fields: Fields) -> None:
         self.ends.started(fields)
+        self.messages.run_id = None
         for data in (fields.get("input") or {}).get("messages", ()):
             if data.get("role") in ROLES and self.messages.find(data["id"]) is None:
                 self.messages.add(_own(data))

@@ -25,7 +25,7 @@ def joining_events(fold: Fold, run_id: str, *, is_expected: bool = False) -> lis
     gone = [each for each in opened if _is_gone(fold, each[0])]
     gone.sort(key=lambda each: each[0][0] != Kind.REASONING)  # reasoning borrows its id, which a text may have, too
     lost = [each for key, kept in gone if run for each in _lost(fold, run, key, kept)]
-    again = [_start(fold, run, key, kept) for key, kept in opened if run and not _is_gone(fold, key)]
+    again = [start_of(fold, run, key, kept) for key, kept in opened if run and not _is_gone(fold, key)]
     events: list[Fields] = [{"type": "RUN_STARTED", "threadId": fold.project_id, "runId": run_id}]
     events += lost  # the next event takes their messages away, so that clients have them open and show nothing
     events.append({"type": "MESSAGES_SNAPSHOT", "messages": fold.messages.data()})
@@ -34,7 +34,7 @@ def joining_events(fold: Fold, run_id: str, *, is_expected: bool = False) -> lis
     if run is not None:
         return events + again
     if run_id in fold.ends.ended or not is_expected:
-        events.append(_end(fold, run_id))
+        events.append(end_of_run(fold, run_id))
     return events
 
 
@@ -46,14 +46,14 @@ def _is_gone(fold: Fold, key: Key) -> bool:
 def _lost(fold: Fold, run: Run, key: Key, kept: Fields) -> list[Fields]:
     """The events that open a thing whose message the next snapshot takes away. Clients keep a message of reasoning, so
     they get none: it is opened under the id of a text."""
-    start = _start(fold, run, key, kept)
+    start = start_of(fold, run, key, kept)
     if key[0] != Kind.REASONING:
         return [start]
     text = {"type": "TEXT_MESSAGE_START", "messageId": key[1], "role": "assistant"}
     return [text, {"type": "TEXT_MESSAGE_END", "messageId": key[1]}, start]
 
 
-def _start(fold: Fold, run: Run, key: Key, kept: Fields) -> Fields:
+def start_of(fold: Fold, run: Run, key: Key, kept: Fields) -> Fields:
     """The event that opens a thing once more. It has no subagent: the message in the snapshot has it."""
     kind, thing, owner = key
     if kind == Kind.TEXT:
@@ -85,7 +85,8 @@ def _place_of_call(fold: Fold, thing: str, kept: Fields) -> Fields:
     return {"toolCallName": call["function"]["name"], "parentMessageId": message.data["id"]}
 
 
-def _end(fold: Fold, run_id: str) -> Fields:
+def end_of_run(fold: Fold, run_id: str) -> Fields:
+    """The event that says how a run ended. It asks what people are still asked."""
     end = fold.ends.ended.get(run_id)
     if end is not None and end["outcome"] == "error":
         return {"type": "RUN_ERROR"} | {name: end[name] for name in ("message", "code") if name in end}

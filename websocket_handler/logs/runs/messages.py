@@ -24,10 +24,12 @@ class Full(Exception):
 class Message:
     """One message, and how long it is as JSON."""
 
-    __slots__ = ("data", "growing", "size")
+    __slots__ = ("data", "growing", "run_id", "size")
 
-    def __init__(self, data: Fields) -> None:
+    def __init__(self, data: Fields, run_id: str | None) -> None:
         self.data = data
+        self.run_id = run_id
+        """The run that wrote it; None if a user did."""
         self.size = len(_encode(data))
         self.growing = 0
         """How many of its texts are growing. A message that grows is not dropped."""
@@ -55,11 +57,13 @@ class Text:
 class Messages:
     """The messages of one project, in their order."""
 
-    __slots__ = ("_by_call", "_by_id", "_growing", "_limits", "list", "size", "truncated")
+    __slots__ = ("_by_call", "_by_id", "_growing", "_limits", "list", "run_id", "size", "truncated")
 
     def __init__(self, limits: FoldLimits) -> None:
         self._limits = limits
         self.list: list[Message] = []
+        self.run_id: str | None = None
+        """The run that writes new messages."""
         self._by_id: dict[str, Message] = {}
         self._by_call: dict[str, tuple[Message, Fields]] = {}
         self._growing: dict[Key, Text | None] = {}
@@ -85,7 +89,7 @@ class Messages:
 
     def add(self, data: Fields, after: Message | None = None) -> Message:
         """Add a message at the end, or behind another one. Raises Full."""
-        message = Message(data)
+        message = Message(data, self.run_id)
         self._make_space(message.size, message)
         if after is None or after not in self.list:
             self.list.append(message)
@@ -95,9 +99,11 @@ class Messages:
         self._find_lost()
         return message
 
-    def restore(self, messages: Iterable[Fields]) -> None:
-        """Take over the messages of a snapshot."""
+    def restore(self, messages: Iterable[Fields], writers: dict[str, str]) -> None:
+        """Take over the messages of a snapshot, and the runs that wrote them."""
         self.replace_all((), {data["id"]: data for data in messages})
+        for message in self.list:
+            message.run_id = writers.get(message.data["id"])
 
     def replace_all(self, kept: Iterable[Message], new: dict[str, Fields]) -> None:
         """Put these messages in the place of all: those that are kept, with the new data where there is some of their
@@ -105,9 +111,9 @@ class Messages:
         for text in self._growing.values():
             if text is not None:
                 text.join()
-        messages = [Message(new[each.data["id"]]) if each.data["id"] in new else each for each in kept]
+        messages = [Message(new[each.data["id"]], each.run_id) if each.data["id"] in new else each for each in kept]
         known = {message.data["id"] for message in messages}
-        messages += [Message(data) for message_id, data in new.items() if message_id not in known]
+        messages += [Message(data, self.run_id) for message_id, data in new.items() if message_id not in known]
         fitting = [message for message in messages if message.size <= self._limits.message_bytes]
         self.truncated |= len(fitting) < len(messages)
         growing = list(self._growing)

@@ -25,6 +25,7 @@ def snapshot_of(fold: Fold) -> Fields:
         "offset": fold.offset,
         "truncated": fold.truncated,
         "messages": fold.messages.data(),
+        "writers": {each.data["id"]: each.run_id for each in fold.messages.list if each.run_id is not None},
         "runs": [_run(run) for run in fold.runs.runs.values()],
         "ended": [{"run_id": run_id, **end} for run_id, end in fold.ends.ended.items()],
         "interrupts": list(fold.ends.interrupts.values()),
@@ -67,7 +68,7 @@ def _run(run: Run) -> Fields:
 def _restored(snapshot: Fields, limits: FoldLimits | None) -> Fold:
     fold = Fold(snapshot["project_id"], limits)
     fold.offset = int(snapshot["offset"])
-    fold.messages.restore(snapshot["messages"])
+    fold.messages.restore(snapshot["messages"], dict(snapshot["writers"]))
     fold.messages.truncated |= bool(snapshot["truncated"])
     fold.state = snapshot.get("state", NO_STATE)
     for each in snapshot["runs"]:

@@ -27,6 +27,7 @@ def test_a_snapshot_holds_what_there_is() -> None:
         "offset": 0,
         "truncated": False,
         "messages": [{"id": "m", "role": "assistant", "content": "Hello"}],
+        "writers": {"m": "s"},
         "state": {"a": 1},
         "runs": [
             {

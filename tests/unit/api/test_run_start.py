@@ -10,7 +10,7 @@ from tests.support.doubles import HandStore
 from tests.support.http_api import Api
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.api.agui_input import RunInput, read_run_input
-from websocket_handler.api.agui_start import Starts, key_of
+from websocket_handler.api.run_start import Starts, key_of
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.names import Agent

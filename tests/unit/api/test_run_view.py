@@ -5,7 +5,8 @@ from typing import Any
 
 from tests.support.http_api import Api
 from tests.support.virtual_time import in_virtual_time, settle
-from websocket_handler.api.agui_view import View
+from websocket_handler.api.agui_stream import agui_form
+from websocket_handler.api.run_view import View
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.logs.kept_runs import MARK_EVERY
 from websocket_handler.logs.runs.vocabulary import Generation
@@ -21,7 +22,7 @@ def delta(text: str) -> dict[str, Any]:
 
 
 async def viewed(api: Api, run_id: str | None, since: Position | None = None) -> View:
-    view = View("p", Generation.V1, run_id)
+    view = View("p", agui_form(Generation.V1), run_id)
     with api.core.node.feed("p", limits=PageLimits(2, 10_000)) as feed:
         await view.catch_up(feed, since)
     return view
