@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
+
+from websocket_handler.telemetry.time_text import time_text
 
 BEGIN: Final = 1_795_377_600.0
 """2026-11-22T20:00:00Z."""
@@ -38,7 +39,7 @@ class SteeredClock:
         return self.text(self.wall())
 
     def text(self, wall: float) -> str:
-        return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return time_text(wall)
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

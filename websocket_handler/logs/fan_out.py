@@ -180,13 +180,12 @@ class FanOut:
         subscriber that `folds` gets the deltas that it is behind by joined."""
         cursor = Cursor(subscriber, self._engine.clock.wall(), folds=folds)
         self._cursors[subscriber] = cursor
-        self._when_started[cursor] = []
         self._reader.place(since, rewind, partial(self._start, cursor, confirm), lambda: cursor.is_live)
         return cursor
 
     def _start(self, cursor: Subscription, confirm: Confirm, start: Start | CommandError) -> None:
         self.send_unsent()
-        callbacks = self._when_started.pop(cursor, [])
+        callbacks = self._when_started.pop(cursor, ())
         if cursor.state is CursorState.ENDED:
             return
         if isinstance(start, CommandError):
@@ -205,7 +204,7 @@ class FanOut:
     def when_started(self, cursor: Subscription, callback: Callable[[], None]) -> None:
         """Call `callback` once the cursor's start is confirmed or refused; at once if it is already."""
         if cursor.state is CursorState.STARTING:
-            self._when_started[cursor].append(callback)
+            self._when_started.setdefault(cursor, []).append(callback)
         else:
             callback()
 

@@ -46,6 +46,7 @@ class Closing:
         if self.has_begun:
             return
         self._begin(code)
+        self._end_after(CLOSE_TIMEOUT_S, self._socket.abort)
         self._socket.write(close_frame(code, reason))
         if self.is_half_closed:
             self._socket.close()
@@ -63,6 +64,8 @@ class Closing:
             code = int.from_bytes(payload[:2]) if payload else _NO_STATUS
             self._begin(code)
             self._socket.write(close_frame(code) if payload else _WITHOUT_STATUS)
+            if self._socket.get_write_buffer_size():  # if nothing waits, the socket is closed at once
+                self._end_after(CLOSE_TIMEOUT_S, self._socket.abort)
         self._socket.close()
 
     def half_close(self, answers_timeout_s: float) -> None:
@@ -85,7 +88,6 @@ class Closing:
         self.has_begun = True
         self.code = code
         self._begins()
-        self._end_after(CLOSE_TIMEOUT_S, self._socket.abort)
         self._socket.resume_reading()  # the client's close frame may come after bytes that nobody has read yet
 
     def _end_after(self, delay_s: float, end: Callable[[], None]) -> None:

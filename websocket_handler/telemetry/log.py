@@ -12,7 +12,7 @@ import os
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from math import isfinite
 from time import time
@@ -23,6 +23,7 @@ import msgspec
 from websocket_handler.telemetry.counters import Counters
 from websocket_handler.telemetry.events import EVENTS
 from websocket_handler.telemetry.lines import LineWriter
+from websocket_handler.telemetry.time_text import time_text
 
 VALUE_CHARACTERS_MAX: Final = 1000
 STDOUT: Final = 1
@@ -85,8 +86,7 @@ def json_style(node_id: str) -> Style:
     """One JSON object per line, ASCII only, so that a log service can search its fields by name."""
 
     def line(wall: float, level: int, event: str, fields: Mapping[str, object]) -> str:
-        at = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        shown: dict[str, object] = {"time": at, "level": _level(level), "node_id": node_id, "event": event}
+        shown: dict[str, object] = {"time": time_text(wall), "level": _level(level), "node_id": node_id, "event": event}
         for name, value in fields.items():
             shown[name] = _shown(value)
         return _encode(shown)

@@ -19,6 +19,7 @@ class Socket:
 
     def __init__(self) -> None:
         self.done: list[object] = []
+        self.waiting_bytes = 0
         socket: Any = self
         self.closing = Closing(socket, lambda: self.done.append("begins"))
 
@@ -33,6 +34,9 @@ class Socket:
 
     def resume_reading(self) -> None:
         self.done.append("read")
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting_bytes
 
 
 @in_virtual_time
@@ -60,6 +64,17 @@ async def test_a_client_that_says_goodbye_first_is_answered_with_its_code(
     socket.closing.answer(payload)
     assert socket.done == ["begins", "read", answer, "close"]
     assert socket.closing.code == code
+
+
+@in_virtual_time
+async def test_a_client_that_says_goodbye_first_and_reads_nothing_is_dropped_at_the_deadline() -> None:
+    socket = Socket()
+    socket.waiting_bytes = 1
+    socket.closing.answer(b"")
+    await asyncio.sleep(CLOSE_TIMEOUT_S - 0.01)
+    assert "abort" not in socket.done
+    await asyncio.sleep(0.02)
+    assert socket.done[-2:] == ["close", "abort"]
 
 
 @in_virtual_time

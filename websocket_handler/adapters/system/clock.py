@@ -1,7 +1,8 @@
 """The clocks of the machine."""
 
 import time
-from datetime import UTC, datetime
+
+from websocket_handler.telemetry.time_text import time_text
 
 
 class SystemClock:
@@ -24,4 +25,4 @@ class SystemClock:
         return self._text
 
     def text(self, wall: float) -> str:
-        return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return time_text(wall)

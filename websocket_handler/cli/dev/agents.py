@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 
 from websocket_handler.cli.dev.plays import NEXT_AGENT, Update, play
 from websocket_handler.cli.dev.queue import SqsError
+from websocket_handler.telemetry.time_text import time_text
 
 Call = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Carries out an operation of SQS."""
@@ -90,7 +91,7 @@ class DemoAgent:
             "project_id": project_id,
             "data": data,
             "message_id": uuid.uuid5(uuid.NAMESPACE_URL, f"{task_id}/{following}").hex,
-            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "timestamp": time_text(time.time()),
             "client": {"agent": self._name},
         }
 
