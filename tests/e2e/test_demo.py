@@ -20,21 +20,12 @@ import pytest
 
 from tests.e2e.browser import Page
 from tests.support.demo_process import DemoProcess, all_gone, started_demo
-from tests.support.gateway import clean_environment
 from tests.support.links import PythonLink, new_project, open_client
+from tests.support.own_agent import answer_as_dev, is_own_update
 from tests.support.patience import PATIENCE_S
 
 EACH_TIME = 60
 """The page keeps the last 500 updates, and this test looks at all of them."""
-OWN_AGENT = """
-import boto3, json, os
-sqs = boto3.client("sqs")
-answer = sqs.receive_message(QueueUrl=os.environ["SQS_QUEUE_URL_DEV"], WaitTimeSeconds=20)
-task = json.loads(answer["Messages"][0]["Body"])
-update = {"project_id": task["project_id"], "type": "mine", "did": task["data"]}
-sqs.send_message(QueueUrl=os.environ["SQS_QUEUE_URL_UPDATES"], MessageBody=json.dumps(update))
-boto3.client("dynamodb").describe_table(TableName=os.environ["DYNAMODB_TABLE_NAME"])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +49,11 @@ async def test_what_it_prints_is_enough_for_an_agent_of_ones_own(demo: DemoProce
     sent = await client.request("forward", type="dev", project_id=project_id, data={"text": "build it"})
     assert sent["type"] == "forward_confirmed"
 
-    shell = await asyncio.create_subprocess_exec(
-        "bash", "-c", f'{demo.exports}\n"$0" -c "$1"', sys.executable, OWN_AGENT, env=clean_environment({})
-    )
-    assert await asyncio.wait_for(shell.wait(), PATIENCE_S) == 0
+    describe = 'boto3.client("dynamodb").describe_table(TableName=os.environ["DYNAMODB_TABLE_NAME"])'
+    await answer_as_dev(demo, then=describe)
 
     update = await client.next()
-    assert (update["type"], update["did"]) == ("mine", {"text": "build it"})
+    assert is_own_update(update, {"text": "build it"})
     await client.close()
 
 

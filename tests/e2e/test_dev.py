@@ -15,16 +15,8 @@ import pytest
 from tests.support.demo_process import DemoProcess, all_gone, started_dev
 from tests.support.gateway import REPOSITORY, clean_environment
 from tests.support.links import PythonLink, new_project, open_client
+from tests.support.own_agent import answer_as_dev, is_own_update
 from tests.support.patience import PATIENCE_S
-
-OWN_AGENT = """
-import boto3, json, os
-sqs = boto3.client("sqs")
-answer = sqs.receive_message(QueueUrl=os.environ["SQS_QUEUE_URL_DEV"], WaitTimeSeconds=20)
-task = json.loads(answer["Messages"][0]["Body"])
-update = {"project_id": task["project_id"], "type": "mine", "did": task["data"]}
-sqs.send_message(QueueUrl=os.environ["SQS_QUEUE_URL_UPDATES"], MessageBody=json.dumps(update))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +44,9 @@ async def test_a_demo_agent_answers_and_an_agent_of_ones_own_takes_over(dev: Dem
     assert [update["type"] for update in updates] == ["pm_accepted", "pm_progress", "pm_progress", "pm_plan"]
     assert {update["task_id"] for update in updates} == {sent["message_id"]}
 
-    shell = await asyncio.create_subprocess_exec(
-        "bash", "-c", f'{dev.exports}\n"$0" -c "$1"', sys.executable, OWN_AGENT, env=clean_environment({})
-    )
-    assert await asyncio.wait_for(shell.wait(), PATIENCE_S) == 0
+    await answer_as_dev(dev)
     update = await client.next()
-    assert (update["type"], update["did"]) == ("mine", {"text": "build it"})
+    assert is_own_update(update, {"text": "build it"})
     await client.close()
 
 

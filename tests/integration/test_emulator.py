@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from demo.resources import TABLE_NAME, create_resources
 from demo.testing import Emulator
-from tests.support.queues import error_code, numbered
+from tests.support.queues import drain, error_code, numbered
 
 CALLERS = 8
 
@@ -45,15 +45,6 @@ def dynamodb(emulator: Emulator) -> Iterator[Any]:
 def queue_url(sqs: Any) -> str:
     """A new standard queue."""
     return str(sqs.create_queue(QueueName=f"queue-{uuid.uuid4().hex}")["QueueUrl"])
-
-
-def _drain(sqs: Any, queue_url: str) -> list[str]:
-    bodies: list[str] = []
-    while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
-        for message in messages:
-            bodies.append(message["Body"])
-            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-    return bodies
 
 
 class TestManyCallers:
@@ -149,7 +140,7 @@ class TestFaults:
 
         assert caught.value.response["Error"]["Code"] == "InternalFailure"
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
-        assert _drain(sqs, queue_url) == ["stored"]
+        assert drain(sqs, queue_url) == ["stored"]
 
     def test_throttling_speaks_the_language_of_each_service(self, sqs: Any, dynamodb: Any, emulator: Emulator) -> None:
         """SQS throttles requests, DynamoDB the throughput of a table."""
@@ -190,7 +181,7 @@ class TestFaults:
         assert failed != set() != successful
         assert failed | successful == set("0123456789")
         assert not any(entry["SenderFault"] for entry in answer["Failed"])
-        assert set(_drain(sqs, queue_url)) == successful
+        assert set(drain(sqs, queue_url)) == successful
 
     def test_the_seed_repeats_a_run(self, sqs: Any, emulator: Emulator) -> None:
         """The same seed makes the same requests fail."""
@@ -227,7 +218,7 @@ def test_deleted_resources_can_be_made_again_and_are_empty(sqs: Any, dynamodb: A
     assert dynamodb.list_tables()["TableNames"] == []
 
     create_resources(emulator.url)
-    assert _drain(sqs, url) == []
+    assert drain(sqs, url) == []
 
 
 def test_requests_are_counted_per_operation(sqs: Any, emulator: Emulator, queue_url: str) -> None:
