@@ -58,10 +58,10 @@ async def test_a_table_that_takes_no_writes_is_a_fault_although_reads_go_on(
             assert isinstance(await store.append(project, made(2, [b"b"])), Unavailable)
         else:
             await store.store.check()
-        for _ in range(2):
-            assert isinstance(await store.open(project), Tail)
-            assert isinstance(await store.read(project, 0), Tail)
-            assert store.store.failure()
+    for _ in range(2):
+        assert isinstance(await store.open(project), Tail)
+        assert isinstance(await store.read(project, 0), Tail)
+        assert store.store.failure()
     emulator.clear_faults()
     assert isinstance(await store.append(project, made(2 if finds_out == "append" else 1, [b"b"])), Committed)
     assert store.store.failure() is None
