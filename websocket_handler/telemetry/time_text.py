@@ -6,8 +6,9 @@ from functools import lru_cache
 
 def time_text(wall: float) -> str:
     """Writes seconds since 1970 as `2026-11-22T20:00:00.001Z`. What is below a millisecond is cut off."""
-    second, millisecond = divmod(round(wall * 1e6) // 1000, 1000)
-    return f"{_second_text(second)}.{millisecond:03d}Z"
+    second = int(wall)
+    carry, microsecond = divmod(round((wall - second) * 1e6), 1_000_000)
+    return f"{_second_text(second + carry)}.{microsecond // 1000:03d}Z"
 
 
 @lru_cache(maxsize=4)
