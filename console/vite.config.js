@@ -6,7 +6,7 @@ const served = fileURLToPath(new URL("../websocket_handler/api/console", import.
 
 export default defineConfig({
   base: "/console/",
-  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  esbuild: { jsx: "automatic", jsxImportSource: "preact" },
   build: {
     target: "es2022",
     outDir: served,
@@ -15,7 +15,7 @@ export default defineConfig({
     modulePreload: false,
     reportCompressedSize: false,
     assetsInlineLimit: 0,
-    rolldownOptions: {
+    rollupOptions: {
       input: { console: "index.html", connection: "src/connection.ts" },
       preserveEntrySignatures: "allow-extension",
       // `make sdk-console` builds this file: the page runs the client as it is published.
