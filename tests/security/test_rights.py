@@ -238,7 +238,14 @@ def test_a_ticket_or_token_in_the_query_opens_no_route(guarded: Gateway) -> None
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/health", 200), ("/ready", 200), ("/", 200), ("/console/../../etc/passwd", 404), ("/api/v1/nothing", 404)],
+    [
+        ("/health", 200),
+        ("/ready", 200),
+        ("/", 200),
+        ("/p/proj-open@e:1", 200),
+        ("/console/../../etc/passwd", 404),
+        ("/api/v1/nothing", 404),
+    ],
 )
 def test_what_is_open_to_all_tells_nothing(guarded: Gateway, path: str, status: int) -> None:
     with as_user(guarded, sub="ada") as peer:
@@ -250,7 +257,7 @@ def test_what_is_open_to_all_tells_nothing(guarded: Gateway, path: str, status: 
 
 
 def test_every_route_of_the_application_is_in_this_file_or_open_on_purpose() -> None:
-    open_to_all = {"/health", "/ready", "/", "/console/{name}", "/ws"}
+    open_to_all = {"/health", "/ready", "/", "/console/{name}", "/p/{position}", "/ws"}
     application = make_application(None, None, has_console=True, path="/ws", random=Random(1))  # type: ignore[arg-type]
     paths = {getattr(route, "path", "") for route in application.routes}
     tested = {path.partition("?")[0].replace("{p}", "{project_id}") for _, path, _ in ROUTES.values()}
