@@ -58,6 +58,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         case.path_parameters["connection_id"] = _connected(case.operation.base_url)
     elif operation == "connections" and USER.may(ADMIN, is_of_project=False):
         _connected(case.operation.base_url)
+    elif operation in ("ai_chat", "ai_send") and "agent" not in case.query and isinstance(case.body, dict):
+        case.body["agent"] = case.body.get("agent") or "dev"  # one of the two places has to name it
 
 
 def _waits(value: object) -> bool:

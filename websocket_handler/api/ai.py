@@ -116,14 +116,15 @@ def _form(*, is_whole: bool) -> Form:
 
 
 def _agent(request: Request, named: str | None) -> Agent:
-    """The agent that `?agent=` or the body names. Raises CommandError with `missing_field` or `invalid_field`."""
-    name = parameter(request, "agent") or named
-    if not name:
+    """The agent that `?agent=` names, or else the body. Raises CommandError: `missing_field`, or `invalid_field` if one
+    of the two names is no agent."""
+    names = [name for name in (parameter(request, "agent"), named) if name is not None]
+    if not names:
         raise CommandError(ErrorCode.MISSING_FIELD, "agent is missing: pm, dev, qa or ops")
-    agent = agent_named(name)
-    if agent is None:
+    agents = [agent for name in names if (agent := agent_named(name)) is not None]
+    if len(agents) < len(names):
         raise CommandError(ErrorCode.INVALID_FIELD, "agent must be pm, dev, qa or ops")
-    return agent
+    return agents[0]
 
 
 def _last_event(request: Request) -> tuple[Position | None, str | None]:

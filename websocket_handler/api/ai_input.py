@@ -66,7 +66,7 @@ class _Tool(Struct, frozen=True, rename="camel"):
 
 class _Body(Struct, frozen=True, rename="camel"):
     id: str | None = None
-    messages: list[Raw] = []
+    messages: list[Raw] | UnsetType = UNSET
     message: Raw | UnsetType = UNSET
     trigger: str = ""
     agent: str | None = None
@@ -120,11 +120,7 @@ def read_chat(body: bytes) -> ChatRequest:
     read_object(body).fields()
     try:
         found = msgspec.json.decode(body, type=_Body)
-        messages = [msgspec.json.decode(each, type=_Message) for each in found.messages]
-        if not messages and isinstance(found.message, Raw):
-            messages = [msgspec.json.decode(found.message, type=_Message)]
-        if not messages:
-            raise CommandError(ErrorCode.MISSING_FIELD, "messages is missing, or empty")
+        messages = _messages(found)
         read = [each for message in messages for each in _as_agents_know_it(message)]
         passed_on = {name: value for name in _PASSED_ON if isinstance(value := getattr(found, _snake(name)), Raw)}
         approvals = _approvals(messages[-1])
@@ -134,6 +130,20 @@ def read_chat(body: bytes) -> ChatRequest:
         passed_on["resume"] = Raw(_encode(approvals))
     is_again = found.trigger == AGAIN and found.run_id is None
     return ChatRequest(found.id, found.agent, _run_id(found.run_id, messages[-1]), is_again, read, passed_on)
+
+
+def _messages(body: _Body) -> list[_Message]:
+    """The chat; if the body has no `messages`, its last message alone. The one that is not used has to be right."""
+    last = [msgspec.json.decode(body.message, type=_Message)] if isinstance(body.message, Raw) else []
+    if isinstance(body.messages, UnsetType):
+        messages = last
+    else:
+        messages = [msgspec.json.decode(each, type=_Message) for each in body.messages]
+        for message in last:
+            list(_as_agents_know_it(message))
+    if not messages:
+        raise CommandError(ErrorCode.MISSING_FIELD, "messages is missing, or empty")
+    return messages
 
 
 def _run_id(named: str | None, last: _Message) -> str:

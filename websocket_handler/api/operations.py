@@ -106,7 +106,8 @@ class OperationRoutes:
 
     async def rebalance(self, request: Request) -> Response:
         """Let each node that has more clients than its share move the surplus."""
-        text = parameter(request, "seconds") or str(REBALANCE_S)
+        asked = parameter(request, "seconds")
+        text = str(REBALANCE_S) if asked is None else asked
         if not _SECONDS.fullmatch(text) or not 1 <= int(text) <= SECONDS_MAX:
             raise CommandError(ErrorCode.INVALID_FIELD, f"seconds is a whole number from 1 to {SECONDS_MAX}")
         waiter = Waiter()

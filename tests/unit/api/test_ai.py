@@ -287,6 +287,8 @@ async def test_each_route_needs_its_rights_on_the_project() -> None:
         ("/ai/p", chat(said("u1")), "missing_field"),
         ("/ai/p?agent=root", chat(said("u1")), "invalid_field"),
         ("/ai/p?agent=dev&agent=qa", chat(said("u1")), "invalid_field"),
+        ("/ai/p?agent=", chat(said("u1"), agent="dev"), "invalid_field"),
+        ("/ai/p?agent=dev", chat(said("u1"), agent="root"), "invalid_field"),
         ("/ai/a%20b?agent=dev", chat(said("u1")), "invalid_project_id"),
         ("/ai?agent=dev", chat(said("u1"), id="a/b"), "invalid_project_id"),
         ("/ai?agent=dev", chat(said("u1"), id=None), "missing_field"),

@@ -108,6 +108,7 @@ def test_the_page_may_name_the_run_and_say_more_to_the_agent() -> None:
         (b'{"id":"p","id":"q"}', "duplicate_key"),
         (b"{}", "missing_field"),
         (chat(), "missing_field"),
+        (chat(message=said("u1")), "missing_field"),
         (chat(said("u1"), id=7), "invalid_field"),
         (chat(said("u1"), messages="all"), "invalid_field"),
         (chat(said("u1"), agent=["dev"]), "invalid_field"),
@@ -121,6 +122,8 @@ def test_the_page_may_name_the_run_and_say_more_to_the_agent() -> None:
         (chat({"id": "u", "role": "user", "parts": [{"type": "file", "url": "x"}]}), "invalid_field"),
         (chat(answered("a", {"type": "tool-x"})), "invalid_field"),
         (chat(answered("a", tool("approval-responded", approval="yes"))), "invalid_field"),
+        (chat(said("u1"), message={"id": "u", "role": "user", "parts": [{"type": {}}]}), "invalid_field"),
+        (chat(said("u1"), message={"id": "u", "role": "robot", "parts": []}), "invalid_field"),
     ],
 )
 def test_what_is_no_request_of_a_chat_is_refused(body: bytes, code: str) -> None:

@@ -158,7 +158,7 @@ async def test_a_ticket_stands_for_whoever_asked_for_it() -> None:
     assert answers[1] != TOKENS["ada"], "once"
 
 
-@pytest.mark.parametrize("seconds", ["0", "3601", "1.5", "-1", "x", "%C2%B2"])
+@pytest.mark.parametrize("seconds", ["", "0", "3601", "1.5", "-1", "x", "%C2%B2"])
 @in_virtual_time
 async def test_rebalancing_takes_a_second_to_an_hour(seconds: str) -> None:
     answer = await Api().ask("POST", f"/api/v1/rebalance?seconds={seconds}")
