@@ -12,7 +12,9 @@ from tests.house.files import PACKAGE, ROOT
 
 MODULES: Final = {"prometheus-client": {"prometheus_client"}, "pyjwt": {"jwt", "cryptography"}}
 """Requirements whose modules have other names. The extra of `pyjwt` is what brings `cryptography`."""
-WITH_ANOTHER: Final = {"botocore": "aiobotocore"}
+EXTRAS: Final = {"mcp": {"websocket_handler/cli/mcp/server.py"}}
+"""The extras, each a requirement of its own name, and the files that alone may import it."""
+WITH_ANOTHER: Final = {"botocore": "aiobotocore", "pydantic": "mcp"}
 """Modules that come with a requirement, which pins them."""
 
 
@@ -40,9 +42,20 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def test_what_the_package_requires_is_what_it_imports() -> None:
-    found = {name for path in PACKAGE for name in imported(path)} - sys.stdlib_module_names - {"websocket_handler"}
-    found = {WITH_ANOTHER.get(name, name) for name in found}
+    found = {WITH_ANOTHER.get(name, name) for path in PACKAGE for name in imported(path)}
+    found -= {*sys.stdlib_module_names, "websocket_handler", *EXTRAS}
     assert set().union(*(MODULES.get(name, {name}) for name in declared())) == found
+
+
+def test_what_an_extra_brings_is_imported_where_it_is_allowed_only() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {extra: [name_of(each) for each in required] for extra, required in extras.items()} == {
+        name: [name] for name in EXTRAS
+    }
+    found = {
+        (WITH_ANOTHER.get(name, name), path.relative_to(ROOT).as_posix()) for path in PACKAGE for name in imported(path)
+    }
+    assert {name: {file for other, file in found if other == name} for name in EXTRAS} == EXTRAS
 
 
 def test_the_lock_is_made_from_the_same_requirements() -> None:

@@ -30,6 +30,7 @@ ENTRIES: Final = {
     "projects": Entry(f"{_CLI}.client.commands", "projects", "list the projects that somebody follows"),
     "lint-stream": Entry(f"{_CLI}.lint_stream", "command", "say where events of agents stop AG-UI clients"),
     "drain": Entry(f"{_CLI}.client.commands", "drain", "let a node hand its clients over to others"),
+    "mcp": Entry(f"{_CLI}.mcp.command", "command", "let a coding assistant use the agents (needs the extra mcp)"),
     "config": Entry(f"{_CLI}.plain", "config", "list every setting with its value, default, unit and limits"),
     "token": Entry(f"{_CLI}.plain", "token", "make a token to try things out, signed with JWT_SECRETS"),
     "verify": Entry(

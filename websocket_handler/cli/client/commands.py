@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
@@ -25,8 +24,9 @@ from websocket_handler.cli.client.asking import (
     read_json,
     run_client,
 )
+from websocket_handler.cli.client.followed import count_followers
 from websocket_handler.cli.client.following import Follower
-from websocket_handler.cli.client.pages import PAGE_MAX, pages
+from websocket_handler.cli.client.pages import pages
 from websocket_handler.cli.client.place import Begin, Position, read_project, read_project_id, read_since
 from websocket_handler.cli.client.showing import Printer, notice
 from websocket_handler.cli.client.target import Target, find_target, target_options
@@ -287,17 +287,8 @@ def projects(is_json: bool, **where: Any) -> int:
 
 
 async def _projects(target: Target, is_json: bool) -> int:
-    followed: Counter[str] = Counter()
-    after = ""
     async with dialing() as dial:
-        while True:
-            query = f"?limit={PAGE_MAX}" + (f"&after={after}" if after else "")
-            answer = await call_api(dial, target, "GET", f"/api/v1/connections{query}")
-            for connection in answer["connections"]:
-                followed.update(connection["projects"])
-            if len(answer["connections"]) < PAGE_MAX:
-                break
-            after = answer["connections"][-1]["connection_id"]
+        followed = await count_followers(dial, target)
     for project_id, count in sorted(followed.items()):
         row = {"project_id": project_id, "connections": count}
         sys.stdout.write(f"{msgspec.json.encode(row).decode() if is_json else f'{project_id}  {count}'}\n")
