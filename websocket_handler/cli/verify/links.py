@@ -75,7 +75,10 @@ class SocketLink:
 
     async def receive_text(self) -> str:
         """The next message as it came. Raises RefusedError at the end of the connection."""
-        frame = await self._socket.receive()
+        try:
+            frame = await self._socket.receive()
+        except (aiohttp.ClientError, OSError) as fault:  # a ping came, and the connection ended before its answer
+            raise RefusedError("connection lost") from fault
         if frame.type is aiohttp.WSMsgType.TEXT:
             text: str = frame.data
             return text

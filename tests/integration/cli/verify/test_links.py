@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import aiohttp
 import pytest
+from aiohttp import web
 
 from tests.support.broken_aws import refused_port
 from tests.support.lying_gateway import lying_gateway
+from tests.support.patience import PATIENCE_S
 from tests.support.scripted_server import Deed, http_answer, scripted_server
-from websocket_handler.cli.verify.links import WAIT_MAX_S, Message, RefusedError, dialing, wait_s_of
+from websocket_handler.cli.verify.links import WAIT_MAX_S, Message, RefusedError, SocketLink, dialing, wait_s_of
 
 pytestmark = pytest.mark.asyncio
 COMMAND = {"action": "publish", "id": "7", "project_id": "p", "message": {"n": 7}, "key": "run.7"}
@@ -80,3 +85,31 @@ async def test_nobody_waits_longer_than_the_maximum() -> None:
     assert RefusedError("busy", WAIT_MAX_S + 1).wait_s == WAIT_MAX_S
     assert wait_s_of({"retry_after_ms": 1000 * WAIT_MAX_S + 1}) == WAIT_MAX_S
     assert wait_s_of({}) is None
+
+
+async def pinged_and_gone(request: web.Request) -> web.WebSocketResponse:
+    """A server that pings, and is gone before the answer."""
+    server = web.WebSocketResponse()
+    await server.prepare(request)
+    await server.ping()
+    assert request.transport is not None
+    request.transport.abort()
+    return server
+
+
+async def test_a_connection_that_ends_while_a_ping_waits_for_its_answer_is_told() -> None:
+    application = web.Application()
+    application.router.add_get("/", pinged_and_gone)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE_S):
+            socket = await session.ws_connect(f"http://127.0.0.1:{runner.addresses[0][1]}")
+            while socket.get_extra_info("peername") is not None:  # noqa: ASYNC110 - aiohttp tells nobody
+                await asyncio.sleep(0)
+            with pytest.raises(RefusedError, match="connection lost"):
+                await SocketLink(socket).receive()
+    finally:
+        await runner.cleanup()
