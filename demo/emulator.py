@@ -22,7 +22,7 @@ import waitress
 from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import create_backend_app
 
-from demo import sqs_fidelity
+from demo import dynamodb_fidelity, sqs_fidelity
 from demo.faults import FaultLayer
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ CONNECTIONS_MAX = 1000
 
 
 def create_application() -> WSGIApplication:
-    """The emulator as one WSGI application. Also corrects moto's SQS in this process."""
+    """The emulator as one WSGI application. Also corrects moto's SQS and DynamoDB in this process."""
     sqs_fidelity.install()
+    dynamodb_fidelity.install()
     return FaultLayer(
         {
             "sqs": _tell_when_client_is_gone(create_backend_app("sqs")),

@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.dynamodb.models.dynamo_type import DynamoType
 
+from demo.dynamodb_fidelity import EDGES, Partition
 from demo.resources import TABLE_NAME, create_resources
 from demo.testing import Emulator
 from tests.support.queues import drain, error_code, numbered
@@ -207,6 +209,83 @@ class TestFaults:
         """The answer says what is wrong."""
         with pytest.raises(ValueError, match="must be"):
             emulator.add_fault(**{"service": "sqs", "mode": "error", **wrong})
+
+
+class TestQueries:
+    """A query answers as DynamoDB does, in whatever order the items were written."""
+
+    KEYS = sorted(f"{number:02d}" for number in range(20))
+
+    @pytest.fixture
+    def partition(self, dynamodb: Any) -> str:
+        partition, keys = uuid.uuid4().hex, [*self.KEYS[1::2], *self.KEYS[::2], "zz", *self.KEYS[:5]]
+        for name in (partition, f"{partition}-other"):
+            for key in keys:
+                item = {"PK": {"S": name}, "SK": {"S": key}, "n": {"N": key.replace("z", "9")}, "b": {"B": b"\0\xff"}}
+                dynamodb.put_item(TableName=TABLE_NAME, Item=item)
+            dynamodb.delete_item(TableName=TABLE_NAME, Key={"PK": {"S": name}, "SK": {"S": "zz"}})
+        return partition
+
+    @pytest.mark.parametrize("is_forward", [True, False])
+    @pytest.mark.parametrize(
+        ("condition", "operands", "expected"),
+        [
+            ("", (), KEYS),
+            ("AND SK = :a", ("07",), ["07"]),
+            ("AND SK < :a", ("07",), KEYS[:7]),
+            ("AND SK <= :a", ("07",), KEYS[:8]),
+            ("AND SK > :a", ("07",), KEYS[8:]),
+            ("AND SK >= :a", ("07",), KEYS[7:]),
+            ("AND SK BETWEEN :a AND :b", ("03", "075"), KEYS[3:8]),
+            ("AND begins_with(SK, :a)", ("1",), KEYS[10:]),
+            ("AND begins_with(SK, :a)", ("0",), KEYS[:10]),
+            ("AND SK > :a", ("zz",), []),
+        ],
+    )
+    @pytest.mark.parametrize("limit", [None, 1, 3])
+    def test_pages_have_every_item_once(
+        self,
+        dynamodb: Any,
+        partition: str,
+        condition: str,
+        operands: tuple[str, ...],
+        expected: list[str],
+        is_forward: bool,
+        limit: int | None,
+    ) -> None:
+        values = {":p": partition, **dict(zip((":a", ":b"), operands, strict=False))}
+        pages = dynamodb.get_paginator("query").paginate(
+            TableName=TABLE_NAME,
+            KeyConditionExpression=f"PK = :p {condition}",
+            ExpressionAttributeValues={name: {"S": value} for name, value in values.items()},
+            ScanIndexForward=is_forward,
+            PaginationConfig={"PageSize": limit},
+        )
+        found = [page["Items"] for page in pages]
+        keys = [item["SK"]["S"] for items in found for item in items]
+        assert keys == (expected if is_forward else expected[::-1])
+        assert all(len(items) <= (limit or len(self.KEYS)) for items in found)
+
+    def test_an_item_has_what_was_written(self, dynamodb: Any, partition: str) -> None:
+        answer = dynamodb.query(
+            TableName=TABLE_NAME,
+            KeyConditionExpression="PK = :p AND SK = :a",
+            FilterExpression="n = :n",
+            ExpressionAttributeValues={":p": {"S": partition}, ":a": {"S": "07"}, ":n": {"N": "7"}},
+        )
+        (item,) = answer["Items"]
+        assert item == {"PK": {"S": partition}, "SK": {"S": "07"}, "n": {"N": "07"}, "b": {"B": b"\0\xff"}}
+
+    @pytest.mark.parametrize("is_forward", [True, False])
+    def test_a_query_looks_at_no_more_items_than_a_page_needs(self, is_forward: bool) -> None:
+        partition = Partition()
+        for number in range(1000):
+            partition[DynamoType({"S": f"{number:04d}"})] = number
+        bounds = [DynamoType({"S": "0300"}), DynamoType({"S": "0700"})]
+        found = partition.candidates("BETWEEN", bounds, None, 5, is_forward)
+        assert len(found) == 5 + EDGES
+        assert (300 if is_forward else 700) in found
+        assert len(partition.candidates("BETWEEN", bounds, bounds[0], 0, is_forward)) == (400 if is_forward else 0)
 
 
 def test_deleted_resources_can_be_made_again_and_are_empty(sqs: Any, dynamodb: Any, emulator: Emulator) -> None:
