@@ -2,5 +2,6 @@
 import type { ComponentType } from "preact";
 import type { PAGES } from "../router";
 import { ConnectionsPage } from "./connections";
+import { RunsPage } from "./runs";
 
-export const pages: Record<(typeof PAGES)[number], ComponentType> = { connections: ConnectionsPage };
+export const pages: Record<(typeof PAGES)[number], ComponentType> = { runs: RunsPage, connections: ConnectionsPage };

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { visibleName } from "../message_text";
+import { subscriptions } from "../page";
 import { errorText, type Problem } from "../reasons";
 
 /** A page with its title, and what is wrong with it. */
@@ -58,4 +59,14 @@ export function ago(text: string): string {
   if (seconds < 60) return `${Math.round(seconds)} s`;
   if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
   return seconds < 86_400 ? `${(seconds / 3600).toFixed(1)} h` : `${(seconds / 86_400).toFixed(1)} d`;
+}
+
+/** The choice of one of the watched projects. */
+export function ProjectChoice({ projectId, onChoose }: { projectId: string; onChoose: (projectId: string) => void }) {
+  const ids = [...new Set([...subscriptions.watched.map((sub) => sub.projectId), projectId])].filter((id) => id !== "");
+  return (
+    <select id="project-choice" class="choice" aria-label="Project" value={projectId} onChange={(event) => onChoose(event.currentTarget.value)}>
+      {ids.map((id) => <option key={id} value={id}>{visibleName(id)}</option>)}
+    </select>
+  );
 }
