@@ -9,7 +9,8 @@ import sys
 from itertools import count
 from typing import Any
 
-from tests.agui.tabs import Place, Tab, open_tab, words_for, working_place
+from tests.agui.tabs import Place, Tab, open_tab, working_place
+from tests.agui.writer import words_for
 
 VERSIONS = ("1.0.0", "0.0.59")
 WORDS = 60

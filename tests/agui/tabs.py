@@ -1,4 +1,4 @@
-"""Front ends with the real AG-UI clients, each a Node process, and an agent whose words a test lets out one by one."""
+"""Front ends with real clients, each a Node process, and a gateway with an agent at work."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.agui.writer import Writer
 from tests.support.memory_ports import MemoryForwarder
 from tests.support.patience import PATIENCE_S
 from tests.support.town import Town, town
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.protocol.names import Agent as AgentName
-from websocket_handler_client import Agent, Task
+from websocket_handler_client import Agent
 from websocket_handler_client.publishing.http import HttpOutlet
 from websocket_handler_client.tasks.stops import stops_from
 from websocket_handler_client.testing import FakeQueue
@@ -55,6 +56,13 @@ class Shown:
                 assert self.end is None, (self.types, self.end)
                 await self._next()
 
+    async def until_text(self, text: str) -> None:
+        """Wait until a chat of the AI SDK shows exactly this text of the answer."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not any(text_of(event.get("parts", ())) == text for event in self.events):
+                assert self.end is None, self.end
+                await self._next()
+
     async def done(self) -> Json:
         """Wait for the end of the call, and for what the client shows then."""
         async with asyncio.timeout(PATIENCE_S):
@@ -65,6 +73,11 @@ class Shown:
     async def _next(self) -> None:
         self._news.clear()
         await self._news.wait()
+
+
+def text_of(parts: Sequence[Json]) -> str:
+    """The text of a message of the AI SDK."""
+    return "".join(part["text"] for part in parts if part["type"] == "text")
 
 
 class Tab:
@@ -96,11 +109,11 @@ class Tab:
 
 
 @asynccontextmanager
-async def open_tab() -> AsyncIterator[Tab]:
+async def open_tab(script: str = "agent.mjs") -> AsyncIterator[Tab]:
     """A Node process for the length of the block."""
     process = await asyncio.create_subprocess_exec(
         "node",
-        "agent.mjs",
+        script,
         cwd=FOLDER,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -114,55 +127,6 @@ async def open_tab() -> AsyncIterator[Tab]:
         process.kill()
         await process.wait()
         await listening
-
-
-class Writer:
-    """The agent `dev`. It answers with the words that the last message asks for, each when the test lets it out."""
-
-    def __init__(self) -> None:
-        self.asked: list[Json] = []
-        """The tasks that it took from its queue, in order."""
-        self.ended: list[str] = []
-        self._out = asyncio.Semaphore(0)
-        self._is_free = False
-
-    def let_out(self, words: int) -> None:
-        """Let it say so many more words."""
-        for _ in range(words):
-            self._out.release()
-
-    def let_all_out(self) -> None:
-        """Let it say everything from now on."""
-        self._is_free = True
-        self.let_out(100)
-
-    def hold(self) -> None:
-        """From now on it waits for each word again."""
-        self._is_free = False
-        self._out = asyncio.Semaphore(0)
-
-    async def work(self, task: Task) -> None:
-        """One task."""
-        self.asked.append(task.data)
-        try:
-            await task.agui(self._events(task))
-        finally:
-            self.ended.append(task.message_id)
-
-    async def _events(self, task: Task) -> AsyncIterator[Json]:
-        answer = {"messageId": f"{task.message_id}-answer"}
-        yield {"type": "TEXT_MESSAGE_START", **answer, "role": "assistant"}
-        for word in words_for(task.data["messages"][-1]["content"]):
-            if not self._is_free:
-                await self._out.acquire()
-            yield {"type": "TEXT_MESSAGE_CONTENT", **answer, "delta": word}
-            await asyncio.sleep(0)
-        yield {"type": "TEXT_MESSAGE_END", **answer}
-
-
-def words_for(question: str) -> list[str]:
-    """The words that answer `… N`."""
-    return [f"wörd-{n} 📏 " for n in range(int(question.rsplit(maxsplit=1)[-1]))]
 
 
 class Deliveries(MemoryForwarder):

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.agui.tabs import Place, Shown, Tab, open_tab, words_for, working_place
+from tests.agui.tabs import Place, Shown, Tab, open_tab, working_place
+from tests.agui.writer import words_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 VERSIONS = ["1.0.0", "0.0.59"]
