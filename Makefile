@@ -20,7 +20,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console console console-check console-modules \
+  first-run audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console console console-check console-modules \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -162,6 +162,11 @@ sbom-test: .venv-sbom/.installed ## test the bill of materials against its lock 
 
 bench: $(STAMP) ## measure the gateway, other servers and the bare limit in one run; ARGS=--quick for a short one
 	$(BIN)/python -m bench $(ARGS)
+
+bench-cluster: $(STAMP) ## measure several nodes on Valkey: deliveries across nodes, many projects, eight writers, the engine alone
+	$(BIN)/python -m bench.cluster $(ARGS)
+	$(BIN)/python -m bench.writers
+	$(BIN)/python -m bench.engine
 
 costs: $(STAMP) ## write the cost sheet from its price table
 	$(BIN)/python docs/operations/costs.py

@@ -78,7 +78,7 @@ def program(name: str) -> str | None:
 
 def install_node() -> None:
     """Install the Node peers. Raises Unavailable."""
-    if (BENCH / "node_modules" / "ws").exists() and (BENCH / "node_modules" / "socket.io").exists():
+    if all((BENCH / "node_modules" / name).exists() for name in ("ws", "socket.io", "redis")):
         return
     if shutil.which("npm") is None:
         raise Unavailable("npm is not installed")

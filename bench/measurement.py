@@ -29,6 +29,10 @@ class Load:
     per_second: float = 0
     seconds: float = 1.0
     warm_up_s: float = 0.3
+    ports: tuple[int, ...] = ()
+    """Where the subscribers connect, in turn; empty for the server's port."""
+    publisher_ports: tuple[int, ...] = ()
+    """Where publishers and callers connect, in turn; empty for the same ports."""
 
     @property
     def quiet_s(self) -> float:
@@ -67,6 +71,8 @@ class Sample:
     p50_ms: float
     p99_ms: float
     p999_ms: float
+    each_cpu_s: tuple[float, ...]
+    """The processor time of each process, in the order of `Running.pids`."""
 
     @property
     def generator_busy(self) -> float:
@@ -90,7 +96,9 @@ class Sample:
 def command(protocol: str, server: Running, load: Load) -> list[str]:
     """The generator's command line, pinned to its core."""
     pids = ",".join(str(pid) for pid in server.pids)
-    where = [f"--protocol={protocol}", f"--port={server.port}", f"--server-pids={pids}"]
+    ports, publishers = (",".join(map(str, each)) for each in (load.ports or (server.port,), load.publisher_ports))
+    where = [f"--protocol={protocol}", f"--port={ports}", f"--server-pids={pids}"]
+    where += [f"--publisher-ports={publishers}"] if publishers else []
     return ["taskset", "-c", str(LOAD_CORE), str(BUILD / "load"), *where, *load.arguments()]
 
 
@@ -121,8 +129,8 @@ def read(code: int, output: str, errors: str, server: Running) -> Sample:
     answer: dict[str, Any] = json.loads(lines[-1])
     if answer["broken"] or answer["out_of_order"]:
         raise Failed(f"{answer['broken']} connections broke, {answer['out_of_order']} messages came out of order")
-    fields = Sample.__dataclass_fields__
-    return Sample(**{name: answer[name] for name in fields})
+    fields: dict[str, Any] = {name: answer[name] for name in Sample.__dataclass_fields__}
+    return Sample(**{**fields, "each_cpu_s": tuple(fields["each_cpu_s"])})
 
 
 def while_idle(protocol: str, server: Running, load: Load, look: Callable[[], Value]) -> Value:

@@ -87,6 +87,10 @@ class Running:
                 return
             before = after
 
+    def release(self) -> None:
+        """Let it run on every core from now on."""
+        os.sched_setaffinity(self.process.pid, os.sched_getaffinity(0))
+
     def stop(self) -> None:
         """End it: SIGTERM, and SIGKILL after a while."""
         if self.is_alive:

@@ -40,10 +40,15 @@ static void broken(struct connection *connection) {
     connection->stage = BROKEN;
 }
 
+static int port_of(const struct connection *connection, enum role role) {
+    if (role == SUBSCRIBER) return options.ports[connection->index % (uint32_t)options.port_count];
+    return options.publisher_ports[connection->index % (uint32_t)options.publisher_port_count];
+}
+
 void open_connection(struct connection *connection, enum role role, uint32_t project) {
     int one = 1;
     struct linger at_once = {1, 0}; /* a reset: no port is left waiting */
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(connection, role))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     connection->role = role;
     connection->project = project;

@@ -8,6 +8,7 @@
 
 #define PROJECT_LENGTH_MAX 32
 #define PAYLOAD_MAX 4096
+#define SERVERS_MAX 8
 #define FRAME_MAX (PAYLOAD_MAX + 512)
 
 enum role { SUBSCRIBER, PUBLISHER, CALLER };
@@ -54,6 +55,10 @@ struct options {
     const struct protocol *protocol;
     const char *mode;
     int port;
+    int ports[SERVERS_MAX]; /* subscribers take turns with these, callers and publishers with the next ones */
+    int port_count;
+    int publisher_ports[SERVERS_MAX];
+    int publisher_port_count;
     int connections;
     int callers;
     int projects;
@@ -63,7 +68,7 @@ struct options {
     double seconds;
     double warm_up_s;
     double quiet_s;
-    int server_pids[8];
+    int server_pids[SERVERS_MAX];
     int server_pid_count;
 };
 
@@ -121,6 +126,7 @@ struct mark {
     uint64_t at_ns;
     struct counts counts;
     double server_s;
+    double each_s[SERVERS_MAX];
 };
 
 int scenario(void);

@@ -20,14 +20,15 @@ static uint64_t tags;
 static int is_paced;
 static int is_measuring;
 
-static double server_cpu_s(void) {
+static double server_cpu_s(double *each) {
     double total = 0;
-    for (int index = 0; index < options.server_pid_count; index++) total += cpu_of_pid_s(options.server_pids[index]);
+    for (int index = 0; index < options.server_pid_count; index++) total += each[index] = cpu_of_pid_s(options.server_pids[index]);
     return total;
 }
 
 struct mark mark(void) {
-    struct mark here = {.at_ns = now_ns(), .counts = counts, .server_s = server_cpu_s()};
+    struct mark here = {.at_ns = now_ns(), .counts = counts};
+    here.server_s = server_cpu_s(here.each_s);
     return here;
 }
 
@@ -37,7 +38,7 @@ int report(const struct mark *from, const struct mark *to) {
     double seconds = (double)(to->at_ns - from->at_ns) / 1e9;
     printf("{\"seconds\":%.4f,\"sent\":%llu,\"deliveries\":%llu,\"answers\":%llu,\"joined\":%llu,\"refusals\":%llu,"
            "\"out_of_order\":%llu,\"broken\":%llu,\"bytes\":%llu,\"server_cpu_s\":%.3f,\"generator_busy_s\":%.4f,"
-           "\"stalled_s\":%.4f,\"timed\":%llu,\"p50_ms\":%.4f,\"p99_ms\":%.4f,\"p999_ms\":%.4f}\n",
+           "\"stalled_s\":%.4f,\"timed\":%llu,\"p50_ms\":%.4f,\"p99_ms\":%.4f,\"p999_ms\":%.4f,\"each_cpu_s\":[",
            seconds, (unsigned long long)(to->counts.sent - from->counts.sent),
            (unsigned long long)(to->counts.deliveries - from->counts.deliveries),
            (unsigned long long)(to->counts.answers - from->counts.answers),
@@ -47,6 +48,9 @@ int report(const struct mark *from, const struct mark *to) {
            seconds - (double)(to->counts.idle_ns - from->counts.idle_ns) / 1e9, (double)(to->counts.stalled_ns - from->counts.stalled_ns) / 1e9,
            (unsigned long long)latencies.total, histogram_ms(&latencies, 0.5), histogram_ms(&latencies, 0.99),
            histogram_ms(&latencies, 0.999));
+    for (int index = 0; index < options.server_pid_count; index++)
+        printf("%s%.3f", index ? "," : "", to->each_s[index] - from->each_s[index]);
+    printf("]}\n");
     fflush(stdout);
     return 0;
 }
@@ -74,12 +78,12 @@ int join_all(int count, enum role role, int first) {
  * second: the gateway records its connections once a second. */
 void wait_until_quiet(void) {
     uint64_t began = now_ns();
-    double before = server_cpu_s();
+    double each[SERVERS_MAX], before = server_cpu_s(each);
     int windows = 0, wanted = options.connections + options.callers >= 2000 ? 4 : 1;
     while (seconds_since(began) < options.quiet_s) {
         uint64_t look = now_ns();
         while (seconds_since(look) < 0.4) run_once(50000000);
-        double after = server_cpu_s();
+        double after = server_cpu_s(each);
         windows = after - before < 0.015 ? windows + 1 : 0;
         if (windows == wanted) return;
         before = after;

@@ -1,4 +1,5 @@
-// The peer "Socket.IO": its own framing (Engine.IO 4 over WebSocket), one of its rooms per project.
+// The peer "Socket.IO": its own framing (Engine.IO 4 over WebSocket), one of its rooms per project. With the address of a
+// Redis server it is a node of several, through the Redis streams adapter.
 "use strict";
 const { createServer } = require("http");
 const { Server } = require("socket.io");
@@ -12,4 +13,13 @@ server.on("connection", (socket) => {
   socket.on("ping", () => socket.emit("pong", { timestamp: new Date().toISOString() }));
   socket.emit("connected", { message: "Connected to Socket.IO", timestamp: new Date().toISOString() });
 });
-http.listen({ host: "127.0.0.1", port: Number(process.argv[2]), backlog: 2048 });
+async function join(address) {
+  const { createClient } = require("redis");
+  const { createAdapter } = require("@socket.io/redis-streams-adapter");
+  const client = createClient({ url: address });
+  await client.connect();
+  server.adapter(createAdapter(client));
+}
+
+const joined = process.argv[3] ? join(process.argv[3]) : Promise.resolve();
+joined.then(() => http.listen({ host: "127.0.0.1", port: Number(process.argv[2]), backlog: 2048 }));
