@@ -59,10 +59,15 @@ export function createUpdates(
   };
 
   function push(update: Message | null): void {
-    items.push({ update: update as Update, at: reader.at! });
-    const value = waiting.length > 0 ? take() : null;
-    if (value) waiting.shift()!({ value, done: false });
-    else if (items.length - first >= bufferMax) reader.lagging = true;
+    const at = reader.at!;
+    if (waiting.length === 0) {
+      items.push({ update: update as Update, at });
+      if (items.length - first >= bufferMax) reader.lagging = true;
+    } else if (update) {
+      // Nothing is in the buffer while somebody waits.
+      handed(at);
+      waiting.shift()!({ value: update as Update, done: false });
+    } else onReset?.(at);
   }
 
   function take(): Update | null {
@@ -108,13 +113,14 @@ export function createUpdates(
 
     [Symbol.asyncIterator]: () => updates,
 
-    async next() {
+    // Not `async`: a promise that waits for another one costs the program two more turns for each update.
+    next() {
       if (!isOpen && !isDone) {
         isOpen = true;
         reading.read(reader);
       }
       const value = take();
-      if (value) return { value, done: false };
+      if (value) return Promise.resolve({ value, done: false });
       return isDone ? over() : new Promise((resolve) => waiting.push(resolve));
     },
 
