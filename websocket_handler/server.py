@@ -22,14 +22,14 @@ from typing import Final, assert_never
 import msgspec
 
 from websocket_handler.access.access import Access
-from websocket_handler.delivery.answers import Answers, PublishAnswer, id_of
+from websocket_handler.delivery.answers import Answers, PublishAnswer, SubscribeAnswer, id_of
 from websocket_handler.delivery.authentication import Authentication
 from websocket_handler.delivery.census import Census
 from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.in_flight import COMMAND_WEIGHT, HISTORY_WEIGHT, NO_WEIGHT, publication_weight
-from websocket_handler.delivery.node import Confirmed, Node
+from websocket_handler.delivery.node import Node
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.logs.page import Page
 from websocket_handler.ports.clock import Clock
@@ -106,16 +106,13 @@ class WebSocketServer:
     def check_room(self, subscriptions: int) -> None:
         """Raises CommandError unless one more client may come in that follows this many projects at once: `draining`,
         `too_many_connections`, `too_many_subscriptions`."""
-        self._check_draining()
+        if self.is_draining:
+            raise _draining()
         self.node.check_room(subscriptions)
 
     def refuse_newcomers(self) -> None:
         """The node is going away: take no new client from now on."""
         self.is_draining = True
-
-    def _check_draining(self) -> None:
-        if self.is_draining:
-            raise CommandError(ErrorCode.DRAINING, "this node is going away; connect again")
 
     def register_connection(
         self, transport: Transport, identity: Identity | None = ANYONE, framing: Framing = PLAIN
@@ -125,7 +122,8 @@ class WebSocketServer:
 
         Raises CommandError: `too_many_connections`, or `draining` while the node goes away.
         """
-        self._check_draining()
+        if self.is_draining:
+            raise _draining()
         now = self._clock.monotonic()
         session = Session(self.options.session, now, may_publish=identity is not None and identity.may(PUBLISH))
         connection = Connection(self._new_id(), transport, session, now, self._clock.wall(), identity, framing)
@@ -210,13 +208,12 @@ class WebSocketServer:
                 assert_never(command)
 
     def _subscribe(self, connection: Connection, command: Subscribe) -> None:
-        def reply(answer: Confirmed) -> bytes:
-            return replies.subscription_confirmed(
-                command.project_id, answer.position, recovered=answer.recovered, command_id=id_of(command)
-            )
-
-        done = self._answers.done(connection, command, NO_WEIGHT, reply, Connection.push)
-        self._answers.begin(connection, NO_WEIGHT, lambda: self.node.subscribe(connection, command, done))
+        connection.in_flight.begin(NO_WEIGHT, self.node.limits.commands_in_flight)
+        try:
+            self.node.subscribe(connection, command, SubscribeAnswer(self._answers, connection, command))
+        except CommandError:
+            connection.in_flight.end(NO_WEIGHT)
+            raise
 
     def _unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
         def done() -> None:
@@ -358,3 +355,7 @@ class WebSocketServer:
         )
         self.forwarding.forward(ANONYMOUS, task, done)
         return task.message_id
+
+
+def _draining() -> CommandError:
+    return CommandError(ErrorCode.DRAINING, "this node is going away; connect again")

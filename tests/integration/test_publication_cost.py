@@ -7,13 +7,11 @@ changes nothing. `bench/many_projects.py` measures the same load.
 import asyncio
 import gc
 import sys
-from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import pytest
 
-import websocket_handler
+from tests.support.calls import counted_calls
 from tests.support.frames import text_frame
 from tests.support.http_sockets import Client, request
 from tests.support.virtual_time import in_virtual_time, settle
@@ -21,8 +19,6 @@ from tests.support.wires import Door, Wire
 from websocket_handler.logs.queue import Waiting
 from websocket_handler.protocol.messages import Publish
 from websocket_handler.protocol.publication import prepare, read_object
-
-PACKAGE: Final = str(Path(websocket_handler.__file__).parent)
 
 PUBLICATIONS: Final = 16
 """As many as come in one read, each to another project."""
@@ -96,20 +92,10 @@ async def test_a_publication_over_http_takes_a_bounded_number_of_calls_and_no_ta
 
 async def calls_for(wire: Wire, packet: bytes) -> int:
     """How many Python functions of the gateway are called for these bytes of a client."""
-    calls = 0
-
-    def count(frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal calls
-        calls += event == "call" and frame.f_code.co_filename.startswith(PACKAGE)
-
-    profile = sys.getprofile()
-    sys.setprofile(count)
-    try:
+    with counted_calls() as calls:
         wire.send(packet)
         await settle()
-    finally:
-        sys.setprofile(profile)
-    return calls
+    return calls()
 
 
 @in_virtual_time

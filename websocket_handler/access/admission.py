@@ -94,12 +94,14 @@ class Admission:
         first."""
         self._access.identify(arrival.credentials, done)
 
-    def enter(self, address: str, identity: Identity | None) -> None:
-        """Count a connection for its address. This checks the limits again: while the client was identified, others may
-        have come in, and memory may have become short. Raises CommandError with `too_many_connections`."""
+    def enter(self, address: str, identity: Identity | None, *, is_at_once: bool = False) -> None:
+        """Count a connection for its address. Unless it `is_at_once` after `check`, this checks the limits again: while
+        the client was identified, others may have come in, and memory may have become short. Raises CommandError with
+        `too_many_connections`."""
         if identity is not None:
             self._access.check_user(identity)
-        self._check_room(address)
+        if not is_at_once:
+            self._check_room(address)
         self._addresses.enter(address)
 
     def leave(self, address: str) -> None:

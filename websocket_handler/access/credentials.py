@@ -1,6 +1,6 @@
 """PURE: how a client says who it is. The handshake and the HTTP API both read credentials here."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import pairwise
@@ -38,20 +38,22 @@ class Credential:
 
 def credentials_in(
     authorization: Iterable[str], fields: Iterable[tuple[str, str]], subprotocols: Iterable[str] = ()
-) -> Iterator[Credential]:
+) -> list[Credential]:
     """Every credential of a request, in this order: from the values of `Authorization`, from the subprotocol that
     follows `bearer`, and from the fields of the query string."""
+    found: list[Credential] = []
     for value in authorization:
         scheme, _, text = value.partition(" ")
-        yield Credential(Kind.TOKEN if scheme.lower() == BEARER else Kind.UNKNOWN, text.strip(OWS))
+        found.append(Credential(Kind.TOKEN if scheme.lower() == BEARER else Kind.UNKNOWN, text.strip(OWS)))
     for name, following in pairwise(subprotocols):
         if name == BEARER:
-            yield Credential(Kind.TOKEN, following)
+            found.append(Credential(Kind.TOKEN, following))
     for name, value in fields:
         if name == "ticket":
-            yield Credential(Kind.TICKET, value)
+            found.append(Credential(Kind.TICKET, value))
         elif name == "access_token":
-            yield Credential(Kind.QUERY_TOKEN, value)
+            found.append(Credential(Kind.QUERY_TOKEN, value))
+    return found
 
 
 def handshake_credential(credentials: Sequence[Credential], *, is_token_in_query_allowed: bool) -> Credential:

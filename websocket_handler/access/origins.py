@@ -35,7 +35,7 @@ class Origins:
 
     def check(self, origin: str | None, host: str | None) -> None:
         """Raises CommandError with `forbidden` unless `allow` is True."""
-        if not self.allow(origin, host):
+        if origin is not None and not self.allow(origin, host):
             reason = f"this page's origin is not allowed; the operator can let it in with {SETTING}"
             raise CommandError(ErrorCode.FORBIDDEN, reason, setting=SETTING)
 

@@ -9,9 +9,11 @@ from msgspec import UNSET, Struct
 
 from websocket_handler.delivery.confirmations import Confirmations
 from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.in_flight import NO_WEIGHT
+from websocket_handler.delivery.node import Confirmed
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CommandError
-from websocket_handler.protocol.messages import AnyCommand, Position, Publish
+from websocket_handler.protocol.messages import AnyCommand, Position, Publish, Subscribe
 from websocket_handler.telemetry.counters import Counters
 
 Answer = TypeVar("Answer")
@@ -83,6 +85,26 @@ class PublishAnswer(Struct, frozen=True, eq=False, gc=False):
             reply = replies.publish_confirmed(self.project_id, answer, self.command_id)
             self.confirmations.push(connection, reply)
         connection.in_flight.end(self.weight)
+
+
+class SubscribeAnswer(Struct, frozen=True, eq=False):
+    """Takes the answer of one `subscribe`, once. Every handshake needs one, and closures would cost more."""
+
+    answers: Answers
+    connection: Connection
+    command: Subscribe
+
+    def __call__(self, answer: Confirmed | CommandError) -> None:
+        """The subscription starts here; or there is none, for this reason."""
+        connection, command = self.connection, self.command
+        if isinstance(answer, CommandError):
+            self.answers.refuse_command(connection, command, answer)
+        else:
+            reply = replies.subscription_confirmed(
+                command.project_id, answer.position, recovered=answer.recovered, command_id=id_of(command)
+            )
+            connection.push(reply)
+        connection.in_flight.end(NO_WEIGHT)
 
 
 def id_of(command: AnyCommand) -> str | None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
+
+from msgspec import Struct
 
 from websocket_handler.access.rights import forbidden
 from websocket_handler.delivery.connection import Connection
@@ -34,8 +36,7 @@ COMMON_BROADCASTS: Final = "~broadcasts"
 """The log through which nodes tell each other of broadcasts. No project can have this id either."""
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(Struct, frozen=True, gc=False):
     """A confirmed subscription. `position` is where it starts."""
 
     position: Position
@@ -115,7 +116,7 @@ class Node:
     def check_room(self, subscriptions: int = 0) -> None:
         """Raises CommandError unless one more connection may come in that follows this many projects at once:
         `too_many_connections`, `too_many_subscriptions`."""
-        if self.is_full:
+        if 0 < self.limits.connections <= len(self.connections):  # `is_full`, without a call
             raise CommandError(
                 ErrorCode.TOO_MANY_CONNECTIONS,
                 "this node holds as many connections as it can",

@@ -46,8 +46,7 @@ class LogLimits:
     seconds: float = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True, gc=False):
     """Where a cursor starts: after `offset`. `recovered` is false if the client cannot have what it asked for."""
 
     offset: int

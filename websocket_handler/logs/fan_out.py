@@ -21,6 +21,11 @@ from websocket_handler.protocol.frames import PLAIN, Framing, cut
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.replies import subscription_reset
 
+_STARTING: Final = CursorState.STARTING
+_LEVEL: Final = CursorState.LEVEL
+_BEHIND: Final = CursorState.BEHIND
+_ENDED: Final = CursorState.ENDED
+"""Looking up a member of an Enum costs more than a call, and every handshake needs these."""
 STORE_RETRY_S: Final = 1.0
 """How many seconds a cursor waits before it asks a store again that did not answer."""
 PAGE_MESSAGES_MAX: Final = 1000
@@ -150,7 +155,7 @@ class FanOut:
         """The transports of the level cursors, by the bytes that they take. Nearly always they all form one group."""
         groups: defaultdict[Framing, list[Transport]] = defaultdict(list)
         for subscriber, cursor in self._cursors.items():
-            if cursor.state is CursorState.LEVEL:
+            if cursor.state is _LEVEL:
                 groups[subscriber.framing].append(subscriber.transport)
         return [(framing, self._engine.group(transports)) for framing, transports in groups.items()]
 
@@ -186,14 +191,14 @@ class FanOut:
     def _start(self, cursor: Subscription, confirm: Confirm, start: Start | CommandError) -> None:
         self.send_unsent()
         callbacks = self._when_started.pop(cursor, ())
-        if cursor.state is CursorState.ENDED:
+        if cursor.state is _ENDED:
             return
         if isinstance(start, CommandError):
             self.end_cursor(cursor)
             confirm(start)
         else:
             cursor.offset = start.offset
-            cursor.state = CursorState.BEHIND
+            cursor.state = _BEHIND
             if confirm(start):
                 self._catch_up(cursor)
             else:
@@ -203,34 +208,34 @@ class FanOut:
 
     def when_started(self, cursor: Subscription, callback: Callable[[], None]) -> None:
         """Call `callback` once the cursor's start is confirmed or refused; at once if it is already."""
-        if cursor.state is CursorState.STARTING:
+        if cursor.state is _STARTING:
             self._when_started.setdefault(cursor, []).append(callback)
         else:
             callback()
 
     def position(self, cursor: Subscription) -> Position:
         """The position after the entry that the subscriber was sent last."""
-        return Position(self._epoch, self.delivered if cursor.state is CursorState.LEVEL else cursor.offset)
+        return Position(self._epoch, self.delivered if cursor.state is _LEVEL else cursor.offset)
 
     def end_cursor(self, cursor: Subscription) -> None:
         """End a subscription. Ending it twice changes nothing."""
-        if cursor.state is CursorState.ENDED:
+        if cursor.state is _ENDED:
             return
-        if cursor.state is CursorState.LEVEL:
+        if cursor.state is _LEVEL:
             self._regroup(self._level_count - 1)
-        cursor.state = CursorState.ENDED
+        cursor.state = _ENDED
         del self._cursors[cursor.owner]
 
     def pause(self, cursor: Subscription) -> None:
         """The subscriber's outbox is not empty. Everything up to here was sent; later entries wait in the log."""
-        if cursor.state is CursorState.LEVEL:
+        if cursor.state is _LEVEL:
             cursor.offset = self.delivered
-            cursor.state = CursorState.BEHIND
+            cursor.state = _BEHIND
             self._regroup(self._level_count - 1)
 
     def resume(self, cursor: Subscription) -> None:
         """The subscriber's outbox is empty again."""
-        if cursor.state is CursorState.BEHIND:
+        if cursor.state is _BEHIND:
             self.send_unsent()
             self._catch_up(cursor)
 
@@ -238,10 +243,10 @@ class FanOut:
         """Send the entries that the cursor lacks, until it is level or its subscriber can take no more. Raises
         AssertionError if the cursor is ahead of what was delivered: it would never become level."""
         subscriber = cursor.owner
-        cursor.state = CursorState.BEHIND
+        cursor.state = _BEHIND
         while not subscriber.is_paused:
             if cursor.offset == self.delivered:
-                cursor.state = CursorState.LEVEL
+                cursor.state = _LEVEL
                 self._regroup(self._level_count + 1)
                 return
             page = self._reader.in_memory(cursor.offset, PAGE_MESSAGES_MAX, self._engine.limits.write_bytes)
@@ -274,7 +279,7 @@ class FanOut:
         if cursor.state is not CursorState.READING or cursor.offset != asked:
             return  # the cursor ended or moved while the store was read
         self.send_unsent()
-        cursor.state = CursorState.BEHIND
+        cursor.state = _BEHIND
         if isinstance(answer, CommandError):
             wait_s = max(STORE_RETRY_S, (answer.retry_after_ms or 0) / 1000)
             self._engine.scheduler.call_later(wait_s, partial(self.resume, cursor))
@@ -304,9 +309,9 @@ class FanOut:
         self.send_unsent()
         self._epoch, self.delivered = end.epoch, end.offset
         self._regroup(0)
-        moved = [cursor for cursor in self._cursors.values() if cursor.state is not CursorState.STARTING]
+        moved = [cursor for cursor in self._cursors.values() if cursor.state is not _STARTING]
         for cursor in moved:
-            cursor.state = CursorState.BEHIND  # before any write, which may pause or end a cursor
+            cursor.state = _BEHIND  # before any write, which may pause or end a cursor
         for cursor in moved:
             if cursor.is_live:
                 self._move(cursor, beginning)

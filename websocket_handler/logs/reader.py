@@ -43,6 +43,9 @@ class Reader:
     def place(self, since: Position | None, rewind: int | None, done: Placed, is_wanted: IsWanted) -> None:
         """Find where a new cursor starts. `done` is called with what is true in that moment. Nothing is read once
         `is_wanted` returns False."""
+        if since is None and rewind is None and self._journal.call.is_known:  # nearly always
+            done(Start(self._journal.local.log.head, recovered=True))
+            return
 
         def known(fault: CommandError | None) -> None:
             if fault is None and since is not None and self._may_be_ahead(since.epoch, since.offset):

@@ -218,9 +218,10 @@ class _Entry(asyncio.Protocol):
         try:
             if isinstance(answer, CommandError):
                 raise answer
-            if self._end_seen is None:  # a key was fetched, and others may have come in meanwhile
+            is_at_once = self._end_seen is not None
+            if not is_at_once:  # a key was fetched, and others may have come in meanwhile
                 self._entrance.shared.server.check_room(len(handshake.subscriptions))
-            self._entrance.shared.admission.enter(address, answer)
+            self._entrance.shared.admission.enter(address, answer, is_at_once=is_at_once)
         except CommandError as fault:
             self._refuse(fault)
             return

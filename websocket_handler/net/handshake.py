@@ -1,8 +1,7 @@
 """The opening handshake (RFC 6455 section 4.2): checks the head of a request that asks for a WebSocket, and writes the
 answer that accepts it."""
 
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from hashlib import sha1
 from typing import Final
@@ -21,6 +20,8 @@ from websocket_handler.protocol.request_head import OWS, RequestHead
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _SHA1: Final = sha1(usedforsecurity=False)
+_CONNECTION: Final = ["Upgrade"]
+"""What most clients write."""
 QUERY_FIELDS_MAX: Final = 1000
 """The most fields in the query string of a handshake, projects and positions included."""
 
@@ -67,7 +68,8 @@ def read_handshake(head: RequestHead, paths: Sequence[str], *, has_compression: 
 
 
 def _protocols(headers: dict[str, list[str]]) -> list[str]:
-    return [entry.strip(OWS) for value in headers.get("sec-websocket-protocol", ()) for entry in value.split(",")]
+    values = headers.get("sec-websocket-protocol")
+    return [] if values is None else [entry.strip(OWS) for value in values for entry in value.split(",")]
 
 
 def _extensions(headers: dict[str, list[str]]) -> str:
@@ -80,10 +82,11 @@ def _extensions(headers: dict[str, list[str]]) -> str:
 def _check(head: RequestHead) -> None:
     if head.version != "1.1":
         raise _bad("a WebSocket handshake is an HTTP/1.1 request")
-    if "upgrade" not in head.elements("connection"):
-        raise _bad("Connection must contain Upgrade")
     headers = head.headers
-    if any(length.strip("0") for length in headers.get("content-length", ())) or "transfer-encoding" in headers:
+    if headers.get("connection") != _CONNECTION and "upgrade" not in head.elements("connection"):
+        raise _bad("Connection must contain Upgrade")
+    lengths = headers.get("content-length")
+    if (lengths and any(length.strip("0") for length in lengths)) or "transfer-encoding" in headers:
         raise _bad("a WebSocket handshake has no body")  # JDK 17 always says that its length is 0
     if headers.get("sec-websocket-version") != [WEBSOCKET_VERSION]:  # section 4.4
         raise CommandError(ErrorCode.UPGRADE_REQUIRED, f"Sec-WebSocket-Version must be {WEBSOCKET_VERSION}")
@@ -92,8 +95,8 @@ def _check(head: RequestHead) -> None:
 def _key(headers: dict[str, list[str]]) -> bytes:
     keys = headers.get("sec-websocket-key", [])
     try:
-        is_valid = len(keys) == 1 and len(b64decode(keys[0], validate=True)) == 16
-    except (Base64Error, ValueError):
+        is_valid = len(keys) == 1 and len(a2b_base64(keys[0], strict_mode=True)) == 16
+    except ValueError:  # binascii.Error is one
         is_valid = False
     if not is_valid:
         raise _bad("Sec-WebSocket-Key must be 16 bytes in base64")
@@ -105,6 +108,8 @@ def _query_fields(query: str) -> Sequence[tuple[str, str]]:
         return ()
     if query.count("&") >= QUERY_FIELDS_MAX:
         raise _bad(f"the query string of a handshake has at most {QUERY_FIELDS_MAX} fields")
+    if "%" not in query and "+" not in query:  # nothing has to be decoded
+        return [(name, value) for name, _, value in [field.partition("=") for field in query.split("&") if field]]
     try:
         return parse_qsl(query, keep_blank_values=True, errors="strict")
     except ValueError:
@@ -114,6 +119,11 @@ def _query_fields(query: str) -> Sequence[tuple[str, str]]:
 def _subscriptions(fields: Sequence[tuple[str, str]]) -> tuple[Subscribe, ...]:
     """Read `?project_id=A&project_id=B&since=E:N&fold=true`. The k-th `since` belongs to the k-th project, and `fold`
     to all of them. A project that is named twice counts once, as with a second `subscribe`. Raises CommandError."""
+    if len(fields) == 1 and fields[0][0] == "project_id":  # what most clients ask for
+        project_id = fields[0][1]
+        if not is_project_id(project_id):
+            raise invalid_project_id()
+        return (Subscribe(project_id=project_id),)
     projects = [value for name, value in fields if name == "project_id"]
     sinces = [value for name, value in fields if name == "since"]
     folds = yes_or_no("fold", [value for name, value in fields if name == "fold"])
@@ -142,15 +152,13 @@ def accepted(key: bytes, *, with_bearer: bool = False, extensions: str = "", dat
     writes it."""
     digest = _SHA1.copy()  # copying costs a third of making a new one
     digest.update(key + _GUID)
-    accept = b64encode(digest.digest())
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\n"
-        b"Upgrade: websocket\r\n"
-        b"Connection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: "
-        + accept
-        + (b"\r\nSec-WebSocket-Protocol: bearer" if with_bearer else b"")
-        + (b"\r\nSec-WebSocket-Extensions: " + extensions.encode() if extensions else b"")
-        + (b"\r\nDate: " + date.encode() if date else b"")
-        + b"\r\n\r\n"
+    return b"".join(
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
+            b2a_base64(digest.digest(), newline=False),
+            b"\r\nSec-WebSocket-Protocol: bearer" if with_bearer else b"",
+            b"\r\nSec-WebSocket-Extensions: " + extensions.encode() if extensions else b"",
+            b"\r\nDate: " + date.encode() if date else b"",
+            b"\r\n\r\n",
+        )
     )

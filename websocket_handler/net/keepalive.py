@@ -88,7 +88,8 @@ class Keepalive:
 
     def remove(self, socket: Watched) -> None:
         """Stop watching a connection. Doing it twice changes nothing."""
-        for slot in self._slots:  # to remember the slot of each socket would take 50 bytes per connection
+        for age in range(1, SLOTS + 1):  # to remember the slot of each socket would take 50 bytes per connection
+            slot = self._slots[self._turn - age]  # the newest first: most connections that end are young
             if socket in slot:
                 del slot[socket]
                 break

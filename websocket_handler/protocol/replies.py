@@ -1,7 +1,7 @@
 """The messages of the gateway. Each is the UTF-8 bytes of one JSON object."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -31,26 +31,30 @@ class Greeting:
     subscriptions: int
     commands_per_second: int
     history_messages: int
+    rest: bytes = field(init=False, repr=False, compare=False)
+    """The end of every greeting of this node, without the brace that begins an object."""
+
+    def __post_init__(self) -> None:
+        fields = {
+            "node_id": self.node_id,
+            "protocol": PROTOCOL_VERSION,
+            "ping_interval_s": self.ping_interval_s,
+            "limits": {
+                "message_bytes": self.message_bytes,
+                "subscriptions": self.subscriptions,
+                "commands_per_second": self.commands_per_second,
+                "history_messages": self.history_messages,
+            },
+        }
+        object.__setattr__(self, "rest", _encode(fields)[1:])
 
 
 def connected(greeting: Greeting, connection_id: str, timestamp: str) -> bytes:
     """The first frame of a connection."""
-    return _encode(
-        {
-            "type": "connected",
-            "message": "Connected to websocket_handler",
-            "timestamp": timestamp,
-            "connection_id": connection_id,
-            "node_id": greeting.node_id,
-            "protocol": PROTOCOL_VERSION,
-            "ping_interval_s": greeting.ping_interval_s,
-            "limits": {
-                "message_bytes": greeting.message_bytes,
-                "subscriptions": greeting.subscriptions,
-                "commands_per_second": greeting.commands_per_second,
-                "history_messages": greeting.history_messages,
-            },
-        }
+    return b'{"type":"connected","message":"Connected to websocket_handler","timestamp":"%b","connection_id":%b,%b' % (
+        timestamp.encode(),
+        _encode(connection_id),
+        greeting.rest,
     )
 
 
@@ -58,6 +62,11 @@ def subscription_confirmed(
     project_id: str, position: Position, *, recovered: bool, command_id: CommandId = None
 ) -> bytes:
     """Confirm a subscription that starts at `position`: the next publication has the offset after it."""
+    if command_id is None:  # see `publish_confirmed`
+        return (
+            f'{{"type":"subscription_confirmed","project_id":"{project_id}","epoch":"{position.epoch}",'
+            f'"offset":{position.offset},"recovered":{"true" if recovered else "false"}}}'
+        ).encode()
     fields: dict[str, object] = {
         "type": "subscription_confirmed",
         "project_id": project_id,

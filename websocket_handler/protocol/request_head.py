@@ -26,6 +26,10 @@ _VERSIONS: Final = ("1.0", "1.1")
 _SCHEMES: Final = (b"http", b"https", b"ws", b"wss")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 """`uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2)."""
+_PLAIN_TARGET: Final = re.compile(rb"(/[A-Za-z0-9._~/-]*)(?:\?([A-Za-z0-9._~/:=&,+-]+))?")
+"""A target in origin-form without characters that have to be decoded. Nearly every handshake has one."""
+_UPGRADE: Final = ["websocket"]
+"""What clients write, but for the case of its letters, which is free."""
 _NO_PROXY_PROTOCOL: Final = (
     "this port does not speak the PROXY protocol: let the proxy send X-Forwarded-For (TRUSTED_PROXY_HOPS)"
 )
@@ -94,7 +98,8 @@ class RequestHead(Struct, frozen=True):
     @property
     def wants_websocket(self) -> bool:
         """True if the request asks for a WebSocket."""
-        return "websocket" in self.elements("upgrade")
+        values = self.headers.get("upgrade")
+        return values is not None and (values == _UPGRADE or "websocket" in _elements(values))
 
     def elements(self, name: str) -> list[str]:
         """The elements of a field that is a list of tokens, in lower case. A list may stand in several lines
@@ -115,7 +120,12 @@ def request_head(method: bytes, target: bytes, version: str, fields: Sequence[tu
         raise _bad("this port is no proxy: it knows no CONNECT")
     headers: dict[str, list[str]] = {}
     for name, value in fields:
-        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(OWS))
+        field = name.decode("latin-1").lower()
+        text = value.decode("latin-1").strip(OWS)
+        if field in headers:
+            headers[field].append(text)
+        else:
+            headers[field] = [text]
     hosts = headers.get("host", ())
     if len(hosts) != 1 and (hosts or version == "1.1"):
         raise _bad("a request has one Host")  # RFC 9112 section 3.2
@@ -141,6 +151,14 @@ def _target(target: bytes) -> Target:
     """Read a target in origin-form, absolute-form or asterisk-form (RFC 9112 section 3.2)."""
     if len(target) > TARGET_BYTES_MAX:
         raise TargetTooLong
+    plain = _PLAIN_TARGET.fullmatch(target)
+    if plain is not None:
+        path, query = plain.groups(b"")
+        return Target(path.decode("ascii"), query.decode("ascii"), target, "")
+    return _parsed_target(target)
+
+
+def _parsed_target(target: bytes) -> Target:
     try:
         url = httptools.parse_url(target)
         path = url.path or b"/"

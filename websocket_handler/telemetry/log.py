@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 from math import isfinite
 from time import time
 from typing import ClassVar, Final
@@ -39,6 +38,7 @@ _LEVELS: Final = {
     logging.CRITICAL: "critical",
 }
 _PLAIN: Final = (bool, int, type(None))
+_PLAIN_TYPES: Final = frozenset(_PLAIN)
 
 _escape: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, default=str).encode
 
@@ -86,9 +86,14 @@ def json_style(node_id: str) -> Style:
     """One JSON object per line, ASCII only, so that a log service can search its fields by name."""
 
     def line(wall: float, level: int, event: str, fields: Mapping[str, object]) -> str:
-        shown: dict[str, object] = {"time": time_text(wall), "level": _level(level), "node_id": node_id, "event": event}
+        shown: dict[str, object] = {
+            "time": time_text(wall),
+            "level": _LEVELS.get(level) or _level(level),
+            "node_id": node_id,
+            "event": event,
+        }
         for name, value in fields.items():
-            shown[name] = _shown(value)
+            shown[name] = value if type(value) in _PLAIN_TYPES else _shown(value)
         return _encode(shown)
 
     return line
@@ -121,7 +126,10 @@ class _Output(logging.Handler):
 
     def write(self, level: int, event: str, fields: Mapping[str, object]) -> None:
         """Write an event that has just happened."""
-        self._put(partial(self._style, time(), level, event, fields))
+        try:
+            self._writer.put(self._style(time(), level, event, fields))
+        except Exception:  # noqa: BLE001 - see `_put`, which would cost every connection two calls more
+            self._writer.count_lost()
 
     def _put(self, line: Callable[[], str]) -> None:
         try:

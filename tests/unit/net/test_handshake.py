@@ -2,8 +2,11 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
+from urllib.parse import parse_qsl
 
 import pytest
+from hypothesis import example, given
+from hypothesis.strategies import from_regex
 from websockets.utils import accept_key
 
 from tests.support.heads import read_head
@@ -48,6 +51,12 @@ def refusal(request: bytes) -> CommandError:
     with pytest.raises(CommandError) as caught:
         read_handshake(request, ["/ws"])
     return caught.value
+
+
+@given(query=from_regex(r"([a-c_]|project_id|since|fold|ticket|=|&|\xe9){0,12}", fullmatch=True))
+@example(query="a=b=c&&=d&e")
+def test_a_query_that_needs_no_decoding_is_read_as_the_standard_library_reads_it(query: str) -> None:
+    assert list(handshake._query_fields(query)) == parse_qsl(query, keep_blank_values=True, errors="strict")
 
 
 def test_a_usual_handshake() -> None:

@@ -50,6 +50,22 @@ def test_pushes_have_the_form_of_the_schema() -> None:
         assert is_valid(f"server-message.json#/$defs/{name}", text), name
 
 
+@pytest.mark.parametrize("recovered", [True, False])
+def test_a_confirmation_says_the_same_with_an_id_and_without(recovered: bool) -> None:
+    bare = json.loads(replies.subscription_confirmed("p.1:_-", HERE, recovered=recovered))
+    named = json.loads(replies.subscription_confirmed("p.1:_-", HERE, recovered=recovered, command_id="r1"))
+    assert named == {**bare, "id": "r1"}
+    assert (bare["epoch"], bare["offset"], bare["recovered"]) == (HERE.epoch, HERE.offset, recovered)
+
+
+def test_a_greeting_escapes_what_a_program_takes_for_an_id() -> None:
+    greeting = Greeting('n"', 25, 65536, 256, 100, 1000)
+    told = json.loads(replies.connected(greeting, 'c"\\', T))
+    assert (told["connection_id"], told["node_id"], told["timestamp"]) == ('c"\\', 'n"', T)
+    assert (told["protocol"], told["ping_interval_s"]) == (1, 25)
+    assert set(told["limits"].values()) == {65536, 256, 100, 1000}
+
+
 @pytest.mark.parametrize("code", ErrorCode)
 def test_errors_have_the_form_of_the_schema(code: ErrorCode) -> None:
     bare = CommandError(code, "text")

@@ -3,11 +3,13 @@
 from collections import deque
 
 import pytest
+from hypothesis import example, given
+from hypothesis.strategies import from_regex
 
 from tests.support.frames import each_byte
 from tests.support.heads import HEAD_BYTES, read_head
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.request_head import TARGET_BYTES_MAX, HeadReader, HeadTooLarge
+from websocket_handler.protocol.request_head import TARGET_BYTES_MAX, HeadReader, HeadTooLarge, Target
 
 
 def lines(*fields: str, first: str = "GET /health HTTP/1.1") -> bytes:
@@ -146,6 +148,17 @@ def test_a_target_in_every_form(target: str, path: str, query: str, host: str) -
     assert (head.target.path, head.target.query, head.host) == (path, query, host)
     origin_form = read_head(lines(first=f"GET {head.target.origin_form.decode()} HTTP/1.1"))
     assert (origin_form.target.path, origin_form.target.query, origin_form.host) == (path, query, "gateway")
+
+
+@given(target=from_regex(r"/[A-Za-z0-9._~/-]*(\?[A-Za-z0-9._~/:=&,+-]*)?", fullmatch=True))
+@example(target="/ws?project_id=p").via("what most clients ask for")
+@example(target="//a/../b?")
+@example(target="/")
+def test_a_target_that_needs_no_decoding_is_read_as_in_its_other_form(target: str) -> None:
+    plain = read_head(lines(first=f"GET {target} HTTP/1.1")).target
+    parsed = read_head(lines(first=f"GET http://other{target} HTTP/1.1")).target
+    assert plain == Target(parsed.path, parsed.query, parsed.origin_form, authority="")
+    assert parsed.authority == "other"
 
 
 @pytest.mark.parametrize(
