@@ -15,7 +15,6 @@ SEEDS ?= 10000
 unexport PYTHONDONTWRITEBYTECODE
 # The Python SDK is used where it stands: a line in the virtual environment names its folder.
 LINK_SDK = echo "$(CURDIR)/clients/python" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/websocket_handler_client.pth"
-PROXY_TESTS := $(addprefix tests/e2e/test_,commands.py errors.py http_api.py refusals.py wire.py browser.py)
 PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
@@ -257,11 +256,11 @@ sdk-python-langgraph: $(STAMP) .venv-langgraph/.installed ## run the LangGraph a
 	@$(call LINK_SDK,.venv-langgraph)
 	@touch $@
 
-proxies: $(STAMP) browser node-modules ## run the end-to-end tests through nginx and HAProxy, whose connections are used again and again
+proxies: $(STAMP) browser node-modules sdk-modules console-modules ## run all end-to-end tests through nginx and HAProxy, whose connections are used again and again
 	@command -v haproxy >/dev/null && test -x /usr/sbin/nginx || { echo "installing nginx and haproxy through apt"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends nginx-light haproxy >/dev/null; }
-	for proxy in nginx haproxy; do THROUGH=$$proxy $(BIN)/python -m pytest $(PROXY_TESTS) $(ARGS) || exit 1; done
+	for proxy in nginx haproxy; do THROUGH=$$proxy $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal tests/e2e $(ARGS) || exit 1; done
 
 browser: ## install Chromium, and strace for the cost guard, through apt if they are missing
 	@command -v chromium >/dev/null && command -v strace >/dev/null || { echo "installing chromium and strace through apt"; \

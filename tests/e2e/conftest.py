@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
@@ -13,6 +13,7 @@ import pytest_asyncio
 from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.e2e.browser import Browser, Page, running_browser
+from tests.e2e.direct import why_direct
 from tests.support.api import Http
 from tests.support.emulators import emulator_for_folder
 from tests.support.gateway import Gateway, running_gateway
@@ -27,7 +28,6 @@ from tests.support.links import (
     running_node_driver,
 )
 from tests.support.patience import PATIENCE_S
-from tests.support.proxies import running_proxy
 from tests.support.publications import SOME_TIME
 
 emulator_process = emulator_for_folder()
@@ -41,18 +41,15 @@ def settings(emulator_process: Emulator) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def gateway(settings: dict[str, str]) -> Iterator[Gateway]:
-    """A gateway with its limits at their defaults; behind a proxy where THROUGH names one (`make proxies`)."""
-    with running_gateway(settings, PING_INTERVAL_S="25") as running, ExitStack() as stack:
-        if proxy := os.environ.get("THROUGH"):
-            direct, running.port = running.port, stack.enter_context(running_proxy(proxy, running.port))
-            stack.callback(setattr, running, "port", direct)
+    """A gateway with its limits at their defaults."""
+    with running_gateway(settings, PING_INTERVAL_S="25") as running:
         yield running
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Behind a proxy, leave out what the proxy itself answers: the tests that are marked `direct`, with the reason."""
-    if os.environ.get("THROUGH"):
-        left_out = [item for item in items if item.get_closest_marker("direct")]
+    """Behind a proxy, leave out what the proxy itself answers (`direct`)."""
+    if proxy := os.environ.get("THROUGH"):
+        left_out = [item for item in items if why_direct(item.nodeid.removeprefix("tests/e2e/"), proxy)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 

@@ -232,7 +232,7 @@ def test_settings_come_from_the_environment() -> None:
         greeting = subprocess.run(
             ["curl", "-s", f"http://127.0.0.1:{port}/health"], capture_output=True, text=True, check=True
         )
-        assert demo.address == f"127.0.0.1:{port}"
+        assert demo.printed_address == f"127.0.0.1:{port}"
         assert (listening["host"], listening["port"]) == ("0.0.0.0", port)
         assert greeting.stdout == "OK"
         assert demo.stop() == 0

@@ -14,10 +14,7 @@ from tests.e2e.browser import Page
 from tests.support.documents import blocks
 from tests.support.gateway import Gateway
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.direct("the snippet names the gateway's own port"),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 (SNIPPET,) = (block.text for block in blocks("docs/tutorial.md") if block.language == "javascript")
 RECORDING: Final = """

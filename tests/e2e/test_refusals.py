@@ -42,7 +42,6 @@ async def test_more_projects_on_the_url_than_allowed_are_refused(small_gateway: 
     check_error(error, "too_many_subscriptions")
 
 
-@pytest.mark.direct("the proxy itself repairs or refuses the heads of handshakes")
 @pytest.mark.parametrize(
     ("path", "headers", "status", "code"),
     [
@@ -56,6 +55,18 @@ async def test_more_projects_on_the_url_than_allowed_are_refused(small_gateway: 
         ("/ws", {"Connection": "keep-alive"}, 400, "invalid_field"),
         ("/ws", {"Upgrade": "h2c"}, 426, "upgrade_required"),
         ("/ws", {"Upgrade": "", "Connection": "close"}, 426, "upgrade_required"),
+    ],
+    ids=[
+        "a longer path",
+        "the root",
+        "a slash behind",
+        "an old version",
+        "no version",
+        "a short key",
+        "no key",
+        "Connection without upgrade",
+        "Upgrade to another protocol",
+        "no upgrade",
     ],
 )
 async def test_a_bad_handshake_is_refused(

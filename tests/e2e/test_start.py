@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.commands import run_command
 from tests.support.gateway import REPOSITORY, Gateway, clean_environment, running_gateway
+from tests.support.proxies import way_in
 
 REQUIRED: Final = (
     "SQS_QUEUE_URL_PM",
@@ -44,8 +45,8 @@ def served(name: str, environment: Mapping[str, str]) -> Iterator[Gateway]:
     with process:
         try:
             gateway = Gateway(process)
-            gateway.port = int(gateway.wait_for_record("node.listening")["port"])
-            yield gateway
+            with way_in(int(gateway.wait_for_record("node.listening")["port"])) as gateway.port:
+                yield gateway
         finally:
             if process.poll() is None:
                 process.kill()

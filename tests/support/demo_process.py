@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import psutil
 from tests.support.gateway import REPOSITORY, clean_environment
 from tests.support.patience import PATIENCE_S
 from tests.support.process_output import ProcessOutput
+from tests.support.proxies import way_in
 
 WELCOME_ENDS: str = "To let yours work as dev"
 STARTED = re.compile(r"^  (emulator|queues|gateway|valkey|node \d|balancer|agent \w+) +pid (\d+)", re.MULTILINE)
@@ -27,6 +28,9 @@ class DemoProcess:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
+        self.stack = ExitStack()
+        """What ends with it."""
+        self._address = ""
         self._output: ProcessOutput[str] = ProcessOutput(process, str)
 
     @property
@@ -58,9 +62,17 @@ class DemoProcess:
         return {name: int(pid) for name, pid in STARTED.findall(self._text_so_far)}
 
     @property
-    def address(self) -> str:
-        """Host and port of the gateway."""
+    def printed_address(self) -> str:
+        """Host and port of the gateway, as it prints them."""
         return self.wait_for(r"^Open +http://(\S+)/$")[1]
+
+    @property
+    def address(self) -> str:
+        """Host and port to which clients of the gateway connect (`way_in`)."""
+        if not self._address:
+            host, _, port = self.printed_address.rpartition(":")
+            self._address = f"{host}:{self.stack.enter_context(way_in(int(port)))}"
+        return self._address
 
     @property
     def exports(self) -> str:
@@ -101,9 +113,10 @@ def started_demo(
         text=True,
         start_new_session=True,
     )
-    with process:
+    demo = DemoProcess(process)
+    with process, demo.stack:
         try:
-            yield DemoProcess(process)
+            yield demo
         finally:
             if process.poll() is None:
                 started = psutil.Process(process.pid).children(recursive=True)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from tests.support.patience import PATIENCE_S
 from tests.support.preloaded import PreloadedGateway
 from tests.support.process_output import ProcessOutput
+from tests.support.proxies import is_behind_a_proxy, way_in
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 PROBE_INTERVAL_S: Final = 0.02
@@ -142,8 +143,9 @@ def started_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gatewa
     """Start a gateway on a free port, or on `WEBSOCKET_PORT`. It may not be ready yet. It waits long for clients that a
     busy machine keeps from working.
 
-    If the test does not stop it, it is stopped at the end.
+    If the test does not stop it, it is stopped at the end. Behind a proxy (`way_in`), the port is that of the proxy.
     """
+    wanted = {**settings, **more}
     defaults = {
         "WEBSOCKET_HOST": "127.0.0.1",
         "WEBSOCKET_PORT": "0",
@@ -155,13 +157,15 @@ def started_gateway(settings: Mapping[str, str], **more: str) -> Iterator[Gatewa
         "FORWARD_TIMEOUT_S": f"{PATIENCE_S:g}",
         "PING_INTERVAL_S": "600",  # a bystander that reads only at the end of a slow test is still there
     }
-    with PreloadedGateway(REPOSITORY, clean_environment({**defaults, **settings, **more})) as process:
+    port = int(wanted.get("WEBSOCKET_PORT", "0"))
+    own_port = {"WEBSOCKET_PORT": "0"} if is_behind_a_proxy() else {}
+    with PreloadedGateway(REPOSITORY, clean_environment({**defaults, **wanted, **own_port})) as process:
         try:
             gateway = Gateway(process)
-            gateway.port = int(gateway.wait_for_record("node.listening")["port"])
-            yield gateway
-            if process.poll() is None:
-                gateway.stop()
+            with way_in(int(gateway.wait_for_record("node.listening")["port"]), port) as gateway.port:
+                yield gateway
+                if process.poll() is None:
+                    gateway.stop()
         finally:
             if process.poll() is None:
                 process.kill()

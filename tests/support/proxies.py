@@ -1,10 +1,16 @@
-"""The reverse proxies that people put in front of the gateway. They keep their connections and use them again."""
+"""The reverse proxies that people put in front of the gateway. They keep their connections and use them again.
+
+`python -m tests.support.proxies PORT` is `way_in` for tests in other languages: it prints the port to connect to, and
+ends with its standard input.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -75,12 +81,28 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_behind_a_proxy() -> bool:
+    """True if the variable THROUGH names a proxy, as `make proxies` has it: clients of all gateways go through it."""
+    return bool(os.environ.get("THROUGH"))
+
+
 @contextmanager
-def running_proxy(kind: str, gateway_port: int) -> Iterator[int]:
-    """Run `nginx` or `haproxy` in front of a gateway. Gives the port of the proxy."""
+def way_in(gateway_port: int, port: int = 0) -> Iterator[int]:
+    """The port to which clients of a gateway connect: its own, or that of the proxy that THROUGH names. If a test wants
+    a certain port, the proxy is there."""
+    if not is_behind_a_proxy():
+        yield gateway_port
+        return
+    with running_proxy(os.environ["THROUGH"], gateway_port, port) as proxy_port:
+        yield proxy_port
+
+
+@contextmanager
+def running_proxy(kind: str, gateway_port: int, port: int = 0) -> Iterator[int]:
+    """Run `nginx` or `haproxy` in front of a gateway, on a free port unless one is named. Gives that port."""
     program = shutil.which(kind, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     assert program is not None, f"{kind} is not installed: `make proxies` installs it through apt"
-    port = free_port()
+    port = port or free_port()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = NGINX if kind == "nginx" else HAPROXY
@@ -111,3 +133,15 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
         except subprocess.TimeoutExpired:
             continue
         raise AssertionError("the proxy ended")
+
+
+def main() -> None:
+    """Keep the way in to the gateway of the port that the command line names."""
+    with way_in(int(sys.argv[1])) as port:
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":  # the server process that forks gateways imports the program that started it
+    main()

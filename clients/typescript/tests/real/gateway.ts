@@ -56,9 +56,19 @@ export async function startGateway(settings: Record<string, string> = {}): Promi
     const record = JSON.parse(line) as { event: string; port?: number };
     if (record.event !== "node.listening") continue;
     child.stdout!.resume();
-    return new RealGateway(child, record.port!);
+    return new RealGateway(child, await wayIn(record.port!, child));
   }
   throw new Error("the gateway did not start");
+}
+
+/** The port to connect to: the gateway's own, or that of the proxy which the variable THROUGH names (`make proxies`). */
+async function wayIn(port: number, gateway: ChildProcess): Promise<number> {
+  if (!process.env["THROUGH"]) return port;
+  const options = { cwd: fileURLToPath(REPOSITORY), stdio: ["pipe", "pipe", "inherit"] as ["pipe", "pipe", "inherit"] };
+  const proxy = spawn(PYTHON, ["-m", "tests.support.proxies", String(port)], options);
+  gateway.once("exit", () => proxy.stdin.end());
+  for await (const line of createInterface({ input: proxy.stdout })) return Number(line);
+  throw new Error("the proxy did not start");
 }
 
 function part(value: object): string {
