@@ -27,7 +27,8 @@ export function LogPage() {
   const [isPaused, setPaused] = useState(false);
   const [readUpTo, setReadUpTo] = useState(0);
   const [problem, setProblem] = useState("");
-  const isReading = useRef(false);
+  const [placeProblem, setPlaceProblem] = useState("");
+  const underWay = useRef<Promise<void> | null>(null);
   const searching = isSearching(filterNow);
 
   const shownIds = chosen === "" ? subscriptions.watched.map(({ projectId }) => projectId) : [chosen];
@@ -37,18 +38,22 @@ export function LogPage() {
   const target = place?.offset === undefined ? null : `${place.projectId}@${place.epoch}:${place.offset}`;
   const isLive = connection.live;
 
-  /** One page is read at a time. */
-  async function read(what: () => Promise<unknown>): Promise<void> {
-    if (isReading.current || !isLive) return;
-    isReading.current = true;
+  async function attempt(what: () => Promise<unknown>): Promise<void> {
     setProblem("");
     try {
       await what();
     } catch (error) {
       setProblem(`The log could not be read: ${(error as Error).message}`);
     } finally {
-      isReading.current = false;
+      underWay.current = null;
     }
+  }
+
+  /** One page is read at a time: what is asked for meanwhile is left. */
+  async function read(what: () => Promise<unknown>): Promise<void> {
+    if (underWay.current !== null || !isLive) return;
+    underWay.current = attempt(what);
+    await underWay.current;
   }
 
   const older = () => void (!isAtStart && read(() => log.readOlder(shownIds)));
@@ -80,17 +85,30 @@ export function LogPage() {
     } else void newest();
   }
 
+  /** The place in the address is not left: it waits for its turn. What is wrong with it is said until there is another. */
+  async function goToPlace(projectId: string, epoch: string, offset: number, isOver: () => boolean): Promise<void> {
+    while (underWay.current !== null) await underWay.current;
+    if (isOver()) return;
+    await read(async () => {
+      setFollowing(false);
+      const isThere = await log.goTo(projectId, epoch, offset);
+      if (isOver()) return;
+      if (!isThere) setPlaceProblem(`The log of the time ${epoch} is gone: this is the one of today.`);
+      else if (!log.shown({ ...filterNow }).some(({ key }) => key === target)) setPlaceProblem(`Update ${offset} is not retained any more.`);
+    });
+  }
+
   useEffect(() => {
+    setPlaceProblem("");
     if (place === null) return;
     subscriptions.subscribe(place.projectId);
     if (!isLive || place.epoch === undefined || place.offset === undefined) return;
-    const { projectId, epoch, offset } = place;
     if (log.shown(filterNow).some(({ key }) => key === target)) return;
-    void read(async () => {
-      setFollowing(false);
-      if (!(await log.goTo(projectId, epoch, offset))) setProblem(`The log of the time ${epoch} is gone: this is the one of today.`);
-      else if (!log.shown({ ...filterNow }).some(({ key }) => key === target)) setProblem(`Update ${offset} is not retained any more.`);
-    });
+    let isOver = false;
+    void goToPlace(place.projectId, place.epoch, place.offset, () => isOver);
+    return () => {
+      isOver = true;
+    };
   }, [target, isLive]);
 
   const unread = log.arrived - readUpTo;
@@ -136,7 +154,7 @@ export function LogPage() {
           {isAtStart
             ? <span>start of the log</span>
             : <button id="older" type="button" class="link" onClick={older}>{searching ? "Search further back" : "Load older"}</button>}
-          <span class="problem" role="alert">{problem}</span>
+          <span class="problem" role="alert">{problem || placeProblem}</span>
         </p>
       </section>
       <SendPanel chosen={chosen} />
