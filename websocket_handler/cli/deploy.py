@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import click
 
-from websocket_handler.cli import EXIT_FAILED, EXIT_USAGE
+from websocket_handler.cli import EXIT_FAILED
 from websocket_handler.cli import deploy_image as image
 from websocket_handler.cli.arguments import Positive, stack_options
 from websocket_handler.cli.aws import PATIENT, make_client
-from websocket_handler.cli.deploy_console import Console
+from websocket_handler.cli.deploy_console import Console, make_console
 from websocket_handler.cli.deploy_plan import Plan
 from websocket_handler.cli.deploy_rehearsal import Where, rehearse
 from websocket_handler.cli.deploy_samconfig import remember_alias
@@ -38,6 +38,7 @@ class Options:
     region: str | None
     profile: str | None
     timeout_minutes: float
+    is_json: bool
 
 
 @click.command(
@@ -71,6 +72,9 @@ class Options:
     metavar="MINUTES",
     help="how long the new tasks may take to become healthy (default 30)",
 )
+@click.option(
+    "--json", "is_json", is_flag=True, help="each step is an object; what the container tool says goes to stderr"
+)
 def command(**given: Any) -> int:
     """Deploy the environment ENV: prod, staging, or whatever its name is."""
     return _deploy(Options(**given))
@@ -83,10 +87,9 @@ def deploy(arguments: Sequence[str]) -> int:
 
 
 def _deploy(options: Options) -> int:
-    console = Console()
+    console = make_console(is_json=options.is_json)
     if not ENVIRONMENT.fullmatch(options.environment):
-        console.bad("ENV has 1 to 16 lower-case letters, digits and hyphens, and begins with a letter")
-        return EXIT_USAGE
+        raise click.UsageError("ENV has 1 to 16 lower-case letters, digits and hyphens, and begins with a letter")
     now = datetime.now(UTC)
     commit = image.revision()
     plan = Plan(options.environment, options.image_tag or image.tag_of(commit, now), commit, now, not options.image_tag)
@@ -135,7 +138,8 @@ def _carry_out(plan: Plan, options: Options, console: Console) -> None:
     except (OSError, UnicodeDecodeError) as error:
         console.note(f"samconfig.toml could not be changed ({error}): check its ImageTag before the next `sam deploy`")
     url = stack.outputs.get("WebSocketUrl") or stack.outputs.get("WebSocketEndpoint", "the stack names none")
-    console.line(f"\nWebSocket endpoint: {console.coloured(url, 'green')}")
+    told = f"WebSocket endpoint: {console.coloured(url, 'green')}"
+    console.result(told, exit_code=0, environment=plan.environment, image_tag=plan.tag, url=url)
 
 
 def _settled_stack(cloudformation: Any, plan: Plan, name: str | None, console: Console) -> Stack:
@@ -149,12 +153,12 @@ def _settled_stack(cloudformation: Any, plan: Plan, name: str | None, console: C
 
 def _build_and_push(plan: Plan, tool: str, ecr: Any, name: str, stack: Stack, console: Console) -> None:
     console.step("Log in to ECR")
-    image.log_in(ecr, tool, name.partition("/")[0])
+    image.log_in(ecr, tool, name.partition("/")[0], console.tools_write_to)
     console.step(f"Build {name}")
     architecture = stack.parameters.get("CpuArchitecture", "X86_64")
-    image.run(image.build_command(tool, name, architecture, plan.commit, plan.now))
+    image.run(image.build_command(tool, name, architecture, plan.commit, plan.now), output=console.tools_write_to)
     console.step("Push")
-    image.run(image.push_command(tool, name))
+    image.run(image.push_command(tool, name), output=console.tools_write_to)
 
 
 if __name__ == "__main__":

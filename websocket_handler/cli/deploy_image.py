@@ -85,17 +85,20 @@ def password_of(ecr: Any) -> str:
     return base64.b64decode(token, validate=True).decode().partition(":")[2]
 
 
-def log_in(ecr: Any, tool: str, registry: str) -> None:
+def log_in(ecr: Any, tool: str, registry: str, output: int | None = None) -> None:
     """Log the tool in to ECR for the next hours. Raises DeployError, and what `password_of` raises."""
-    run(login_command(tool, registry), text=password_of(ecr))
+    run(login_command(tool, registry), text=password_of(ecr), output=output)
 
 
-def run(command: Sequence[str], text: str | None = None) -> None:
-    """Run a command that writes to the terminal. `text` is its standard input. Raises DeployError when it fails."""
+def run(command: Sequence[str], text: str | None = None, output: int | None = None) -> None:
+    """Run a command that writes to the terminal, or to the descriptor `output`. `text` is its standard input. Raises
+    DeployError when it fails."""
     # An attestation would be a second, untagged image in the repository, which keeps only the last five.
     environment = {**os.environ, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     try:
-        code = subprocess.run(command, input=text, text=True, check=False, env=environment).returncode  # noqa: S603
+        code = subprocess.run(  # noqa: S603 - the container tool
+            command, input=text, stdout=output, text=True, check=False, env=environment
+        ).returncode
     except OSError as error:
         raise DeployError(f"{command[0]}: {error.strerror}") from error
     if code:

@@ -18,7 +18,7 @@ from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.cli import doctor_checks as checks
 from websocket_handler.cli.arguments import Positive, stack_options
 from websocket_handler.cli.aws import QUICK, make_client
-from websocket_handler.cli.deploy_console import Console
+from websocket_handler.cli.deploy_console import make_console
 from websocket_handler.cli.deploy_stack import DeployError, Stack, find_stack, output_of
 from websocket_handler.cli.doctor_examiner import TIME_LIMIT_S, Examiner
 from websocket_handler.cli.doctor_round_trip import round_trip
@@ -42,13 +42,14 @@ class Options:
     region: str | None
     profile: str | None
     time_limit: float
+    is_json: bool
 
 
 @click.command(
     cls=Command,
     help="Find what is wrong with the stack of the environment ENV, or, without ENV, with the settings of this "
     "machine.",
-    examples=("websocket-handler doctor", "websocket-handler doctor prod --region eu-west-1"),
+    examples=("websocket-handler doctor", "websocket-handler doctor prod --region eu-west-1 --json"),
     epilog="Every check ends with ok, FAIL, or ?? where it could not be done. Exit codes: 0 all is well; 1 something "
     "is wrong; 2 wrong arguments or settings; 4 nothing is wrong in what could be checked, but something could not be.",
 )
@@ -67,10 +68,11 @@ class Options:
     metavar="SECONDS",
     help=f"how long one check may take (default {TIME_LIMIT_S:g}); all checks run at the same time",
 )
+@click.option("--json", "is_json", is_flag=True, help="each finding is an object; the last line is the result")
 def command(**given: Any) -> int:
     """Examine a stack or this machine."""
     options = Options(**given)
-    examiner = Examiner(Console(), options.time_limit)
+    examiner = Examiner(make_console(is_json=options.is_json), options.time_limit)
     if options.environment:
         return _examine_stack(options, options.environment, examiner)
     return _examine_machine(options, examiner)
@@ -130,8 +132,7 @@ def _examine_machine(options: Options, examiner: Examiner) -> int:
         examiner.tell()
     if settings is None:
         examiner.leave(("queues", "table", "round trips"), "the settings cannot be used")
-    code = examiner.conclude()
-    return EXIT_USAGE if settings is None else code
+    return examiner.conclude(exit_code=EXIT_USAGE if settings is None else None)
 
 
 def _examine_stack(options: Options, environment: str, examiner: Examiner) -> int:
@@ -156,8 +157,7 @@ def _examine_stack(options: Options, environment: str, examiner: Examiner) -> in
     settings = _settings(examiner, lambda: task_settings(container))
     if settings is None:
         examiner.leave(rest[2:], "the settings of the task cannot be used")
-        examiner.conclude()
-        return EXIT_USAGE
+        return examiner.conclude(exit_code=EXIT_USAGE)
     _ask_common(client, examiner, settings, has_round_trip=_wants_round_trip(options), is_ours=False)
     examiner.ask("load balancer", lambda: checks.idle_timeout(client, stack.outputs, settings))
     examiner.ask("drain", lambda: checks.drain(client, stack.outputs, settings))

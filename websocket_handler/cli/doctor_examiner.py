@@ -108,17 +108,17 @@ class Examiner:
         good: str = "All is well.",
         wrong: str = "Something is wrong: see FAIL above.",
         unchecked: str = "Nothing is wrong in what could be checked: see ?? above for the rest.",
+        exit_code: int | None = None,
     ) -> int:
-        """Print the conclusion. Returns the exit code: 0, EXIT_FAILED, or EXIT_UNCHECKED."""
-        self._console.line()
+        """Print the conclusion. Returns the exit code: `exit_code`, or 0, EXIT_FAILED, or EXIT_UNCHECKED."""
+        text, code = good, 0
         if "bad" in self._kinds:
-            self._console.line(wrong)
-            return EXIT_FAILED
-        if "unknown" in self._kinds:
-            self._console.line(unchecked)
-            return EXIT_UNCHECKED
-        self._console.line(good)
-        return 0
+            text, code = wrong, EXIT_FAILED
+        elif "unknown" in self._kinds:
+            text, code = unchecked, EXIT_UNCHECKED
+        code = code if exit_code is None else exit_code
+        self._console.result(text, exit_code=code)
+        return code
 
 
 def _left(names: Sequence[str], reason: str) -> list[Finding]:

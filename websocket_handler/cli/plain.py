@@ -28,14 +28,15 @@ def serve() -> int:
 @click.command(
     cls=Command,
     help="List every setting with its value, default, unit and limits. Secrets are not shown.",
-    examples=("websocket-handler config", "websocket-handler config | grep JWT"),
+    examples=("websocket-handler config | grep JWT", "websocket-handler config --json | jq -r .variable"),
     epilog="Exit codes: 0 the settings can be used; 2 they cannot, for the reasons on stderr.",
 )
-def config() -> int:
+@click.option("--json", "is_json", is_flag=True, help="each line is one setting, as an object")
+def config(is_json: bool) -> int:
     """List the settings."""
     from websocket_handler.cli.show_config import show_config
 
-    return show_config()
+    return show_config(is_json=is_json)
 
 
 @click.command(
@@ -59,11 +60,12 @@ def config() -> int:
     help="subscribe, publish, presence, forward:dev, admin, …; may be repeated",
 )
 @click.option("--expires-in", type=WHOLE, default=3600, metavar="SECONDS", help="default: an hour")
-def token(user: str, projects: tuple[str, ...], rights: tuple[str, ...], expires_in: int) -> int:
+@click.option("--json", "is_json", is_flag=True, help="print an object with token and expires_at")
+def token(user: str, projects: tuple[str, ...], rights: tuple[str, ...], expires_in: int, is_json: bool) -> int:
     """Print a token."""
     from websocket_handler.cli.token import token as make
 
-    return make(user, projects, rights, expires_in)
+    return make(user, projects, rights, expires_in, is_json=is_json)
 
 
 @click.command(

@@ -1,5 +1,6 @@
 """`websocket-handler token`: makes a token to try things out, signed with the first of `JWT_SECRETS`."""
 
+import json
 import os
 import sys
 import time
@@ -11,16 +12,21 @@ from websocket_handler.adapters.jwt.keys import SECRET_BYTES
 from websocket_handler.adapters.jwt.setup import DEFAULT_SECRET_ALGORITHMS, JwtProblem, JwtSettings, make_authenticator
 from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.protocol.identity import FORWARD_ANY, RIGHTS, USER_ID, InvalidClaims, identity_from_claims
+from websocket_handler.telemetry.time_text import time_text
 
 
-def token(user: str, projects: Sequence[str], rights: Sequence[str], expires_in_s: int) -> int:
+def token(
+    user: str, projects: Sequence[str], rights: Sequence[str], expires_in_s: int, *, is_json: bool = False
+) -> int:
     """Print a token. Returns the exit code: 2, with one line on stderr, when no token can be made."""
+    now = time.time()
     try:
-        made = make(os.environ, user, projects, rights, expires_in_s, time.time())
+        made = make(os.environ, user, projects, rights, expires_in_s, now)
     except ValueError as problem:
         sys.stderr.write(f"{problem}\n")
         return EXIT_USAGE
-    sys.stdout.write(f"{made}\n")
+    ends = {"token": made, "expires_at": time_text(int(now) + expires_in_s)}
+    sys.stdout.write(f"{json.dumps(ends) if is_json else made}\n")
     return 0
 
 

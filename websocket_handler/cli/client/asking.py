@@ -22,6 +22,7 @@ from websocket_handler.cli.verify.links import (
     RefusedError,
     SocketLink,
     dialing,
+    is_foreign,
     read,
     wait_s_of,
 )
@@ -30,6 +31,8 @@ PATIENCE_S: Final = 15.0
 """So long a question is repeated when no answer comes."""
 PAUSE_S: Final = 0.1
 HTTP_OK: Final = 200
+DONE: Final = range(200, 300)
+SERVER_FAULT: Final = 500
 PAUSE_MAX_S: Final = 2.0
 NOT_ALLOWED: Final = frozenset({"unauthorized", "forbidden"})
 """Error codes of the protocol."""
@@ -125,13 +128,23 @@ async def ask_again(dial: Dial, target: Target, command: Mapping[str, Any], pati
         raise ClientError(f"{target.socket_url}: {last}", EXIT_UNREACHABLE) from None
 
 
+def raise_if_foreign(target: Target, status: int, answer: Message) -> None:
+    """Raise ClientError if somebody else than a gateway answered: a proxy, or another server."""
+    if not is_foreign(answer):
+        return
+    if status in DENIED:
+        raise ClientError(f"{target.base_url}: status {status}: this token is not let in", EXIT_NOT_ALLOWED)
+    raise ClientError(f"{target.base_url}: status {status}: no gateway is there", EXIT_UNREACHABLE)
+
+
 async def call_api(dial: Dial, target: Target, method: str, path: str) -> Message:
     """The answer of the HTTP API to a request without a body. Raises ClientError."""
     try:
         status, answer = await dial.call(method, f"{target.base_url}{path}", target.token)
     except RefusedError as refusal:
         raise ClientError(f"{target.base_url}: {refusal.reason}", EXIT_UNREACHABLE) from refusal
-    if status != HTTP_OK:
+    raise_if_foreign(target, status, answer)
+    if status not in DONE:
         code = EXIT_NOT_ALLOWED if status in DENIED else EXIT_FAILED
         raise ClientError(f"{answer.get('code')}: {answer.get('message')}", code)
     return answer
@@ -147,6 +160,8 @@ async def publish_again(dial: Dial, target: Target, project_id: str, body: bytes
             while True:
                 try:
                     status, answer = await dial.call("POST", url, target.token, body, key)
+                    if status < SERVER_FAULT:  # a load balancer without a target says so with one
+                        raise_if_foreign(target, status, answer)
                     if status == HTTP_OK:
                         return answer
                     raise_error(answer)

@@ -244,18 +244,19 @@ async def _history(target: Target, project_id: str, after: int, limit: int | Non
     cls=Command,
     help="Let a node take no new clients, and tell those that it has to come back elsewhere, as SIGTERM does. The "
     "process goes on until it is ended. Without NODE it is the node that answers. Needs the right admin.",
-    examples=("websocket-handler drain", "websocket-handler drain gateway-1 --yes"),
+    examples=("websocket-handler drain", "websocket-handler drain gateway-1 --yes --json"),
     epilog=f"{CODES}.",
 )
 @click.argument("node", metavar="[NODE]", required=False)
 @click.option("--yes", "is_sure", is_flag=True, help="do not ask before")
+@click.option("--json", "is_json", is_flag=True, help="print the gateway's reply")
 @target_options
-def drain(node: str | None, is_sure: bool, **where: Any) -> int:
+def drain(node: str | None, is_sure: bool, is_json: bool, **where: Any) -> int:
     """Drain a node."""
-    return run_client(_drain(find_target(**where), node, is_sure), "drain")
+    return run_client(_drain(find_target(**where), node, is_sure, is_json), "drain")
 
 
-async def _drain(target: Target, node: str | None, is_sure: bool) -> int:
+async def _drain(target: Target, node: str | None, is_sure: bool, is_json: bool) -> int:
     async with dialing() as dial:
         if node is None:
             node = await name_of_node(dial, target)
@@ -268,8 +269,8 @@ async def _drain(target: Target, node: str | None, is_sure: bool) -> int:
             sys.stderr.flush()
             if sys.stdin.readline().strip().lower() not in ("y", "yes"):
                 return EXIT_FAILED
-        await call_api(dial, target, "POST", f"/api/v1/nodes/{quote(node, safe='')}/drain")
-    sys.stdout.write(f"{node}\n")
+        reply = await call_api(dial, target, "POST", f"/api/v1/nodes/{quote(node, safe='')}/drain")
+    sys.stdout.write(f"{msgspec.json.encode(reply).decode() if is_json else node}\n")
     return 0
 
 

@@ -42,14 +42,13 @@ class Target:
         return urlunsplit((SCHEMES[parts.scheme], parts.netloc, parts.path.rstrip("/").removesuffix("/ws"), "", ""))
 
 
+PROFILE: Final = "a table of ~/.config/websocket-handler/profile.toml with url and token (default: default)"
+
+
 def target_options(command: Decorated) -> Decorated:
     """The options that say which gateway, and with which token."""
     for name, metavar, text in (
-        (
-            "--profile",
-            "NAME",
-            "a table of ~/.config/websocket-handler/profile.toml with url and token (default: default)",
-        ),
+        ("--profile", "NAME", PROFILE),
         ("--token", "TOKEN", f"the token (default: {WEBSOCKET_HANDLER_TOKEN}, or that of the profile)"),
         ("--url", "URL", f"ws://, wss://, http:// or https:// (default: {WEBSOCKET_HANDLER_URL}, profile, or {URL})"),
     ):

@@ -13,6 +13,7 @@ import uvloop
 
 from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.cli.arguments import Decorated
+from websocket_handler.cli.client.target import PROFILE, find_target
 from websocket_handler.cli.grammar import NUMBER, WHOLE, Command, run
 from websocket_handler.cli.verify import plan as limits
 from websocket_handler.cli.verify.plan import Plan, PlanError
@@ -47,12 +48,13 @@ def _numbers(command: Decorated) -> Decorated:
     "hurt it meanwhile. Ctrl-C ends the run, with its verdict; a second one ends it without.",
     examples=(
         "websocket-handler verify ws://127.0.0.1:8080 --duration 10",
-        'websocket-handler verify wss://gateway.example --token "$TOKEN" --clients 100 --json',
+        "websocket-handler verify --profile staging --clients 100 --json",
     ),
-    epilog="URL is ws:// or wss://; clients are spread over several. Exit codes: 0 every promise was kept; 6 one was "
+    epilog="URL is ws:// or wss://; clients are spread over several. Without one it is that of --profile. Exit "
+    "codes: 0 every promise was kept; 6 one was "
     "broken; 1 the run could not judge; 2 wrong arguments.",
 )
-@click.argument("urls", metavar="URL", nargs=-1, required=True)
+@click.argument("urls", metavar="URL", nargs=-1)
 @click.option(
     "--publish-url",
     "publish_urls",
@@ -66,8 +68,10 @@ def _numbers(command: Decorated) -> Decorated:
     "tokens",
     metavar="TOKEN",
     multiple=True,
-    help="with the rights subscribe and publish on the projects; may be repeated: clients take turns",
+    help="with the rights subscribe and publish on the projects; may be repeated: clients take turns (default: "
+    "WEBSOCKET_HANDLER_TOKEN, or that of the profile)",
 )
+@click.option("--profile", metavar="NAME", help=PROFILE)
 @click.option(
     "--project-prefix",
     default="verify-",
@@ -78,13 +82,22 @@ def _numbers(command: Decorated) -> Decorated:
 def command(wants_json: bool, **given: Any) -> int:
     """Verify a deployment."""
     try:
-        plan = Plan(**given)
+        plan = Plan(**_with_target(**given))
     except PlanError as error:
         sys.stderr.write(f"websocket-handler verify: {error}\n")
         return EXIT_USAGE
     report = uvloop.run(_run(plan, Table(sys.stderr)))
     sys.stdout.write(f"{as_json(report) if wants_json else as_text(report)}\n")
     return report.exit_code
+
+
+def _with_target(urls: Sequence[str], tokens: Sequence[str], profile: str | None, **given: Any) -> dict[str, Any]:
+    """What a plan takes, with URL and token as every client command finds them. Raises click.UsageError."""
+    if not urls and profile is None:  # it loads a deployment: no default may name one by itself
+        raise click.UsageError("the following arguments are required: URL, or --profile NAME")
+    target = find_target(urls[0] if urls else None, tokens[0] if tokens else None, profile)
+    found = tokens or ((target.token,) if target.token else ())
+    return {**given, "urls": urls or (target.socket_url,), "tokens": found}
 
 
 def verify(arguments: Sequence[str]) -> int:

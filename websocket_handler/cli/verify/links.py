@@ -220,6 +220,11 @@ def _answer(status: int, body: bytes, headers: Mapping[str, str]) -> Message:
     return message
 
 
+def is_foreign(answer: Message) -> bool:
+    """True if an answer of the HTTP API was made here, because what came was no JSON object of a gateway."""
+    return answer.get("type") == "error" and "message" not in answer
+
+
 def _seconds(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After", "")
     return float(text) if text.isascii() and text.isdigit() else None

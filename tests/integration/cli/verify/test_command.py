@@ -7,6 +7,7 @@ import io
 import json
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,13 +52,36 @@ async def test_ctrl_c_ends_a_run_with_its_verdict_and_a_broken_promise_is_exit_c
     assert len(errors.splitlines()) >= 3, "the titles, a row at the beginning, and one at the end"
 
 
+@pytest.mark.asyncio
+async def test_a_profile_says_where_and_with_which_token(tmp_path: Path) -> None:
+    """But no token of a profile goes to a URL of the command line."""
+    (tmp_path / "websocket-handler").mkdir()
+    size = ("--duration=0.5", "--clients=1", "--projects=1", "--rate=4")
+    async with lying_gateway() as gateway:
+        profile = f'[mine]\nurl = "{gateway.url}"\ntoken = "ada"\n'
+        (tmp_path / "websocket-handler" / "profile.toml").write_text(profile)
+        for urls, sent in ((), "Bearer ada"), ((gateway.url,), ""):
+            gateway.tokens.clear()
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "websocket_handler", "verify", *urls, "--profile", "mine", *size),
+                cwd=REPOSITORY,
+                env=clean_environment({"XDG_CONFIG_HOME": str(tmp_path)}),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            async with asyncio.timeout(PATIENCE_S):
+                assert await process.wait() == 0
+            assert set(gateway.tokens) == {sent}
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["ws://h", "--clients", "2001"], "--clients: 2001 is not in 1 to 2,000"),
         (["ws://h", "--clients", "many"], "argument --clients: invalid int value: 'many'"),
         (["http://h"], "URL: 'http://h' does not begin with ws:// or wss://HOST"),
-        ([], "the following arguments are required: URL"),
+        ([], "the following arguments are required: URL, or --profile NAME"),
+        (["--profile", "nobody"], "has no profile [nobody]"),
     ],
 )
 def test_wrong_arguments_are_told(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
