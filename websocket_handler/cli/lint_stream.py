@@ -15,8 +15,8 @@ from websocket_handler.cli.client.asking import ask_again, run_client
 from websocket_handler.cli.client.fixtures import MARK
 from websocket_handler.cli.client.place import read_project_id
 from websocket_handler.cli.client.showing import notice
-from websocket_handler.cli.client.target import Target, find_target, target_options
 from websocket_handler.cli.grammar import Command
+from websocket_handler.cli.target import Target, find_target, target_options
 from websocket_handler.cli.verify.links import dialing
 from websocket_handler.logs.runs.referee import Referee, Violation
 from websocket_handler.logs.runs.vocabulary import Generation

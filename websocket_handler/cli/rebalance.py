@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from websocket_handler.cli.client.asking import call_api, run_client
-from websocket_handler.cli.client.target import Target, find_target, target_options
 from websocket_handler.cli.grammar import WHOLE, Command
+from websocket_handler.cli.target import Target, find_target, target_options
 from websocket_handler.cli.verify.links import dialing
 
 

@@ -12,7 +12,7 @@ import msgspec
 import uvloop
 
 from websocket_handler.cli import EXIT_FAILED, EXIT_NOT_ALLOWED, EXIT_UNREACHABLE
-from websocket_handler.cli.client.target import Target
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import (
     DENIED,
     DO_NOT_RECONNECT,

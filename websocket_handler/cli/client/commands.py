@@ -29,9 +29,9 @@ from websocket_handler.cli.client.following import Follower
 from websocket_handler.cli.client.pages import pages
 from websocket_handler.cli.client.place import Begin, Position, read_project, read_project_id, read_since
 from websocket_handler.cli.client.showing import Printer, notice
-from websocket_handler.cli.client.target import Target, find_target, target_options
 from websocket_handler.cli.client.tasks import is_about, outcome
 from websocket_handler.cli.grammar import WHOLE, Command
+from websocket_handler.cli.target import Target, find_target, target_options
 from websocket_handler.cli.verify.links import dialing, read
 
 CODES: Final = "Exit codes: 0 done; 1 failed; 2 wrong arguments; 4 no gateway answered; 5 the token does not allow it"

@@ -19,8 +19,8 @@ from websocket_handler.cli.client.asking import publish_again, run_client
 from websocket_handler.cli.client.commands import CODES, PROJECT, Parsed
 from websocket_handler.cli.client.pages import pages
 from websocket_handler.cli.client.showing import notice
-from websocket_handler.cli.client.target import Target, find_target, target_options
 from websocket_handler.cli.grammar import WHOLE, Command
+from websocket_handler.cli.target import Target, find_target, target_options
 from websocket_handler.cli.verify.links import dialing
 
 MARK: Final = "websocket_handler_export"

@@ -6,7 +6,7 @@ from collections import Counter
 
 from websocket_handler.cli.client.asking import call_api
 from websocket_handler.cli.client.pages import PAGE_MAX
-from websocket_handler.cli.client.target import Target
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import Dial
 
 

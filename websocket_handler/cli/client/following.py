@@ -18,7 +18,7 @@ from websocket_handler.cli.client.asking import (
     raise_if_final,
 )
 from websocket_handler.cli.client.place import START, Age, Begin, Position
-from websocket_handler.cli.client.target import Target
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import Dial, Message, RefusedError, SocketLink, read
 
 ANSWER_TIMEOUT_S: Final = 20.0

@@ -9,7 +9,7 @@ import msgspec
 
 from websocket_handler.cli.client.asking import ask_again
 from websocket_handler.cli.client.showing import notice
-from websocket_handler.cli.client.target import Target
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import Dial
 
 PAGE_MAX: Final = 1000

@@ -11,8 +11,8 @@ from typing import Any, Final
 import click
 
 from websocket_handler.cli import EXIT_USAGE
-from websocket_handler.cli.client.target import find_target, target_options
 from websocket_handler.cli.grammar import Command
+from websocket_handler.cli.target import find_target, target_options
 
 MISSING: Final = "websocket-handler mcp: it needs its extra: pip install 'websocket-handler[mcp]'\n"
 

@@ -13,8 +13,8 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from websocket_handler.cli.client.asking import ClientError
-from websocket_handler.cli.client.target import Target
 from websocket_handler.cli.mcp.team import WAIT_MAX_S, Answer, Team
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import RefusedError, dialing
 
 CALLS_MAX: Final = 16

@@ -15,8 +15,8 @@ from websocket_handler.cli.client.asking import ask_again, call_api
 from websocket_handler.cli.client.followed import count_followers
 from websocket_handler.cli.client.following import Follower
 from websocket_handler.cli.client.place import Position, read_position, read_project_id
-from websocket_handler.cli.client.target import Target
 from websocket_handler.cli.client.tasks import is_about, outcome
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import Dial, Message, read
 
 UPDATES_MAX: Final = 200

@@ -13,8 +13,8 @@ import uvloop
 
 from websocket_handler.cli import EXIT_USAGE
 from websocket_handler.cli.arguments import Decorated
-from websocket_handler.cli.client.target import PROFILE, find_target
 from websocket_handler.cli.grammar import NUMBER, WHOLE, Command, run
+from websocket_handler.cli.target import PROFILE, find_target
 from websocket_handler.cli.verify import plan as limits
 from websocket_handler.cli.verify.plan import Plan, PlanError
 from websocket_handler.cli.verify.report import TITLES, Report, as_json, as_text

@@ -11,7 +11,7 @@ from tests.support.broken_aws import refused_port
 from tests.support.lying_gateway import Lie, lying_gateway
 from websocket_handler.cli import EXIT_FAILED, EXIT_NOT_ALLOWED, EXIT_UNREACHABLE
 from websocket_handler.cli.client.asking import ClientError, Pause, ask, raise_error, read_json
-from websocket_handler.cli.client.target import Target
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import RefusedError
 
 

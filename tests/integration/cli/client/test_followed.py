@@ -8,7 +8,7 @@ from tests.support.gateway import off_loop, running_gateway
 from tests.support.links import PythonLink, new_project, open_client
 from websocket_handler.cli.client import followed
 from websocket_handler.cli.client.followed import count_followers
-from websocket_handler.cli.client.target import Target
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import dialing
 
 

@@ -18,7 +18,7 @@ from websocket_handler.cli.client import following
 from websocket_handler.cli.client.asking import ClientError
 from websocket_handler.cli.client.following import Follower
 from websocket_handler.cli.client.place import START, Age, Begin, Position
-from websocket_handler.cli.client.target import Target
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import dialing
 
 pytestmark = pytest.mark.asyncio

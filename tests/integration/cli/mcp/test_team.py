@@ -22,8 +22,8 @@ from tests.support.links import new_project
 from tests.support.patience import PATIENCE_S
 from tests.support.tokens import GUARDED, token
 from websocket_handler.cli.client.asking import publish_again
-from websocket_handler.cli.client.target import Target
 from websocket_handler.cli.mcp.team import UPDATES_MAX
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import dialing
 
 RIGHTS = ["subscribe", "publish", "forward:*", "admin"]

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from websocket_handler.cli.client.pages import Page, pages
-from websocket_handler.cli.client.target import Target
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import Dial
 
 

@@ -11,9 +11,9 @@ from mcp.types import CallToolResult, TextContent
 
 from websocket_handler.cli import EXIT_NOT_ALLOWED
 from websocket_handler.cli.client.asking import ClientError
-from websocket_handler.cli.client.target import Target
 from websocket_handler.cli.mcp.server import CALLS_MAX, make_server
 from websocket_handler.cli.mcp.team import Answer, Team
+from websocket_handler.cli.target import Target
 from websocket_handler.cli.verify.links import Dial
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from websocket_handler.cli.client.target import URL, Target, find_target
+from websocket_handler.cli.target import URL, Target, find_target
 
 
 @pytest.fixture
