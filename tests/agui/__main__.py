@@ -1,4 +1,5 @@
-"""`python -m tests.agui --cases 100000`: gives made-up runs to the real AG-UI clients, and compares with the fold."""
+"""`python -m tests.agui --cases 100000`: gives made-up runs to the real AG-UI clients, and compares with the fold; and
+as many streams to the AI SDK, and compares the ways to get them."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import argparse
 import sys
 from itertools import count
 
+from tests.agui.ai_stories import ai_cases_of, problems, show
 from tests.agui.clients import take
 from tests.agui.stories import cases_of, difference
 
@@ -29,7 +31,21 @@ def main() -> int:
                     sys.stdout.write(f"{case.name}, {generation}: {found[:600]}\n")
         done += len(cases)
         sys.stderr.write(f"{done} streams, {differences} differences\n")
+    differences += ai_differences(options.cases, options.seed)
     return 1 if differences else 0
+
+
+def ai_differences(wanted: int, seed: int) -> int:
+    """How many streams were not what the AI SDK made of them."""
+    seeds, done, differences = count(seed), 0, 0
+    while done < wanted:
+        cases = [case for _ in range(BATCH // 8) for case in ai_cases_of(next(seeds))]
+        for found in problems(cases, show(cases)):
+            differences += 1
+            sys.stdout.write(f"AI SDK: {found[:600]}\n")
+        done += len(cases)
+        sys.stderr.write(f"AI SDK: {done} streams, {differences} differences\n")
+    return differences
 
 
 if __name__ == "__main__":

@@ -57,9 +57,16 @@ def _text(
     yield {"type": f"{prefix}_START", **named, "role": data["role"]}
     if type(data.get("content")) is str and data["content"]:
         yield {"type": f"{prefix}_CONTENT", **named, "delta": data["content"]}
-    if key not in opened:
+    if not _goes_on(key, data["role"], opened):
         yield {"type": f"{prefix}_END", **named}
     told.add(key)
+
+
+def _goes_on(key: Key, role: str, opened: Sequence[Key] | dict[Key, Fields]) -> bool:
+    """True unless the text is over, or was begun under another role than a snapshot of messages gave it since: then a
+    client has it whole from that snapshot, and does not know that it goes on."""
+    kept = opened[key] if isinstance(opened, dict) and key in opened else None
+    return kept is not None and kept.get("role", role) == role
 
 
 def _call(call: Fields, message_id: str, opened: Sequence[Key] | dict[Key, Fields], told: set[Key]) -> Iterator[Fields]:

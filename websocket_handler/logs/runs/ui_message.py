@@ -7,7 +7,7 @@ The client throws its stream away at a chunk that goes on with something unknown
 has and a UI message has not comes as data that is `transient`: it is for `onData`, and no part of the message.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -142,13 +142,20 @@ class UiMessageStream:
         return chunks
 
     def _retell(self, fold: Fold, run_id: str) -> list[Fields]:
-        chunks: list[Fields] = []
-        for fields in retold(fold, run_id):
+        return self._told_again(retold(fold, run_id), fold)
+
+    def _told_again(self, events: Iterable[Fields], fold: Fold) -> list[Fields]:
+        """The chunks of messages that are there. A result comes behind its call, wherever it stands in the list."""
+        chunks, results = list[Fields](), list[Fields]()
+        for fields in events:
+            if fields["type"] == "TOOL_CALL_RESULT" and fields["toolCallId"] not in self._calls:
+                results.append(fields)
+                continue
             chunks += self._chunks(fields)
             call_id = fields["toolCallId"] if fields["type"] == "TOOL_CALL_START" else None
             if call_id is not None and fold.messages.find_call(call_id) is None:
                 self._calls[call_id].pieces = None  # its input so far is not there
-        return chunks
+        return chunks + [chunk for fields in results for chunk in self._chunks(fields)]
 
     def _tell(self, message_id: str) -> None:
         self._told[message_id] = None
@@ -296,15 +303,11 @@ class UiMessageStream:
     def _messages(self, fields: Fields) -> Sequence[Fields]:
         """Messages that nobody streamed. Those that the client has stay as they are."""
         newest = self._look()
-        chunks: list[Fields] = []
         if newest is None:
-            return chunks
-        for each in fields["messages"]:
-            message = newest.messages.find(each["id"])
-            if message is not None and message.run_id == self._run_id and each["id"] not in self._told:
-                for told in retold_message(newest, message):
-                    chunks += self._chunks(told)
-        return chunks
+            return ()
+        found = [newest.messages.find(each["id"]) for each in fields["messages"] if each["id"] not in self._told]
+        own = [message for message in found if message is not None and message.run_id == self._run_id]
+        return self._told_again([told for message in own for told in retold_message(newest, message)], newest)
 
     def _state_snapshot(self, fields: Fields) -> Sequence[Fields]:
         return (_data("state", fields["snapshot"]),)

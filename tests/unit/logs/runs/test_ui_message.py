@@ -300,3 +300,27 @@ def test_a_run_that_goes_on_with_a_message_has_its_id() -> None:
 
 def test_the_id_of_an_event_names_the_run_and_holds_on_one_line() -> None:
     assert UiMessageStream(Fold("p"), "a/b\nc", lambda: None).mark == "/a%2Fb%0Ac"
+
+
+def test_a_text_that_a_snapshot_gave_to_the_agent_is_whole_for_whoever_comes_back() -> None:
+    """Its start was of another role, so the client was not told of it, and gets no piece of it now."""
+    client = Client()
+    start = of("TEXT_MESSAGE_START", messageId="m", role="developer")
+    saved = of("MESSAGES_SNAPSHOT", messages=[{"id": "m", "role": "assistant", "content": "as saved"}])
+    told = [{"type": "text-start", "id": "m"}, {"type": "text-delta", "id": "m", "delta": "as saved"}]
+    assert client.say(START, start, saved) == [*BEGIN, *told, {"type": "text-end", "id": "m"}]
+    client.stream = client.made()
+    client.stream.resume(client.fold)
+    assert client.say(of("TEXT_MESSAGE_CONTENT", messageId="m", delta="more")) == []
+    assert client.join()[2:] == [told[0], {**told[1], "delta": "as savedmore"}, {"type": "text-end", "id": "m"}]
+
+
+def test_a_result_that_a_snapshot_has_before_its_call_comes_behind_it() -> None:
+    result = {"id": "result", "role": "tool", "toolCallId": "c", "content": "x"}
+    asked = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    caller = {"id": "m", "role": "assistant", "toolCalls": [asked]}
+    client = Client()
+    shown = client.say(START, of("MESSAGES_SNAPSHOT", messages=[result, caller]))[2:]
+    wanted = ["tool-input-start", "tool-input-delta", "tool-input-available", "tool-output-available"]
+    assert [chunk["type"] for chunk in shown] == wanted
+    assert [chunk["type"] for chunk in client.join()[2:]] == wanted
