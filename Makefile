@@ -278,7 +278,7 @@ tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is needed for the ws client of the end-to-end tests"; exit 1; }
 	@cd tests/e2e && npm ci --silent --no-audit --no-fund
 
-agui-cuts: $(STAMP) agui-modules sdk-modules ## cut the real AG-UI clients CUTS=1000 times, kill and drain their gateway, and print what they lost
+agui-cuts: $(STAMP) agui-modules sdk-modules ## cut the AG-UI clients and the AI SDK, each CUTS=1000 times, kill and drain their gateway, and print what they lost
 	$(BIN)/python -m tests.agui.cuts --cuts $(or $(CUTS),1000)
 
 agui-modules: tests/agui/node_modules/.package-lock.json

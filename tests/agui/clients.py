@@ -14,6 +14,8 @@ FOLDER = Path(__file__).parent
 Fields = dict[str, Any]
 Streams = dict[Generation, list[Fields]]
 """The events that the client of each generation gets."""
+Answers = dict[Generation, Fields]
+"""The answer on the wire that it gets: `body`, `status`, `headers`, and `cut`, if the connection breaks behind it."""
 
 
 class Result:
@@ -26,9 +28,12 @@ class Result:
         self.state: Any = found.get("state")
         self.interrupts: list[str] = found["interrupts"]
         self.warnings: list[str] = found["warnings"]
+        self.requests: int = found["requests"]
+        self.unhandled: list[str] = found["unhandled"]
+        """Rejections that nobody handled: each ends a Node process."""
 
 
-def take(streams: Sequence[Streams]) -> list[dict[Generation, Result]]:
+def take(streams: Sequence[Streams | Answers]) -> list[dict[Generation, Result]]:
     """Give each stream to a client of its generation. One process does all of it."""
     lines = "".join(json.dumps(each) + "\n" for each in streams)
     node = subprocess.run(["node", "clients.mjs"], cwd=FOLDER, input=lines, capture_output=True, text=True, check=True)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.agui.tabs import Json, Place, Shown, Tab, open_tab, text_of, working_place
-from tests.agui.writer import TOOL, input_of, words_for
+from tests.agui.tabs import Json, Shown, Tab, open_tab, text_of
+from tests.support.agent_at_work import Place, working_place
+from tests.support.writer import TOOL, input_of, words_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 _chats = count(1)
@@ -59,8 +60,7 @@ class Page:
     @property
     def tasks(self) -> int:
         """How many messages the agents' queues got for this chat."""
-        queues = self._place.town.forwarder.queues.values()
-        return sum(task.project_id == self.thread for tasks in queues for task in tasks)
+        return self._place.tasks_of(self.thread)
 
 
 def said(words: int) -> str:

@@ -35,6 +35,13 @@ THOUGHT_END: Fields = {"type": "REASONING_MESSAGE_END", "messageId": "t"}
 SUBAGENT: Fields = {"type": "SUBAGENT_STARTED", "subagentRunId": "a", "name": "x"}
 SUBAGENT_END: Fields = {"type": "SUBAGENT_FINISHED", "subagentRunId": "a"}
 CHUNK: Fields = {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "x"}
+USAGE: Fields = {"provider": "x", "model": "y", "inputTokens": 3, "outputTokens": 5}
+STATE: Fields = {"type": "STATE_SNAPSHOT", "snapshot": {"n": 1}}
+SHOWN: list[Fields] = [
+    {"id": "u", "role": "user", "content": "x"},
+    {"id": "t", "role": "reasoning", "content": "hm"},
+    {"id": "a", "role": "activity", "activityType": "plan", "content": {}},
+]
 HALF_CALL: Fields = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{"}}
 THINKING: list[Fields] = [
     {"type": "THINKING_START"},
@@ -77,6 +84,12 @@ ROWS: dict[str, Row] = {
     "a call that is open at the end": Row([START, CALL, FINISH], BOTH),
     "a step that is open at the end": Row([START, {"type": "STEP_STARTED", "stepName": "s"}, FINISH], BOTH),
     "reasoning that is open at the end": Row([START, SPAN, FINISH], V1),
+    "an error with a code and usage": Row([START, {**ERROR, "code": "lost", "usage": [USAGE]}], ()),
+    "an end with usage": Row([START, {**FINISH, "usage": [USAGE]}], ()),
+    "a raw event that is null": Row([START, {**OPEN, "rawEvent": None}, END, FINISH], ()),
+    "a patch behind a state": Row([START, STATE, patch({"op": "replace", "path": "/n", "value": 2}), FINISH], ()),
+    "a patch that does not fit behind a state": Row([START, STATE, patch({"op": "remove", "path": "/a"}), FINISH], ()),
+    "a snapshot without messages that were there": Row([START, snapshot(*SHOWN), snapshot(HEL), FINISH], ()),
     "an error while a message is open": Row([START, OPEN, ERROR], ()),
     "the outcome cancelled": Row([START, finish({"type": "cancelled"})], V0),
     "the outcome interrupt": Row([START, finish({"type": "interrupt", "interrupts": [ASKED]})], ()),
@@ -173,6 +186,27 @@ def test_a_start_behind_a_snapshot_goes_on_with_the_text(generation: Generation,
 @pytest.mark.parametrize("generation", BOTH)
 def test_an_interrupt_is_asked(generation: Generation, taken: Taken) -> None:
     assert taken.rows["the outcome interrupt"][generation].interrupts == ["i"]
+
+
+@pytest.mark.parametrize("generation", BOTH)
+def test_a_patch_that_does_not_fit_leaves_the_state_as_it_is(generation: Generation, taken: Taken) -> None:
+    assert taken.rows["a patch behind a state"][generation].state == {"n": 2}
+    assert taken.rows["a patch that does not fit behind a state"][generation].state == {"n": 1}
+
+
+@pytest.mark.parametrize("generation", BOTH)
+def test_a_snapshot_removes_the_messages_that_it_has_not_but_no_activity_and_no_reasoning(
+    generation: Generation, taken: Taken
+) -> None:
+    messages = taken.rows["a snapshot without messages that were there"][generation].messages
+    assert {message["id"] for message in messages} == {"t", "a", "m"}
+
+
+@pytest.mark.parametrize("generation", BOTH)
+def test_a_stream_that_ends_before_its_run_is_no_error(generation: Generation, taken: Taken) -> None:
+    """So the gateway never ends one cleanly there: it cuts the connection."""
+    row = taken.rows["no end of the run"][generation]
+    assert (row.error, [message["content"] for message in row.messages]) == (None, ["lo"])
 
 
 def test_fields_that_ag_ui_does_not_know_cost_a_warning_in_1_0(taken: Taken) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.agui.tabs import Place, Shown, Tab, open_tab, working_place
-from tests.agui.writer import words_for
+from tests.agui.tabs import Shown, Tab, open_tab
+from tests.support.agent_at_work import Place, working_place
+from tests.support.writer import words_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 VERSIONS = ["1.0.0", "0.0.59"]

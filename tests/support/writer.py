@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from tests.support.patience import PATIENCE_S
 from websocket_handler_client import Task
 
 Json = dict[str, Any]
@@ -24,6 +25,14 @@ class Writer:
         self.ended: list[str] = []
         self._out = asyncio.Semaphore(0)
         self._is_free = False
+        self._news = asyncio.Event()
+
+    async def until_ended(self, tasks: int) -> None:
+        """Wait until it has done so many tasks."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.ended) < tasks:
+                self._news.clear()
+                await self._news.wait()
 
     def let_out(self, words: int) -> None:
         """Let it say so many more words."""
@@ -47,6 +56,7 @@ class Writer:
             await task.agui(self._paced(events_of(task)))
         finally:
             self.ended.append(task.message_id)
+            self._news.set()
 
     async def _paced(self, events: Iterator[Json]) -> AsyncIterator[Json]:
         for event in events:
