@@ -227,6 +227,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=500,
         ),
     ] = 0
+    run_lease_s: Annotated[
+        float,
+        setting(
+            "time without an event after which a run has stalled; a quarter of it later it is ended; 0: never",
+            "s",
+            ge=0,
+            le=86_400,
+        ),
+    ] = 60
     metrics: Annotated[Literal["emf", "off"], setting("emf: write metrics for CloudWatch to stdout")] = "off"
     metrics_interval_s: Annotated[float, setting("time between metric lines", "s", ge=1, le=3600)] = 60
     environment: Annotated[str, setting("name of the environment, as a dimension of the metrics")] = "local"

@@ -20,6 +20,9 @@ from websocket_handler.ports.backplane import NoBackplane
 from websocket_handler.telemetry.log import EventLog
 
 SWEEP_INTERVAL_S: Final = 5.0
+LEASE_LOOK: Final = 1 / 16
+"""After so much of a lease the leases are looked at again."""
+LEASE_LOOK_MIN_S: Final = 0.25
 PROBE_INTERVAL_S: Final = 3.0
 BACKPLANE_LOOKS: Final = 2
 """A backplane that finds its next server within three seconds is no outage."""
@@ -103,6 +106,7 @@ class Life:
         core, keep = self._core, self._background.keep
         core.keepalive.start()
         keep("sweep", self._sweep)
+        keep("leases", self._end_leases)
         keep("recorder", core.recorder.run)
         keep("probe", self._probe)
         keep("queues", core.forwarding.look_up)
@@ -137,6 +141,14 @@ class Life:
             if counters.log_records_dropped > dropped:
                 dropped = counters.log_records_dropped
                 self._core.ports.log.emit("node.log_records_dropped", total=dropped)
+
+    async def _end_leases(self) -> None:
+        node = self._core.node
+        lease_s = node.limits.run_lease_s
+        pause_s = max(LEASE_LOOK_MIN_S, min(SWEEP_INTERVAL_S, lease_s * LEASE_LOOK)) if lease_s else SWEEP_INTERVAL_S
+        while True:
+            await asyncio.sleep(pause_s)
+            node.end_leases()
 
     async def _probe(self) -> None:
         """Ask the log store if it can be used, so that `/ready` is right without traffic. Log when it or the backplane

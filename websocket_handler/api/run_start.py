@@ -119,6 +119,7 @@ class _Start:
             },
             "agent": agent,
             "task_id": asked.run_id,
+            "queued": True,
         }
         message = read_object(msgspec.json.encode(event))
         return self._gateway.node.prepare(message, asked.project_id, key_of(agent, asked.run_id, "started"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -26,14 +26,11 @@ from websocket_handler.api.run_start import key_of
 from websocket_handler.api.run_view import View
 from websocket_handler.api.streams import HEARTBEAT, PAGE, STREAM_HEADERS, followed, stream_of
 from websocket_handler.logs.feed import Feed
-from websocket_handler.logs.runs.vocabulary import Generation
+from websocket_handler.logs.runs.vocabulary import STOP, Generation
 from websocket_handler.protocol.identity import FORWARD, SUBSCRIBE
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.names import Agent
 from websocket_handler.protocol.publication import read_object
-
-STOP: Final = "wsh.stop"
-"""The `name` of the CUSTOM event that asks the agent of a run to stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from websocket_handler.hub.log import Publication, Start
 from websocket_handler.logs.common_log import CommonLog, as_it_came, common_engine
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.feed import Feed, PageLimits
+from websocket_handler.logs.lease_ends import LeaseEnds
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.project import Project
 from websocket_handler.logs.projects import Projects
@@ -75,6 +76,7 @@ class Node:
         at_once = replace(engine.limits, commit_linger_s=0.0)  # no write to this log has a price
         broadcasting = replace(engine, store=broadcast_store, limits=at_once, finish=as_it_came, are_resets_told=False)
         self._broadcasts = Project(BROADCASTS, broadcasting)
+        self._lease_ends = LeaseEnds(self.projects, engine)
         self._common_broadcasts: CommonLog | None = None
         if common_store is not None:
             common = common_engine(engine, common_store, engine.limits.log)
@@ -92,6 +94,10 @@ class Node:
         """Remove publications and projects that are too old, unused or too many. Called every few seconds."""
         self.projects.sweep()
         self._broadcasts.journal.log.trim(self.engine.clock.wall())
+
+    def end_leases(self) -> None:
+        """End the runs whose agents are gone. Called a few times in each lease."""
+        self._lease_ends.look()
 
     # Connections
 

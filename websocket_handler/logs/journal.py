@@ -9,18 +9,23 @@ The journal says when the store is asked. `store_call.py` has the states and wha
 `local_log.py` is the only writer of epoch, head and floor, `batch.py` holds what is being written.
 """
 
+from collections.abc import Callable, Sequence
+
 from websocket_handler.hub.log import ProjectLog
 from websocket_handler.logs.batch import Batch
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.known import Known, WhenKnown
 from websocket_handler.logs.local_log import LocalLog
 from websocket_handler.logs.observer import Observer
-from websocket_handler.logs.queue import PublicationQueue, Published, Waiting
+from websocket_handler.logs.queue import Condition, PublicationQueue, Published, Waiting
 from websocket_handler.logs.shared_reads import IsWanted
 from websocket_handler.logs.store_call import State, StoreCall
 from websocket_handler.ports.log_store import always
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.publication import PreparedPublication
+
+Guard = Callable[[PreparedPublication], CommandError | None]
+"""Asked right before a publication is written. Returns None, or why it may not be written."""
 
 
 def _nobody_waits(_fault: CommandError | None) -> None:
@@ -30,7 +35,7 @@ def _nobody_waits(_fault: CommandError | None) -> None:
 class Journal:
     """The log of one project. Callbacks may be called before a method returns."""
 
-    __slots__ = ("_batch", "_engine", "_is_flush_planned", "_when_known", "call", "local", "queue")
+    __slots__ = ("_batch", "_engine", "_is_flush_planned", "_when_known", "call", "guard", "local", "queue")
 
     def __init__(self, project_id: str, engine: Engine, observer: Observer) -> None:
         self.queue = PublicationQueue(engine.limits)
@@ -42,6 +47,8 @@ class Journal:
         """Who waits until the log is known; emptied at each READY."""
         self.call = StoreCall(project_id, engine, self.local, self._batch, self._when_known, self._plan_flush)
         """The call on the store that is under way; others only look at its state and its counts."""
+        self.guard: Guard | None = None
+        """Says what may not be written any more, in projects in which that happens."""
         self._engine = engine
         self._is_flush_planned = False
         """True from the first publication that waits until `_flush` runs."""
@@ -104,6 +111,14 @@ class Journal:
         if not self._is_flush_planned:
             self._plan_flush()
 
+    def publish_if(self, condition: Condition, publications: Sequence[PreparedPublication], done: Published) -> None:
+        """Append a few publications in one segment, if the condition holds right before them in the log: no other node
+        writes in between. `done` is called for each. Raises as `publish` does; then nothing was done."""
+        self.check_room(len(publications), sum(publication.size for publication in publications))
+        for publication in publications:
+            self.queue.add(Waiting(publication, done, condition))
+        self._plan_flush()
+
     def check_room(self, count: int, size: int) -> None:
         """Raises CommandError (`overloaded`, `store_unavailable`) unless `count` more publications of `size` bytes
         together may wait."""
@@ -130,14 +145,43 @@ class Journal:
         call = self.call
         while call.state is State.READY and self.queue.waiting:
             new = self._batch.next_ones()
+            if self.queue.has_conditions:
+                new = self._permitted(new)
             if self.queue.has_keys:
                 new = self.local.without_known(new)
+            if self.guard is not None:
+                new = self._guarded(self.guard, new)
             if new:
                 call.append(new)
         if (
             call.state is State.READY and self._when_known.waiting
         ):  # nothing was new, so now comes the read for those who wait
             call.read()
+
+    def _permitted(self, new: list[Waiting]) -> list[Waiting]:
+        """The first of them that have the same condition, or none; the others wait again. If their condition does not
+        hold, they are answered, and nothing is left."""
+        condition = new[0].condition
+        count = next((place for place, each in enumerate(new) if each.condition is not condition), len(new))
+        if count < len(new):
+            self.queue.put_back(new[count:])
+        fault = condition() if condition is not None else None
+        if fault is None:
+            return new[:count]
+        for each in new[:count]:
+            each.answer(fault)
+        return []
+
+    def _guarded(self, guard: Guard, new: list[Waiting]) -> list[Waiting]:
+        """Those that may be written. The others are answered."""
+        written: list[Waiting] = []
+        for each in new:
+            fault = guard(each.publication)
+            if fault is None:
+                written.append(each)
+            else:
+                each.answer(fault)
+        return written
 
     # Life
 

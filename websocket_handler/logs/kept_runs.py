@@ -9,15 +9,25 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.json import decode
+
 from websocket_handler.hub.log import ProjectLog
+from websocket_handler.logs.journal import Guard
+from websocket_handler.logs.leases import Leases, Silence, refusal
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.runs import snapshot
 from websocket_handler.logs.runs.beginnings import runs_without_beginning
 from websocket_handler.logs.runs.fold import Fold, Folded
+from websocket_handler.logs.runs.lost import LOST_CODE
 from websocket_handler.logs.runs.open_runs import Run
+from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.publication import PreparedPublication
 from websocket_handler.telemetry.counters import Counters
 
 _RUN_STARTED: Final = b'"RUN_STARTED"'
+_BEGIN_OR_END: Final = b'"RUN_'
+_RUN_ID: Final = b'"runId"'
+_ATTEMPT: Final = b'"attempt"'
 MARK_EVERY: Final = 16
 """After so many publications, what is open is noted, for clients that come back."""
 PAGES_AT_ONCE: Final = 16
@@ -28,7 +38,20 @@ MARKS_MAX: Final = 256
 class KeptRuns:
     """The runs of one project on this node."""
 
-    __slots__ = ("_began_at", "_counters", "_fold", "_log", "_marks", "_pending", "_project_id", "epoch")
+    __slots__ = (
+        "_began_at",
+        "_counters",
+        "_fold",
+        "_is_searched",
+        "_is_strict",
+        "_leases",
+        "_log",
+        "_marks",
+        "_pending",
+        "_project_id",
+        "epoch",
+        "guard",
+    )
 
     def __init__(self, project_id: str, log: Callable[[], ProjectLog], counters: Counters) -> None:
         """`log` gives the newest entries of the project's log."""
@@ -40,6 +63,13 @@ class KeptRuns:
         """What was appended and is not folded yet."""
         self._began_at = 0
         """The offset behind which the fold began."""
+        self._leases: Leases | None = None
+        self._is_strict = False
+        """True if an event may be late that names no attempt."""
+        self.guard: Guard | None = None
+        """Refuses late events, once there are runs; see `Journal.guard`."""
+        self._is_searched = False
+        """True once it is known if the log has events of runs."""
         self._marks: deque[tuple[int, list[Run]]] = deque(maxlen=MARKS_MAX)
         """What was open at some offsets, the oldest first."""
         self.epoch = ""
@@ -55,7 +85,7 @@ class KeptRuns:
                     return
             return
         self._pending.append(page)
-        if len(self._pending) >= PAGES_AT_ONCE:
+        if len(self._pending) >= PAGES_AT_ONCE or any(_BEGIN_OR_END in entry.payload for entry in page.entries):
             self._catch_up()
 
     def _catch_up(self) -> None:
@@ -72,12 +102,54 @@ class KeptRuns:
                 if folded is not None and folded.problems:
                     self._count(folded)
             self._mark(fold)
+        if pages:
+            self._judge()
 
     def replaced(self) -> None:
         """The log is another one, or has moved on without these entries."""
-        self._fold = None
+        self.let_go()
+        self._is_searched = False
+
+    def let_go(self) -> None:
+        """There is no room for the fold. It is made again when somebody asks, or when another run begins."""
+        self._fold = self._leases = self.guard = None
         self._pending = []
         self._marks.clear()
+
+    def silences(self, now: float, wall: float, lease_s: float) -> list[Silence]:
+        """The open runs whose agents have been silent for too long. `now` is monotonic, `wall` is wall-clock time."""
+        if self._fold is None and not self._is_searched:
+            self._is_searched, log = True, self._log()
+            if any(_RUN_ID in entry.payload for entry in log.after(log.first - 1, len(log), log.bytes)):
+                self._begin()
+        self._catch_up()
+        if self._fold is None:
+            return []
+        if self._leases is None:
+            self._leases = Leases()
+        return self._leases.silences(self._fold, now, lease_s, lambda offset: wall - self._time_of(offset, wall))
+
+    def _time_of(self, offset: int, otherwise: float) -> float:
+        log = self._log()
+        return log.after(offset - 1, 1, 1)[0].published_at if log.first <= offset <= log.head else otherwise
+
+    def now(self) -> Fold | None:
+        """What was folded until the end of the log, for a look at it; None if nothing was."""
+        self._catch_up()
+        return self._fold
+
+    def _refuse(self, publication: PreparedPublication) -> CommandError | None:
+        """Why a publication may not be written any more."""
+        head = publication.head
+        if _RUN_ID not in head or (not self._is_strict and _ATTEMPT not in head):
+            return None
+        fold = self.now()
+        return refusal(fold, decode(head + b"0}")) if fold is not None else None
+
+    @property
+    def has_leases(self) -> bool:
+        """True if agents had leases at the last look."""
+        return bool(self._leases)
 
     @property
     def size(self) -> int:
@@ -118,7 +190,7 @@ class KeptRuns:
     def _begin(self) -> None:
         """Fold what the log has in memory."""
         log, fold = self._log(), Fold(self._project_id)
-        self._fold, self.epoch = fold, log.epoch
+        self._fold, self.epoch, self.guard = fold, log.epoch, self._refuse
         self._marks.clear()
         self._began_at = fold.offset = log.first - 1
         entries = log.after(log.first - 1, len(log), log.bytes)
@@ -128,6 +200,14 @@ class KeptRuns:
         for entry in entries:
             fold.publication(entry.payload)
             self._mark(fold)
+        self._judge()
+
+    def _judge(self) -> None:
+        fold = self._fold
+        self._is_strict = fold is not None and (
+            any(end.get("code") == LOST_CODE for end in fold.ends.ended.values())
+            or any(run.attempt > 1 for run in fold.runs.runs.values())
+        )
 
     def _mark(self, fold: Fold) -> None:
         if not self._marks or fold.offset >= self._marks[-1][0] + MARK_EVERY:

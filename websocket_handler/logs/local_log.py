@@ -146,6 +146,8 @@ class LocalLog:
             publication = waiting.publication
             if publication.key and MARK in publication.key:
                 may_move = False  # a producer's numbers have an order of their own
+            if waiting.condition is not None:
+                may_move = False  # it holds here, and perhaps not behind what another node writes
             payload = finish(publication, offset, now_ms)
             records.append(Publication(payload, now, publication.key, publication.digest, offset))
         return Segment(log.epoch, log.head + 1, engine.new_id(), records, may_move)

@@ -35,6 +35,7 @@ class Project:
         """See `Observer`."""
         self.fan_out.appended(page)
         self.runs.appended(page)
+        self.journal.guard = self.runs.guard
         if self.feeds:
             self.wake()
 
@@ -42,6 +43,7 @@ class Project:
         """See `Observer`."""
         self.fan_out.replaced(end, beginning)
         self.runs.replaced()
+        self.journal.guard = None
         self.wake()
 
     # Feeds
@@ -73,5 +75,5 @@ class Project:
 
     @property
     def is_idle(self) -> bool:
-        """True while nobody follows, reads, publishes or waits."""
-        return self.journal.is_idle and not self.is_followed
+        """True while nobody follows, reads, publishes or waits, and no agent has the lease of a run."""
+        return self.journal.is_idle and not self.is_followed and not self.runs.has_leases

@@ -97,7 +97,7 @@ class Projects:
             if excess <= 0:
                 return
             excess -= project.runs.size
-            project.runs.replaced()
+            project.runs.let_go()
 
     def _keep_epochs(self) -> None:
         """Keep the epochs of empty logs that somebody follows, as far as it is time."""

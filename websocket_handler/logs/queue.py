@@ -14,6 +14,9 @@ from websocket_handler.protocol.publication import PreparedPublication
 
 Published = Callable[[Position | CommandError], None]
 """Called once: with the publication's position, or with the reason why it was not published."""
+Condition = Callable[[], CommandError | None]
+"""Asked right before a publication is written, when this node knows what is in the log before it. Returns None if the
+publication may be written, or else the answer to its publisher."""
 RECORD_OVERHEAD_BYTES = 100
 """How many bytes the end of a publication and a store's encoding add to its head and key at most. The figure is
 generous."""
@@ -25,6 +28,8 @@ class Waiting(Struct, eq=False, gc=False):
     publication: PreparedPublication
     answer: Published
     """Answers its publisher, and everyone who published the same under the same key."""
+    condition: Condition | None = None
+    """Neighbours with the same condition are written together or not at all."""
 
     def merge(self, other: "Waiting") -> None:
         """Answer another publication with the same key and body together with this one."""
@@ -54,7 +59,7 @@ _NOBODY: Final[list[Waiting]] = []
 class PublicationQueue:
     """First in, first out. `bytes` is the total size of the heads that wait."""
 
-    __slots__ = ("_limits", "bytes", "has_keys", "waiting")
+    __slots__ = ("_limits", "bytes", "has_conditions", "has_keys", "waiting")
 
     def __init__(self, limits: DeliveryLimits) -> None:
         self._limits = limits
@@ -63,6 +68,8 @@ class PublicationQueue:
         self.bytes = 0
         self.has_keys = False
         """True once a publication with an idempotency key has waited. Most projects never see one."""
+        self.has_conditions = False
+        """True once a publication with a condition has waited."""
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -83,6 +90,8 @@ class PublicationQueue:
         self.bytes += publication.size
         if publication.key:
             self.has_keys = True
+        if waiting.condition is not None:
+            self.has_conditions = True
 
     def take(self, limits: SegmentLimits) -> list[Waiting]:
         """Take the oldest publications that fit into one segment: at least one, if there is one."""

@@ -38,6 +38,7 @@ class ErrorCode(StrEnum):
     FORWARD_REJECTED = "forward_rejected"
     STORE_UNAVAILABLE = "store_unavailable"
     CONFLICT = "conflict"
+    LEASE_LOST = "lease_lost"
     DRAINING = "draining"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -81,6 +82,7 @@ ERRORS: dict[ErrorCode, ErrorSpec] = {
     ErrorCode.FORWARD_REJECTED: ErrorSpec(422, retryable=False),
     ErrorCode.STORE_UNAVAILABLE: ErrorSpec(503, retryable=True),
     ErrorCode.CONFLICT: ErrorSpec(409, retryable=False),
+    ErrorCode.LEASE_LOST: ErrorSpec(409, retryable=False),
     ErrorCode.DRAINING: ErrorSpec(503, retryable=True),
     ErrorCode.NOT_FOUND: ErrorSpec(404, retryable=False),
     ErrorCode.METHOD_NOT_ALLOWED: ErrorSpec(405, retryable=False),

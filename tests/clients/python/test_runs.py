@@ -11,7 +11,7 @@ from tests.clients.python.agents import working
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler_client import Task
 from websocket_handler_client.errors import RefusedError
-from websocket_handler_client.tasks.run import fields_of
+from websocket_handler_client.tasks.run import ALIVE, QUEUED, fields_of
 from websocket_handler_client.tasks.stops import is_stop, stops_from
 from websocket_handler_client.testing import FakeQueue
 
@@ -36,9 +36,9 @@ def asked(run_id: str, **more: Any) -> dict[str, Any]:
 
 
 def shown(published: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was published of a run, without what the SDK adds to everything."""
+    """What was published of a run, without what the SDK adds to everything, and without what keeps its lease."""
     events = [{name: value for name, value in message.items() if name not in ADDED} for message in published]
-    return [event for event in events if event["type"].isupper()]
+    return [event for event in events if event["type"].isupper() and event.get("name") not in (ALIVE, QUEUED)]
 
 
 class Wish:

@@ -5,10 +5,10 @@ import json
 
 from tests.support.agui import CONNECT, RUN, Scene, asked, frames, spoken, types, user
 from tests.support.virtual_time import in_virtual_time, settle
-from websocket_handler.api.run_streams import STOP
 from websocket_handler.api.streams import HEARTBEAT_S
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.logs.runs.vocabulary import STOP
 
 
 @in_virtual_time

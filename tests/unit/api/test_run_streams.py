@@ -3,7 +3,7 @@
 from tests.support.agui import RUN, Scene, asked, frames, types
 from tests.support.ai import RESUME, SEND, STOP, chat, kinds, said
 from tests.support.virtual_time import in_virtual_time, settle
-from websocket_handler.api.run_streams import STOP as WISH
+from websocket_handler.logs.runs.vocabulary import STOP as WISH
 
 
 @in_virtual_time

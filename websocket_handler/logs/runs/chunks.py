@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from websocket_handler.logs.runs.events import Event
 from websocket_handler.logs.runs.open_runs import Key, Run
 from websocket_handler.logs.runs.problems import ONLY_V0, ONLY_V1, Problem, Rule
-from websocket_handler.logs.runs.vocabulary import CHUNKS, THINKING, Fields, Kind
+from websocket_handler.logs.runs.vocabulary import CHUNKS, OUR_NAMES, THINKING, Fields, Kind
 
 _CHUNK_GOES_ON: Final = frozenset(
     ("RAW", "ACTIVITY_SNAPSHOT", "ACTIVITY_DELTA", "REASONING_ENCRYPTED_VALUE", "SUBAGENT_STARTED")
@@ -49,10 +49,15 @@ def expand(run: Run | None, event: Event) -> Expansion | None:
         return _expand_chunk(run, event, CHUNKS[event.type])
     if event.type in THINKING:
         return _expand_thinking(run, event)
-    if run is None or not run.chunks or event.type in _CHUNK_GOES_ON:
+    if run is None or not run.chunks or event.type in _CHUNK_GOES_ON or _is_said_aside(event):
         return None
     lanes = list(run.chunks) if event.type in _OF_RUN else [event.fields.get("subagentRunId")]
     return Expansion((*(end_of(run.chunks[lane], event.offset) for lane in lanes if lane in run.chunks), event))
+
+
+def _is_said_aside(event: Event) -> bool:
+    """True for our own words about a run: they come at any time, and belong to no message."""
+    return event.type == "CUSTOM" and event.fields["name"].startswith(OUR_NAMES)
 
 
 def end_of(key: Key, offset: int = 0) -> Event:

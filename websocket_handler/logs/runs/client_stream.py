@@ -16,7 +16,7 @@ from websocket_handler.logs.runs.limits import FoldLimits
 from websocket_handler.logs.runs.open_runs import OpenRuns, Run
 from websocket_handler.logs.runs.problems import Rule
 from websocket_handler.logs.runs.translation import translated
-from websocket_handler.logs.runs.vocabulary import TERMINAL, UPDATE, Fields, Generation, Kind
+from websocket_handler.logs.runs.vocabulary import ALIVE, TERMINAL, UPDATE, Fields, Generation, Kind
 
 _encode: Final = msgspec.json.encode
 _KNOWN_MAX: Final = 4096
@@ -96,6 +96,9 @@ class ClientStream:
     def follow(self, event: Event) -> list[Fields]:
         """The events that the client gets of one event, as objects of AG-UI."""
         run = self._runs.run_of(event)
+        is_only_alive = event.type == "CUSTOM" and event.fields["name"] == ALIVE
+        if is_only_alive or self._runs.old_attempt(run, event) is not None:
+            return []
         expansion = chunks.expand(run, event)
         shown: list[Fields] = []
         for each in (event,) if expansion is None else expansion.events:

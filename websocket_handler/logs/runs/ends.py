@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from websocket_handler.logs.runs.limits import FoldLimits
-from websocket_handler.logs.runs.vocabulary import DECIDED, Fields
+from websocket_handler.logs.runs.vocabulary import DECIDED, Fields, attempt_of
 
 _TEXT_MAX: Final = 1024
 """So much of an error's text is kept."""
@@ -29,7 +29,9 @@ class Ends:
         """By provider and model: tokens, in AG-UI's names."""
 
     def started(self, fields: Fields) -> None:
-        """A run started. It answers interrupts if it says so, or if it goes on with the run that asked."""
+        """A run started, perhaps once more. It answers interrupts if it says so, or if it goes on with the run that
+        asked."""
+        self.ended.pop(fields["runId"], None)
         for answer in (fields.get("input") or {}).get("resume") or ():
             if isinstance(answer, dict):
                 self._answer(answer.get("interruptId"))
@@ -58,8 +60,9 @@ class Ends:
         """A run ended with an error."""
         if run_id is not None:
             end: Fields = {"outcome": "error", "offset": offset, "message": fields["message"][:_TEXT_MAX]}
-            code = fields.get("code")
-            self._note(run_id, end if code is None else end | {"code": code[:_TEXT_MAX]})
+            code, attempt = fields.get("code"), attempt_of(fields)
+            end |= {} if code is None else {"code": code[:_TEXT_MAX]}
+            self._note(run_id, end if attempt == 1 else end | {"attempt": attempt})
         self._count(fields)
 
     def restore_interrupt(self, interrupt: Fields) -> None:

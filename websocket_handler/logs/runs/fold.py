@@ -82,6 +82,11 @@ class Fold:
     def event(self, event: Event) -> Folded:
         """Fold one event."""
         run = self.runs.run_of(event)
+        problem = self.runs.old_attempt(run, event)
+        if problem is not None:
+            return Folded(run.run_id if run is not None else None, (problem,), False)
+        if run is not None:
+            run.hear(event, self.offset)
         expansion = chunks.expand(run, event)
         if expansion is None:
             return self._fold(run, event)

@@ -2,7 +2,8 @@
 
 from websocket_handler.logs.runs import chunks
 from websocket_handler.logs.runs.fold import Fold
-from websocket_handler.logs.runs.vocabulary import Fields
+from websocket_handler.logs.runs.open_runs import Run
+from websocket_handler.logs.runs.vocabulary import STALLED, Fields
 
 LOST_CODE = "lost"
 
@@ -15,4 +16,11 @@ def lost_events(fold: Fold, run_id: str, message: str = "the agent is gone: its 
         return []
     ends = [chunks.end_of(key).fields for key in reversed(run.open)]
     error: Fields = {"type": "RUN_ERROR", "message": message, "code": LOST_CODE}
-    return [{**fields, "runId": run_id} for fields in (*ends, error)]
+    names = {"runId": run_id} if run.attempt == 1 else {"runId": run_id, "attempt": run.attempt}
+    return [{**fields, **names} for fields in (*ends, error)]
+
+
+def stalled_event(run: Run) -> Fields:
+    """The event that says that the lease of a run is over."""
+    value = {"attempt": run.attempt, "heard": run.heard}
+    return {"type": "CUSTOM", "name": STALLED, "value": value, "runId": run.run_id}

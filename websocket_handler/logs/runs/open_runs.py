@@ -8,7 +8,19 @@ from typing import Final, NamedTuple
 from websocket_handler.logs.runs.events import Event
 from websocket_handler.logs.runs.limits import FoldLimits
 from websocket_handler.logs.runs.problems import ONLY_V1, Problem, Rule
-from websocket_handler.logs.runs.vocabulary import ACTS, BOTH, CHUNKS, Act, Fields, Generation, Kind
+from websocket_handler.logs.runs.vocabulary import (
+    ACTS,
+    BOTH,
+    CHUNKS,
+    QUEUED,
+    SAID_BY_OTHERS,
+    STALLED,
+    Act,
+    Fields,
+    Generation,
+    Kind,
+    attempt_of,
+)
 
 Key = tuple[str, str, str | None]
 """What is open: its kind, its id, and for a step the subagent that runs it."""
@@ -30,12 +42,34 @@ KNOWN_SUBAGENTS: Final = 64
 class Run:
     """A run that has started and not ended."""
 
-    __slots__ = ("chunks", "closed_subagents", "fine", "open", "run_id", "span", "started", "thought", "thoughts")
+    __slots__ = (
+        "attempt",
+        "chunks",
+        "closed_subagents",
+        "fine",
+        "heard",
+        "is_stalled",
+        "is_waiting",
+        "open",
+        "run_id",
+        "span",
+        "started",
+        "thought",
+        "thoughts",
+    )
 
-    def __init__(self, run_id: str, started: int = 0) -> None:
+    def __init__(self, run_id: str, started: int = 0, attempt: int = 1) -> None:
         self.run_id = run_id
         self.started = started
         """The offset of its RUN_STARTED."""
+        self.attempt = attempt
+        """Which attempt at its task this is. Events of an earlier one do not belong to it."""
+        self.heard = started
+        """The offset of the last event with which its agent kept the lease."""
+        self.is_waiting = False
+        """True while its task waits for an agent: nobody has the lease."""
+        self.is_stalled = False
+        """True from the event that says so until the agent is heard again."""
         self.open: dict[Key, Fields] = {}
         """What is open, in the order in which it was opened, with some fields of the event that opened it."""
         self.chunks: dict[str | None, Key] = {}
@@ -48,9 +82,19 @@ class Run:
         self.fine = Ruling(self, None, True)
         """The ruling on nearly every event: it is in its place."""
 
+    def hear(self, event: Event, offset: int) -> None:
+        """An event of the run, perhaps a wrong one: whoever says it is alive, unless it is said about the agent."""
+        name = event.fields["name"] if event.type == "CUSTOM" else None
+        if name == STALLED:
+            self.is_stalled = True
+        elif name not in SAID_BY_OTHERS:
+            self.heard = offset
+            self.is_waiting, self.is_stalled = name == QUEUED, False
+
     def copy(self) -> "Run":
         """The same run, for somebody who follows it alone."""
-        run = Run(self.run_id, self.started)
+        run = Run(self.run_id, self.started, self.attempt)
+        run.heard, run.is_waiting, run.is_stalled = self.heard, self.is_waiting, self.is_stalled
         run.open.update(self.open)
         run.chunks.update(self.chunks)
         run.span, run.thought, run.thoughts = self.span, self.thought, self.thoughts
@@ -119,6 +163,17 @@ class OpenRuns:
             run = next(having, None)
         return run or next(reversed(self.runs.values()))
 
+    def old_attempt(self, run: Run | None, event: Event) -> Problem | None:
+        """What is wrong with an event of an attempt that is over."""
+        if run is None or run.attempt == 1 or event.type == "RUN_STARTED":
+            return None
+        attempt = attempt_of(event.fields)
+        is_said_by_others = event.type == "CUSTOM" and event.fields["name"] in SAID_BY_OTHERS
+        if attempt >= run.attempt or is_said_by_others:
+            return None
+        text = f"{event.type} of attempt {attempt} of run {run.run_id}, which is in attempt {run.attempt}"
+        return Problem(Rule.OLD_ATTEMPT, text, ())
+
     def rule(self, run: Run | None, event: Event) -> Ruling:
         """Judge an event of this run, and follow it. Chunks are expanded before."""
         act = ACTS.get(event.type)
@@ -180,7 +235,8 @@ class OpenRuns:
         problem = None
         if self._is_single and self.runs:
             problem = Problem(Rule.RUN_OPEN, f"RUN_STARTED while run {next(iter(self.runs))} is open")
-        run = Run(run_id, event.offset)
+        run = Run(run_id, event.offset, attempt_of(event.fields))
+        run.is_waiting = event.fields.get("queued") is True
         self.runs[run_id] = run
         return Ruling(run, problem, True)
 

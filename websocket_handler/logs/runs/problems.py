@@ -21,6 +21,7 @@ class Rule(StrEnum):
     NO_RUN = "no_run"
     RUN_OPEN = "run_open"
     RUN_NOT_OPEN = "run_not_open"
+    OLD_ATTEMPT = "old_attempt"
     STILL_OPEN = "still_open"
     ALREADY_OPEN = "already_open"
     NOT_OPEN = "not_open"

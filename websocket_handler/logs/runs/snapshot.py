@@ -56,6 +56,10 @@ def _run(run: Run) -> Fields:
     return {
         "run_id": run.run_id,
         "started": run.started,
+        "attempt": run.attempt,
+        "heard": run.heard,
+        "is_waiting": run.is_waiting,
+        "is_stalled": run.is_stalled,
         "open": [[*key, fields] for key, fields in run.open.items()],
         "closed_subagents": list(run.closed_subagents),
         "chunks": [[owner, *key] for owner, key in run.chunks.items()],
@@ -72,7 +76,9 @@ def _restored(snapshot: Fields, limits: FoldLimits | None) -> Fold:
     fold.messages.truncated |= bool(snapshot["truncated"])
     fold.state = snapshot.get("state", NO_STATE)
     for each in snapshot["runs"]:
-        run = Run(each["run_id"], each["started"])
+        run = Run(each["run_id"], each["started"], each.get("attempt", 1))
+        run.heard = each.get("heard", run.started)
+        run.is_waiting, run.is_stalled = each.get("is_waiting", False), each.get("is_stalled", False)
         run.span, run.thought, run.thoughts = each["span"], each["thought"], each["thoughts"]
         for kind, thing, owner, fields in each["open"]:
             run.open[(kind, thing, owner)] = fields

@@ -98,9 +98,26 @@ TYPES_0_0_59: Final = TYPES_1_0 | frozenset(THINKING)
 TYPES: Final = TYPES_0_0_59
 """A publication of one of these types is an event of a run."""
 TERMINAL: Final = frozenset(("RUN_FINISHED", "RUN_ERROR"))
+OUR_NAMES: Final = "wsh."
+"""The `name` of a CUSTOM event that this project has given a meaning begins with it."""
 DECIDED: Final = "wsh.decided"
 """The `name` of the CUSTOM event that says that somebody answered an interrupt: `value` has its `interruptId`."""
 UPDATE: Final = "wsh.update"
 """The `name` of the CUSTOM event as which AG-UI clients get a publication of another type."""
 QUEUED: Final = "wsh.queued"
 """The `name` of the CUSTOM event that says that the task waits for an agent."""
+ALIVE: Final = "wsh.alive"
+"""The `name` of the CUSTOM event with which an agent that has nothing to say keeps the lease of its run."""
+STALLED: Final = "wsh.stalled"
+"""The `name` of the CUSTOM event with which the gateway says that the lease of a run is over."""
+STOP: Final = "wsh.stop"
+"""The `name` of the CUSTOM event that asks the agent of a run to stop."""
+SAID_BY_OTHERS: Final = frozenset((DECIDED, STALLED, STOP))
+"""Events about a run that do not come from its agent, and so do not keep its lease."""
+ATTEMPT_MAX: Final = 1_000_000
+
+
+def attempt_of(fields: Fields) -> int:
+    """Which attempt of its run an event belongs to: its `attempt`, or else the first."""
+    attempt = fields.get("attempt")
+    return attempt if type(attempt) is int and 1 <= attempt <= ATTEMPT_MAX else 1

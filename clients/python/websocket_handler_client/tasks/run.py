@@ -12,6 +12,10 @@ from typing import Any, Final
 from websocket_handler_client.tasks.envelope import Facts
 from websocket_handler_client.tasks.voice import Voice
 
+ALIVE: Final = "wsh.alive"
+"""The `name` of the CUSTOM event that keeps the lease of a run."""
+QUEUED: Final = "wsh.queued"
+"""The `name` of the CUSTOM event that says that a run waits for an agent, and nobody has its lease."""
 _ENDS: Final = {
     "TEXT_MESSAGE_START": ("TEXT_MESSAGE_END", "messageId"),
     "TOOL_CALL_START": ("TOOL_CALL_END", "toolCallId"),
@@ -38,8 +42,12 @@ def fields_of(event: Any) -> dict[str, Any]:
 class Run:
     """The run of one task. Its id is the task's id, and its thread is the project."""
 
-    def __init__(self, voice: Voice, facts: Facts) -> None:
+    def __init__(self, voice: Voice, facts: Facts, receives: int = 1) -> None:
         self.run_id = facts.message_id
+        self.attempt = 1
+        """Which attempt at the run this is. It is another one if the gateway has ended the run before, because it heard
+        nothing of its agent."""
+        self._receives = receives
         self.has_begun = False
         self.is_over = False
         self._voice = voice
@@ -58,6 +66,11 @@ class Run:
         if self.has_begun:
             return
         self.has_begun = True
+        if self._receives > 1:
+            again = {"type": "RUN_STARTED", **self._names(), "attempt": self._receives}
+            if await self._voice.begin_again(again, self._receives):
+                self.attempt = self._receives
+                return
         event: dict[str, Any] = {"type": "RUN_STARTED", **self._names()}
         if self.is_asked_for and isinstance(self._data.get("messages"), list):
             given = {"messages": self._data["messages"], "state": {}, "tools": [], "context": [], "forwardedProps": {}}
@@ -78,7 +91,18 @@ class Run:
     async def say(self, fields: dict[str, Any]) -> None:
         """Publish one event of the run."""
         self._note(fields)
-        await self._voice.say({**fields, "runId": self.run_id})
+        await self._voice.say_in_run({**fields, **self._name()})
+
+    async def keep_alive(self) -> None:
+        """Keep the lease of the run, if it is under way. Raises ClientError if something could not be sent before."""
+        if self.has_begun and not self.is_over:
+            await self._voice.beat({"type": "CUSTOM", "name": ALIVE, "value": {}, **self._name()}, self._receives)
+
+    async def give_back(self) -> None:
+        """Say that the run, which is under way, waits for another try."""
+        if self.has_begun and not self.is_over:
+            event = {"type": "CUSTOM", "name": QUEUED, "value": {"runId": self.run_id}, **self._name()}
+            await self._voice.say_once(event, f"queued:{self._receives}")
 
     async def end(self, fields: dict[str, Any]) -> None:
         """Close what is open, and say that the run is over, unless it is."""
@@ -87,8 +111,8 @@ class Run:
         self.is_over = True
         for end, thing in list(reversed(self._open)):
             await self.say({"type": end, _THINGS[end]: thing})
-        names = self._names() if fields["type"] == "RUN_FINISHED" else {"runId": self.run_id}
-        await self._voice.say_once({**fields, **names}, "ended")
+        names = self._names() if fields["type"] == "RUN_FINISHED" else {}
+        await self._voice.end_run({**fields, **names, **self._name()})
 
     async def finish(self, result: Any) -> None:
         """The work is done."""
@@ -101,6 +125,9 @@ class Run:
     async def fail(self, reason: str) -> None:
         """The work failed, and nobody will try it again."""
         await self.end({"type": "RUN_ERROR", "message": reason, "code": "failed"})
+
+    def _name(self) -> dict[str, Any]:
+        return {"runId": self.run_id, **({"attempt": self.attempt} if self.attempt > 1 else {})}
 
     def _names(self) -> dict[str, Any]:
         return {"threadId": self._thread, "runId": self.run_id}

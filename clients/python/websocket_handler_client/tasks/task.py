@@ -67,7 +67,7 @@ class Task:
         """How often the queue has given this task to an agent, this time included."""
         self.handed_over: list[Handover] = []
         """What other agents get when the task is done."""
-        self.run = Run(voice, facts)
+        self.run = Run(voice, facts, attempt)
         """What AG-UI clients see of the task."""
         self._agent = agent
         self._voice = voice
@@ -85,7 +85,8 @@ class Task:
     def stream(self, role: str = "assistant") -> Stream:
         """A message that grows."""
         self._streams += 1
-        return Stream(self._voice, self.run, f"{self.message_id}:{self._streams}", role)
+        attempt = f"{self.run.attempt}:" if self.run.attempt > 1 else ""  # another message, which is told anew
+        return Stream(self._voice, self.run, f"{self.message_id}:{attempt}{self._streams}", role)
 
     async def agui(self, events: AsyncIterable[Any]) -> None:
         """Publish the events of an AG-UI agent, as LangGraph, Strands, Pydantic AI, CrewAI and others make them:

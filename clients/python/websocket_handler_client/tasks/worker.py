@@ -42,6 +42,8 @@ class WorkerOptions:
     retry_base_s: float = 5.0
     """About so long a task that failed waits for its second try; then twice as long, and so on."""
     retry_max_s: float = 900.0
+    alive_s: float = 15.0
+    """So often the gateway hears that a run is being worked on. Its RUN_LEASE_S is at least twice as long."""
 
 
 class _Stopped(Exception):
@@ -193,7 +195,7 @@ class Worker:
             await voice.say({"type": f"{self._name}_accepted", **accepted})
             if task.run.is_asked_for:
                 await task.run.begin()
-            result = await self._unless_stopped(task)
+            result = await self._while_alive(task)
             await voice.flush()
             await voice.say_once(self._result(result), "result")
             await task.run.finish(result)
@@ -204,10 +206,33 @@ class Worker:
             log.info("%s was asked to stop its work on %s", self._name, facts.message_id)
             return await self._cancelled(task, voice)
         except Exception as fault:
+            if isinstance(fault, ClientError) and fault.code == "lease_lost":
+                log.warning("%s no longer works on %s: the gateway has ended its run", self._name, facts.message_id)
+                return False
             log.exception("%s failed at %s", self._name, facts.message_id)
             await self._failed(received, task, voice, fault)
             return False
         return True
+
+    async def _while_alive(self, task: Task) -> Any:
+        """Do the work, and let the gateway hear meanwhile that its run goes on. Raises what `_unless_stopped` does, and
+        ClientError if nothing can be said any more."""
+        working: asyncio.Future[Any] = asyncio.ensure_future(self._unless_stopped(task))
+        beating = asyncio.create_task(self._beat(task))
+        try:
+            await asyncio.wait({working, beating}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                beating.result()
+            return await working
+        finally:
+            for part in (working, beating):
+                part.cancel()
+            await asyncio.gather(working, beating, return_exceptions=True)
+
+    async def _beat(self, task: Task) -> None:
+        while True:
+            await task.run.keep_alive()
+            await asyncio.sleep(self._options.alive_s)
 
     async def _unless_stopped(self, task: Task) -> Any:
         """Do the work. Raises _Stopped if somebody wants it to stop before it is done. Only AG-UI clients can."""
@@ -256,6 +281,8 @@ class Worker:
             await voice.say_once(failure, f"failed:{received.receives}")
             if is_last:
                 await task.run.fail(failure["text"])
+            else:
+                await task.run.give_back()
             await voice.flush()
         except Exception as unsaid:  # noqa: BLE001 - the way out may be what failed the task
             log.warning("%s cannot say that a task failed: %s", self._name, unsaid)

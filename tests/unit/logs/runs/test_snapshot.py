@@ -33,6 +33,10 @@ def test_a_snapshot_holds_what_there_is() -> None:
             {
                 "run_id": "s",
                 "started": 0,
+                "attempt": 1,
+                "heard": 0,
+                "is_waiting": False,
+                "is_stalled": False,
                 "open": [["text", "m", None, {"role": "assistant"}]],
                 "closed_subagents": [],
                 "chunks": [],
