@@ -246,6 +246,7 @@ def _delivery_limits(settings: Settings) -> DeliveryLimits:
         message_bytes=settings.max_message_bytes,
         log_bytes_total=settings.history_total_bytes,
         run_lease_s=settings.run_lease_s,
+        run_snapshot_bytes=min(settings.run_snapshot_bytes, settings.outbox_bytes),
         projects=settings.max_projects,
         write_bytes=settings.outbox_bytes // 2,
         connections=settings.max_connections,

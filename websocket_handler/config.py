@@ -208,6 +208,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     history_total_bytes: Annotated[
         int, setting("size of the publications in memory in total", "bytes", ge=1_048_576)
     ] = 134_217_728
+    run_snapshot_bytes: Annotated[
+        int, setting("size of the snapshot of a project's runs; at most OUTBOX_BYTES", "bytes", ge=4096, le=393_216)
+    ] = 262_144
     forward_timeout_s: Annotated[float, setting("time after which a forward fails", "s", ge=1, le=600)] = 30
     commit_linger_ms: Annotated[
         float,

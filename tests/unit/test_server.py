@@ -89,6 +89,33 @@ async def test_what_is_sent_to_a_project_reaches_who_follows_it_and_nobody_else(
 
 
 @in_virtual_time
+async def test_who_subscribes_from_the_snapshot_gets_it_behind_the_confirmation_and_before_what_follows() -> None:
+    desk = Desk()
+    run = [
+        {"type": "RUN_STARTED", "threadId": "p", "runId": "r"},
+        {"type": "TEXT_MESSAGE_START", "messageId": "m", "role": "assistant"},
+        *({"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": text} for text in "abc"),
+    ]
+    for event in run[:4]:
+        desk.server.send_to_project("p", event)
+    await settle()
+    early = desk.arrive()
+    subscribe = b'{"action":"subscribe","project_id":"p","from":"snapshot","id":"1"}'
+    desk.server.handle_client_message(early, subscribe)
+    desk.server.send_to_project("p", run[4])
+    await settle()
+    late = desk.arrive()
+    desk.server.handle_client_message(late, subscribe)
+    desk.server.handle_client_message(late, subscribe.replace(b"1", b"2"))
+    for connection in (early, late):
+        confirmation, snapshot, *tail = client_of(connection).messages[1:]
+        assert (confirmation["type"], confirmation["offset"], confirmation["id"]) == ("subscription_confirmed", 4, "1")
+        assert (snapshot["type"], snapshot["offset"], snapshot["messages"][0]["content"]) == ("snapshot", 4, "ab")
+        assert [message["offset"] for message in tail] == ([5] if connection is early else [5, 5])
+    assert client_of(late).messages[-1]["id"] == "2", "who follows already is sent nothing again"
+
+
+@in_virtual_time
 async def test_a_key_makes_sending_again_harmless() -> None:
     desk = Desk()
     follower = desk.arrive("p")

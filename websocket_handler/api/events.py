@@ -7,13 +7,14 @@ stream reads the log itself: for a client that does not read, it holds one page 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from random import Random
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from websocket_handler.api.access import Endpoint, Visitor, is_over, visitor_of
-from websocket_handler.api.gateway import Gateway, bodiless, flag, parameter
+from websocket_handler.api.gateway import Gateway, bodiless, flag, from_snapshot, parameter
 from websocket_handler.api.half_close import HalfClose
 from websocket_handler.api.projects import project_id_of
 from websocket_handler.api.streams import (
@@ -76,6 +77,7 @@ class EventRoutes:
     async def events(self, request: Request) -> Response:
         """Follow a project as a stream of events. An error before the first event is an ordinary error answer."""
         project_id = project_id_of(request)
+        begins_with_snapshot = from_snapshot(request, "since")
         since, folds = _since(request), flag(request, "fold")
         visitor = visitor_of(request)
         if request.method == "HEAD":
@@ -84,13 +86,26 @@ class EventRoutes:
         def frames(feed: Feed, start: Start, half_close: HalfClose) -> AsyncIterator[bytes]:
             return self._stream(project_id, feed, start, visitor, half_close)
 
-        return await stream_of(request, self._gateway, project_id, lambda feed: feed.begin(since), frames, folds=folds)
+        async def begin(feed: Feed) -> Start:
+            if since is None and begins_with_snapshot:
+                return await feed.begin_with_snapshot()
+            start = await feed.begin(since)
+            if start.recovered or not begins_with_snapshot:
+                return start
+            return replace(await feed.begin_with_snapshot(), recovered=False)  # a browser comes back to the same URL
+
+        return await stream_of(request, self._gateway, project_id, begin, frames, folds=folds)
 
     async def _stream(
         self, project_id: str, feed: Feed, start: Start, visitor: Visitor, half_close: HalfClose
     ) -> AsyncIterator[bytes]:
         confirmation = replies.subscription_confirmed(project_id, feed.position, recovered=start.recovered)
-        yield b"retry: %d\n" % RETRY_MS + event_frame(confirmation, feed.position, "subscription_confirmed")
+        confirmed_at = (
+            None if start.snapshot else feed.position
+        )  # nobody may resume behind a snapshot that did not come
+        yield b"retry: %d\n" % RETRY_MS + event_frame(confirmation, confirmed_at, "subscription_confirmed")
+        if start.snapshot:
+            yield event_frame(start.snapshot, feed.position, "snapshot")
         async for page in followed(feed, visitor, self._gateway, half_close):
             if page is None:
                 yield HEARTBEAT

@@ -16,7 +16,7 @@ from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.ports.clock import Clock
-from websocket_handler.protocol.codec import yes_or_no
+from websocket_handler.protocol.codec import both_fault, is_from_snapshot, yes_or_no
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.encodings import check_fields
 from websocket_handler.protocol.http_errors import http_error
@@ -142,6 +142,16 @@ def parameter(request: Request, name: str) -> str | None:
 def flag(request: Request, name: str) -> bool:
     """A query parameter that is `true` or `false`; false if it is missing. Raises CommandError with `invalid_field`."""
     return yes_or_no(name, request.query_params.getlist(name))
+
+
+def from_snapshot(request: Request, *others: str) -> bool:
+    """True if a reader asks to begin with the snapshot (`from=snapshot`). Raises CommandError with `invalid_field` if
+    one of the `others` says where to begin, too."""
+    asked = is_from_snapshot(request.query_params.getlist("from"))
+    for other in others if asked else ():
+        if other in request.query_params:
+            raise both_fault(other, "from")
+    return asked
 
 
 def whole_number(request: Request, name: str, default: int, low: int, high: int) -> int:

@@ -14,6 +14,7 @@ from websocket_handler.api.gateway import (
     Gateway,
     Waiter,
     flag,
+    from_snapshot,
     head_of_json,
     json_response,
     page_limit,
@@ -92,8 +93,10 @@ class ProjectRoutes:
         return json_response(msgspec.json.encode({"type": "broadcast_confirmed", "connections": reached}))
 
     async def messages(self, request: Request) -> Response:
-        """GET messages: answer with a page of the log. With `wait`, wait until there is one."""
+        """GET messages: answer with a page of the log. With `wait`, wait until there is one. With `from`, answer with
+        the snapshot and the page that follows it."""
         project_id = project_id_of(request)
+        begins_with_snapshot = from_snapshot(request, "after", "epoch")
         after = whole_number(request, "after", 0, 0, OFFSET_MAX)
         node, visitor = self._gateway.node, visitor_of(request)
         limits = PageLimits(page_limit(request, node.limits.history_page_messages), node.limits.history_page_bytes)
@@ -110,16 +113,19 @@ class ProjectRoutes:
             folds=folds,
             is_over=lambda: half_close.is_done or self._is_over(visitor),
         )
+        snapshot = b""
         with feed, half_close.waking(feed.wake):
+            if begins_with_snapshot:
+                snapshot = (await feed.begin_with_snapshot()).snapshot
             page = await feed.next(0)
-            if page is None and wait_s:
+            if page is None and wait_s and not snapshot:
                 await count_visitor(request, self._gateway)
                 with place_taken(request, self._gateway):
                     page = await unless_gone(request, feed.next(wait_s))
                 check_still(visitor, self._gateway)
             end, payloads = feed.position, [] if page is None else page.payloads
         recovered = page is None or page.recovered
-        return json_response(replies.history(project_id, end, payloads, recovered=recovered))
+        return json_response(replies.history(project_id, end, payloads, recovered=recovered, snapshot=snapshot))
 
     def _is_over(self, visitor: Visitor) -> bool:
         return self._gateway.is_draining() or is_over(visitor, self._gateway)

@@ -104,6 +104,8 @@ class SubscribeAnswer(Struct, frozen=True, eq=False):
                 command.project_id, answer.position, recovered=answer.recovered, command_id=id_of(command)
             )
             connection.push(reply)
+            if answer.snapshot:
+                connection.push(answer.snapshot)
         connection.in_flight.end(NO_WEIGHT)
 
 

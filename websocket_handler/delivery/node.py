@@ -38,10 +38,12 @@ COMMON_BROADCASTS: Final = "~broadcasts"
 
 
 class Confirmed(Struct, frozen=True, gc=False):
-    """A confirmed subscription. `position` is where it starts."""
+    """A confirmed subscription. `position` is where it starts. `snapshot` is the push that follows the confirmation;
+    empty if the client did not ask for one."""
 
     position: Position
     recovered: bool
+    snapshot: bytes = b""
 
 
 Subscribed = Callable[[Confirmed | CommandError], None]
@@ -74,7 +76,9 @@ class Node:
         self._object_bytes_max = min(engine.limits.message_bytes, engine.store.limits.object_bytes)
         self.projects = Projects(engine)
         at_once = replace(engine.limits, commit_linger_s=0.0)  # no write to this log has a price
-        broadcasting = replace(engine, store=broadcast_store, limits=at_once, finish=as_it_came, are_resets_told=False)
+        broadcasting = replace(
+            engine, store=broadcast_store, limits=at_once, finish=as_it_came, are_resets_told=False, has_runs=False
+        )
         self._broadcasts = Project(BROADCASTS, broadcasting)
         self._lease_ends = LeaseEnds(self.projects, engine)
         self._common_broadcasts: CommonLog | None = None
@@ -168,13 +172,11 @@ class Node:
         project = self.project(command.project_id)
         since = command.since if isinstance(command.since, Position) else None
         rewind = command.rewind if isinstance(command.rewind, int) else None
-        place = project.fan_out.subscribe(
-            connection,
-            since,
-            rewind,
-            partial(self._started, connection, project, since, done),
-            folds=command.fold,
-        )
+        started = partial(self._started, connection, project, since, done)
+        if command.from_ == "snapshot":
+            place = project.fan_out.subscribe_from_snapshot(connection, project.saved_runs, started, folds=command.fold)
+        else:
+            place = project.fan_out.subscribe(connection, since, rewind, started, folds=command.fold)
         if connection.is_open and place.is_live:
             connection.subscriptions[command.project_id] = (project, place)
             self._observer.changed(connection)
@@ -209,7 +211,7 @@ class Node:
             return False
         if since is not None:
             self._counters.recoveries["recovered" if start.recovered else "lost"] += 1
-        done(Confirmed(Position(project.reader.epoch, start.offset), start.recovered))
+        done(Confirmed(Position(project.reader.epoch, start.offset), start.recovered, start.snapshot))
         return True
 
     def end_forbidden(self, connection: Connection, identity: Identity) -> list[str]:

@@ -47,10 +47,12 @@ class LogLimits:
 
 
 class Start(Struct, frozen=True, gc=False):
-    """Where a cursor starts: after `offset`. `recovered` is false if the client cannot have what it asked for."""
+    """Where a cursor starts: after `offset`. `recovered` is false if the client cannot have what it asked for.
+    `snapshot` is the push that tells what was before, if the client asked for one."""
 
     offset: int
     recovered: bool
+    snapshot: bytes = b""
 
 
 class ProjectLog:

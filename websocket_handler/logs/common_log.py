@@ -85,7 +85,15 @@ def common_engine(engine: Engine, store: LogStore, log: LogLimits) -> Engine:
     """An engine for a common log in `store`, of which this node keeps as much as `log` says. Its entries stay as they
     came, nobody waits for others to gather, and the node's metrics do not count them as publications."""
     limits = replace(engine.limits, log=log, commit_linger_s=0.0)
-    return replace(engine, store=store, finish=as_it_came, are_resets_told=False, limits=limits, counters=Counters())
+    return replace(
+        engine,
+        store=store,
+        finish=as_it_came,
+        are_resets_told=False,
+        has_runs=False,
+        limits=limits,
+        counters=Counters(),
+    )
 
 
 def as_it_came(entry: PreparedPublication, _offset: int, _published_at_ms: int) -> bytes:

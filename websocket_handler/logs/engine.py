@@ -31,6 +31,8 @@ class Engine:
     """Gives random numbers from 0 to 1, so that clients that are refused together do not come back together."""
     are_resets_told: bool = True
     """False for broadcasts: they promise nothing, so a subscriber is not told that it missed some."""
+    has_runs: bool = True
+    """False for logs that are no project's: nobody looks for runs in them."""
     group: Group = one_by_one
     """How the same bytes are sent to many clients."""
     has_peers: bool = False

@@ -5,6 +5,8 @@ level and follows. The hot path is `appended` and `send_unsent`: one write per l
 await.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,6 +17,7 @@ from websocket_handler.hub.log import Publication, Start
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Reader
+from websocket_handler.logs.saved_runs import SavedRuns
 from websocket_handler.ports.transport import SendToAll, Transport
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.frames import PLAIN, Framing, cut
@@ -60,6 +63,7 @@ class FanOut:
         "_framing",
         "_groups",
         "_level_count",
+        "_postponed",
         "_project_id",
         "_reader",
         "_send_level",
@@ -89,6 +93,8 @@ class FanOut:
         """The only one of the groups, and its framing; None if there are more, or none was made yet."""
         self._when_started: dict[Subscription, list[Callable[[], None]]] = {}
         """What to call once a STARTING cursor is confirmed or refused."""
+        self._postponed: dict[Subscription, Callable[[], None]] = {}
+        """What lets a STARTING cursor begin with the snapshot, once its subscriber takes more."""
 
     @property
     def is_empty(self) -> bool:
@@ -188,6 +194,29 @@ class FanOut:
         self._reader.place(since, rewind, partial(self._start, cursor, confirm), lambda: cursor.is_live)
         return cursor
 
+    def subscribe_from_snapshot(
+        self, subscriber: Subscriber, runs: SavedRuns, confirm: Confirm, *, folds: bool = False
+    ) -> Subscription:
+        """The same from the snapshot of the project's runs, which the start brings. A subscriber that takes nothing at
+        the moment starts later, so that snapshots do not gather in its outbox."""
+        cursor = Cursor(subscriber, self._engine.clock.wall(), folds=folds)
+        self._cursors[subscriber] = cursor
+
+        def begin() -> None:
+            if cursor.is_live and subscriber.is_paused:
+                self._postponed[cursor] = begin
+            else:
+                runs.place(placed, lambda: cursor.is_live)
+
+        def placed(start: Start | CommandError) -> None:
+            if cursor.is_live and subscriber.is_paused and isinstance(start, Start):
+                self._postponed[cursor] = begin  # it may be older by then, so it is asked for again
+            else:
+                self._start(cursor, confirm, start)
+
+        begin()
+        return cursor
+
     def _start(self, cursor: Subscription, confirm: Confirm, start: Start | CommandError) -> None:
         self.send_unsent()
         callbacks = self._when_started.pop(cursor, ())
@@ -225,6 +254,8 @@ class FanOut:
             self._regroup(self._level_count - 1)
         cursor.state = _ENDED
         del self._cursors[cursor.owner]
+        if self._postponed.pop(cursor, None) is not None:
+            self._when_started.pop(cursor, None)
 
     def pause(self, cursor: Subscription) -> None:
         """The subscriber's outbox is not empty. Everything up to here was sent; later entries wait in the log."""
@@ -238,6 +269,8 @@ class FanOut:
         if cursor.state is _BEHIND:
             self.send_unsent()
             self._catch_up(cursor)
+        elif cursor in self._postponed:
+            self._postponed.pop(cursor)()
 
     def _catch_up(self, cursor: Subscription) -> None:
         """Send the entries that the cursor lacks, until it is level or its subscriber can take no more. Raises

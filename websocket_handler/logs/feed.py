@@ -16,6 +16,7 @@ from websocket_handler.hub.log import Start
 from websocket_handler.logs.kept_runs import KeptRuns
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Paged, Reader
+from websocket_handler.logs.saved_runs import SavedRuns
 from websocket_handler.ports.log_store import always
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
@@ -34,6 +35,7 @@ class Readable(Protocol):
 
     reader: Reader
     runs: KeptRuns
+    saved_runs: SavedRuns
     feeds: dict[Feed, None]
     """The feeds on the project. While there is one, the project stays open. Each is woken when there is news."""
 
@@ -97,7 +99,14 @@ class Feed:
     async def begin(self, since: Position | None) -> Start:
         """Move to the position `since`, or to the end of the log. Returns where that is. Raises CommandError with
         `store_unavailable`."""
-        start = await _answer(lambda done: self._project.reader.place(since, None, done, self.is_wanted))
+        return self._begun(await _answer(lambda done: self._project.reader.place(since, None, done, self.is_wanted)))
+
+    async def begin_with_snapshot(self) -> Start:
+        """Move to where the snapshot of the project's runs is, which the answer brings. Raises CommandError with
+        `store_unavailable`."""
+        return self._begun(await _answer(lambda done: self._project.saved_runs.place(done, self.is_wanted)))
+
+    def _begun(self, start: Start | Page) -> Start:
         assert isinstance(start, Start)
         self.epoch, self.offset = self._project.reader.epoch, start.offset
         self._asked_epoch = self.epoch

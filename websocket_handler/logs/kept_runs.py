@@ -1,8 +1,9 @@
 """The fold of a project's runs, which a node keeps up to date while the project is open.
 
 A long run publishes more than its log retains. Whoever joins it then cannot know how it began, unless somebody has
-folded it from the beginning. The fold begins when this node sees a run start. When somebody asks before, it is made of
-what the node has of the log in memory: what goes on there counts as open before.
+folded it from the beginning. The fold begins when this node sees a run start, or goes on with one that was saved
+(`saved_runs.py`). When somebody asks before, it is made of what the node has of the log in memory: what goes on there
+counts as open before.
 """
 
 from collections import deque
@@ -17,6 +18,7 @@ from websocket_handler.logs.leases import Leases, Silence, refusal
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.runs import snapshot
 from websocket_handler.logs.runs.beginnings import runs_without_beginning
+from websocket_handler.logs.runs.events import Other, read_event
 from websocket_handler.logs.runs.fold import Fold, Folded
 from websocket_handler.logs.runs.lost import LOST_CODE
 from websocket_handler.logs.runs.open_runs import Run
@@ -33,6 +35,8 @@ MARK_EVERY: Final = 16
 PAGES_AT_ONCE: Final = 16
 """So many pages are folded together: one after the other, each would cost twice as much."""
 MARKS_MAX: Final = 256
+LOOKED_AT: Final = 16
+"""So many of the newest entries tell if a run goes on in a project that this node has just opened."""
 
 
 class KeptRuns:
@@ -45,12 +49,14 @@ class KeptRuns:
         "_is_searched",
         "_is_strict",
         "_leases",
+        "_is_new",
         "_log",
         "_marks",
         "_pending",
         "_project_id",
         "epoch",
         "guard",
+        "is_complete",
     )
 
     def __init__(self, project_id: str, log: Callable[[], ProjectLog], counters: Counters) -> None:
@@ -72,8 +78,17 @@ class KeptRuns:
         """True once it is known if the log has events of runs."""
         self._marks: deque[tuple[int, list[Run]]] = deque(maxlen=MARKS_MAX)
         """What was open at some offsets, the oldest first."""
+        self._is_new = True
+        """True until the first entry is appended to the log that this node has met."""
         self.epoch = ""
         """The epoch of the log that was folded."""
+        self.is_complete = False
+        """True if no store can tell more of the runs than this fold knows."""
+
+    @property
+    def is_folding(self) -> bool:
+        """True while each entry is folded."""
+        return self._fold is not None
 
     def appended(self, page: Page) -> None:
         """These entries are in the log now."""
@@ -83,6 +98,9 @@ class KeptRuns:
                 if _RUN_STARTED in entry.payload:
                     self._begin()
                     return
+            if self._is_new:
+                self._is_new = False
+                self._begin_if_a_run_goes_on()
             return
         self._pending.append(page)
         if len(self._pending) >= PAGES_AT_ONCE or any(_BEGIN_OR_END in entry.payload for entry in page.entries):
@@ -94,7 +112,7 @@ class KeptRuns:
         self._pending = []
         for page in pages:
             fold = self._fold
-            if fold is None or fold.offset != page.after or page.epoch != self.epoch:
+            if fold is None or fold.offset < page.after or page.epoch != self.epoch:
                 self._begin()  # with all entries that are in the log by now
                 return
             for entry in page.entries:
@@ -115,6 +133,22 @@ class KeptRuns:
         self._fold = self._leases = self.guard = None
         self._pending = []
         self._marks.clear()
+        self._is_new = True
+        self.is_complete = False
+
+    def adopt(self, fold: Fold, began_at: int) -> None:
+        """Go on with a fold that knows what happened behind the offset `began_at`, or from the beginning if that is 0.
+        What follows it is in memory. No store can tell more."""
+        log = self._log()
+        self._catch_up()  # what waits was not counted yet
+        self._fold, self.epoch, self._began_at, self.guard = fold, log.epoch, began_at, self._refuse
+        self.is_complete = True
+        self._marks.clear()
+        self._mark(fold)
+        for entry in log.after(fold.offset, len(log), log.bytes):
+            fold.publication(entry.payload)
+            self._mark(fold)
+        self._judge()
 
     def silences(self, now: float, wall: float, lease_s: float) -> list[Silence]:
         """The open runs whose agents have been silent for too long. `now` is monotonic, `wall` is wall-clock time."""
@@ -163,6 +197,14 @@ class KeptRuns:
         fold = self._whole()
         return snapshot.load(snapshot.dump(fold)) if fold is not None else None
 
+    def newest(self) -> Fold:
+        """The fold of all entries that are in the log, for a look at it. It may lack a beginning."""
+        self._catch_up()
+        if self._fold is None:
+            self._begin()
+        assert self._fold is not None, "it has begun"
+        return self._fold
+
     def look(self) -> Fold | None:
         """The fold itself, for a look at it: whoever changes it spoils it. None where `latest` is None."""
         return self._whole()
@@ -187,12 +229,22 @@ class KeptRuns:
                 return fold
         return None
 
+    def _begin_if_a_run_goes_on(self) -> None:
+        """A run may have started before this node opened the project."""
+        log = self._log()
+        after = max(log.first - 1, log.head - LOOKED_AT)
+        newest = log.after(after, LOOKED_AT, log.bytes)
+        if any(not isinstance(read_event(entry.payload), Other) for entry in newest):
+            self._begin()
+
     def _begin(self) -> None:
         """Fold what the log has in memory."""
         log, fold = self._log(), Fold(self._project_id)
         self._fold, self.epoch, self.guard = fold, log.epoch, self._refuse
         self._marks.clear()
         self._began_at = fold.offset = log.first - 1
+        self.is_complete = not self._began_at
+        fold.messages.truncated = self._began_at > 0
         entries = log.after(log.first - 1, len(log), log.bytes)
         for run in runs_without_beginning(entry.payload for entry in entries) if self._began_at else ():
             fold.runs.put(run)

@@ -21,9 +21,12 @@ class DeliveryLimits:
     recently give up their oldest publications."""
     run_bytes_total: int = 33_554_432
     """How many bytes the messages of all projects' runs have together. Beyond it, those of the projects that were used
-    least recently are given up, and made again of what the logs retain when somebody asks."""
+    least recently are given up, and made again of their snapshots when somebody asks."""
     run_lease_s: float = 60.0
     """After so many seconds without an event the agent of a run has lost its lease. 0: it never has."""
+    run_snapshot_bytes: int = 262_144
+    """The largest snapshot of a project's runs, as it is stored and as clients get it. What exceeds it is left out, the
+    oldest finished messages first."""
     projects: int = 10_000
     """How many projects may be open. Beyond it idle ones are closed; if none is idle, the answer is
     `too_many_projects`."""

@@ -9,6 +9,7 @@ from websocket_handler.logs.journal import Journal
 from websocket_handler.logs.kept_runs import KeptRuns
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Reader
+from websocket_handler.logs.saved_runs import SavedRuns
 from websocket_handler.ports.log_store import always
 from websocket_handler.protocol.messages import Position
 
@@ -17,7 +18,7 @@ class Project:
     """Joins the parts of one project. The journal writes. It tells the push cursors, and the project wakes the
     feeds."""
 
-    __slots__ = ("fan_out", "feeds", "journal", "project_id", "reader", "runs", "used_at")
+    __slots__ = ("_has_runs", "fan_out", "feeds", "journal", "project_id", "reader", "runs", "saved_runs", "used_at")
 
     def __init__(self, project_id: str, engine: Engine) -> None:
         self.project_id = project_id
@@ -26,6 +27,8 @@ class Project:
         self.reader = Reader(project_id, self.journal, engine)
         self.fan_out = FanOut(project_id, self.reader, engine)
         self.runs = KeptRuns(project_id, lambda: self.journal.log, engine.counters)
+        self.saved_runs = SavedRuns(project_id, self.runs, self.journal, self.reader, engine)
+        self._has_runs = engine.has_runs
         self.feeds: dict[Feed, None] = {}
         self.journal.open()
 
@@ -34,8 +37,10 @@ class Project:
     def appended(self, page: Page) -> None:
         """See `Observer`."""
         self.fan_out.appended(page)
-        self.runs.appended(page)
-        self.journal.guard = self.runs.guard
+        if self._has_runs:
+            self.runs.appended(page)
+            self.saved_runs.appended()
+            self.journal.guard = self.runs.guard
         if self.feeds:
             self.wake()
 
@@ -44,6 +49,7 @@ class Project:
         self.fan_out.replaced(end, beginning)
         self.runs.replaced()
         self.journal.guard = None
+        self.saved_runs.replaced()
         self.wake()
 
     # Feeds
@@ -67,6 +73,11 @@ class Project:
             feed.wake()
 
     # Life
+
+    def close(self) -> None:
+        """Nothing may be under way, and nobody may need the project."""
+        self.journal.close()
+        self.saved_runs.close()
 
     @property
     def is_followed(self) -> bool:

@@ -68,7 +68,7 @@ class Projects:
         self._close(min(idle, key=lambda project: project.used_at))
 
     def _close(self, project: Project) -> None:
-        project.journal.close()
+        project.close()
         del self.open[project.project_id]
 
     def sweep(self) -> None:

@@ -75,6 +75,7 @@ class StoreCall:
         "looks_ended",
         "state",
         "was_read",
+        "written",
     )
 
     def __init__(
@@ -95,6 +96,8 @@ class StoreCall:
         began after the question has ended."""
         self.was_read = False
         """True from the end of a read until the next write."""
+        self.written = 0
+        """The offset of the last entry that this node wrote."""
         self._project_id = project_id
         self._engine = engine
         self._local = local
@@ -205,6 +208,7 @@ class StoreCall:
         counters.publications += len(records)
         if self._engine.pace is not None:
             self._engine.pace.note(self._project_id, self._engine.clock.monotonic())
+        self.written = records[-1].offset
         self._local.take_in(records)
         for waiting, entry in zip(batch, records, strict=True):
             waiting.answer(Position(segment.epoch, entry.offset))

@@ -10,7 +10,13 @@ from urllib.parse import parse_qsl
 from msgspec import UNSET, Struct
 
 from websocket_handler.access.credentials import BEARER, Credential, credentials_in
-from websocket_handler.protocol.codec import invalid_project_id, read_position, yes_or_no
+from websocket_handler.protocol.codec import (
+    both_fault,
+    invalid_project_id,
+    is_from_snapshot,
+    read_position,
+    yes_or_no,
+)
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.extensions import agreed_extensions
 from websocket_handler.protocol.http_errors import WEBSOCKET_VERSION
@@ -117,8 +123,9 @@ def _query_fields(query: str) -> Sequence[tuple[str, str]]:
 
 
 def _subscriptions(fields: Sequence[tuple[str, str]]) -> tuple[Subscribe, ...]:
-    """Read `?project_id=A&project_id=B&since=E:N&fold=true`. The k-th `since` belongs to the k-th project, and `fold`
-    to all of them. A project that is named twice counts once, as with a second `subscribe`. Raises CommandError."""
+    """Read `?project_id=A&project_id=B&since=E:N&fold=true`. The k-th `since` belongs to the k-th project, `fold` and
+    `from` to all of them. A project that is named twice counts once, as with a second `subscribe`. Raises
+    CommandError."""
     if len(fields) == 1 and fields[0][0] == "project_id":  # what most clients ask for
         project_id = fields[0][1]
         if not is_project_id(project_id):
@@ -127,17 +134,25 @@ def _subscriptions(fields: Sequence[tuple[str, str]]) -> tuple[Subscribe, ...]:
     projects = [value for name, value in fields if name == "project_id"]
     sinces = [value for name, value in fields if name == "since"]
     folds = yes_or_no("fold", [value for name, value in fields if name == "fold"])
+    begins_with_snapshot = is_from_snapshot([value for name, value in fields if name == "from"])
     if not all(is_project_id(project_id) for project_id in projects):
         raise invalid_project_id()
     if len(sinces) > len(projects):
         raise CommandError(ErrorCode.INVALID_FIELD, "each project_id has at most one since")
+    if sinces and begins_with_snapshot:
+        raise both_fault("since", "from")
     positions: list[Position | None] = [read_position(since) for since in sinces]
     positions += [None] * (len(projects) - len(positions))
     first: dict[str, Position | None] = {}
     for project_id, position in zip(projects, positions, strict=True):
         first.setdefault(project_id, position)
     return tuple(
-        Subscribe(project_id=project_id, since=UNSET if since is None else since, fold=folds)
+        Subscribe(
+            project_id=project_id,
+            since=UNSET if since is None else since,
+            from_="snapshot" if begins_with_snapshot else UNSET,
+            fold=folds,
+        )
         for project_id, since in first.items()
     )
 

@@ -131,8 +131,8 @@ def _check_combination(command: _Spelled) -> None:
         if agent_named(command.type) is None:
             fault = _agent_fault()
     elif isinstance(command, Subscribe):
-        if command.since is not UNSET and command.rewind is not UNSET:
-            fault = _both_fault()
+        if (command.since is not UNSET) + (command.rewind is not UNSET) + (command.from_ is not UNSET) > 1:
+            fault = both_fault("since", "rewind") if command.from_ is UNSET else _from_fault(command)
     elif isinstance(command, _PublishText) and bytes(command.message)[:1] != b"{":
         fault = _field_fault("message", "an object")
     if fault is not None:
@@ -188,8 +188,13 @@ def _agent_fault() -> CommandError:
     return CommandError(ErrorCode.UNKNOWN_AGENT_TYPE, "type must name an agent: pm, dev, qa or ops")
 
 
-def _both_fault() -> CommandError:
-    return CommandError(ErrorCode.INVALID_FIELD, "since and rewind exclude each other")
+def both_fault(one: str, other: str) -> CommandError:
+    """The answer to two ways of saying where to begin."""
+    return CommandError(ErrorCode.INVALID_FIELD, f"{one} and {other} exclude each other")
+
+
+def _from_fault(command: Subscribe) -> CommandError:
+    return both_fault("since" if command.since is not UNSET else "rewind", "from")
 
 
 Check = Callable[[str, dict[str, object]], None]
@@ -275,7 +280,27 @@ def _since(name: str, fields: dict[str, object]) -> None:
     _required(_text(EPOCH))("epoch", value)
     _required(_integer(0, OFFSET_MAX))("offset", value)
     if "rewind" in fields:
-        raise _both_fault()
+        raise both_fault("since", "rewind")
+
+
+def _from(name: str, fields: dict[str, object]) -> None:
+    if fields[name] != "snapshot":
+        raise _from_form()
+    for other in ("since", "rewind"):
+        if other in fields:
+            raise both_fault(other, name)
+
+
+def _from_form() -> CommandError:
+    return _field_fault("from", '"snapshot"')
+
+
+def is_from_snapshot(values: Sequence[str]) -> bool:
+    """What the values of the query parameter `from` say. Raises CommandError with `invalid_field` unless it is missing,
+    or stands once and is `snapshot`."""
+    if len(values) > 1 or not {"snapshot"}.issuperset(values):
+        raise _from_form()
+    return bool(values)
 
 
 def _boolean(name: str, fields: dict[str, object]) -> None:
@@ -302,6 +327,7 @@ _FIELDS: Final[dict[str, tuple[tuple[str, Check], ...]]] = {
         ("project_id", _required(_project)),
         ("since", _optional(_since)),
         ("rewind", _optional(_integer(0, OFFSET_MAX))),
+        ("from", _optional(_from)),
         ("fold", _optional(_boolean)),
     ),
     "unsubscribe": (("project_id", _required(_project)),),

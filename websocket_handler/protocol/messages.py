@@ -1,8 +1,8 @@
 """The commands a client may send, with types. `replies.py` makes replies and pushes."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.names import EPOCH, IDEMPOTENCY_KEY, MESSAGE_ID, OFFSET_MAX, PROJECT_ID, Agent
@@ -32,13 +32,14 @@ class Command(Struct, tag_field="action", frozen=True, kw_only=True, gc=False):
 
 
 class Subscribe(Command, tag="subscribe", frozen=True, kw_only=True):
-    """Follow a project: from now on, after `since`, or from `rewind` publications back. With `fold`, the deltas that
-    the client is behind by come joined."""
+    """Follow a project: from now on, after `since`, from `rewind` publications back, or from the snapshot of its runs.
+    With `fold`, the deltas that the client is behind by come joined."""
 
     action = "subscribe"
     project_id: ProjectId
     since: Position | UnsetType = UNSET
     rewind: Offset | UnsetType = UNSET
+    from_: Literal["snapshot"] | UnsetType = field(default=UNSET, name="from")
     fold: bool = False
 
 

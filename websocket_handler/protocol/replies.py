@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -89,6 +89,12 @@ def subscription_reset(project_id: str, position: Position) -> bytes:
     return _encode(fields)
 
 
+def snapshot(project_id: str, position: Position, fields: dict[str, Any]) -> bytes:
+    """What the runs of a project have become up to `position`. `fields` is what clients are told of them."""
+    head = {"type": "snapshot", "project_id": project_id, "epoch": position.epoch, "offset": position.offset}
+    return _encode(head | fields)
+
+
 def unsubscription_confirmed(project_id: str, command_id: CommandId = None) -> bytes:
     """The connection no longer follows the project."""
     return _with_id({"type": "unsubscription_confirmed", "project_id": project_id}, command_id)
@@ -129,10 +135,17 @@ def publish_confirmed(project_id: str, position: Position, command_id: CommandId
 
 
 def history(
-    project_id: str, end: Position, payloads: Sequence[bytes], *, recovered: bool, command_id: CommandId = None
+    project_id: str,
+    end: Position,
+    payloads: Sequence[bytes],
+    *,
+    recovered: bool,
+    command_id: CommandId = None,
+    snapshot: bytes = b"",
 ) -> bytes:
     """A page of a project's log, oldest first, as wire payloads. `end` is the position after the last of them;
-    `recovered` is false when publications between the asked offset and the first one here are no longer retained."""
+    `recovered` is false when publications between the asked offset and the first one here are no longer retained.
+    `snapshot` is the push that stands before the page, if it was asked for."""
     fields: dict[str, object] = {
         "type": "history",
         "project_id": project_id,
@@ -141,6 +154,8 @@ def history(
         "offset": end.offset,
         "recovered": recovered,
     }
+    if snapshot:
+        fields["snapshot"] = msgspec.Raw(snapshot)
     return _with_id(fields, command_id)
 
 

@@ -29,6 +29,8 @@ FORWARD_OUTCOME: Final = Label("outcome", ("confirmed", "failed", "rejected", "o
 RUN_REQUEST: Final = Label("what", ("started", "joined", "resumed", "stopped"))
 LEASE_WORD: Final = Label("word", ("stalled", "lost"))
 RECOVERY_OUTCOME: Final = Label("outcome", ("recovered", "lost"))
+SNAPSHOT_OUTCOME: Final = Label("outcome", ("kept", "refused", "failed"))
+"""`refused`: another node has saved as much or more. `failed`: the log store did not answer; it is tried again."""
 PROTECTION_OUTCOME: Final = Label("outcome", ("protected", "renewed", "released", "waived", "failed"))
 UPDATE_OUTCOME: Final = Label("outcome", ("published", "broadcast", "malformed", "failed", "held"))
 """`held`: the gateway could not publish it at once, and will try again."""
@@ -60,6 +62,7 @@ class Counters:
     run_violations: int = count("Events of runs at which an AG-UI client would stop (`lint-stream` says why)")
     runs_lost: Counter[str] = count("Runs whose agent was silent for RUN_LEASE_S, by what was said", LEASE_WORD)
     agui_cuts: int = count("AG-UI streams cut before the end of their run, so that their clients come back")
+    run_snapshots: Counter[str] = count("Snapshots of runs saved in the log store, by outcome", SNAPSHOT_OUTCOME)
     ai_requests: Counter[str] = count("Requests of AI SDK clients by what became of them", RUN_REQUEST)
     ai_cuts: int = count("AI SDK streams cut before the end of their run, so that their clients come back")
     forwards: Counter[tuple[str, str]] = count(

@@ -12,6 +12,7 @@ from tests.support.deltas import delta, ranges
 from tests.support.doubles import HandStore
 from tests.support.http_api import Api, Exchange, KnownTokens, bearer, known
 from tests.support.nodes import NotedEvents
+from tests.support.runs import RUN, run_of
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.access.admission import AdmissionOptions
 from websocket_handler.api.events import REFUSED_RETRY_MS, RETRY_MS
@@ -303,3 +304,52 @@ async def test_a_stream_that_folds_joins_what_it_is_behind_by_under_the_last_pos
     assert [event.data.get("delta") for event in await dense.events()] == [None, "b", "c", "d"]
     refused = await api.ask("GET", f"{EVENTS}?fold=1")
     assert (refused.status, refused.code) == (400, "invalid_field")
+
+
+@in_virtual_time
+async def test_a_stream_begins_with_the_snapshot_and_its_id_stands_there() -> None:
+    api = await run_of(*RUN[:4])
+    reader = Reader(api, f"{EVENTS}?from=snapshot")
+    confirmation, snapshot = await reader.events()
+    epoch = confirmation.data["epoch"]
+    assert (confirmation.kind, confirmation.position, confirmation.data["recovered"]) == (
+        "subscription_confirmed",
+        None,
+        True,
+    )
+    assert (snapshot.kind, snapshot.position, snapshot.data["offset"]) == ("snapshot", f"{epoch}:4", 4)
+    assert snapshot.data["messages"] == [{"id": "m", "role": "assistant", "content": "ab"}]
+    await run_of(RUN[4], api=api)
+    assert [event.data["offset"] for event in await reader.events()] == [4, 4, 5]
+
+
+@in_virtual_time
+async def test_a_browser_that_comes_back_resumes_and_gets_a_snapshot_only_if_its_position_is_lost() -> None:
+    api = await run_of(*RUN[:3])
+    first = Reader(api, f"{EVENTS}?from=snapshot")
+    position = (await first.events())[-1].position
+    assert position is not None
+    await run_of(RUN[3], api=api)
+    again = await Reader(api, f"{EVENTS}?from=snapshot", last_event_id=position).events()
+    assert [(event.kind, event.data["offset"]) for event in again] == [("subscription_confirmed", 3), ("message", 4)]
+    lost = await Reader(api, f"{EVENTS}?from=snapshot", last_event_id="older:3").events()
+    assert [(event.kind, event.data.get("recovered")) for event in lost] == [
+        ("subscription_confirmed", False),
+        ("snapshot", None),
+        ("message", None),
+    ]
+    assert (lost[1].data["messages"][0]["content"], lost[2].data["delta"]) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"{EVENTS}?from=start",
+        f"{EVENTS}?from=snapshot&from=snapshot",
+        f"{EVENTS}?from=snapshot&since=e:1",
+    ],
+)
+@in_virtual_time
+async def test_two_ways_to_begin_and_unknown_ones_are_refused(target: str) -> None:
+    answer = await (await run_of()).ask("GET", target)
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, "invalid_field")

@@ -9,6 +9,7 @@ import pytest
 from tests.support.deltas import delta, ranges, text_of
 from tests.support.doubles import client_of
 from tests.support.http_api import BODY_BYTES_MAX, Api, Exchange, KnownTokens, bearer, client_on, known
+from tests.support.runs import RUN, run_of
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.api.projects import BATCH_MAX, WAIT_MAX_S, read_batch
 from websocket_handler.logs.limits import DeliveryLimits
@@ -285,3 +286,35 @@ async def test_a_page_folds_if_it_is_asked_to_and_its_limit_counts_what_is_joine
 async def test_fold_is_true_or_false(fold: str) -> None:
     answer = await Api().ask("GET", f"{MESSAGES}?fold={fold}")
     assert (answer.status, answer.code) == (400, "invalid_field")
+
+
+@in_virtual_time
+async def test_a_page_has_the_snapshot_and_what_follows_it_and_never_waits() -> None:
+    api = await run_of(*RUN[:3])
+    answer = await api.ask("GET", f"{MESSAGES}?from=snapshot&wait=60")
+    page = json.loads(answer.body)
+    assert (page["type"], page["messages"], page["offset"], page["recovered"]) == ("history", [], 3, True)
+    assert page["snapshot"]["messages"][0]["content"] == "a"
+    await run_of(RUN[3], api=api)
+    page = json.loads((await api.ask("GET", f"{MESSAGES}?from=snapshot")).body)
+    assert (page["snapshot"]["offset"], [each["offset"] for each in page["messages"]]) == (3, [4])
+
+
+@in_virtual_time
+async def test_a_page_without_the_question_has_no_snapshot() -> None:
+    api = await run_of(RUN[0])
+    assert "snapshot" not in json.loads((await api.ask("GET", MESSAGES)).body)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"{MESSAGES}?from=",
+        f"{MESSAGES}?from=snapshot&after=0",
+        f"{MESSAGES}?from=snapshot&epoch=e",
+    ],
+)
+@in_virtual_time
+async def test_two_ways_to_begin_and_unknown_ones_are_refused(target: str) -> None:
+    answer = await (await run_of()).ask("GET", target)
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, "invalid_field")

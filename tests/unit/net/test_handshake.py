@@ -236,6 +236,13 @@ def test_without_projects_nothing_is_subscribed(target: str) -> None:
     assert asked(target) == ()
 
 
+def test_from_holds_for_all_projects_of_the_url() -> None:
+    assert asked("/ws?project_id=a&from=snapshot&project_id=b") == (
+        Subscribe(project_id="a", from_="snapshot"),
+        Subscribe(project_id="b", from_="snapshot"),
+    )
+
+
 def test_fold_holds_for_all_projects_of_the_url() -> None:
     assert asked("/ws?project_id=a&fold=true&project_id=b&since=e:5") == (
         Subscribe(project_id="a", since=Position("e", 5), fold=True),
@@ -264,6 +271,11 @@ def test_what_is_no_project_id_is_refused(value: str) -> None:
         "project_id=a&since=e:x",
         "project_id=a&fold=",
         "project_id=a&fold=1",
+        "project_id=a&from=",
+        "project_id=a&from=start",
+        "project_id=a&from=snapshot&from=snapshot",
+        "project_id=a&from=snapshot&since=e:5",
+        "from=snapshots",
         "project_id=a&fold=True",
         "project_id=a&fold=true&fold=true",
         "fold=yes",

@@ -49,7 +49,7 @@ def fields_of(command: AnyCommand) -> dict[str, Any]:
             value = json.loads(bytes(value))
         if isinstance(value, JsonObject):
             value = json.loads(value.body)
-        fields[name] = msgspec.to_builtins(value) if isinstance(value, Position) else value
+        fields[name.rstrip("_")] = msgspec.to_builtins(value) if isinstance(value, Position) else value
     if isinstance(command, Forward):
         agent = agent_named(command.type)
         assert agent is not None

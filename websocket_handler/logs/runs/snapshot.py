@@ -95,3 +95,13 @@ def _restored(snapshot: Fields, limits: FoldLimits | None) -> Fold:
     for each in snapshot["usage"]:
         fold.ends.usage[(each.pop("provider"), each.pop("model"))] = each
     return fold
+
+
+def told(snapshot: Fields) -> Fields:
+    """What clients are told of a snapshot: everything but what only a fold needs."""
+    shown: Fields = {name: snapshot[name] for name in ("truncated", "messages", "state") if name in snapshot}
+    shown["runs"] = [
+        {"run_id": run["run_id"], "open": [{"kind": kind, "id": thing} for kind, thing, _, _ in run["open"]]}
+        for run in snapshot["runs"]
+    ]
+    return shown | {name: snapshot[name] for name in ("ended", "interrupts", "usage")}
