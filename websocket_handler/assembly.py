@@ -22,6 +22,7 @@ from websocket_handler.delivery.gauges import gauges_of
 from websocket_handler.delivery.headcount import Headcount
 from websocket_handler.delivery.listing import Listing, Observers
 from websocket_handler.delivery.node import Node
+from websocket_handler.delivery.own_log import OwnLog
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.scale_in import ScaleInProtection
@@ -62,6 +63,8 @@ class Ports:
     log_store: LogStore
     broadcast_store: LogStore
     """Keeps the log of broadcasts. No other node sees it."""
+    own_store: LogStore
+    """Keeps the log in which the node tells about itself. No other node sees it either."""
     state_store: StateStore
     peers: Peers
     forwarder: Forwarder
@@ -78,6 +81,8 @@ class Ports:
     """How much memory the process takes, in bytes."""
     log: EventLog
     counters: Counters
+    cpu_s: Callable[[], float] = lambda: 0.0
+    """How many seconds of processor time the process took."""
     resources_unusable: Callable[[], int] = lambda: 0
     """How many queues and tables only an operator can make usable."""
     backplane: Backplane = field(default_factory=NoBackplane)
@@ -125,6 +130,7 @@ class Core:
     control: Control
     forwarding: Forwarding
     recorder: StateRecorder
+    own_log: OwnLog
     follower: Follower
     wake_ups: WakeUps
     updates: UpdateConsumer | None
@@ -173,7 +179,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     if ports.directory is not None:
         listing = Listing(ports.directory, node_id, ports.random, limits.presence_listed)
     observer = recorder if listing is None else Observers((recorder, listing))
-    node = Node(engine, ports.broadcast_store, observer, ports.common_store)
+    node = Node(engine, ports.broadcast_store, observer, ports.common_store, ports.own_store)
     forwarding = Forwarding(ports.forwarder, clock, options.forward, counters, ports.random)
     follower = Follower(ports.peers, node, node_id, clock, lambda: ports.backplane.failure() is not None)
     census = Census(node, ports.directory, node_id, lambda: follower.others, lambda: control.draining)
@@ -216,6 +222,9 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         control=control,
         forwarding=forwarding,
         recorder=recorder,
+        own_log=OwnLog(
+            node, forwarding, node_id, ports.clock, lambda: server.is_draining, ports.memory_bytes, ports.cpu_s
+        ),
         follower=follower,
         wake_ups=WakeUps(ports.backplane, node),
         updates=updates,

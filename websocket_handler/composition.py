@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from random import SystemRandom
+from time import process_time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -37,6 +38,7 @@ from websocket_handler.background import Background
 from websocket_handler.config import Settings
 from websocket_handler.delivery.control import CONTROL_LOG
 from websocket_handler.delivery.forwarding import ForwardLimits
+from websocket_handler.delivery.node import OWN_LOG_LIMITS
 from websocket_handler.edges import MetricsOutput, TargetWatch
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.life import Edge
@@ -84,6 +86,7 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
         random=SystemRandom(),
         log_store=log_store,
         broadcast_store=MemoryLogStore(clock, _log_limits(settings)),
+        own_store=MemoryLogStore(clock, OWN_LOG_LIMITS),
         state_store=DynamoDbStateStore(table, clock) if settings.connection_records == "on" else NoRecords(),
         peers=_peers(settings, table, valkey),
         backplane=valkey.backplane if valkey is not None else NoBackplane(),
@@ -97,6 +100,7 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
         new_id=new_hex_id,
         new_log_id=numbered_ids(),
         memory_bytes=resident_bytes,
+        cpu_s=process_time,
         log=log,
         counters=counters,
         resources_unusable=lambda: resources.unusable,
@@ -279,6 +283,7 @@ def http_gateway(core: Core, body_bytes_max: int, body_timeout_s: float) -> Gate
     """The node as the HTTP API sees it. A request body may have `body_bytes_max` bytes and take `body_timeout_s`."""
     return Gateway(
         node=core.node,
+        own_log=core.own_log,
         forwarding=core.forwarding,
         control=core.control,
         clock=core.ports.clock,

@@ -108,6 +108,7 @@ class Life:
         keep("sweep", self._sweep)
         keep("leases", self._end_leases)
         keep("recorder", core.recorder.run)
+        keep("own log", core.own_log.run)
         keep("probe", self._probe)
         keep("queues", core.forwarding.look_up)
         if core.ports.log_store.is_shared:

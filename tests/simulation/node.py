@@ -166,6 +166,7 @@ class Process(Owner):
             random=self.random,
             log_store=store,
             broadcast_store=MemoryLogStore(world.clock, self._log_limits()),
+            own_store=MemoryLogStore(world.clock, self._log_limits()),
             state_store=DynamoDbStateStore(table, world.clock),
             peers=DynamoDbPeers(table) if store.is_shared else MemoryPeers(),
             forwarder=SqsForwarder(urls, "envelope", call),

@@ -46,6 +46,7 @@ def memory_ports(**others: Any) -> Ports:
         random=Random(1),
         log_store=MemoryLogStore(clock, RETAINED),
         broadcast_store=MemoryLogStore(clock, RETAINED),
+        own_store=MemoryLogStore(clock, RETAINED),
         state_store=MemoryStateStore(),
         peers=MemoryPeers(),
         forwarder=MemoryForwarder(),

@@ -14,6 +14,7 @@ from websocket_handler.delivery.census import Census
 from websocket_handler.delivery.control import Control
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.node import Node
+from websocket_handler.delivery.own_log import OwnLog
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.ports.clock import Clock
 from websocket_handler.protocol.codec import both_fault, is_from_snapshot, yes_or_no
@@ -33,6 +34,7 @@ class Gateway:
     """The node as the HTTP API sees it."""
 
     node: Node
+    own_log: OwnLog
     forwarding: Forwarding
     control: Control
     clock: Clock

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from websocket_handler.access.tickets import TICKET_SECONDS
-from websocket_handler.api.access import visitor_of
+from websocket_handler.api.access import note_action, visitor_of
 from websocket_handler.api.gateway import Gateway, Waiter, head_of_json, json_response, page_limit, parameter
 from websocket_handler.delivery.census import Connections
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -82,6 +82,7 @@ class OperationRoutes:
         if _CONNECTION_ID.fullmatch(connection_id) is not None:  # otherwise nobody has it
             self._gateway.control.disconnect(connection_id, waiter.done)
             if await waiter.result(bool):
+                note_action(self._gateway, request, "disconnect", connection_id=connection_id)
                 return Response(status_code=204)
         raise CommandError(ErrorCode.NOT_FOUND, "no node has said that it has this connection")
 
@@ -91,6 +92,7 @@ class OperationRoutes:
         if len(node_id) <= NODE_ID_CHARACTERS_MAX:  # otherwise nobody is it
             self._gateway.control.ask_to_leave(node_id, waiter.done)
             if await waiter.result(bool):
+                note_action(self._gateway, request, "drain", node_id=node_id)
                 return json_response(msgspec.json.encode({"type": "drain_begun", "node_id": node_id}))
         raise CommandError(ErrorCode.NOT_FOUND, "no node has said that this is its name")
 
@@ -102,6 +104,7 @@ class OperationRoutes:
         waiter = Waiter()
         ended = self._gateway.control.revoke(user_id, waiter.done)
         await waiter.result(type(None))
+        note_action(self._gateway, request, "disconnect_user", of_user_id=user_id, connections=ended)
         return json_response(msgspec.json.encode({"type": "user_disconnected", "connections": ended}))
 
     async def rebalance(self, request: Request) -> Response:
@@ -113,6 +116,7 @@ class OperationRoutes:
         waiter = Waiter()
         self._gateway.control.rebalance(float(text), waiter.done)
         await waiter.result(type(None))
+        note_action(self._gateway, request, "rebalance", seconds=int(text))
         answer = {"type": "rebalance_requested", "seconds": int(text)}
         return json_response(msgspec.json.encode(answer), 202)
 

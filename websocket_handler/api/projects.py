@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from websocket_handler.api.access import Visitor, check_still, is_over, patience_s, visitor_of
+from websocket_handler.api.access import Visitor, check_still, is_over, note_action, patience_s, visitor_of
 from websocket_handler.api.gateway import (
     Gateway,
     Waiter,
@@ -90,6 +90,7 @@ class ProjectRoutes:
             reached = node.broadcast(one, waiter.done)
         for waiter in waiters:
             await waiter.result(type(None))
+        note_action(self._gateway, request, "broadcast", messages=len(prepared), connections=reached)
         return json_response(msgspec.json.encode({"type": "broadcast_confirmed", "connections": reached}))
 
     async def messages(self, request: Request) -> Response:

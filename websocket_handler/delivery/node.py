@@ -12,7 +12,7 @@ from websocket_handler.access.rights import forbidden
 from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.observer import ConnectionObserver
 from websocket_handler.hub.cursor import CursorState
-from websocket_handler.hub.log import Publication, Start
+from websocket_handler.hub.log import LogLimits, Publication, Start
 from websocket_handler.logs.common_log import CommonLog, as_it_came, common_engine
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.feed import Feed, PageLimits
@@ -28,13 +28,16 @@ from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import SUBSCRIBE, Identity
 from websocket_handler.protocol.json_text import JsonObject
 from websocket_handler.protocol.messages import Position, Subscribe
-from websocket_handler.protocol.names import is_project_id
+from websocket_handler.protocol.names import OWN_LOG, is_project_id
 from websocket_handler.protocol.publication import PreparedPublication
+from websocket_handler.telemetry.counters import Counters
 
 BROADCASTS: Final = ""
 """The log from which this node's clients get broadcasts. No project can have this id."""
 COMMON_BROADCASTS: Final = "~broadcasts"
 """The log through which nodes tell each other of broadcasts. No project can have this id either."""
+OWN_LOG_LIMITS: Final = LogLimits(messages=3600, bytes=4_194_304, seconds=3600.0)
+"""How much a node keeps of what it tells about itself: an hour, one record a second."""
 
 
 class Confirmed(Struct, frozen=True, gc=False):
@@ -65,9 +68,11 @@ class Node:
         broadcast_store: LogStore,
         observer: ConnectionObserver,
         common_store: LogStore | None = None,
+        own_store: LogStore | None = None,
     ) -> None:
-        """`broadcast_store` keeps broadcasts for this node's slow clients. `common_store` keeps the logs that nodes
-        write for each other; None if there are no other nodes to tell."""
+        """`broadcast_store` keeps broadcasts for this node's slow clients, `own_store` what it tells about itself,
+        and without it `broadcast_store` does. `common_store` keeps the logs that nodes write for each other; None if
+        there are no other nodes to tell."""
         self.engine = engine
         self.limits: DeliveryLimits = engine.limits
         self.connections: dict[str, Connection] = {}
@@ -86,6 +91,10 @@ class Node:
             common = common_engine(engine, common_store, engine.limits.log)
             self._common_broadcasts = CommonLog(COMMON_BROADCASTS, common, _Broadcasts(self._broadcast_here))
             self.projects.share(self._common_broadcasts)
+        own_limits = replace(at_once, log=OWN_LOG_LIMITS)
+        self.projects.own_engines[OWN_LOG] = replace(
+            engine, store=own_store or broadcast_store, limits=own_limits, counters=Counters(), has_peers=False
+        )
 
     # Projects
 
@@ -273,7 +282,9 @@ class Node:
 
     def prepare(self, message: JsonObject, project_id: str, key: str = "") -> PreparedPublication:
         """Make a publication of an object that was parsed where it came in. Raises CommandError: `invalid_project_id`,
-        `message_too_large`, and the errors of `publication.prepare`."""
+        `message_too_large`, `forbidden` for the node's own log, and the errors of `publication.prepare`."""
+        if project_id == OWN_LOG:
+            raise forbidden()
         if project_id not in self.projects.open and not is_project_id(project_id):
             raise invalid_project_id()
         if len(message.body) > self._object_bytes_max:
@@ -291,6 +302,11 @@ class Node:
         journal.check_room(len(batch), sum(prepared.size for prepared, _ in batch))
         for prepared, done in batch:
             journal.publish(prepared, done)
+
+    def tell(self, message: JsonObject) -> None:
+        """Append an object to the log in which this node tells about itself."""
+        with suppress(CommandError):  # a record that finds no room is lost, and the next one comes
+            self.projects.get(OWN_LOG).journal.publish(publication.prepare(message, OWN_LOG, ""), _nobody_asks)
 
     def prepare_broadcast(self, message: JsonObject) -> PreparedPublication:
         """Make a broadcast of an object. Raises CommandError: `message_too_large`, and the errors of

@@ -25,6 +25,10 @@ class Projects:
         """Other classes may only look at it."""
         self.common: dict[str, CommonLog] = {}
         """The logs that this node shares with the others. They stay open. Their ids are no client's project ids."""
+        self.own_engines: dict[str, Engine] = {}
+        """The engines of the logs that are this node's alone, by their ids."""
+        self.own: dict[str, Project] = {}
+        """The logs that are this node's alone. Once open, they stay so, and they count for no limit."""
 
     def __iter__(self) -> Iterator[Project]:
         return iter(self.open.values())
@@ -36,8 +40,8 @@ class Projects:
         return project_id in self.open
 
     def find(self, project_id: str) -> Project | None:
-        """The project if it is open, or the common log."""
-        return self.open.get(project_id) or self.common.get(project_id)
+        """The project if it is open, or the log of the node, or the common log."""
+        return self.open.get(project_id) or self.own.get(project_id) or self.common.get(project_id)
 
     def share(self, log: CommonLog) -> None:
         """From now on, look for what other nodes write to this log, too."""
@@ -53,12 +57,20 @@ class Projects:
         `too_many_projects`."""
         project = self.open.get(project_id)
         if project is None:
+            if project_id in self.own_engines:
+                return self._get_own(project_id)
             if not is_project_id(project_id):
                 raise invalid_project_id()
             if len(self.open) >= self._engine.limits.projects:
                 self._close_one_idle()
             project = self.open[project_id] = Project(project_id, self._engine)
         project.used_at = self._engine.clock.monotonic()
+        return project
+
+    def _get_own(self, project_id: str) -> Project:
+        project = self.own.get(project_id)
+        if project is None:
+            project = self.own[project_id] = Project(project_id, self.own_engines[project_id])
         return project
 
     def _close_one_idle(self) -> None:
@@ -76,7 +88,7 @@ class Projects:
         every few seconds."""
         limits, clock = self._engine.limits, self._engine.clock
         now, wall = clock.monotonic(), clock.wall()
-        for log in self.common.values():
+        for log in chain(self.common.values(), self.own.values()):
             log.journal.log.trim(wall)
         for project in list(self):
             project.journal.log.trim(wall)
@@ -115,7 +127,7 @@ class Projects:
 
     def wake_readers(self) -> None:
         """Wake every feed, because the node goes away, or because a visitor may have lost the right to read."""
-        for project in self:
+        for project in chain(self, self.own.values()):
             project.wake()
 
     @property

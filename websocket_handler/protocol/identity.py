@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from websocket_handler.protocol.names import Agent, is_project_id
+from websocket_handler.protocol.names import OWN_LOG, Agent, is_project_id
 
 SUBSCRIBE: Final = "subscribe"
 PUBLISH: Final = "publish"
@@ -14,6 +14,8 @@ ADMIN: Final = "admin"
 FORWARD: Final = {agent: f"forward:{agent.value}" for agent in Agent}
 FORWARD_ANY: Final = "forward:*"
 RIGHTS: Final = frozenset({SUBSCRIBE, PUBLISH, PRESENCE, ADMIN, *FORWARD.values()})
+_OF_OWN_LOG: Final = frozenset({SUBSCRIBE, PRESENCE})
+"""What operators may do with the log in which a node tells about itself."""
 
 USER_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 """Printable ASCII without space: safe in queue attributes, log lines and headers."""
@@ -43,6 +45,8 @@ class Identity:
 
     def may(self, right: str, project_id: str | None = None) -> bool:
         """True if this user has the right, on the project if one is named."""
+        if project_id == OWN_LOG:
+            return ADMIN in self.rights and right in _OF_OWN_LOG
         return right in self.rights and (project_id is None or self._covers(project_id))
 
     def _covers(self, project_id: str) -> bool:

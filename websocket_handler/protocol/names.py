@@ -16,6 +16,9 @@ SEQUENCE_MAX: Final = 2**53 - 1
 ID_LENGTH_MAX: Final = 64
 OFFSET_MAX: Final = 2**53 - 1
 """The largest offset. A JavaScript client could not tell two larger ones apart."""
+OWN_LOG: Final = "_node"
+"""The project in which a node tells about itself. Nobody else publishes there, and only who has the right `admin` reads
+it. Each node has one of its own, in its memory."""
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 """The names of the machine itself in settings and URLs. Only programs on the same machine can reach it by them."""
 

@@ -27,6 +27,7 @@ EVENTS: Final[dict[str, int]] = {
     "scale_in.waived": logging.WARNING,
     "handshake.refused": logging.WARNING,
     "page.refused": logging.WARNING,
+    "operator.acted": logging.INFO,
     "connection.closed": logging.INFO,
     "connection.failed": logging.ERROR,
     "task.failed": logging.ERROR,

@@ -2,6 +2,7 @@
 import type { ComponentType } from "preact";
 import type { PAGES } from "../router";
 import { ConnectionsPage } from "./connections";
+import { OverviewPage } from "./overview";
 import { RunsPage } from "./runs";
 
-export const pages: Record<(typeof PAGES)[number], ComponentType> = { runs: RunsPage, connections: ConnectionsPage };
+export const pages: Record<(typeof PAGES)[number], ComponentType> = { overview: OverviewPage, runs: RunsPage, connections: ConnectionsPage };

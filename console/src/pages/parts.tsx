@@ -22,9 +22,11 @@ export function PageFrame({ title, about, problem, children }: {
 }
 
 /** A table that scrolls by itself where it is too wide. */
-export function Table({ label, head, children }: { label: string; head: readonly string[]; children: ComponentChildren }) {
+export function Table({ label, head, isNumeric = false, children }: {
+  label: string; head: readonly string[]; isNumeric?: boolean; children: ComponentChildren;
+}) {
   return (
-    <div class="table" role="region" aria-label={label} tabIndex={0}>
+    <div class={isNumeric ? "table numbers" : "table"} role="region" aria-label={label} tabIndex={0}>
       <table>
         <thead><tr>{head.map((name) => <th key={name} scope="col">{name || <span class="unseen">Actions</span>}</th>)}</tr></thead>
         <tbody>{children}</tbody>
