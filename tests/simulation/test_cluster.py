@@ -12,7 +12,7 @@ SCHEDULES = 20
 SEEDS_MAX = 40
 """In how many schedules a planted bug has to be found."""
 RARE = {
-    "a fork is accepted after a failover": 35,
+    "a fork is accepted after a failover": 180,
     "a key that was missed does not count": 3,
     "a node that starts learns of no revocation": 4,
     "a read shows what no replica has": 10,
