@@ -126,7 +126,8 @@ class Console:
                 await self.picture(f"{name}-{width}-{scheme}", width=width, height=844, scheme=scheme)
             if (width == 390) == (scheme == "dark"):
                 await self.page.look(width, 844, scheme)
-                assert await self._violations() == []
+                found = await self._violations()
+                assert found == [], found
         await self.page.look()
 
     async def _violations(self) -> list[str]:

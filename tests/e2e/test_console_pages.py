@@ -1,9 +1,9 @@
-"""The console's pages beside the log: who is connected, and the end of a connection."""
+"""The console's pages for operators: connections and their end, projects, nodes and their drain."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,9 @@ import pytest_asyncio
 
 from tests.e2e.browser import Browser
 from tests.e2e.consoles import Console, opened
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, running_gateway
 from tests.support.links import Open, new_project
+from tests.support.valkeys import running_valkey
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,3 +39,49 @@ async def test_an_operator_sees_connections_and_ends_one(console: Console, open_
     await page.run(f"{row}.querySelector('.danger').click()")
     assert (await client.closed()).code == 4500
     await page.until(f"{row} === null")
+
+
+async def test_projects_are_found_without_their_names(console: Console, open_python: Open) -> None:
+    """With how many follow each, and the ways to its log and its runs."""
+    project_id, page = new_project(), console.page
+    for _ in range(2):
+        await open_python(project_id)
+    await console.open("console/projects")
+    row = f"document.querySelector('[data-project={json.dumps(project_id)}]')"
+    await page.until(f"{row}?.querySelectorAll('td')[0].textContent === '2'")
+    await console.shown_to_everybody("console-projects")
+    await page.run(f"{row}.querySelector('th a').click()")
+    await page.until(f"location.pathname === '/p/{project_id}'")
+    await console.chip(project_id, "live")
+
+
+@pytest.fixture(scope="module")
+def two_nodes(settings: dict[str, str]) -> Iterator[tuple[Gateway, Gateway]]:
+    """Two processes that know of each other."""
+    with running_valkey() as valkey:
+        where = {"LOG_STORE": "valkey", "BACKPLANE": "valkey", "VALKEY_URL": f"redis://127.0.0.1:{valkey.port}"}
+        shared = {**settings, **where, "SQS_QUEUE_URL_UPDATES": ""}
+        with running_gateway(shared, NODE_ID="a") as one, running_gateway(shared, NODE_ID="b") as two:
+            yield one, two
+
+
+async def test_a_node_drains_after_a_look_at_what_happens(
+    browser: Browser, two_nodes: tuple[Gateway, Gateway], tmp_path: Path
+) -> None:
+    """Before that, the page says how many clients move where. The node that drains hands this page over."""
+    async with opened(browser, two_nodes[0], tmp_path) as console:
+        page = console.page
+        await console.open("console/nodes")
+        await page.until("document.querySelector('[data-node=b]')?.textContent.includes('takes clients')")
+        await page.run("document.querySelector('[data-node=b] button').click()")
+        await page.until("document.querySelector('[data-node=b]').textContent.includes('move to 1 other node')")
+        await console.shown_to_everybody("console-nodes")
+        await page.run("document.querySelector('[data-node=b] .danger').click()")
+        await page.until("document.querySelector('#node-said').textContent === 'b drains.'")
+        await page.until("document.querySelector('[data-node=b]').textContent.includes('drains')")
+
+
+async def test_a_node_alone_has_nowhere_to_send_its_clients(console: Console) -> None:
+    await console.open("console/nodes")
+    await console.page.until("document.querySelector('#alone')")
+    assert await console.page.run("document.querySelector('[data-node]') === null")

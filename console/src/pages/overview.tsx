@@ -32,7 +32,7 @@ function Nodes() {
   const { answer } = usePolled(() => askJson<Connections>("/api/v1/connections?limit=1"), 5000);
   if (!answer?.nodes) return null;
   return (
-    <Table label="Nodes" head={["Node", "Connections", "State"]}>
+    <Table label="All nodes" head={["Node", "Connections", "State"]}>
       {answer.nodes.map((node) => (
         <tr key={node.node_id}>
           <th scope="row" class="mono">{visibleName(node.node_id)}</th>

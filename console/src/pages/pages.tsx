@@ -2,7 +2,9 @@
 import type { ComponentType } from "preact";
 import type { PAGES } from "../router";
 import { ConnectionsPage } from "./connections";
+import { NodesPage } from "./nodes";
 import { OverviewPage } from "./overview";
+import { ProjectsPage } from "./projects";
 import { RunsPage } from "./runs";
 
-export const pages: Record<(typeof PAGES)[number], ComponentType> = { overview: OverviewPage, runs: RunsPage, connections: ConnectionsPage };
+export const pages: Record<(typeof PAGES)[number], ComponentType> = { overview: OverviewPage, runs: RunsPage, projects: ProjectsPage, connections: ConnectionsPage, nodes: NodesPage };
