@@ -16,11 +16,11 @@ export class ApiError extends Error implements Problem {
 }
 
 /** Asks, and returns the answer's body. Raises ApiError unless the gateway agrees. */
-export async function ask(method: "GET" | "POST" | "DELETE", path: string): Promise<Response> {
+export async function ask(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<Response> {
   const headers: HeadersInit = credential.token === null ? {} : { Authorization: `Bearer ${credential.token}` };
   let answer: Response;
   try {
-    answer = await fetch(path, { method, headers, cache: "no-store" });
+    answer = await fetch(path, { method, headers, cache: "no-store", ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   } catch {
     throw new ApiError(0, "not_reachable", "the gateway does not answer");
   }

@@ -19,7 +19,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
     "Vary": "Host",
 }
-PAGES = frozenset({"overview", "runs", "projects", "connections", "nodes"})
+PAGES = frozenset({"overview", "runs", "approvals", "projects", "connections", "nodes"})
 """Pages beside the log. They are one file, which looks at its address; `console/src/router.ts` has the same list."""
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 

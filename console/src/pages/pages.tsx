@@ -1,10 +1,11 @@
 /** The pages beside the log: one file, because they are small together. */
 import type { ComponentType } from "preact";
 import type { PAGES } from "../router";
+import { ApprovalsPage } from "./approvals";
 import { ConnectionsPage } from "./connections";
 import { NodesPage } from "./nodes";
 import { OverviewPage } from "./overview";
 import { ProjectsPage } from "./projects";
 import { RunsPage } from "./runs";
 
-export const pages: Record<(typeof PAGES)[number], ComponentType> = { overview: OverviewPage, runs: RunsPage, projects: ProjectsPage, connections: ConnectionsPage, nodes: NodesPage };
+export const pages: Record<(typeof PAGES)[number], ComponentType> = { overview: OverviewPage, runs: RunsPage, approvals: ApprovalsPage, projects: ProjectsPage, connections: ConnectionsPage, nodes: NodesPage };

@@ -1,50 +1,18 @@
 /** The runs of a project: what the agents do now, and did before. All of it comes from the project's log. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { AgentBadge } from "../log/row";
-import type { ProjectLog } from "../log/project_log";
 import { legibleProse, visibleName } from "../message_text";
-import { connection, log, subscriptions } from "../page";
+import { connection, log } from "../page";
 import type { Problem } from "../reasons";
 import { pathOf, router } from "../router";
 import type { Run } from "../runs/model";
-import { RunsOfLog } from "../runs/of_log";
 import { RunView, Status } from "../runs/run_view";
+import { runsOf, useNow, useProject } from "../runs/use_runs";
 import { spanText } from "../runs/waterfall";
 import { useBusyStore, useStore } from "../use_store";
 import { ago, PageFrame, ProjectChoice } from "./parts";
 
 const LISTED = 100;
-
-const known = new Map<ProjectLog, RunsOfLog>();
-
-/** The runs of a project. They are kept while other pages are open. */
-export function runsOf(projectId: string): Run[] {
-  const window = log.project(projectId);
-  const found = known.get(window) ?? new RunsOfLog(window);
-  known.set(window, found);
-  return found.runs();
-}
-
-/** The project that the address names, or the first one that is watched. It is watched from now on. */
-export function useProject(): string {
-  const { view } = useStore(router);
-  const projectId = view.query.get("project") ?? subscriptions.watched[0]?.projectId ?? "";
-  useEffect(() => {
-    if (projectId !== "") subscriptions.subscribe(projectId);
-  }, [projectId]);
-  return projectId;
-}
-
-/** Draws the page again each second while something goes on. */
-export function useNow(isMoving: boolean): number {
-  const [nowMs, setNow] = useState(Date.now());
-  useEffect(() => {
-    if (!isMoving) return;
-    const clock = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(clock);
-  }, [isMoving]);
-  return isMoving ? Math.max(nowMs, Date.now()) : nowMs;
-}
 
 function addressOf(projectId: string, runId: string | null): string {
   const query = new URLSearchParams({ project: projectId, ...(runId === null ? {} : { run: runId }) });

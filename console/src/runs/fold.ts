@@ -7,13 +7,14 @@
 import type { Update } from "../log/entries";
 import { positionOf } from "../log/entries";
 import { summaryOf, type Fields } from "../message_text";
-import { PARTS_MAX, RUNS_MAX, type CallPart, type LinePart, type Part, type Run, type RunStatus, type TextPart } from "./model";
+import { PARTS_MAX, RUNS_MAX, type CallPart, type Decision, type LinePart, type Part, type Run, type RunStatus, type TextPart } from "./model";
 import { contentOf, interruptsOf, objectOf, questionIn, textOf, usageOf } from "./reading";
 
 const EVENT = /^(RUN|TEXT_MESSAGE|TOOL_CALL|REASONING|THINKING|STEP|SUBAGENT|STATE|MESSAGES|ACTIVITY)_[A-Z_]+$|^(RAW|CUSTOM)$/;
 const SILENT = /^(STATE_|MESSAGES_|ACTIVITY_|RAW$|REASONING_(START|END|ENCRYPTED)|THINKING_(START|END)|RUN_STARTED$)/;
 const RESULT = /^(pm|dev|qa|ops)_(results?|plan)$/;
 const FAILED = /^(pm|dev|qa|ops)_failed$/;
+const DECIDED = "wsh.decided";
 const TITLE_CHARACTERS = 200;
 
 export class RunsFold {
@@ -51,7 +52,7 @@ export class RunsFold {
     const run: Run = {
       runId, projectId: update.projectId, agent: update.agent, status: "open", position, lastPosition: position, hasBeginning,
       startedAtMs: atMs, outputAtMs: null, endedAtMs: null, lastAtMs: atMs, title: "", parts: [], left: 0, usage: [], error: "",
-      interrupts: [],
+      interrupts: [], decisions: [],
     };
     this.runs.set(runId, run);
     if (this.runs.size > RUNS_MAX) this.#forget([...this.runs.values()].find(({ status }) => status !== "open") ?? [...this.runs.values()][0]!);
@@ -81,6 +82,7 @@ export class RunsFold {
   #event(run: Run, update: Update, type: string): void {
     const { message } = update;
     if (type === "RUN_STARTED") {
+      this.#answered(update);
       if (run.status !== "open") this.#again(run);
       run.title ||= questionIn(message["input"]).slice(0, TITLE_CHARACTERS);
     } else if (type === "RUN_FINISHED") this.#finished(run, update);
@@ -89,7 +91,8 @@ export class RunsFold {
       const text = textOf(message["message"]);
       const code = textOf(message["code"]);
       this.#end(run, update, code === "cancelled" ? "cancelled" : "failed", code === "" ? text : `${code}: ${text}`);
-    } else if (!SILENT.test(type)) {
+    } else if (message["name"] === DECIDED) this.#decided(update);
+    else if (!SILENT.test(type)) {
       if (type !== "CUSTOM") run.outputAtMs ??= update.time.getTime();
       this.#inRun(run, update, type);
     }
@@ -101,6 +104,37 @@ export class RunsFold {
     run.usage = usageOf(update.message["usage"]);
     run.interrupts = kind === "interrupt" ? interruptsOf(outcome["interrupts"]) : [];
     this.#end(run, update, kind === "interrupt" ? "waiting" : kind === "cancelled" ? "cancelled" : "done", "");
+  }
+
+  /** Somebody answered an interrupt. Only the first answer counts. */
+  #decided(update: Update): void {
+    const value = objectOf(update.message["value"]);
+    const payload = objectOf(value["payload"]);
+    this.#settle(textOf(value["interruptId"]), {
+      position: positionOf(update), atMs: update.time.getTime(), by: textOf(value["by"]), comment: textOf(payload["reason"]),
+      isApproved: value["status"] === "resolved" && payload["approved"] !== false,
+    });
+  }
+
+  /** A run begins that goes on with what was asked before: it answers what it names, or all that its parent asked. */
+  #answered(update: Update): void {
+    const { message } = update;
+    const resumed = objectOf(message["input"])["resume"];
+    const answers = Array.isArray(resumed) ? resumed.map((answer) => textOf(objectOf(answer)["interruptId"])) : [];
+    const parent = this.runs.get(textOf(message["parentRunId"]));
+    for (const id of [...answers, ...(parent?.interrupts.map((interrupt) => interrupt.id) ?? [])]) {
+      this.#settle(id, { position: positionOf(update), atMs: update.time.getTime(), by: "", comment: "", isApproved: true });
+    }
+  }
+
+  #settle(interruptId: string, decision: Omit<Decision, "interrupt">): void {
+    for (const run of this.runs.values()) {
+      const interrupt = run.interrupts.find(({ id }) => id === interruptId);
+      if (!interrupt) continue;
+      run.interrupts = run.interrupts.filter((other) => other !== interrupt);
+      run.decisions = [...run.decisions, { ...decision, interrupt }];
+      if (run.status === "waiting" && run.interrupts.length === 0) run.status = "done";
+    }
   }
 
   /** A run goes on under its id after its end: for example when somebody has answered it. */

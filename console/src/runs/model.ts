@@ -20,6 +20,17 @@ export interface Interrupt {
   readonly raw: Fields;
 }
 
+/** What somebody answered. */
+export interface Decision {
+  readonly interrupt: Interrupt;
+  readonly position: string;
+  readonly atMs: number;
+  readonly isApproved: boolean;
+  /** Empty if nobody has to say who they are. */
+  readonly by: string;
+  readonly comment: string;
+}
+
 interface Common {
   readonly key: string;
   readonly position: string;
@@ -77,6 +88,7 @@ export interface Run {
   usage: readonly Usage[];
   error: string;
   interrupts: readonly Interrupt[];
+  decisions: readonly Decision[];
 }
 
 /** So many parts of a run, and so many runs of a project, are kept: of parts the oldest, of runs the newest. */
