@@ -306,9 +306,14 @@ def _http(
 ) -> HttpProtocolFactory:
     gateway = http_gateway(core, BODY_MESSAGES_MAX * settings.max_message_bytes, settings.handshake_timeout_s)
     registry = make_registry(core.ports.counters, core.gauges)
-    has_console = settings.console == "on"
     application = make_application(
-        gateway, registry, has_console=has_console, path=options.path, random=core.ports.random, origins=core.origins
+        gateway,
+        registry,
+        has_console=settings.console != "off",
+        is_console_read_only=settings.console == "read",
+        path=options.path,
+        random=core.ports.random,
+        origins=core.origins,
     )
     limits = HttpLimits(
         options.head_bytes, settings.handshake_timeout_s, settings.slow_client_timeout_s, settings.max_connections

@@ -249,7 +249,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, setting("with this many clients or more, protect this ECS task from scale-in; 0: off", "", ge=0)
     ] = 0
     ecs_agent_uri: Annotated[str, setting("address of the ECS agent; ECS sets it")] = ""
-    console: Annotated[Switch, setting("on: serve the console page at /")] = "on"
+    console: Annotated[
+        Literal["full", "read", "off"],
+        setting("full: serve the console page at /; read: it only shows, and acts on nothing"),
+    ] = "full"
     compression: Annotated[Switch, setting("on: permessage-deflate with clients that offer it")] = "off"
     native_send: Annotated[Switch, setting("on: fan-out through the compiled loop, if it was built")] = "on"
     diag_echo: Annotated[Literal["0", "1"], setting("1: echo every message at /__echo, for conformance suites")] = "0"

@@ -1,5 +1,6 @@
 /** The gateway's HTTP API, as this tab's user. */
 import { useEffect, useState } from "preact/hooks";
+import { mayAct } from "./mode";
 import { connection, credential } from "./page";
 import type { Problem } from "./reasons";
 
@@ -17,6 +18,7 @@ export class ApiError extends Error implements Problem {
 
 /** Asks, and returns the answer's body. Raises ApiError unless the gateway agrees. */
 export async function ask(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<Response> {
+  if (!mayAct && method !== "GET") throw new ApiError(0, "read_only", "this console only shows (CONSOLE=read)");
   const headers: HeadersInit = credential.token === null ? {} : { Authorization: `Bearer ${credential.token}` };
   let answer: Response;
   try {

@@ -85,3 +85,22 @@ async def test_a_node_alone_has_nowhere_to_send_its_clients(console: Console) ->
     await console.open("console/nodes")
     await console.page.until("document.querySelector('#alone')")
     assert await console.page.run("document.querySelector('[data-node]') === null")
+
+
+async def test_a_read_only_console_shows_everything_and_offers_no_action(
+    browser: Browser, settings: dict[str, str], tmp_path: Path
+) -> None:
+    """`CONSOLE=read`: no form for work, no button that ends or moves something. `off` serves nothing at all."""
+    with running_gateway(settings, CONSOLE="read", SQS_QUEUE_URL_UPDATES="") as gateway:
+        async with opened(browser, gateway, tmp_path) as console:
+            page, project_id = console.page, new_project()
+            await console.open(f"?project_id={project_id}")
+            await console.chip(project_id, "live")
+            await console.publish(project_id, {"text": "hello"})
+            await console.updates(project_id, 1)
+            assert await page.text("#read-only") == "read only"
+            assert await page.run("document.querySelector('.side, #task, #send') === null")
+            await console.shown_to_everybody("console-read-only")
+            await console.open("console/connections")
+            await page.until("document.querySelector('[data-connection]')")
+            assert await page.run("document.querySelector('[data-connection] button') === null")

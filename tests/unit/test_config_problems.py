@@ -32,7 +32,7 @@ def lines(environment: dict[str, str]) -> dict[str, str]:
         ("WEBSOCKET_PORT", "99999", "must be a whole number from 0 to 65535, not '99999'. Example: {}=8080"),
         ("LOG_LEVEL", "loud", "must be one of DEBUG, INFO, WARNING, ERROR, not 'loud'. Example: {}=INFO"),
         ("LOG_LEVEL", "eror", "must be one of DEBUG, INFO, WARNING, ERROR, not 'eror'. Example: {}=ERROR"),
-        ("CONSOLE", "maybe", "must be one of on, off, not 'maybe'. Example: {}=on"),
+        ("CONSOLE", "maybe", "must be one of full, read, off, not 'maybe'. Example: {}=full"),
         ("DRAIN_SECONDS", "1m", "must be a number of seconds from 0 to 110, not '1m'. Example: {}=60"),
         ("COMMIT_LINGER_MS", "501", "must be a number of milliseconds from 0 to 500, not '501'. Example: {}=0"),
         ("COMMIT_LINGER_MS", "0.1 s", "must be a number of milliseconds from 0 to 500, not '0.1 s'. Example: {}=100"),

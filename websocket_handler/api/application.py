@@ -31,6 +31,7 @@ def make_application(
     metrics: CollectorRegistry,
     *,
     has_console: bool,
+    is_console_read_only: bool = False,
     path: str,
     random: Random,
     origins: Origins = ANY_ORIGIN,
@@ -75,7 +76,7 @@ def make_application(
         Route(path, upgrade),
     ]
     if has_console:
-        console = ConsoleRoutes()
+        console = ConsoleRoutes(is_read_only=is_console_read_only)
         routes += [
             Route("/", console.page),
             Route("/p/{position}", console.page),

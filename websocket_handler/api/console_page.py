@@ -21,6 +21,8 @@ HEADERS = {
 }
 PAGES = frozenset({"overview", "runs", "approvals", "projects", "connections", "nodes"})
 """Pages beside the log. They are one file, which looks at its address; `console/src/router.ts` has the same list."""
+READ_ONLY = (b'<html lang="en">', b'<html lang="en" data-console="read">')
+"""What changes in the page if it may only show; `console/src/mode.ts` reads it."""
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 
@@ -46,7 +48,9 @@ def content_security_policy(host: str) -> str:
 class ConsoleRoutes:
     """Serves the files of the folder. It lists them once at start, so no path of a request reaches the file system."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_read_only: bool = False) -> None:
+        """A page that is read-only offers nothing that changes something. What a user may do, their token says."""
+        self._is_read_only = is_read_only
         folder = Path(__file__).parent / "console"
         self._files = {path.name: path for path in folder.iterdir() if path.suffix in MEDIA_TYPES}
 
@@ -64,4 +68,7 @@ class ConsoleRoutes:
         if path is None:
             raise HTTPException(404)
         headers = {**HEADERS, "Content-Security-Policy": content_security_policy(request.headers.get("host", ""))}
+        if self._is_read_only and name == "index.html":
+            body = path.read_bytes().replace(*READ_ONLY, 1)
+            return Response(body, headers=headers, media_type="text/html")
         return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers=headers)

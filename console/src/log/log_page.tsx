@@ -1,6 +1,7 @@
 /** The updates of the watched projects, and the place to send work from. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { AGENTS, visibleName } from "../message_text";
+import { mayAct } from "../mode";
 import { connection, log, subscriptions } from "../page";
 import { router, placePath, pathOf } from "../router";
 import { SendPanel } from "../send/send_panel";
@@ -157,7 +158,7 @@ export function LogPage() {
           <span class="problem" role="alert">{problem || placeProblem}</span>
         </p>
       </section>
-      <SendPanel chosen={chosen} />
+      {mayAct && <SendPanel chosen={chosen} />}
     </>
   );
 }

@@ -4,6 +4,7 @@ import { decide } from "../approvals/decide";
 import { RawJson } from "../json/tree";
 import { AgentBadge } from "../log/row";
 import { legibleProse, visibleName } from "../message_text";
+import { mayAct } from "../mode";
 import { log, subscriptions } from "../page";
 import type { Problem } from "../reasons";
 import { pathOf } from "../router";
@@ -59,11 +60,11 @@ function Question({ asked: { run, interrupt }, nowMs, onProblem }: { asked: Aske
         </>
       )}
       <RawJson text={JSON.stringify(interrupt.raw)} />
-      <p class="row answer">
+      {mayAct && <p class="row answer">
         <input type="text" aria-label={`Comment: ${name}`} placeholder="Comment" maxLength={2000} value={comment} onInput={(event) => setComment(event.currentTarget.value)} />
         <button type="button" class="primary" aria-label={`Approve: ${name}`} disabled={isBusy} onClick={() => void answer(true)}>Approve</button>
         <button type="button" class="danger" aria-label={`Refuse: ${name}`} disabled={isBusy} onClick={() => void answer(false)}>Refuse</button>
-      </p>
+      </p>}
     </li>
   );
 }

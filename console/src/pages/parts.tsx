@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { visibleName } from "../message_text";
+import { mayAct } from "../mode";
 import { subscriptions } from "../page";
 import { errorText, type Problem } from "../reasons";
 
@@ -45,6 +46,7 @@ export function SureButton({ label, name, sure, act }: { label: string; name: st
     setBusy(false);
     setAsking(false);
   }
+  if (!mayAct) return null;
   if (!isAsking) return <button type="button" class="small" aria-label={name} onClick={() => setAsking(true)}>{label}</button>;
   return (
     <span class="sure" role="group" aria-label={name}>

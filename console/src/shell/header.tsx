@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { ConnectionState } from "../connection";
 import { visibleName } from "../message_text";
+import { mayAct } from "../mode";
 import { connection, signIn, subscriptions } from "../page";
 import { useBusyStore, useStore } from "../use_store";
 
@@ -54,6 +55,7 @@ export function Header() {
           <strong id="user">{user === null ? "" : visibleName(user.userId)}</strong>
           <span class="muted"> until <span id="token-ends">{user?.endsAt}</span></span>
         </button>
+        {!mayAct && <span id="read-only" class="muted">read only</span>}
         <span id="reason" class={state.stopped ? "problem" : "muted"}>{reason}</span>
         <button
           id="connect" class="small" type="button" hidden={["live", "connecting", "locked"].includes(state.name)}

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
 from tests.support.http_api import HOST, Api
 from websocket_handler.api import console_page
-from websocket_handler.api.console_page import HEADERS, MEDIA_TYPES, content_security_policy
+from websocket_handler.api.console_page import HEADERS, MEDIA_TYPES, ConsoleRoutes, content_security_policy
 
 FOLDER = Path(console_page.__file__).parent / "console"
 FILES = sorted(path.name for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES)
@@ -108,6 +109,16 @@ async def test_a_place_in_the_console_is_an_address_of_the_page(path: str) -> No
     answer = await Api(has_console=True).ask("GET", path)
     assert (answer.status, answer.body) == (200, (FOLDER / "index.html").read_bytes())
     assert (await Api().ask("GET", path)).status == 404, "off"
+
+
+@pytest.mark.asyncio
+async def test_a_read_only_page_says_so_and_is_the_same_otherwise() -> None:
+    whole = (FOLDER / "index.html").read_bytes()
+    request = Request({"type": "http", "headers": [(b"host", HOST.encode())]})
+    page = await ConsoleRoutes(is_read_only=True).page(request)
+    assert page.body == whole.replace(b'<html lang="en">', b'<html lang="en" data-console="read">') != whole
+    assert page.headers["content-security-policy"] == content_security_policy(HOST)
+    assert page.media_type == "text/html"
 
 
 def test_the_gateway_and_the_page_know_the_same_pages() -> None:
