@@ -45,6 +45,9 @@ class Page:
         self._browser = browser
         self._session_id = session_id
         self.reported: Callable[[Event], None] = lambda _event: None
+        self.trace: list[Event] = []
+        """What the browser noted between the beginning and the end of a trace."""
+        self._traced = asyncio.Event()
         self.problems: list[str] = []
         """Exceptions and violated policies of the page, as the browser's console shows them."""
 
@@ -119,6 +122,19 @@ class Page:
         answer = await self.call("Page.captureScreenshot", format="png")
         return base64.b64decode(answer["data"])
 
+    @asynccontextmanager
+    async def traced(self) -> AsyncIterator[None]:
+        """Note every task of the browser's threads in `trace`."""
+        self.trace.clear()
+        self._traced.clear()
+        await self.call(
+            "Tracing.start", traceConfig={"includedCategories": ["toplevel", "disabled-by-default-toplevel"]}
+        )
+        yield
+        await self.call("Tracing.end")
+        async with asyncio.timeout(PATIENCE_S):
+            await self._traced.wait()
+
     async def websocket_driver(self) -> RemoteDriver:
         """The page's own WebSockets, to be driven from here."""
         source = (CLIENTS / "driver.js").read_text(encoding="utf-8").replace("export function", "function")
@@ -137,6 +153,10 @@ class Page:
         """An event of the tab."""
         if method == "Runtime.bindingCalled":
             self.reported(json.loads(parameters["payload"]))
+        elif method == "Tracing.dataCollected":
+            self.trace.extend(parameters["value"])
+        elif method == "Tracing.tracingComplete":
+            self._traced.set()
         elif method == "Runtime.exceptionThrown":
             details = parameters["exceptionDetails"]
             self.problems.append(details.get("exception", {}).get("description") or details["text"])
