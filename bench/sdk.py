@@ -99,7 +99,7 @@ def measure(readers: Readers, url: str, rounds: int, count: int) -> dict[str, li
     """Publications per second of processor time, round by round."""
     rates: dict[str, list[float]] = {name: [] for name in readers}
     for turn in range(rounds):
-        for name in list(readers) if turn % 2 else reversed(readers):
+        for name in list(readers) if turn % 2 else reversed(list(readers)):
             rates[name].append(count / readers[name](url, count))
     return rates
 
