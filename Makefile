@@ -19,7 +19,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console console console-check console-modules \
+  first-run audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm storm-cluster simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console console console-check console-modules \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -223,6 +223,9 @@ cluster-proofs: $(STAMP) haproxy ## hurt three nodes on Valkey: KILLS=50 of node
 storm: $(STAMP) ## bring 10,000 clients back to a slow store in virtual time and over sockets; print the figures
 	$(BIN)/python -m tests.simulation.storm --clients 10000 --projects 100 --calls-per-s 50 --records-s 1200
 	$(BIN)/python -m tests.proof.storm --clients 10000 --projects 100 --calls-per-s 50 --pin
+
+storm-cluster: $(STAMP) ## kill one of three nodes on Valkey: its 10,000 clients come to the other two; exit code 1 if a bound is broken
+	$(BIN)/python -m tests.proof.cluster_storm --clients 10000 --projects 100
 
 simulation: $(STAMP) ## run SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --processes $$(nproc)

@@ -300,6 +300,7 @@ def _failures(results: Results) -> str:
 def _method() -> str:
     return """## How to read this
 
+* Several nodes on Valkey are in [CLUSTER.md](CLUSTER.md).
 * The server runs on core 0, the load generator (`bench/load`, C) on core 1, over loopback. In one round all servers
   run, one of them under load at a time; each load runs against all servers, one after the other, before the next load
   starts.

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.proof.cluster_storm import prove_cluster_storm
 from tests.proof.crowd import Delivery
 from tests.proof.kills import prove_kills
 from tests.proof.outages import prove_outages
@@ -35,6 +36,15 @@ async def test_a_rolling_deployment_loses_and_doubles_nothing() -> None:
     check(report.delivery)
     assert report.exit_codes == [0, 0, 0]
     assert report.goodbyes == report.reconnects == 2 * 50, "everybody moves once with each node, and was asked to"
+
+
+@pytest.mark.asyncio
+async def test_the_clients_of_a_dead_node_come_to_the_others_of_its_cluster() -> None:
+    """Nobody misses anything, and the clients of the other nodes stay. `make storm-cluster` brings 10,000."""
+    report = await prove_cluster_storm(clients=60, projects=5, seed=1, give_up_s=PATIENCE_S)
+
+    assert (report.level, report.cut, report.witness.faults) == (60, 0, [])
+    assert report.delays_s
 
 
 @pytest.mark.asyncio
