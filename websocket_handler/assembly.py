@@ -16,6 +16,7 @@ from websocket_handler.access.token_access import TokenAccess
 from websocket_handler.access.users import UserCount
 from websocket_handler.delivery.census import Census
 from websocket_handler.delivery.control import Control
+from websocket_handler.delivery.decisions import Decisions
 from websocket_handler.delivery.follower import Follower
 from websocket_handler.delivery.forwarding import Forwarding, ForwardLimits
 from websocket_handler.delivery.gauges import gauges_of
@@ -129,6 +130,7 @@ class Core:
     """None if users have no limit, or there is no directory."""
     control: Control
     forwarding: Forwarding
+    decisions: Decisions
     recorder: StateRecorder
     own_log: OwnLog
     follower: Follower
@@ -215,6 +217,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     keepalive = Keepalive(options.keepalive, clock.monotonic, admission.is_memory_short)
     return Core(
         ports=ports,
+        decisions=Decisions(node, forwarding, clock),
         node=node,
         census=census,
         listing=listing,

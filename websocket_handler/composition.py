@@ -285,6 +285,7 @@ def http_gateway(core: Core, body_bytes_max: int, body_timeout_s: float) -> Gate
         node=core.node,
         own_log=core.own_log,
         forwarding=core.forwarding,
+        decisions=core.decisions,
         control=core.control,
         clock=core.ports.clock,
         log=core.ports.log,

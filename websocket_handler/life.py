@@ -150,6 +150,7 @@ class Life:
         while True:
             await asyncio.sleep(pause_s)
             node.end_leases()
+            self._core.decisions.look()
 
     async def _probe(self) -> None:
         """Ask the log store if it can be used, so that `/ready` is right without traffic. Log when it or the backplane

@@ -24,6 +24,7 @@ RIGHTS: Final = {
     "history": SUBSCRIBE,
     "events": SUBSCRIBE,
     "presence": PRESENCE,
+    "interrupts": SUBSCRIBE,
     "broadcast": ADMIN,
     "connections": ADMIN,
     "disconnect": ADMIN,
@@ -39,7 +40,9 @@ RIGHTS: Final = {
     "console": None,
 }
 """What an operation needs: a right, a valid token only, or nothing."""
-SEVERAL_RIGHTS: Final = frozenset({"agui_run", "agui_connect", "agui_stop", "ai_chat", "ai_send", "ai_stop"})
+SEVERAL_RIGHTS: Final = frozenset(
+    {"agui_run", "agui_connect", "agui_stop", "ai_chat", "ai_send", "ai_stop", "answer_interrupt"}
+)
 """Operations that need several rights, or rights on a project that the body names: tests of the routes check them."""
 SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _turn = itertools.count()

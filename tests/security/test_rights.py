@@ -144,6 +144,8 @@ ROUTES = {
     "subscribe": ("GET", "/api/v1/projects/{p}/messages", b""),
     "events": ("GET", "/api/v1/projects/{p}/events", b""),
     "presence": ("GET", "/api/v1/projects/{p}/presence", b""),
+    "interrupts": ("GET", "/api/v1/projects/{p}/interrupts", b""),
+    "answer_interrupt": ("POST", "/api/v1/projects/{p}/interrupts/i1", b"{}"),
     "admin": ("GET", "/api/v1/connections", b""),
     "disconnect": ("DELETE", "/api/v1/connections/nobody", b""),
     "revoke": ("POST", "/api/v1/users/nobody/disconnect", b""),
@@ -171,6 +173,8 @@ ROUTE_RIGHT = {
     "ai_resume": "subscribe",
     "ai_stop": "forward:dev",
     "events": "subscribe",
+    "interrupts": "subscribe",
+    "answer_interrupt": "subscribe",
     "disconnect": "admin",
     "revoke": "admin",
     "rebalance": "admin",
@@ -212,7 +216,7 @@ def test_every_route_needs_its_right(guarded: Gateway, name: str) -> None:
     assert (response.status, response.code) == (403, "forbidden")
 
 
-@pytest.mark.parametrize("name", ["publish", "subscribe", "events", "presence"])
+@pytest.mark.parametrize("name", ["publish", "subscribe", "events", "presence", "interrupts", "answer_interrupt"])
 def test_a_route_answers_the_same_for_a_forbidden_and_a_missing_project(guarded: Gateway, name: str) -> None:
     published = call(guarded, "publish", "secret-project", **bearer(projects=["secret-project"]))
     existing = call(guarded, name, "secret-project", **bearer())
@@ -223,7 +227,10 @@ def test_a_route_answers_the_same_for_a_forbidden_and_a_missing_project(guarded:
 
 @pytest.mark.parametrize(
     "name",
-    ["publish", "subscribe", "presence", "admin", "revoke", "broadcast", "metrics", "ticket", "agui_info", "agui_stop"],
+    [
+        *("publish", "subscribe", "presence", "interrupts", "admin", "revoke", "broadcast", "metrics", "ticket"),
+        *("agui_info", "agui_stop"),
+    ],
 )
 def test_a_route_opens_with_its_right(guarded: Gateway, name: str) -> None:
     assert call(guarded, name, authorization=f"Bearer {token()}").status == 200
@@ -264,6 +271,7 @@ def test_every_route_of_the_application_is_in_this_file_or_open_on_purpose() -> 
     known = {path.replace("nodes/nobody", "nodes/{node_id}") for path in tested}
     known = {path.replace("nobody", "{connection_id}" if "connections" in path else "{user_id}") for path in known}
     known = {path.replace("/agent/dev/", "/agent/{agent}/") for path in known}
+    known = {path.replace("/interrupts/i1", "/interrupts/{interrupt_id:path}") for path in known}
     assert paths == known | open_to_all
 
 

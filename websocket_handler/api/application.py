@@ -19,6 +19,7 @@ from websocket_handler.api.ai import AiRoutes
 from websocket_handler.api.console_page import ConsoleRoutes
 from websocket_handler.api.events import EventRoutes
 from websocket_handler.api.gateway import Gateway, error_response
+from websocket_handler.api.interrupts import InterruptRoutes
 from websocket_handler.api.operations import OperationRoutes
 from websocket_handler.api.origin import OriginCheck
 from websocket_handler.api.projects import ProjectRoutes
@@ -39,6 +40,7 @@ def make_application(
     """The API's routes for this node. Everybody may use health, readiness and the console's files, and nothing else."""
     projects, events = ProjectRoutes(gateway), EventRoutes(gateway, random)
     operations, agui, ai = OperationRoutes(gateway, metrics), AgUiRoutes(gateway), AiRoutes(gateway)
+    interrupts = InterruptRoutes(gateway)
 
     async def upgrade(_request: Request) -> Response:
         return error_response(CommandError(ErrorCode.UPGRADE_REQUIRED, f"{path} speaks WebSocket only"))
@@ -64,6 +66,8 @@ def make_application(
             methods=["GET", "POST"],
         ),
         Route(f"{project}/events", events.or_reconnect(needs(SUBSCRIBE, events.events))),
+        Route(f"{project}/interrupts", needs(SUBSCRIBE, interrupts.list)),
+        Route(f"{project}/interrupts/{{interrupt_id:path}}", needs(SUBSCRIBE, interrupts.answer), methods=["POST"]),
         Route(f"{project}/presence", needs(PRESENCE, projects.presence)),
         Route("/agui/info", needs(None, agui.info)),
         Route("/agui/agent/{agent}/run", needs(None, agui.run), methods=["POST"]),

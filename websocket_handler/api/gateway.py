@@ -12,6 +12,7 @@ from websocket_handler.access.access import Access
 from websocket_handler.access.admission import Admission
 from websocket_handler.delivery.census import Census
 from websocket_handler.delivery.control import Control
+from websocket_handler.delivery.decisions import Decisions
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.own_log import OwnLog
@@ -36,6 +37,7 @@ class Gateway:
     node: Node
     own_log: OwnLog
     forwarding: Forwarding
+    decisions: Decisions
     control: Control
     clock: Clock
     log: EventLog

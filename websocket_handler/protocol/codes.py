@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     CONFLICT = "conflict"
     LEASE_LOST = "lease_lost"
+    ALREADY_DECIDED = "already_decided"
     DRAINING = "draining"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -83,6 +84,7 @@ ERRORS: dict[ErrorCode, ErrorSpec] = {
     ErrorCode.STORE_UNAVAILABLE: ErrorSpec(503, retryable=True),
     ErrorCode.CONFLICT: ErrorSpec(409, retryable=False),
     ErrorCode.LEASE_LOST: ErrorSpec(409, retryable=False),
+    ErrorCode.ALREADY_DECIDED: ErrorSpec(409, retryable=False),
     ErrorCode.DRAINING: ErrorSpec(503, retryable=True),
     ErrorCode.NOT_FOUND: ErrorSpec(404, retryable=False),
     ErrorCode.METHOD_NOT_ALLOWED: ErrorSpec(405, retryable=False),
@@ -130,9 +132,10 @@ class CommandError(Exception):
         setting: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
         retry_after_ms: int | None = None,
+        details: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """`setting` is the name of the setting that would allow the request. It goes to the operator's log. The HTTP
-        response has `headers` beside those of its status."""
+        response has `headers` beside those of its status, and the error object has `details` beside its own fields."""
         super().__init__(code, message)
         self.setting = setting
         self.code = code
@@ -140,6 +143,7 @@ class CommandError(Exception):
         self.id = command_id
         self.action = action
         self.headers = headers
+        self.details = details
         self.retry_after_ms = retry_after_ms
         """When the same request is welcome again, in milliseconds; None if nobody knows."""
 

@@ -197,6 +197,7 @@ def error(fault: CommandError) -> bytes:
         "code": fault.code.value,
         "message": fault.message,
         "retryable": fault.retryable,
+        **fault.details,
     }
     if fault.retry_after_ms is not None:
         fields["retry_after_ms"] = fault.retry_after_ms

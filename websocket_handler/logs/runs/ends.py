@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from websocket_handler.logs.runs.limits import FoldLimits
-from websocket_handler.logs.runs.vocabulary import DECIDED, Fields, attempt_of
+from websocket_handler.logs.runs.vocabulary import ANSWERED, DECIDED, Fields, attempt_of
 
 _TEXT_MAX: Final = 1024
 """So much of an error's text is kept."""
@@ -16,7 +16,7 @@ _size: Final = msgspec.json.encode
 class Ends:
     """The ended runs of one project, its open interrupts, and its use of models."""
 
-    __slots__ = ("_limits", "ended", "interrupts", "interrupts_bytes", "usage")
+    __slots__ = ("_limits", "decisions", "ended", "interrupts", "interrupts_bytes", "usage")
 
     def __init__(self, limits: FoldLimits) -> None:
         self._limits = limits
@@ -25,6 +25,9 @@ class Ends:
         self.interrupts: dict[str, Fields] = {}
         """By id: what AG-UI has in an interrupt, and the `runId`."""
         self.interrupts_bytes = 0
+        self.decisions: dict[str, Fields] = {}
+        """By the id of an interrupt that was answered: the `runId` that asked, the `agent`, `by` whom and `at` what
+        time it was decided, at which `offset` the answer stands, and `is_sent` once the agent's queue has it."""
         self.usage: dict[tuple[str, str], Fields] = {}
         """By provider and model: tokens, in AG-UI's names."""
 
@@ -39,10 +42,24 @@ class Ends:
         for interrupt_id in [name for name, each in self.interrupts.items() if each["runId"] == parent]:
             self._answer(interrupt_id)
 
-    def decided(self, fields: Fields) -> None:
-        """A CUSTOM event: perhaps it says that an interrupt was answered."""
-        if fields["name"] == DECIDED and isinstance(fields["value"], dict):
-            self._answer(fields["value"].get("interruptId"))
+    def decided(self, fields: Fields, offset: int = 0) -> None:
+        """A CUSTOM event: perhaps it says that an interrupt was answered, or that the agent's queue has the answer."""
+        name, value = fields["name"], fields["value"]
+        if not isinstance(value, dict):
+            return
+        interrupt_id = value.get("interruptId")
+        if name == DECIDED:
+            interrupt = self._answer(interrupt_id)
+            if interrupt is not None:
+                self._remember(interrupt, value, offset)
+        elif name == ANSWERED and isinstance(interrupt_id, str) and interrupt_id in self.decisions:
+            self.decisions[interrupt_id]["is_sent"] = True
+
+    def _remember(self, interrupt: Fields, value: Fields, offset: int) -> None:
+        told = {name: _short(value.get(name)) for name in ("agent", "by", "at")}
+        self.decisions[interrupt["id"]] = {"runId": interrupt["runId"], **told, "offset": offset, "is_sent": False}
+        if len(self.decisions) > self._limits.decisions:
+            del self.decisions[next(iter(self.decisions))]
 
     def finished(self, fields: Fields, offset: int) -> bool:
         """A run ended without an error. Returns False if there is no space for what it asks."""
@@ -53,7 +70,7 @@ class Ends:
         asked = outcome["interrupts"] if kind == "interrupt" else ()
         asked_all = True
         for interrupt in asked:
-            asked_all = self._ask(run_id, interrupt) and asked_all
+            asked_all = self._ask(run_id, interrupt, fields.get("agent")) and asked_all
         return asked_all
 
     def failed(self, run_id: str | None, fields: Fields, offset: int) -> None:
@@ -70,9 +87,12 @@ class Ends:
         self.interrupts[interrupt["id"]] = interrupt
         self.interrupts_bytes += len(_size(interrupt))
 
-    def _ask(self, run_id: str, interrupt: Fields) -> bool:
+    def _ask(self, run_id: str, interrupt: Fields, agent: object) -> bool:
         limits, interrupt = self._limits, {**interrupt, "runId": run_id}
+        if isinstance(agent, str):
+            interrupt["agent"] = agent
         self._answer(interrupt["id"])
+        self.decisions.pop(interrupt["id"], None)
         has_space = (
             len(self.interrupts) < limits.interrupts
             and self.interrupts_bytes + len(_size(interrupt)) <= limits.interrupts_bytes
@@ -82,9 +102,12 @@ class Ends:
             self.restore_interrupt(interrupt)
         return has_space
 
-    def _answer(self, interrupt_id: object) -> None:
-        if isinstance(interrupt_id, str) and interrupt_id in self.interrupts:
-            self.interrupts_bytes -= len(_size(self.interrupts.pop(interrupt_id)))
+    def _answer(self, interrupt_id: object) -> Fields | None:
+        if not isinstance(interrupt_id, str) or interrupt_id not in self.interrupts:
+            return None
+        interrupt = self.interrupts.pop(interrupt_id)
+        self.interrupts_bytes -= len(_size(interrupt))
+        return interrupt
 
     def _note(self, run_id: str, end: Fields) -> None:
         self.ended.pop(run_id, None)
@@ -105,3 +128,7 @@ class Ends:
             for count in _COUNTS:
                 if each.get(count) is not None:
                     total[count] = total.get(count, 0) + each[count]
+
+
+def _short(text: object) -> str:
+    return text[:_TEXT_MAX] if isinstance(text, str) else ""

@@ -15,8 +15,9 @@ from websocket_handler.logs.runs.open_runs import Key, OpenRuns, Run
 from websocket_handler.logs.runs.owners import owner_problem
 from websocket_handler.logs.runs.problems import ONLY_V0, Problem, Rule
 from websocket_handler.logs.runs.shapes import ROLES
-from websocket_handler.logs.runs.vocabulary import Fields, Kind
+from websocket_handler.logs.runs.vocabulary import ANSWERED, DECIDED, Fields, Kind
 
+_DECISIONS: Final = frozenset((ANSWERED, DECIDED))
 NO_STATE: Final = object()
 """There was no STATE_SNAPSHOT and no STATE_DELTA yet."""
 
@@ -81,6 +82,9 @@ class Fold:
 
     def event(self, event: Event) -> Folded:
         """Fold one event."""
+        if event.type == "CUSTOM" and event.fields["name"] in _DECISIONS and not self._is_single:
+            self.ends.decided(event.fields, self.offset)  # the run that asked is over, and no other one is meant
+            return Folded(None, event.notes)
         run = self.runs.run_of(event)
         problem = self.runs.old_attempt(run, event)
         if problem is not None:

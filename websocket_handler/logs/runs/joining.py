@@ -3,6 +3,8 @@
 The events are those of AG-UI 1.0, as objects. `client_stream.py` makes them what a client of a generation takes.
 """
 
+from typing import Final
+
 from websocket_handler.logs.runs.fold import NO_STATE, Fold
 from websocket_handler.logs.runs.open_runs import Key, Run
 from websocket_handler.logs.runs.vocabulary import Fields, Kind
@@ -85,6 +87,10 @@ def _place_of_call(fold: Fold, thing: str, kept: Fields) -> Fields:
     return {"toolCallName": call["function"]["name"], "parentMessageId": message.data["id"]}
 
 
+_OURS: Final = frozenset(("runId", "agent"))
+"""What the gateway notes beside what AG-UI has in an interrupt."""
+
+
 def end_of_run(fold: Fold, run_id: str) -> Fields:
     """The event that says how a run ended. It asks what people are still asked."""
     end = fold.ends.ended.get(run_id)
@@ -92,7 +98,7 @@ def end_of_run(fold: Fold, run_id: str) -> Fields:
         return {"type": "RUN_ERROR"} | {name: end[name] for name in ("message", "code") if name in end}
     event: Fields = {"type": "RUN_FINISHED", "threadId": fold.project_id, "runId": run_id}
     asked = [
-        {name: value for name, value in each.items() if name != "runId"}
+        {name: value for name, value in each.items() if name not in _OURS}
         for each in fold.ends.interrupts.values()
         if end is None or each["runId"] == run_id
     ]

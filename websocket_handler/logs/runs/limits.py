@@ -25,6 +25,8 @@ class FoldLimits:
     interrupts: int = 64
     interrupts_bytes: int = 32_768
     """All open interrupts as JSON."""
+    decisions: int = 64
+    """Answers to interrupts that are remembered. The oldest ones are forgotten."""
     ended_runs: int = 16
     """Ended runs whose outcome is kept. The oldest ones are forgotten."""
     models: int = 16

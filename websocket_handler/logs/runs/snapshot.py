@@ -29,6 +29,7 @@ def snapshot_of(fold: Fold) -> Fields:
         "runs": [_run(run) for run in fold.runs.runs.values()],
         "ended": [{"run_id": run_id, **end} for run_id, end in fold.ends.ended.items()],
         "interrupts": list(fold.ends.interrupts.values()),
+        "decisions": [{"interruptId": name, **each} for name, each in fold.ends.decisions.items()],
         "usage": [
             {"provider": provider, "model": model, **counts} for (provider, model), counts in fold.ends.usage.items()
         ],
@@ -92,6 +93,8 @@ def _restored(snapshot: Fields, limits: FoldLimits | None) -> Fold:
         fold.ends.ended[each.pop("run_id")] = each
     for each in snapshot["interrupts"]:
         fold.ends.restore_interrupt(each)
+    for each in snapshot["decisions"]:
+        fold.ends.decisions[each.pop("interruptId")] = each
     for each in snapshot["usage"]:
         fold.ends.usage[(each.pop("provider"), each.pop("model"))] = each
     return fold

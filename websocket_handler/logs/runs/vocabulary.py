@@ -102,6 +102,8 @@ OUR_NAMES: Final = "wsh."
 """The `name` of a CUSTOM event that this project has given a meaning begins with it."""
 DECIDED: Final = "wsh.decided"
 """The `name` of the CUSTOM event that says that somebody answered an interrupt: `value` has its `interruptId`."""
+ANSWERED: Final = "wsh.answered"
+"""The `name` of the CUSTOM event that says that the queue has the answer to an interrupt."""
 UPDATE: Final = "wsh.update"
 """The `name` of the CUSTOM event as which AG-UI clients get a publication of another type."""
 QUEUED: Final = "wsh.queued"
@@ -112,7 +114,7 @@ STALLED: Final = "wsh.stalled"
 """The `name` of the CUSTOM event with which the gateway says that the lease of a run is over."""
 STOP: Final = "wsh.stop"
 """The `name` of the CUSTOM event that asks the agent of a run to stop."""
-SAID_BY_OTHERS: Final = frozenset((DECIDED, STALLED, STOP))
+SAID_BY_OTHERS: Final = frozenset((ANSWERED, DECIDED, STALLED, STOP))
 """Events about a run that do not come from its agent, and so do not keep its lease."""
 ATTEMPT_MAX: Final = 1_000_000
 

@@ -80,3 +80,33 @@ def test_tokens_are_added_up_by_provider_and_model() -> None:
     ends.finished({"runId": "1", "usage": usage}, 1)
     ends.failed("2", {"message": "x", "usage": [*usage, {"model": "third", "inputTokens": 1}]}, 2)
     assert ends.usage == {("a", "m"): {"inputTokens": 6}, ("", "m"): {"outputTokens": 2}}
+
+
+def decided(interrupt_id: str, **more: Any) -> dict[str, Any]:
+    return {"name": "wsh.decided", "value": {"interruptId": interrupt_id, "by": "ann", "at": "noon", **more}}
+
+
+def test_who_decided_what_is_remembered_until_it_is_asked_again() -> None:
+    ends = Ends(FoldLimits())
+    ends.finished(interrupt("i") | {"agent": "dev"}, 1)
+    assert ends.interrupts["i"]["agent"] == "dev"
+    ends.decided(decided("i", agent="dev"), 7)
+    known = {"runId": "r", "agent": "dev", "by": "ann", "at": "noon", "offset": 7}
+    assert ends.decisions == {"i": {**known, "is_sent": False}}
+    ends.decided(decided("i", by="bob"), 8)
+    ends.decided({"name": "wsh.answered", "value": {"interruptId": "i"}}, 9)
+    odd_ones: list[Any] = [{"interruptId": []}, {"interruptId": "j"}, [], None]
+    for odd in odd_ones:
+        ends.decided({"name": "wsh.answered", "value": odd}, 10)
+    assert ends.decisions == {"i": {**known, "is_sent": True}}
+    ends.finished(interrupt("i", run="s"), 11)
+    assert ends.decisions == {}
+
+
+def test_as_many_decisions_are_remembered_as_may_be() -> None:
+    ends = Ends(FoldLimits(decisions=2))
+    for name in "abc":
+        ends.finished(interrupt(name), 1)
+        ends.decided(decided(name, by=7, at="x" * 2000), 2)
+    assert list(ends.decisions) == ["b", "c"]
+    assert (ends.decisions["c"]["by"], len(ends.decisions["c"]["at"])) == ("", 1024)

@@ -47,6 +47,7 @@ def test_a_snapshot_holds_what_there_is() -> None:
         ],
         "ended": [{"run_id": "r", "outcome": "interrupt", "offset": 0}],
         "interrupts": [{"id": "i", "reason": "approval", "runId": "r"}],
+        "decisions": [],
         "usage": [{"provider": "", "model": "m", "inputTokens": 3}],
     }
     assert dump(load(dump(fold))) == dump(fold)

@@ -1,0 +1,219 @@
+"""Open questions of runs: who lists them, who answers first, and that the agent gets one answer."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.clock import SteeredClock, loop_time
+from tests.support.http_api import Api, Exchange, KnownTokens, bearer, known
+from tests.support.memory_ports import MemoryForwarder
+from tests.support.nodes import RETAINED
+from tests.support.virtual_time import in_virtual_time, settle
+from websocket_handler.adapters.memory import MemoryLogStore
+from websocket_handler.delivery.decisions import PATIENCE_S
+from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
+from websocket_handler.protocol.names import Agent
+
+LIST = "/api/v1/projects/p/interrupts"
+TOKENS = KnownTokens(
+    ann=known("ann", "p"), bob=known("bob", "p"), reader=known("reader", "p", rights=("subscribe", "forward:qa"))
+)
+
+
+class Shelf(MemoryLogStore):
+    """A store for several nodes."""
+
+    is_shared = True
+
+
+class Fifo(MemoryForwarder):
+    """A queue that takes a task once, as SQS does with a message id that it knows."""
+
+    async def send(self, agent: Agent, tasks: Any) -> list[Accepted | Refused]:
+        known_ids = {task.message_id for task in self.queues[agent]}
+        fresh: list[Prepared] = [task for task in tasks if task.message.message_id not in known_ids]
+        await super().send(agent, fresh)
+        return [Accepted(f"receipt of {task.message.message_id}") for task in tasks]
+
+
+class Deaf(Fifo):
+    """A queue whose answer never comes. `is_lost`: the task does not reach it either."""
+
+    def __init__(self, *, is_lost: bool) -> None:
+        super().__init__()
+        self.is_lost = is_lost
+
+    async def send(self, agent: Agent, tasks: Any) -> list[Accepted | Refused]:
+        if not self.is_lost:
+            await super().send(agent, tasks)
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+
+def shelf() -> Shelf:
+    return Shelf(SteeredClock(loop_time), RETAINED)
+
+
+def node(store: MemoryLogStore | None = None, forwarder: MemoryForwarder | None = None, *, tokens: Any = TOKENS) -> Api:
+    ports: dict[str, Any] = {"forwarder": forwarder or Fifo()}
+    return Api(tokens=tokens, ports=ports | ({"log_store": store} if store is not None else {}))
+
+
+async def ask_people(api: Api, run_id: str, *ids: str, agent: str | None = "dev", **more: Any) -> None:
+    """A run asks, and ends with that."""
+    run = {"threadId": "p", "runId": run_id, **({"agent": agent} if agent else {})}
+    interrupts = [{"id": each, "reason": "approval", **more} for each in ids]
+    outcome = {"type": "interrupt", "interrupts": interrupts}
+    api.core.server.send_to_project("p", {"type": "RUN_STARTED", **run})
+    api.core.server.send_to_project("p", {"type": "RUN_FINISHED", **run, "outcome": outcome})
+    await settle()
+
+
+async def answer(api: Api, interrupt_id: str = "i", who: str = "ann", **fields: Any) -> Exchange:
+    body = json.dumps(fields).encode()
+    return await api.ask("POST", f"{LIST}/{interrupt_id}", body, authorization=bearer(who))
+
+
+async def listed(api: Api, who: str = "ann") -> list[str]:
+    exchange = await api.ask("GET", LIST, authorization=bearer(who))
+    assert exchange.status == 200, exchange.body
+    return [each["id"] for each in exchange.json["interrupts"]]
+
+
+def tasks(forwarder: MemoryForwarder, agent: Agent = Agent.DEV) -> list[Any]:
+    return forwarder.queues[agent]
+
+
+@in_virtual_time
+async def test_an_answer_reaches_the_agent_and_the_second_one_hears_who_was_faster() -> None:
+    queue = Fifo()
+    api = node(forwarder=queue)
+    assert await listed(api) == []
+    await ask_people(api, "r1", "i", "j/k ä")
+    assert await listed(api) == ["i", "j/k ä"]
+    first = await answer(api, status="resolved", payload={"approved": True})
+    assert first.status == 200, first.body
+    assert (first.json["type"], first.json["agent"]) == ("decision_confirmed", "dev")
+    second = await answer(api, who="bob", payload={"approved": False})
+    assert (second.status, second.code, second.json["decided_by"]) == (409, "already_decided", "ann")
+    assert second.json["decided_at"] in second.json["message"]
+    (task,) = tasks(queue)
+    data = json.loads(task.data)
+    resume = [{"interruptId": "i", "status": "resolved", "payload": {"approved": True}}]
+    assert (data["resume"], data["parentRunId"], data["runId"]) == (resume, "r1", task.message_id)
+    assert (task.user_id, task.message_id) == ("ann", first.json["message_id"])
+    other = await answer(api, "j%2Fk%20%C3%A4", status="cancelled")
+    assert other.status == 200, other.body
+    assert json.loads(tasks(queue)[1].data)["resume"] == [{"interruptId": "j/k ä", "status": "cancelled"}]
+    assert await listed(api) == []
+
+
+@in_virtual_time
+async def test_two_people_on_two_nodes_answer_a_thousand_times_and_the_agent_gets_a_thousand_answers() -> None:
+    store, queue = shelf(), Fifo()
+    nodes = [node(store, queue), node(store, queue)]
+    won = {"ann": 0, "bob": 0}
+    for number in range(1000):
+        await ask_people(nodes[number % 2], f"r{number}", f"i{number}")
+        exchanges = await asyncio.gather(
+            answer(nodes[0], f"i{number}", "ann", payload="ann"), answer(nodes[1], f"i{number}", "bob", payload="bob")
+        )
+        assert sorted(each.status for each in exchanges) == [200, 409], [each.body for each in exchanges]
+        winner = "ann" if exchanges[0].status == 200 else "bob"
+        loser = exchanges[1 if winner == "ann" else 0]
+        assert (loser.code, loser.json["decided_by"]) == ("already_decided", winner)
+        assert json.loads(tasks(queue)[-1].data)["resume"][0]["payload"] == winner
+        won[winner] += 1
+        assert len(tasks(queue)) == number + 1
+    assert sum(won.values()) == 1000
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_node_that_dies_between_the_decision_and_the_queue_loses_no_answer(is_lost: bool) -> None:
+    @in_virtual_time
+    async def play() -> None:
+        store, dying = shelf(), Deaf(is_lost=is_lost)
+        first = node(store, dying)
+        await ask_people(first, "r1", "i")
+        dead = asyncio.create_task(answer(first, payload="yes"))
+        await settle()
+        dead.cancel()
+        queue = Fifo()
+        queue.queues = dying.queues  # the same queue, seen from another node
+        second = node(store, queue)
+        late = await answer(second, who="bob", payload="no")
+        assert (late.code, late.json["decided_by"]) == ("already_decided", "ann")
+        for _ in range(5):
+            second.core.decisions.look()
+            await asyncio.sleep(PATIENCE_S)
+        await settle()
+        (task,) = tasks(queue)
+        assert json.loads(task.data)["resume"][0]["payload"] == "yes"
+        assert task.user_id == "ann"
+
+    play()
+
+
+@in_virtual_time
+async def test_what_a_publisher_calls_a_decision_goes_to_no_queue() -> None:
+    queue = Fifo()
+    api = node(forwarder=queue)
+    await ask_people(api, "r1", "i")
+    value = {"interruptId": "i", "agent": "ops", "by": "ann", "at": "now", "status": "resolved"}
+    api.core.server.send_to_project("p", {"type": "CUSTOM", "name": "wsh.decided", "value": value})
+    await settle()
+    assert await listed(api) == []
+    for _ in range(3):
+        api.core.decisions.look()
+        await asyncio.sleep(PATIENCE_S)
+    assert not any(queue.queues.values())
+
+
+@in_virtual_time
+async def test_who_may_not_send_work_to_the_agent_may_not_answer_it() -> None:
+    api = node()
+    await ask_people(api, "r1", "i")
+    assert await listed(api, "reader") == ["i"]
+    assert (await answer(api, who="reader")).code == "forbidden"
+    assert (await answer(api, who="reader", agent="qa")).status == 200
+
+
+@in_virtual_time
+async def test_a_question_has_a_time() -> None:
+    api = node()
+    now = api.core.ports.clock
+    soon, late = now.text(now.wall() + 60), now.text(now.wall() - 60)
+    await ask_people(api, "r1", "late", expiresAt=late)
+    await ask_people(api, "r2", "soon", expiresAt=soon)
+    await ask_people(api, "r3", "odd", expiresAt=7)
+    assert await listed(api) == ["soon", "odd"]
+    expired = await answer(api, "late")
+    assert (expired.code, expired.json["expired_at"]) == ("already_decided", late)
+    await asyncio.sleep(61)
+    assert (await answer(api, "soon")).code == "already_decided"
+
+
+@pytest.mark.parametrize(
+    ("interrupt_id", "body", "code"),
+    [
+        ("i", b'{"status":"maybe"}', "invalid_field"),
+        ("i", b'{"agent":"boss"}', "invalid_field"),
+        ("i", b"[]", "not_an_object"),
+        ("i", b"{", "invalid_json"),
+        ("i", b"{}", "missing_field"),
+        ("unknown", b"{}", "not_found"),
+        ("i", b'{"payload":"%s"}' % (b"x" * 70_000), "message_too_large"),
+    ],
+)
+def test_what_is_no_answer(interrupt_id: str, body: bytes, code: str) -> None:
+    @in_virtual_time
+    async def play() -> None:
+        api = node(tokens=None)
+        await ask_people(api, "r1", "i", agent=None)
+        exchange = await api.ask("POST", f"{LIST}/{interrupt_id}", body)
+        assert exchange.code == code
+        assert (await api.ask("POST", f"{LIST}/i", b'{"agent":"dev"}')).status == 200
+
+    play()
