@@ -4,9 +4,13 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.simulation.cluster_truth import read_log
 from tests.simulation.dialing import Credential, Wish, answer_in, request
 from tests.simulation.identities import Token
 from tests.simulation.network import Link
+from tests.support.valkey_model.keyspace import Keyspace
+from websocket_handler.delivery.control import CONTROL
+from websocket_handler.hub.control_messages import Revoke, decode
 
 if TYPE_CHECKING:
     from tests.simulation.cluster_clients import ClusterClient
@@ -30,6 +34,8 @@ class OperatorRules:
         """The users whose revocation was ever asked for."""
         self._revoked: dict[str, Token] = {}
         """For each user whose revocation was confirmed, the newest token that is worth nothing now."""
+        self._lost: dict[str, None] = {}
+        """The users whose revocation a server has lost after it was confirmed."""
         self._broadcasts = 0
         self._confirmed_broadcasts: list[int] = []
 
@@ -90,6 +96,7 @@ class OperatorRules:
             self._world.truth.counts[f"revocations answered {status}"] += 1
             if status == 200:
                 self._revoked[user] = old
+                self._lost.pop(user, None)
 
         process.ask("POST", f"/api/v1/users/{user}/disconnect", answered, lambda: None)
 
@@ -118,6 +125,15 @@ class OperatorRules:
                 self._world.truth.violation(f"{client.name}: was disconnected, and nobody had asked for that")
             client.token = self._world.identities.issue(client.user)
 
+    def taken_over(self, before: Keyspace, after: Keyspace) -> None:
+        """A server had the first state, and has the second one from now on."""
+        old, new = read_log(before, CONTROL), read_log(after, CONTROL)
+        kept = set[str]() if new is None else set(new.texts.values())
+        for text in () if old is None else old.texts.values():
+            message = decode(text.encode())
+            if isinstance(message, Revoke) and text not in kept:
+                self._lost[message.user_id] = None
+
     # The end
 
     def try_old_tokens(self, nodes: "list[Process]") -> None:
@@ -128,7 +144,9 @@ class OperatorRules:
 
     def _intruded(self, node: str, user: str, code: str) -> None:
         self._world.truth.counts["old tokens tried"] += 1
-        if code != "unauthorized":
+        if code != "unauthorized" and user in self._lost and self._world.plan.may_forget:
+            self._world.truth.counts["revocations forgotten"] += 1
+        elif code != "unauthorized":
             self._world.truth.violation(f"{node}: a revoked token of {user} opens a connection: {code or 'welcome'}")
 
     def check_connections(self, nodes: "list[Process]") -> None:

@@ -82,6 +82,7 @@ class ClusterWorld(World):
 
     def _taken_over(self, before: Keyspace, after: Keyspace) -> None:
         self.truth.taken_over(before, after, self.scenario.projects)
+        self.rules.taken_over(before, after)
 
     def _take_down(self, process: Process) -> None:
         super()._take_down(process)
