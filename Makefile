@@ -19,7 +19,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm storm-cluster simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console console console-check console-modules \
+  first-run first-minutes audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm storm-cluster simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console console console-check console-modules \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -136,6 +136,9 @@ container-tools:
 	  echo "installing podman, buildah, runc and docker-compose through apt"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends podman buildah \
 	  runc catatonit containernetworking-plugins netavark aardvark-dns docker-compose debootstrap >/dev/null; }
+
+first-minutes: $(STAMP) browser ## print how many seconds a newcomer waits: wheel to live update, clone to make run, an agent of one's own
+	$(BIN)/python -m tests.e2e.minutes
 
 audit: $(STAMP) ## look for known vulnerabilities of every locked package; Error 1: there are some, Error 2: could not run
 	$(BIN)/python -m supply_chain $(ARGS)

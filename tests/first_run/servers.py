@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
-from tests.first_run.shell import TIMEOUT_S, Shell
 from tests.support.demo_process import DemoProcess, started_demo
 from tests.support.gateway import Gateway
 from tests.support.links import PythonLink, open_client
+from tests.support.newcomers_shell import TIMEOUT_S, Shell
 from tests.support.patience import PATIENCE_S
 
 PROJECT: Final = "proj_123"

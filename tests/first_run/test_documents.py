@@ -19,8 +19,8 @@ import pytest
 from demo.resources import create_resources
 from demo.testing import Emulator, running_emulator
 from tests.first_run.servers import ENDS_THE_OTHERS, SAME_AS_SERVER_PY, SERVERS
-from tests.first_run.shell import Shell, bare_environment
 from tests.support.documents import NOT_RUN, ROOT, SHELL, blocks, documents, shell_commands
+from tests.support.newcomers_shell import Shell, bare_environment
 
 WRITTEN_FOR: Final = {"websocket_handler/README.md": "websocket_handler"}
 """In which folder a document's commands begin. All others begin at the root."""

@@ -28,6 +28,7 @@ ENTRIES: Final = {
     "export": Entry(f"{_CLI}.client.fixtures", "export", "write a project's log to a file"),
     "replay": Entry(f"{_CLI}.client.fixtures", "replay", "publish the file of an export in another project"),
     "projects": Entry(f"{_CLI}.client.commands", "projects", "list the projects that somebody follows"),
+    "approve": Entry(f"{_CLI}.client.approve", "command", "list what runs ask people, and answer"),
     "lint-stream": Entry(f"{_CLI}.lint_stream", "command", "say where events of agents stop AG-UI clients"),
     "drain": Entry(f"{_CLI}.client.commands", "drain", "let a node hand its clients over to others"),
     "mcp": Entry(f"{_CLI}.mcp.command", "command", "let a coding assistant use the agents (needs the extra mcp)"),

@@ -43,6 +43,7 @@ CLIENTS = {
     "replay": Case(("{file}", "--project", "{copy}", "--speed", "max")),
     "projects": Case(()),
     "lint-stream": Case(("{project}",)),
+    "approve": Case(("{project}",)),
     "rebalance": Case(()),
     "drain": Case(("--yes",)),
 }
@@ -157,7 +158,7 @@ def test_colours_are_off_if_asked_and_json_is_an_object_on_each_line(
             if options:
                 rows = [json.loads(line) for line in out.splitlines()]
                 assert all(isinstance(row, dict) for row in rows), name
-                assert rows or name in ("projects", "lint-stream"), name
+                assert rows or name in ("projects", "lint-stream", "approve"), name
                 assert "exit_code" not in (rows or [{}])[-1] or rows[-1]["exit_code"] == code, name
 
 

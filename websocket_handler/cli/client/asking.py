@@ -150,9 +150,9 @@ async def call_api(dial: Dial, target: Target, method: str, path: str) -> Messag
     return answer
 
 
-async def publish_again(dial: Dial, target: Target, project_id: str, body: bytes, key: str) -> Message:
-    """Publish an object over the HTTP API, where no rate applies, until it is confirmed. Returns the confirmation.
-    Raises ClientError."""
+async def publish_again(dial: Dial, target: Target, project_id: str, body: bytes, key: str | None) -> Message:
+    """Publish an object over the HTTP API, where no rate applies, until it is confirmed. Without a `key` its
+    `producer` and `sequence` are the key. Returns the confirmation. Raises ClientError."""
     url = f"{target.base_url}/api/v1/projects/{project_id}/messages"
     pause, last = Pause(), "no answer in time"
     try:
