@@ -12,14 +12,15 @@ from typing import Final
 
 from msgspec.json import decode
 
-from websocket_handler.hub.log import ProjectLog
+from websocket_handler.hub.log import ProjectLog, Publication
 from websocket_handler.logs.journal import Guard
 from websocket_handler.logs.leases import Leases, Silence, refusal
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.runs import snapshot
+from websocket_handler.logs.runs.batches import fold_all
 from websocket_handler.logs.runs.beginnings import runs_without_beginning
 from websocket_handler.logs.runs.events import Other, read_event
-from websocket_handler.logs.runs.fold import Fold, Folded
+from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.logs.runs.lost import LOST_CODE
 from websocket_handler.logs.runs.open_runs import Run
 from websocket_handler.protocol.codes import CommandError
@@ -30,10 +31,10 @@ _RUN_STARTED: Final = b'"RUN_STARTED"'
 _BEGIN_OR_END: Final = b'"RUN_'
 _RUN_ID: Final = b'"runId"'
 _ATTEMPT: Final = b'"attempt"'
-MARK_EVERY: Final = 16
+MARK_EVERY: Final = 64
 """After so many publications, what is open is noted, for clients that come back."""
-PAGES_AT_ONCE: Final = 16
-"""So many pages are folded together: one after the other, each would cost twice as much."""
+ENTRIES_AT_ONCE: Final = 64
+"""So many entries are folded together: one after the other, each would cost many times as much."""
 MARKS_MAX: Final = 256
 LOOKED_AT: Final = 16
 """So many of the newest entries tell if a run goes on in a project that this node has just opened."""
@@ -103,24 +104,30 @@ class KeptRuns:
                 self._begin_if_a_run_goes_on()
             return
         self._pending.append(page)
-        if len(self._pending) >= PAGES_AT_ONCE or any(_BEGIN_OR_END in entry.payload for entry in page.entries):
+        if page.last - fold.offset >= ENTRIES_AT_ONCE or any(_BEGIN_OR_END in entry.payload for entry in page.entries):
             self._catch_up()
 
     def _catch_up(self) -> None:
         """Fold the pages that wait."""
         pages = self._pending
         self._pending = []
+        fold = self._fold
+        entries: list[Publication] = []
         for page in pages:
-            fold = self._fold
-            if fold is None or fold.offset < page.after or page.epoch != self.epoch:
+            if (
+                fold is None
+                or (entries[-1].offset if entries else fold.offset) < page.after
+                or page.epoch != self.epoch
+            ):
                 self._begin()  # with all entries that are in the log by now
                 return
-            for entry in page.entries:
-                folded = fold.publication(entry.payload)
-                if folded is not None and folded.problems:
-                    self._count(folded)
-            self._mark(fold)
-        if pages:
+            entries += page.entries
+        if fold is not None and entries:
+            for first in range(0, len(entries), MARK_EVERY):
+                for folded in fold_all(fold, entries[first : first + MARK_EVERY]):
+                    if any(problem.stops for problem in folded.problems):
+                        self._counters.run_violations += 1
+                self._mark(fold)
             self._judge()
 
     def replaced(self) -> None:
@@ -264,7 +271,3 @@ class KeptRuns:
     def _mark(self, fold: Fold) -> None:
         if not self._marks or fold.offset >= self._marks[-1][0] + MARK_EVERY:
             self._marks.append((fold.offset, [run.copy() for run in fold.runs.runs.values()]))
-
-    def _count(self, folded: Folded) -> None:
-        if any(problem.stops for problem in folded.problems):
-            self._counters.run_violations += 1

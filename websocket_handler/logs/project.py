@@ -39,7 +39,7 @@ class Project:
         self.fan_out.appended(page)
         if self._has_runs:
             self.runs.appended(page)
-            self.saved_runs.appended()
+            self.saved_runs.appended(page.last)
             self.journal.guard = self.runs.guard
         if self.feeds:
             self.wake()

@@ -40,6 +40,8 @@ PAGES_MAX: Final = 16
 """So many pages are read from the store to make a fold. Beyond them it begins with what is in memory."""
 PAGE_MESSAGES: Final = 1000
 PAGE_BYTES: Final = 1_048_576
+LOOK_EVERY: Final = 8
+"""After so many entries a node looks if it is time to save, or sooner where a log retains few."""
 
 
 class Told(NamedTuple):
@@ -57,6 +59,7 @@ class SavedRuns:
         "_is_closed",
         "_is_saving",
         "_journal",
+        "_look_at",
         "_project_id",
         "_reader",
         "_runs",
@@ -74,6 +77,8 @@ class SavedRuns:
         self._engine = engine
         self._saved = 0
         """The offset of the last snapshot that this node knows of, in the log's epoch."""
+        self._look_at = 0
+        """The offset at which to look next if it is time to save."""
         self._is_saving = False
         self._timer: Timer | None = None
         self._is_closed = False
@@ -89,10 +94,11 @@ class SavedRuns:
 
     # Saving
 
-    def appended(self) -> None:
-        """The log went on, and the runs with it."""
-        if not self._runs.is_folding:
+    def appended(self, last: int) -> None:
+        """The log went on to the offset `last`, and the runs with it."""
+        if last < self._look_at or not self._runs.is_folding:
             return
+        self._look_at = last + min(LOOK_EVERY, max(1, self._journal.log.limits.messages // LOOK_EVERY))
         if self._timer is None:
             self._plan()
         if not self._is_saving and self._is_due():
@@ -100,7 +106,7 @@ class SavedRuns:
 
     def replaced(self) -> None:
         """The log is another one."""
-        self._saved = 0
+        self._saved = self._look_at = 0
         self._told = None
 
     def _plan(self) -> None:
@@ -108,7 +114,7 @@ class SavedRuns:
             self._timer = self._engine.scheduler.call_later(SAVE_S, self._time_is_up)
 
     def _time_is_up(self) -> None:
-        self._timer = None
+        self._timer, self._look_at = None, 0
         if not self._is_saving and self._journal.call.written > self._saved:
             self._save()
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from websocket_handler.hub.log import LogLimits, ProjectLog, Publication
-from websocket_handler.logs.kept_runs import MARK_EVERY, MARKS_MAX, PAGES_AT_ONCE, KeptRuns
+from websocket_handler.logs.kept_runs import ENTRIES_AT_ONCE, MARK_EVERY, MARKS_MAX, KeptRuns
 from websocket_handler.logs.page import page_of
 from websocket_handler.telemetry.counters import Counters
 
@@ -130,7 +130,7 @@ def test_what_was_open_is_known_for_some_offsets() -> None:
     assert before is not None
     assert after is not None
     assert (before.offset, list(before.runs.runs)) == (0, [])
-    assert (after.offset, list(after.runs.runs["r"].open)) == (MARK_EVERY, [("text", "m", None)])
+    assert (after.offset, list(after.runs.runs["r"].open)) == (2 + ENTRIES_AT_ONCE, [("text", "m", None)])
 
 
 def test_what_had_ended_is_known_for_some_offsets() -> None:
@@ -158,7 +158,7 @@ def test_what_stops_clients_is_counted_once() -> None:
     bench = Bench(messages=100)
     bench.append(START)
     bench.append(DELTA, NOTE, OPEN, DELTA)
-    for _ in range(PAGES_AT_ONCE - 2):
+    for _ in range(ENTRIES_AT_ONCE - 5):
         bench.append(NOTE)
     assert bench.counters.run_violations == 0
     bench.append(NOTE)
