@@ -7,9 +7,9 @@ stream reads the log itself: for a client that does not read, it holds one page 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from random import Random
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
