@@ -51,6 +51,8 @@ SAMPLES: Final = {
     "{connection_id}": "{id}",
     "{user_id}": "{id}",
     "{node_id}": "{id}",
+    "{interrupt_id}": "{id}",
+    "approve-1": "{id}",
 }
 
 
