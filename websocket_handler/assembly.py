@@ -175,6 +175,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         chance=ports.random.random,
         group=ports.group,
         has_peers=ports.common_store is not None,
+        report=log.report,
     )
     recorder = StateRecorder(ports.state_store, node_id, clock, ports.random, log.report)
     listing = None

@@ -23,9 +23,9 @@ from websocket_handler.logs.runs.events import Other, read_event
 from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.logs.runs.lost import LOST_CODE
 from websocket_handler.logs.runs.open_runs import Run
+from websocket_handler.logs.violations import Violations
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.publication import PreparedPublication
-from websocket_handler.telemetry.counters import Counters
 
 _RUN_STARTED: Final = b'"RUN_STARTED"'
 _BEGIN_OR_END: Final = b'"RUN_'
@@ -45,7 +45,6 @@ class KeptRuns:
 
     __slots__ = (
         "_began_at",
-        "_counters",
         "_fold",
         "_is_new",
         "_is_searched",
@@ -55,16 +54,17 @@ class KeptRuns:
         "_marks",
         "_pending",
         "_project_id",
+        "_violations",
         "epoch",
         "guard",
         "is_complete",
     )
 
-    def __init__(self, project_id: str, log: Callable[[], ProjectLog], counters: Counters) -> None:
+    def __init__(self, project_id: str, log: Callable[[], ProjectLog], violations: Violations) -> None:
         """`log` gives the newest entries of the project's log."""
         self._project_id = project_id
         self._log = log
-        self._counters = counters
+        self._violations = violations
         self._fold: Fold | None = None
         self._pending: list[Page] = []
         """What was appended and is not folded yet."""
@@ -125,8 +125,7 @@ class KeptRuns:
         if fold is not None and entries:
             for first in range(0, len(entries), MARK_EVERY):
                 for folded in fold_all(fold, entries[first : first + MARK_EVERY]):
-                    if any(problem.stops for problem in folded.problems):
-                        self._counters.run_violations += 1
+                    self._violations.saw(self._project_id, fold.offset, folded)
                 self._mark(fold)
             self._judge()
 

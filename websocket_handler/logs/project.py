@@ -26,7 +26,7 @@ class Project:
         self.journal = Journal(project_id, engine, self)
         self.reader = Reader(project_id, self.journal, engine)
         self.fan_out = FanOut(project_id, self.reader, engine)
-        self.runs = KeptRuns(project_id, lambda: self.journal.log, engine.counters)
+        self.runs = KeptRuns(project_id, lambda: self.journal.log, engine.violations)
         self.saved_runs = SavedRuns(project_id, self.runs, self.journal, self.reader, engine)
         self._has_runs = engine.has_runs
         self.feeds: dict[Feed, None] = {}

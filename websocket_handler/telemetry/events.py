@@ -40,6 +40,7 @@ EVENTS: Final[dict[str, int]] = {
     "update.failed": logging.WARNING,
     "update.gap": logging.WARNING,
     "update.late": logging.WARNING,
+    "run.violation": logging.WARNING,
     "updates.left": logging.INFO,
     "state.unavailable": logging.WARNING,
     "dependency.down": logging.WARNING,

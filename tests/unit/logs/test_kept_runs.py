@@ -8,6 +8,7 @@ import msgspec
 from websocket_handler.hub.log import LogLimits, ProjectLog, Publication
 from websocket_handler.logs.kept_runs import ENTRIES_AT_ONCE, MARK_EVERY, MARKS_MAX, KeptRuns
 from websocket_handler.logs.page import page_of
+from websocket_handler.logs.violations import Violations
 from websocket_handler.telemetry.counters import Counters
 
 START: dict[str, Any] = {"type": "RUN_STARTED", "threadId": "p", "runId": "r"}
@@ -23,7 +24,9 @@ class Bench:
     def __init__(self, messages: int = 3) -> None:
         self.log = ProjectLog("e", 0, LogLimits(messages=messages, bytes=1_000_000, seconds=1e9))
         self.counters = Counters()
-        self.runs = KeptRuns("p", lambda: self.log, self.counters)
+        self.lines: list[dict[str, object]] = []
+        violations = Violations(self.counters, lambda _event, fields: self.lines.append(fields), lambda: 0.0)
+        self.runs = KeptRuns("p", lambda: self.log, violations)
 
     def write(self, *events: dict[str, Any]) -> Sequence[Publication]:
         """Write entries of one segment, about which nobody tells the runs."""
@@ -163,6 +166,7 @@ def test_what_stops_clients_is_counted_once() -> None:
     assert bench.counters.run_violations == 0
     bench.append(NOTE)
     assert bench.counters.run_violations == 1
+    assert [(line["run_id"], line["offset"], line["rule"]) for line in bench.lines] == [("r", 2, "not_open")]
     bench.runs.replaced()
     assert bench.text() == "x"
     assert bench.counters.run_violations == 1
