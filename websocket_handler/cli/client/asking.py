@@ -137,10 +137,10 @@ def raise_if_foreign(target: Target, status: int, answer: Message) -> None:
     raise ClientError(f"{target.base_url}: status {status}: no gateway is there", EXIT_UNREACHABLE)
 
 
-async def call_api(dial: Dial, target: Target, method: str, path: str) -> Message:
-    """The answer of the HTTP API to a request without a body. Raises ClientError."""
+async def call_api(dial: Dial, target: Target, method: str, path: str, body: bytes | None = None) -> Message:
+    """The answer of the HTTP API to one request. `body` is JSON. Raises ClientError."""
     try:
-        status, answer = await dial.call(method, f"{target.base_url}{path}", target.token)
+        status, answer = await dial.call(method, f"{target.base_url}{path}", target.token, body)
     except RefusedError as refusal:
         raise ClientError(f"{target.base_url}: {refusal.reason}", EXIT_UNREACHABLE) from refusal
     raise_if_foreign(target, status, answer)

@@ -52,17 +52,39 @@ def test_a_question_is_listed_and_answered_once(
         ]
         [row] = map(json.loads, run("approve", project, "--json")[1].splitlines())
         assert (row["id"], row["agent"], row["runId"]) == ("int-2", "dev", "run-1")
-        assert run("approve", project, "int-1") == (
-            EXIT_FAILED,
-            "",
-            f"websocket-handler approve: {project} has no open interrupt 'int-1'\n",
-        )
-        assert run("approve", project, "int-2", "--payload", '{"limit":10}')[0] == 0
+        code, out, errors = run("approve", project, "int-1")
+        assert (code, out) == (EXIT_FAILED, "")
+        assert "already_decided: anybody decided at 20" in errors
+        code, out, errors = run("approve", project, "int-3")
+        assert (code, out) == (EXIT_FAILED, "")
+        assert "not_found" in errors
+        code, out, errors = run("approve", project, "int-2", "--payload", '{"limit":10}', "--agent", "qa", "--json")
+        assert (code, errors) == (0, "")
+        reply = json.loads(out)
+        assert (reply["type"], reply["interrupt_id"], reply["agent"]) == ("decision_confirmed", "int-2", "qa")
         assert run("approve", project) == (0, "", "-- 0 open\n")
-        decided = [json.loads(line) for line in run("history", project, "--json")[1].splitlines()][-1]
-        assert (decided["type"], decided["input"]["parentRunId"]) == ("RUN_STARTED", "run-1")
-        assert decided["input"]["resume"][0]["payload"] == {"limit": 10}
+        updates = [json.loads(line) for line in run("history", project, "--json")[1].splitlines()]
+        decided = [each["value"] for each in updates if each.get("name") == "wsh.decided"]
+        assert [each["payload"] for each in decided] == [{"approved": False}, {"limit": 10}]
         assert run("lint-stream", project)[0] == 0, "AG-UI clients go on"
+
+
+def test_an_id_may_have_any_characters(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
+    project, names = new_project(), {"threadId": "t", "runId": "run-1"}
+    with running_gateway(settings) as gateway:
+        monkeypatch.setenv("WEBSOCKET_HANDLER_URL", gateway.ws_url)
+        outcome = {"type": "interrupt", "interrupts": [{"id": "a/b ?#%ä", "reason": "confirm"}]}
+        for event in ({"type": "RUN_STARTED", **names}, {"type": "RUN_FINISHED", **names, "outcome": outcome}):
+            assert main(["publish", project, json.dumps(event)]) == 0
+        capsys.readouterr()
+        assert main(["approve", project]) == 0
+        assert capsys.readouterr().out == "a/b ?#%ä  -  confirm\n"
+        assert main(["approve", project, "a/b ?#%ä"]) == EXIT_FAILED
+        assert "missing_field: agent" in capsys.readouterr().err, "nobody said which agent asks"
+        assert main(["approve", project, "a/b ?#%ä", "--agent", "ops"]) == 0
 
 
 @pytest.mark.parametrize(
