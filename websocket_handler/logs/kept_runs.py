@@ -15,6 +15,7 @@ from msgspec.json import decode
 from websocket_handler.hub.log import ProjectLog, Publication
 from websocket_handler.logs.journal import Guard
 from websocket_handler.logs.leases import Leases, Silence, refusal
+from websocket_handler.logs.local_log import RUN_ID
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.runs import snapshot
 from websocket_handler.logs.runs.batches import fold_all
@@ -23,13 +24,13 @@ from websocket_handler.logs.runs.events import Other, read_event
 from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.logs.runs.lost import LOST_CODE
 from websocket_handler.logs.runs.open_runs import Run
+from websocket_handler.logs.runs.vocabulary import Fields
 from websocket_handler.logs.violations import Violations
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.publication import PreparedPublication
 
 _RUN_STARTED: Final = b'"RUN_STARTED"'
 _BEGIN_OR_END: Final = b'"RUN_'
-_RUN_ID: Final = b'"runId"'
 _ATTEMPT: Final = b'"attempt"'
 MARK_EVERY: Final = 64
 """After so many publications, what is open is noted, for clients that come back."""
@@ -45,7 +46,9 @@ class KeptRuns:
 
     __slots__ = (
         "_began_at",
+        "_ended",
         "_fold",
+        "_guarding",
         "_is_new",
         "_is_searched",
         "_is_strict",
@@ -56,12 +59,18 @@ class KeptRuns:
         "_project_id",
         "_violations",
         "epoch",
-        "guard",
         "is_complete",
     )
 
-    def __init__(self, project_id: str, log: Callable[[], ProjectLog], violations: Violations) -> None:
-        """`log` gives the newest entries of the project's log."""
+    def __init__(
+        self,
+        project_id: str,
+        log: Callable[[], ProjectLog],
+        violations: Violations,
+        guarding: Callable[[Guard | None], None],
+    ) -> None:
+        """`log` gives the newest entries of the project's log. `guarding` gets what refuses late events, as soon as
+        the log has runs, and None when another log takes its place; see `Journal.guard`."""
         self._project_id = project_id
         self._log = log
         self._violations = violations
@@ -71,10 +80,11 @@ class KeptRuns:
         self._began_at = 0
         """The offset behind which the fold began."""
         self._leases: Leases | None = None
-        self._is_strict = False
-        """True if an event may be late that names no attempt."""
-        self.guard: Guard | None = None
-        """Refuses late events, once there are runs; see `Journal.guard`."""
+        self._is_strict = True
+        """True if an event may be late that names no attempt, or if nobody knows."""
+        self._guarding = guarding
+        self._ended: dict[str, Fields] = {}
+        """How runs had ended when there was no room for the fold any more."""
         self._is_searched = False
         """True once it is known if the log has events of runs."""
         self._marks: deque[tuple[int, list[Run]]] = deque(maxlen=MARKS_MAX)
@@ -132,11 +142,18 @@ class KeptRuns:
     def replaced(self) -> None:
         """The log is another one, or has moved on without these entries."""
         self.let_go()
-        self._is_searched = False
+        self._ended = {}
+        has_runs = self._log_has_runs()
+        self._is_searched = not has_runs
+        self._guarding(self._refuse if has_runs else None)
 
     def let_go(self) -> None:
-        """There is no room for the fold. It is made again when somebody asks, or when another run begins."""
-        self._fold = self._leases = self.guard = None
+        """There is no room for the fold. It is made again when somebody asks, or when a run goes on. Which
+        attempts are over is not forgotten."""
+        if self._fold is not None:
+            self._ended = self._fold.ends.ended
+        self._fold = self._leases = None
+        self._is_searched, self._is_strict = False, True
         self._pending = []
         self._marks.clear()
         self._is_new = True
@@ -147,7 +164,9 @@ class KeptRuns:
         What follows it is in memory. No store can tell more."""
         log = self._log()
         self._catch_up()  # what waits was not counted yet
-        self._fold, self.epoch, self._began_at, self.guard = fold, log.epoch, began_at, self._refuse
+        self._fold, self.epoch, self._began_at = fold, log.epoch, began_at
+        self._ended = {}
+        self._guarding(self._refuse)
         self.is_complete = True
         self._marks.clear()
         self._mark(fold)
@@ -159,8 +178,8 @@ class KeptRuns:
     def silences(self, now: float, wall: float, lease_s: float) -> list[Silence]:
         """The open runs whose agents have been silent for too long. `now` is monotonic, `wall` is wall-clock time."""
         if self._fold is None and not self._is_searched:
-            self._is_searched, log = True, self._log()
-            if any(_RUN_ID in entry.payload for entry in log.after(log.first - 1, len(log), log.bytes)):
+            self._is_searched = True
+            if self._log_has_runs():
                 self._begin()
         self._catch_up()
         if self._fold is None:
@@ -168,6 +187,10 @@ class KeptRuns:
         if self._leases is None:
             self._leases = Leases()
         return self._leases.silences(self._fold, now, lease_s, lambda offset: wall - self._time_of(offset, wall))
+
+    def _log_has_runs(self) -> bool:
+        log = self._log()
+        return any(RUN_ID in entry.payload for entry in log.after(log.first - 1, len(log), log.bytes))
 
     def _time_of(self, offset: int, otherwise: float) -> float:
         log = self._log()
@@ -181,10 +204,9 @@ class KeptRuns:
     def _refuse(self, publication: PreparedPublication) -> CommandError | None:
         """Why a publication may not be written any more."""
         head = publication.head
-        if _RUN_ID not in head or (not self._is_strict and _ATTEMPT not in head):
+        if RUN_ID not in head or (not self._is_strict and _ATTEMPT not in head):
             return None
-        fold = self.now()
-        return refusal(fold, decode(head + b"0}")) if fold is not None else None
+        return refusal(self.newest(), decode(head + b"0}"))
 
     @property
     def has_leases(self) -> bool:
@@ -246,7 +268,8 @@ class KeptRuns:
     def _begin(self) -> None:
         """Fold what the log has in memory."""
         log, fold = self._log(), Fold(self._project_id)
-        self._fold, self.epoch, self.guard = fold, log.epoch, self._refuse
+        self._fold, self.epoch = fold, log.epoch
+        self._guarding(self._refuse)
         self._marks.clear()
         self._began_at = fold.offset = log.first - 1
         self.is_complete = not self._began_at
@@ -254,6 +277,8 @@ class KeptRuns:
         entries = log.after(log.first - 1, len(log), log.bytes)
         for run in runs_without_beginning(entry.payload for entry in entries) if self._began_at else ():
             fold.runs.put(run)
+        fold.ends.ended.update({name: end for name, end in self._ended.items() if end["offset"] <= self._began_at})
+        self._ended = {}
         self._mark(fold)
         for entry in entries:
             fold.publication(entry.payload)

@@ -20,6 +20,8 @@ AGAIN_S: Final = BEGUN_S / 4
 TRUST_S: Final = 43_200.0
 """How long the epoch of an empty log is good without the store's word. A log that another node wrote under it outlives
 this by far, so that it is found before its epoch could be used a second time."""
+RUN_ID: Final = b'"runId"'
+"""Stands in every event that an agent may publish too late."""
 
 
 class LocalLog:
@@ -148,6 +150,8 @@ class LocalLog:
                 may_move = False  # a producer's numbers have an order of their own
             if waiting.condition is not None:
                 may_move = False  # it holds here, and perhaps not behind what another node writes
+            if RUN_ID in publication.head:
+                may_move = False  # another node may have ended the run meanwhile
             payload = finish(publication, offset, now_ms)
             records.append(Publication(payload, now, publication.key, publication.digest, offset))
         return Segment(log.epoch, log.head + 1, engine.new_id(), records, may_move)

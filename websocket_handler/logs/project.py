@@ -5,7 +5,7 @@ from collections.abc import Callable
 from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.fan_out import FanOut
 from websocket_handler.logs.feed import Feed, PageLimits
-from websocket_handler.logs.journal import Journal
+from websocket_handler.logs.journal import Guard, Journal
 from websocket_handler.logs.kept_runs import KeptRuns
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Reader
@@ -26,11 +26,14 @@ class Project:
         self.journal = Journal(project_id, engine, self)
         self.reader = Reader(project_id, self.journal, engine)
         self.fan_out = FanOut(project_id, self.reader, engine)
-        self.runs = KeptRuns(project_id, lambda: self.journal.log, engine.violations)
+        self.runs = KeptRuns(project_id, lambda: self.journal.log, engine.violations, self._guard)
         self.saved_runs = SavedRuns(project_id, self.runs, self.journal, self.reader, engine)
         self._has_runs = engine.has_runs
         self.feeds: dict[Feed, None] = {}
         self.journal.open()
+
+    def _guard(self, guard: Guard | None) -> None:
+        self.journal.guard = guard
 
     # journal.Observer
 
@@ -40,16 +43,15 @@ class Project:
         if self._has_runs:
             self.runs.appended(page)
             self.saved_runs.appended(page.last)
-            self.journal.guard = self.runs.guard
         if self.feeds:
             self.wake()
 
     def replaced(self, end: Position, beginning: int) -> None:
         """See `Observer`."""
         self.fan_out.replaced(end, beginning)
-        self.runs.replaced()
-        self.journal.guard = None
-        self.saved_runs.replaced()
+        if self._has_runs:
+            self.runs.replaced()
+            self.saved_runs.replaced()
         self.wake()
 
     # Feeds

@@ -105,7 +105,7 @@ class Projects:
     def _let_go_of_runs(self) -> None:
         folded = [project for project in self if project.runs.size]
         excess = sum(project.runs.size for project in folded) - self._engine.limits.run_bytes_total
-        for project in sorted(folded, key=lambda project: project.used_at):
+        for project in sorted(folded, key=lambda project: (project.runs.has_leases, project.used_at)):
             if excess <= 0:
                 return
             excess -= project.runs.size

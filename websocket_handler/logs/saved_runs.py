@@ -287,7 +287,6 @@ class SavedRuns:
             making.begin(self._project_id, [entry.payload for entry in entries])
         assert making.fold is not None, "it has begun"
         self._runs.adopt(making.fold, making.began_at)
-        self._journal.guard = self._runs.guard
         self._answer(None)
 
 

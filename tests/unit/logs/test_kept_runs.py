@@ -26,7 +26,7 @@ class Bench:
         self.counters = Counters()
         self.lines: list[dict[str, object]] = []
         violations = Violations(self.counters, lambda _event, fields: self.lines.append(fields), lambda: 0.0)
-        self.runs = KeptRuns("p", lambda: self.log, violations)
+        self.runs = KeptRuns("p", lambda: self.log, violations, lambda _guard: None)
 
     def write(self, *events: dict[str, Any]) -> Sequence[Publication]:
         """Write entries of one segment, about which nobody tells the runs."""

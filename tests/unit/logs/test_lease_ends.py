@@ -4,13 +4,16 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 
 from tests.support.doubles import NEVER_OLD, Bench, code_of, opened
 from tests.support.publications import prepared
 from websocket_handler.adapters.memory import MemoryLogStore
+from websocket_handler.hub.log import LogLimits
 from websocket_handler.logs.lease_ends import LeaseEnds
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.projects import Projects
+from websocket_handler.logs.saved_runs import SAVE_S
 from websocket_handler.ports.log_store import Behind, Committed, Segment, Tail
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
@@ -36,8 +39,8 @@ class Shelf(MemoryLogStore):
 class Node:
     """A node with the project `p`."""
 
-    def __init__(self, store: Any, clock: Any = None) -> None:
-        self.bench = Bench(LIMITS, store)
+    def __init__(self, store: Any, limits: DeliveryLimits = LIMITS) -> None:
+        self.bench = Bench(limits, store)
         self.projects = Projects(self.bench.engine)
         self.projects.open["p"] = self.bench.project
         self.ends = LeaseEnds(self.projects, self.bench.engine)
@@ -254,3 +257,91 @@ def test_what_does_not_meet_its_condition_is_answered_and_the_rest_goes_on() -> 
     bench.commit()
     assert [code_of(answer) for answer in answers] == [ErrorCode.CONFLICT] * 2
     assert isinstance(after[0], Position)
+
+
+# A late event on a node that does not know the run from its beginning
+
+
+def noted(node: Node) -> list[ErrorCode | None]:
+    """What a late event and one of no run are answered."""
+    return [answer.code if isinstance(answer, CommandError) else None for answer in node.say(DELTA, {"type": "note"})]
+
+
+def lost(store: MemoryLogStore, limits: DeliveryLimits = LIMITS) -> Node:
+    """A node that has just ended the run."""
+    node = Node(store, limits)
+    node.say(START, OPEN, DELTA)
+    for seconds in (0, 40, 10):
+        node.look_after(seconds)
+    assert node.told[-1] == "RUN_ERROR"
+    return node
+
+
+SHORT = DeliveryLimits(log=LogLimits(messages=4, bytes=1_000_000, seconds=1e9), run_lease_s=40.0)
+
+
+def test_a_node_that_has_just_opened_the_project_refuses_it_as_its_first_event() -> None:
+    store = Shelf(Bench().clock, NEVER_OLD)
+    lost(store)
+    assert noted(Node(store)) == [ErrorCode.LEASE_LOST, None]
+
+
+def test_a_node_that_has_only_looked_refuses_it() -> None:
+    store = Shelf(Bench().clock, NEVER_OLD)
+    lost(store)
+    node = Node(store)
+    node.bench.project.journal.open()
+    node.look_after(0)
+    assert noted(node) == [ErrorCode.LEASE_LOST, None]
+
+
+def test_a_node_that_has_adopted_a_snapshot_refuses_it() -> None:
+    store = Shelf(Bench().clock, SHORT.log)
+    first = lost(store, SHORT)
+    first.bench.scheduler.advance(SAVE_S)
+    first.say(*[{"type": "note"}] * 4)
+    assert first.told == ["note"] * 4
+    node = Node(store, SHORT)
+    node.bench.project.journal.open()
+    found: list[Any] = []
+    node.bench.project.saved_runs.find(found.append)
+    assert found == [None]
+    assert noted(node) == [ErrorCode.LEASE_LOST, None]
+
+
+@pytest.mark.parametrize("notes", [0, 4])
+def test_a_node_that_gave_up_its_fold_refuses_it_whatever_its_log_holds(notes: int) -> None:
+    node = lost(MemoryLogStore(Bench().clock, SHORT.log), SHORT)
+    node.say(*[{"type": "note"}] * notes)
+    node.bench.project.runs.let_go()
+    assert noted(node) == [ErrorCode.LEASE_LOST, None]
+    node.bench.project.runs.let_go()
+    node.bench.project.runs.let_go()
+    assert noted(node) == [ErrorCode.LEASE_LOST, None]
+
+
+def test_another_log_knows_nothing_of_it() -> None:
+    node = lost(MemoryLogStore(Bench().clock, NEVER_OLD))
+    node.bench.project.runs.let_go()
+    node.bench.project.journal.local.adopt(Tail("another", 0, 0, ()))
+    assert node.bench.project.journal.guard is None
+
+
+def test_a_run_whose_fold_was_given_up_stalls_all_the_same() -> None:
+    node = alone()
+    for _ in range(2):
+        node.bench.project.runs.let_go()
+        node.look_after(0)
+    node.bench.project.runs.let_go()
+    node.look_after(40)
+    node.look_after(10)
+    assert node.told == [*BEFORE, *AFTER]
+
+
+@pytest.mark.parametrize(("event", "may_move"), [(DELTA, False), ({"type": "note"}, True)])
+def test_no_store_moves_an_event_of_a_run_behind_what_its_node_has_not_seen(
+    event: dict[str, Any], may_move: bool
+) -> None:
+    bench = opened()
+    bench.publish(body(event))
+    assert bench.commit().may_move is may_move
