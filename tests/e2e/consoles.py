@@ -106,8 +106,8 @@ class Console:
         ):
             return response.status
 
-    async def publish(self, project_id: str, body: dict[str, Any]) -> None:
-        """As an agent does."""
+    async def publish(self, project_id: str, body: dict[str, Any] | list[dict[str, Any]]) -> None:
+        """As an agent does: one update, or several."""
         assert await self.ask("POST", f"/api/v1/projects/{project_id}/messages", body) == 200
 
     async def stored(self) -> str:

@@ -7,15 +7,15 @@ import { subscriptions } from "../page";
 import { errorText, type Problem } from "../reasons";
 
 /** A page with its title, and what is wrong with it. */
-export function PageFrame({ title, about, problem, children }: {
-  title: string; about: string; problem: Problem | null; children: ComponentChildren;
+export function PageFrame({ title, about, problem, needs = "admin", children }: {
+  title: string; about: string; problem: Problem | null; needs?: string; children: ComponentChildren;
 }) {
   return (
     <section class="page" aria-labelledby="page-title">
       <h1 id="page-title">{title}</h1>
       <p class="muted hint">{about}</p>
       <p class="problem hint" role="alert">
-        {problem && visibleName(errorText(problem, "the token does not allow this: it needs the right admin"))}
+        {problem && visibleName(errorText(problem, `the token does not allow this: it needs the right ${needs}`))}
       </p>
       {children}
     </section>

@@ -15,6 +15,8 @@ const SILENT = /^(STATE_|MESSAGES_|ACTIVITY_|RAW$|REASONING_(START|END|ENCRYPTED
 const RESULT = /^(pm|dev|qa|ops)_(results?|plan)$/;
 const FAILED = /^(pm|dev|qa|ops)_failed$/;
 const DECIDED = "wsh.decided";
+/** The gateway says that the agent's queue has an answer. No run has begun with it yet. */
+const ANSWERED = "wsh.answered";
 const TITLE_CHARACTERS = 200;
 
 export class RunsFold {
@@ -27,6 +29,7 @@ export class RunsFold {
   add(update: Update): void {
     const { message } = update;
     const type = textOf(message["type"]);
+    if (type === "CUSTOM" && message["name"] === ANSWERED) return;
     const isEvent = EVENT.test(type);
     const run = this.#runOf(update, type, isEvent);
     if (!run) return;
@@ -112,7 +115,7 @@ export class RunsFold {
     const payload = objectOf(value["payload"]);
     this.#settle(textOf(value["interruptId"]), {
       position: positionOf(update), atMs: update.time.getTime(), by: textOf(value["by"]), comment: textOf(payload["reason"]),
-      isApproved: value["status"] === "resolved" && payload["approved"] !== false,
+      isApproved: value["status"] !== "cancelled" && payload["approved"] !== false,
     });
   }
 

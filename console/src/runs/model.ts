@@ -26,7 +26,7 @@ export interface Decision {
   readonly position: string;
   readonly atMs: number;
   readonly isApproved: boolean;
-  /** Empty if nobody has to say who they are. */
+  /** Empty if an AG-UI client answered: it does not say who. */
   readonly by: string;
   readonly comment: string;
 }
