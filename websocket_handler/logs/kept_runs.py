@@ -96,11 +96,6 @@ class KeptRuns:
         self.is_complete = False
         """True if no store can tell more of the runs than this fold knows."""
 
-    @property
-    def is_folding(self) -> bool:
-        """True while each entry is folded."""
-        return self._fold is not None
-
     def appended(self, page: Page) -> None:
         """These entries are in the log now."""
         fold = self._fold

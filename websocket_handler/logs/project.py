@@ -42,7 +42,8 @@ class Project:
         self.fan_out.appended(page)
         if self._has_runs:
             self.runs.appended(page)
-            self.saved_runs.appended(page.last)
+            if self.journal.guard is not None:  # the log has runs
+                self.saved_runs.appended(page.last)
         if self.feeds:
             self.wake()
 

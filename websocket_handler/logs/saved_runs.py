@@ -95,8 +95,8 @@ class SavedRuns:
     # Saving
 
     def appended(self, last: int) -> None:
-        """The log went on to the offset `last`, and the runs with it."""
-        if last < self._look_at or not self._runs.is_folding:
+        """The log went on to the offset `last`, and the runs that it has with it."""
+        if last < self._look_at:
             return
         self._look_at = last + min(LOOK_EVERY, max(1, self._journal.log.limits.messages // LOOK_EVERY))
         if self._timer is None:
