@@ -251,7 +251,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ecs_agent_uri: Annotated[str, setting("address of the ECS agent; ECS sets it")] = ""
     console: Annotated[
         Literal["full", "read", "off"],
-        setting("full: serve the console page at /; read: it only shows, and acts on nothing"),
+        setting("full: serve the console page at /; read: without its actions; the API stays as it is"),
     ] = "full"
     compression: Annotated[Switch, setting("on: permessage-deflate with clients that offer it")] = "off"
     native_send: Annotated[Switch, setting("on: fan-out through the compiled loop, if it was built")] = "on"

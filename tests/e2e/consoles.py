@@ -110,6 +110,12 @@ class Console:
         """As an agent does: one update, or several."""
         assert await self.ask("POST", f"/api/v1/projects/{project_id}/messages", body) == 200
 
+    async def press(self, key: str) -> None:
+        """Press a key, wherever the focus is."""
+        text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
+        await self.page.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+        await self.page.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+
     async def stored(self) -> str:
         """Everything that the page keeps, and its address."""
         return str(

@@ -106,11 +106,6 @@ async def test_the_keyboard_reaches_everything_and_nothing_is_hidden_from_a_scre
     """`?` lists the keys, `/` filters, `j` goes through the rows, Enter opens one. axe finds no violation."""
     project_id, page = new_project(), console.page
 
-    async def press(key: str) -> None:
-        text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
-        await page.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
-        await page.call("Input.dispatchKeyEvent", type="keyUp", key=key)
-
     await console.open(f"?project_id={project_id}")
     await console.chip(project_id, "live")
     await fill(console, project_id, 1, 12)
@@ -119,16 +114,16 @@ async def test_the_keyboard_reaches_everything_and_nothing_is_hidden_from_a_scre
     await page.click("#send")
     await page.until("document.querySelector('#forwards .step.reached')")
     await page.run("document.activeElement.blur()")
-    await press("?")
+    await console.press("?")
     await page.until("document.querySelector('#keys').open")
     await page.run("document.querySelector('#keys').close()")
-    await press("/")
+    await console.press("/")
     assert await page.run("document.activeElement.id") == "filter"
-    await press("Escape")
-    await press("j")
-    await press("j")
+    await console.press("Escape")
+    await console.press("j")
+    await console.press("j")
     assert await page.run("document.activeElement.className") == "toggle"
-    await press("Enter")
+    await console.press("Enter")
     await page.until("document.querySelector('#updates .tree')")
     await console.shown_to_everybody("console-log")
 

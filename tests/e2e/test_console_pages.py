@@ -17,6 +17,17 @@ from tests.support.valkeys import running_valkey
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+PAGES = {
+    "o": "Overview",
+    "r": "Runs",
+    "a": "Approvals",
+    "p": "Projects",
+    "c": "Connections",
+    "n": "Nodes",
+    "l": "Updates",
+}
+"""The letter after `g`, and the title of the page. The log comes last: the test goes on there."""
+
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def console(browser: Browser, gateway: Gateway, tmp_path: Path) -> AsyncIterator[Console]:
@@ -81,6 +92,29 @@ async def test_a_node_drains_after_a_look_at_what_happens(
         await page.until("document.querySelector('[data-node=b]').textContent.includes('drains')")
 
 
+async def test_two_keys_go_to_each_page(console: Console) -> None:
+    """`g` and the page's letter, as the list of keys says. Another letter after `g` goes nowhere, and in a field both
+    are text."""
+    page = console.page
+    await console.open()
+    await console.state("live")
+    listed = await page.run("[...document.querySelectorAll('#keys kbd')].map((key) => key.textContent)")
+    assert sorted(keys for keys in listed if keys.startswith("g ")) == sorted(f"g {letter}" for letter in PAGES)
+    for letter, title in PAGES.items():
+        await console.press("g")
+        await console.press(letter)
+        await page.until(f"document.querySelector('main h1')?.textContent.startsWith('{title}')")
+        path = "/" if letter == "l" else f"/console/{title.lower()}"
+        assert await page.run("location.pathname") == path
+    for key in ("g", "x", "a"):
+        await console.press(key)
+    assert await page.run("location.pathname") == "/", "x ends it"
+    await page.run("document.querySelector('#filter').focus()")
+    for key in ("g", "a"):
+        await console.press(key)
+    assert await page.run("[location.pathname, document.querySelector('#filter').value]") == ["/", "ga"]
+
+
 async def test_a_node_alone_has_nowhere_to_send_its_clients(console: Console) -> None:
     await console.open("console/nodes")
     await console.page.until("document.querySelector('#alone')")
@@ -104,3 +138,14 @@ async def test_a_read_only_console_shows_everything_and_offers_no_action(
             await console.open("console/connections")
             await page.until("document.querySelector('[data-connection]')")
             assert await page.run("document.querySelector('[data-connection] button') === null")
+            names = {"threadId": project_id, "runId": "run-1", "agent": "dev"}
+            outcome = {"type": "interrupt", "interrupts": [{"id": "i-1", "reason": "confirm"}]}
+            await console.publish(project_id, {"type": "RUN_STARTED", **names})
+            await console.publish(project_id, {"type": "RUN_FINISHED", **names, "outcome": outcome})
+            await console.open(f"console/approvals?project_id={project_id}")
+            await page.until("document.querySelector('[data-interrupt=i-1]')")
+            assert await page.run(
+                "document.querySelector('[data-interrupt=i-1]').querySelector('input, button') === null"
+            )
+            path = f"/api/v1/projects/{project_id}/interrupts/i-1"
+            assert await console.ask("POST", path, {"payload": True}) == 200, "the API stays as it is"

@@ -1,5 +1,5 @@
 /** The keys of the page, and the list of them that `?` shows. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { pathOf, router, type PageName } from "../router";
 
 const GO: Record<string, PageName> = { l: "log", o: "overview", r: "runs", a: "approvals", p: "projects", c: "connections", n: "nodes" };
@@ -21,7 +21,8 @@ function isTyping(target: EventTarget | null): boolean {
 
 export function Keys() {
   const dialog = useRef<HTMLDialogElement>(null);
-  const [isAfterG, setAfterG] = useState(false);
+  /** Not a state: the next key may come before the page is drawn again. */
+  const isAfterG = useRef(false);
 
   useEffect(() => {
     function focus(selector: string): void {
@@ -33,8 +34,8 @@ export function Keys() {
         if (event.key === "Escape") (event.target as HTMLElement).blur();
         return;
       }
-      if (isAfterG) {
-        setAfterG(false);
+      if (isAfterG.current) {
+        isAfterG.current = false;
         const page = GO[event.key];
         if (page) router.go(pathOf(page));
         return;
@@ -42,7 +43,7 @@ export function Keys() {
       const act: Record<string, () => void> = {
         "?": () => dialog.current!.showModal(),
         "/": () => focus("#filter"),
-        g: () => setAfterG(true),
+        g: () => { isAfterG.current = true; },
         f: () => document.querySelector<HTMLElement>("#follow")?.click(),
         w: () => focus("#task"),
         j: () => focus("#updates"),
@@ -54,7 +55,7 @@ export function Keys() {
     }
     document.addEventListener("keydown", pressed);
     return () => document.removeEventListener("keydown", pressed);
-  }, [isAfterG]);
+  }, []);
 
   return (
     <dialog id="keys" ref={dialog} aria-labelledby="keys-title" onClick={(event) => event.target === dialog.current && dialog.current!.close()}>
