@@ -141,7 +141,7 @@ class LocalLog:
         now, finish = engine.clock.wall(), engine.finish
         now_ms = round(now * 1000)
         offset = log.head
-        may_move = True
+        is_shared = may_move = engine.store.is_shared
         records: list[Publication] = []
         for waiting in batch:
             offset += 1
@@ -150,7 +150,7 @@ class LocalLog:
                 may_move = False  # a producer's numbers have an order of their own
             if waiting.condition is not None:
                 may_move = False  # it holds here, and perhaps not behind what another node writes
-            if RUN_ID in publication.head:
+            if is_shared and RUN_ID in publication.head:
                 may_move = False  # another node may have ended the run meanwhile
             payload = finish(publication, offset, now_ms)
             records.append(Publication(payload, now, publication.key, publication.digest, offset))

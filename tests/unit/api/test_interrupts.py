@@ -13,6 +13,7 @@ from tests.support.nodes import RETAINED
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.decisions import PATIENCE_S
+from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.protocol.names import Agent
 
@@ -56,9 +57,15 @@ def shelf() -> Shelf:
     return Shelf(SteeredClock(loop_time), RETAINED)
 
 
-def node(store: MemoryLogStore | None = None, forwarder: MemoryForwarder | None = None, *, tokens: Any = TOKENS) -> Api:
+def node(
+    store: MemoryLogStore | None = None,
+    forwarder: MemoryForwarder | None = None,
+    *,
+    tokens: Any = TOKENS,
+    **options: Any,
+) -> Api:
     ports: dict[str, Any] = {"forwarder": forwarder or Fifo()}
-    return Api(tokens=tokens, ports=ports | ({"log_store": store} if store is not None else {}))
+    return Api(tokens=tokens, ports=ports | ({"log_store": store} if store is not None else {}), **options)
 
 
 async def ask_people(api: Api, run_id: str, *ids: str, agent: str | None = "dev", **more: Any) -> None:
@@ -128,6 +135,21 @@ async def test_two_people_on_two_nodes_answer_a_thousand_times_and_the_agent_get
         won[winner] += 1
         assert len(tasks(queue)) == number + 1
     assert sum(won.values()) == 1000
+
+
+@in_virtual_time
+async def test_the_first_answer_wins_also_where_no_key_is_remembered() -> None:
+    """The key is forgotten after a while, so the condition has to be enough."""
+    store, queue = shelf(), Fifo()
+    forgetful = DeliveryLimits(key_count=0)
+    nodes = [node(store, queue, delivery=forgetful), node(store, queue, delivery=forgetful)]
+    for number in range(20):
+        await ask_people(nodes[number % 2], f"r{number}", f"i{number}")
+        exchanges = await asyncio.gather(
+            answer(nodes[0], f"i{number}", "ann", payload="ann"), answer(nodes[1], f"i{number}", "bob", payload="bob")
+        )
+        assert sorted(each.status for each in exchanges) == [200, 409], [each.body for each in exchanges]
+        assert len(tasks(queue)) == number + 1
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
