@@ -167,7 +167,7 @@ PLANTS: Final[dict[str, Callable[[], list[Patch]]]] = {
     "handshakes have no limit": lambda: [(TokenBucket, "allows", _always)],
     "a refused handshake gets no answer": _silent_refusal,
     # The drain
-    "a draining node takes newcomers in": lambda: [(WebSocketServer, "_check_draining", _ignore)],
+    "a draining node takes newcomers in": lambda: [(WebSocketServer, "refuse_newcomers", _ignore)],
     "a draining node tells nobody when to come back": lambda: [(drain, "_tell", _ignore)],
     "a draining node hands nobody over": _no_hand_over,
     "a node goes before the last publication is answered": _flushed_too_early,

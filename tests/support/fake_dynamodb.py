@@ -8,8 +8,27 @@ from typing import Any
 from websocket_handler.adapters.aws.errors import AwsError, Fault
 
 Item = dict[str, Any]
-CONDITION = "attribute_not_exists(PK) OR #ttl <= :now"
-OWN_CONDITION = f"{CONDITION} OR #e = :epoch"
+NEW = "attribute_not_exists(PK) OR #ttl <= :now"
+
+
+def _never(_old: Item, _values: Mapping[str, Any]) -> bool:
+    return False
+
+
+def _is_own(old: Item, values: Mapping[str, Any]) -> bool:
+    return bool(old["e"] == values[":epoch"])
+
+
+def _is_older(old: Item, values: Mapping[str, Any]) -> bool:
+    return old["e"] != values[":epoch"] or int(old["o"]["N"]) < int(values[":offset"]["N"])
+
+
+CONDITIONS: Mapping[str, Callable[[Item, Mapping[str, Any]], bool]] = {
+    NEW: _never,
+    f"{NEW} OR #e = :epoch": _is_own,
+    f"{NEW} OR #e <> :epoch OR #o < :offset": _is_older,
+}
+"""The conditions of the gateway, and when each of them lets an item that has not expired be replaced."""
 
 
 class FakeDynamoDb:
@@ -41,12 +60,12 @@ class FakeDynamoDb:
     def _put_item(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         item = parameters["Item"]
         condition = parameters.get("ConditionExpression")
-        assert condition in (None, CONDITION, OWN_CONDITION), condition
+        assert condition is None or condition in CONDITIONS, condition
         old = self.partitions.get(item["PK"]["S"], {}).get(item["SK"]["S"])
         if condition and old is not None:
             values = parameters["ExpressionAttributeValues"]
-            is_own = condition == OWN_CONDITION and old["e"] == values[":epoch"]
-            if int(old["ttl"]["N"]) > int(values[":now"]["N"]) and not is_own:
+            is_kept = int(old["ttl"]["N"]) > int(values[":now"]["N"])
+            if is_kept and not CONDITIONS[condition](old, values):
                 answer = {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": old}
                 raise AwsError(
                     Fault.REFUSED, "ConditionalCheckFailedException", "The conditional request failed", answer

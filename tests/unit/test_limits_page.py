@@ -15,6 +15,7 @@ from websocket_handler.delivery import updates_under_way
 from websocket_handler.delivery.forwarding import ForwardLimits
 from websocket_handler.logs import folding
 from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.logs.runs.limits import FoldLimits
 from websocket_handler.net import handshake, pongs
 from websocket_handler.protocol import frame_decoder, json_text, request_head
 from websocket_handler.protocol.codes import CloseCode, ErrorCode
@@ -62,6 +63,8 @@ FIXED: Final = {
     "idempotency keys of a project": DeliveryLimits().key_count,
     "age of an idempotency key, in seconds": DeliveryLimits().key_seconds,
     "bytes of the messages of all projects' runs": DeliveryLimits().run_bytes_total,
+    "open questions of a project's runs to people": FoldLimits().interrupts,
+    "answers to them, for who comes second": FoldLimits().decisions,
 }
 """What no setting changes."""
 
