@@ -167,5 +167,5 @@ async def opened(browser: Browser, gateway: Gateway, folder: Path) -> AsyncItera
     await page.look()
     yield Console(page, gateway, pictures(folder))
     await page.go_to("about:blank")
-    assert page.problems == []
+    assert page.problems == [], page.problems
     await page.call("Page.close")

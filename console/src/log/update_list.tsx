@@ -92,12 +92,13 @@ export function UpdateList({ entries, isFollowing, isLevel, onFollow, target, on
   }, [first, end, entries, isFollowing, isLevel]);
 
   useEffect(() => {
-    const measure = () => {
-      const row = list.current!.querySelector<HTMLElement>(".update:not([data-open])")?.offsetHeight || ROW_PX;
-      const { clientHeight: height } = list.current!;
+    // The element comes from the caller: the reference may be gone in the frame in which somebody leaves the page.
+    const measure = (element: HTMLElement) => {
+      const row = element.querySelector<HTMLElement>(".update:not([data-open])")?.offsetHeight || ROW_PX;
+      const { clientHeight: height } = element;
       setBox((before) => (before.height === height && before.row === row ? before : { height, row }));
     };
-    measure();
+    measure(list.current!);
     return whenResized(list.current!, measure);
   }, [entries.length === 0]);
 
