@@ -19,7 +19,7 @@ PROCESSES ?= 4
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run first-minutes audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm storm-cluster simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console console console-check console-modules \
+  first-run first-minutes audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm storm-cluster simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console console console-check console-smooth console-modules \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -311,6 +311,9 @@ sdk-console: sdk-modules ## build the TypeScript client into the console page of
 
 console: console-modules sdk-modules ## build the console page from console/ into the folder that the gateway serves
 	@cd console && npm run --silent build
+
+console-smooth: $(STAMP) browser node-modules ## show 10,000 updates in the console, and fail if a task of the page takes 50 ms of processor time
+	CONSOLE_TASK_MS_MAX=50 $(BIN)/python -m pytest -q -s tests/e2e/test_console_smooth.py
 
 console-check: console-modules sdk-modules ## check the types of the console page, and that the built files are what its sources build
 	@cd console && npm run --silent check
