@@ -1,5 +1,5 @@
-"""The console's log takes 10,000 updates: the page keeps few elements and little memory. `make console-smooth` measures
-beside it that no task of the page takes 50 ms of processor time; a busy machine makes each task longer."""
+"""The console's log takes many updates: the page keeps few elements and little memory. `make console-smooth` does it with
+10,000, and measures that no task of the page takes 50 ms of processor time; a busy machine makes each task longer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.e2e.consoles import Console, opened
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.links import new_project
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-UPDATES: Final = 10_000
+UPDATES: Final = int(os.environ.get("CONSOLE_UPDATES", "2000"))
 TASK_MS_MAX: Final = float(os.environ.get("CONSOLE_TASK_MS_MAX", "inf"))
 ELEMENTS_MAX: Final = 3000
 HEAP_BYTES_MAX: Final = 96 * 1024 * 1024
@@ -64,7 +64,7 @@ async def fill(console: Console, project_id: str) -> None:
         assert await console.ask("POST", f"/api/v1/projects/{project_id}/messages", batch) == 200
 
 
-async def test_ten_thousand_updates_come_in_and_are_scrolled_through_smoothly(console: Console) -> None:
+async def test_many_updates_come_in_and_are_scrolled_through(console: Console) -> None:
     """All of them live, then from the newest to the oldest and back; the filter is left out: it looks at each row."""
     project_id, page = new_project(), console.page
     await console.open(f"?project_id={project_id}")

@@ -115,7 +115,7 @@ export class RunsFold {
     const payload = objectOf(value["payload"]);
     this.#settle(textOf(value["interruptId"]), {
       position: positionOf(update), atMs: update.time.getTime(), by: textOf(value["by"]), comment: textOf(payload["reason"]),
-      isApproved: value["status"] !== "cancelled" && payload["approved"] !== false,
+      isApproved: value["status"] === "resolved" && payload["approved"] !== false,
     });
   }
 
