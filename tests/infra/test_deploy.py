@@ -108,7 +108,7 @@ def test_an_architecture_without_a_platform_is_told() -> None:
 def test_a_name_that_is_no_environment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything else."""
     assert deploy(["Prod!"]) == 2
-    assert "lower-case" in capsys.readouterr().out
+    assert "lower-case" in capsys.readouterr().err
 
 
 def test_tags_tell_commit_and_time_and_never_repeat() -> None:
