@@ -1,5 +1,5 @@
-"""The console's log takes many updates: the page keeps few elements and little memory. `make console-smooth` does it with
-10,000, and measures that no task of the page takes 50 ms of processor time; a busy machine makes each task longer."""
+"""The console's log takes many updates: the page keeps few elements and little memory. `make console-smooth` does it
+with 10,000, and measures that no task of the page takes 50 ms of processor time; a busy machine makes each longer."""
 
 from __future__ import annotations
 
