@@ -43,6 +43,7 @@ NOT_RUN: Final = {
     "PYTHON=python3.13 make test-core": "CI runs it for each Python that the machine has",
     "make simulation SEEDS=10000": "runs for an hour; make test runs the same schedules with fewer seeds",
     "make cluster-proofs KILLS=50 FAILOVERS=20": "hurts three nodes for a quarter of an hour, twice; run it by hand",
+    "make storm-cluster": "its bounds are times of 10,000 clients, for an idle machine; make test kills a node of few",
     'websocket-handler rebalance https://gateway.example --seconds 60 --token "$TOKEN"': "there is no such host; "
     "tests/integration/cli/test_rebalance.py runs it",
     "make simulation-cluster SEEDS=10000": "runs for an hour or two; make test runs them with fewer seeds",
