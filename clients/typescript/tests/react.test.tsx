@@ -18,11 +18,22 @@ Object.assign(globalThis, { MessageChannel: Channel });
 
 const window = new Window({ url: "http://gateway.test/" });
 Object.assign(globalThis, { window, document: window.document, IS_REACT_ACT_ENVIRONMENT: true });
-after(() => window.happyDOM.close());
+const clients: Client[] = [];
+after(async () => {
+  // A test that failed before it closed its client would keep the process alive, and nobody would hear of the failure.
+  for (const client of clients) client.close();
+  await window.happyDOM.close();
+});
+
+function newClient(gateway: FakeGateway): Client {
+  const client = createClient("ws://gateway.test/ws", { WebSocket: gateway.WebSocket });
+  clients.push(client);
+  return client;
+}
 
 function made(): { gateway: FakeGateway; client: Client; root: Root; container: HTMLElement } {
   const gateway = fakeGateway();
-  const client = createClient("ws://gateway.test/ws", { WebSocket: gateway.WebSocket });
+  const client = newClient(gateway);
   const container = window.document.createElement("div") as unknown as HTMLElement;
   return { gateway, client, root: createRoot(container), container };
 }
@@ -80,7 +91,7 @@ test(`React ${version}: updates, a reset, a cut, and another project`, async () 
 
 test(`React ${version}: a server renders without I/O, and the page takes over without a warning`, async () => {
   const gateway = fakeGateway();
-  const client = createClient("ws://gateway.test/ws", { WebSocket: gateway.WebSocket });
+  const client = newClient(gateway);
   const page = <StrictMode><Page client={client} id="p" /></StrictMode>;
   const html = renderToString(page);
   assert.deepEqual([html, gateway.handshakes, client.state], ["<p>idle: </p>", 0, "idle"]);
