@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -13,6 +14,7 @@ import pytest_asyncio
 from demo.resources import create_resources
 from demo.testing import Emulator
 from tests.e2e.browser import Browser, Page, running_browser
+from tests.e2e.consoles import Console, opened
 from tests.e2e.direct import why_direct
 from tests.support.api import Http
 from tests.support.emulators import emulator_for_folder
@@ -75,6 +77,13 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     yield page
     assert page.problems == []
     await page.call("Page.close")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def console(browser: Browser, gateway: Gateway, tmp_path: Path) -> AsyncIterator[Console]:
+    """The console of an open gateway, in a new tab."""
+    async with opened(browser, gateway, tmp_path) as console:
+        yield console
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
-import pytest_asyncio
 
 from tests.e2e.browser import Browser
 from tests.e2e.consoles import Console, opened
@@ -20,13 +19,6 @@ from websocket_handler.protocol.names import OWN_LOG
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CHARTS: Final = "document.querySelectorAll('.chart .uplot canvas').length"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def console(browser: Browser, gateway: Gateway, tmp_path: Path) -> AsyncIterator[Console]:
-    """The console of an open gateway."""
-    async with opened(browser, gateway, tmp_path) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

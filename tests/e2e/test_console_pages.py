@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from tests.e2e.browser import Browser
 from tests.e2e.consoles import Console, opened
@@ -27,13 +26,6 @@ PAGES = {
     "l": "Updates",
 }
 """The letter after `g`, and the title of the page. The log comes last: the test goes on there."""
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def console(browser: Browser, gateway: Gateway, tmp_path: Path) -> AsyncIterator[Console]:
-    """The console of an open gateway."""
-    async with opened(browser, gateway, tmp_path) as page:
-        yield page
 
 
 async def test_an_operator_sees_connections_and_ends_one(console: Console, open_python: Open) -> None:

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 
-from tests.e2e.browser import Browser
-from tests.e2e.consoles import Console, opened
-from tests.support.gateway import Gateway
+from tests.e2e.consoles import Console
 from tests.support.links import new_project
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 RUN: Final = "document.querySelector('.run-view')"
 TOOL: Final = "document.querySelector('.part.call')"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def console(browser: Browser, gateway: Gateway, tmp_path: Path) -> AsyncIterator[Console]:
-    """The console of an open gateway."""
-    async with opened(browser, gateway, tmp_path) as page:
-        yield page
 
 
 async def say(console: Console, project_id: str, *events: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -69,12 +69,7 @@ def find_target(
         token = variables.get(WEBSOCKET_HANDLER_TOKEN) or None
     if url is None:
         url, token = given.get("url", URL), token or given.get("token")
-    try:
-        parts = urlsplit(url)
-        is_usable = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+    if not is_address(url, SCHEMES):
         raise click.UsageError(f"{url!r} is no URL of a gateway: ws://HOST:PORT/ws")
     return Target(url, token)
 
@@ -95,3 +90,12 @@ def _profile(name: str | None, environment: Mapping[str, str]) -> Mapping[str, s
     if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
         raise click.UsageError(f'{path} has no profile [{name or "default"}] with url = "…" and token = "…"')
     return table
+
+
+def is_address(url: str, schemes: Collection[str]) -> bool:
+    """True if `url` has one of the schemes, and a host with a port that can be."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

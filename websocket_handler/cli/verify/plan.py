@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from websocket_handler.cli.target import is_address
 from websocket_handler.protocol.names import PROJECT_ID
 
 URLS_MAX: Final = 64
@@ -85,12 +86,7 @@ def _check_number(name: str, value: float, most: float, unit: str) -> None:
 
 
 def _check_url(name: str, url: str, schemes: Sequence[str]) -> None:
-    try:
-        parts = urlsplit(url)
-        is_usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+    if not is_address(url, schemes):
         raise PlanError(f"{name}: {url!r} does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}HOST")
 
 
