@@ -1,9 +1,8 @@
 """How many publications an SDK reads in a second of processor time, beside the bare WebSocket of its run-time.
 
-`python -m bench.sdk` for Python and the library `websockets`; `--typescript` for Node 22, whose program
-`make clients/typescript/runtimes/node_modules/.package-lock.json` installs. All read the same stream, which another
-process replays on another core. Each round measures all of them, one right after the other, and every other round in
-the opposite order.
+`python -m bench.sdk` for Python and the library `websockets`; `--typescript` for Node 22. All read the same stream,
+which another process replays on another core. Each round measures all of them, one right after the other, and every
+other round in the opposite order.
 """
 
 import argparse
@@ -105,9 +104,11 @@ def measure(readers: Readers, url: str, rounds: int, count: int) -> dict[str, li
 
 
 def _builds(*, is_typescript: bool) -> str:
-    """The versions of what is measured. For TypeScript it builds what is published."""
+    """The versions of what is measured. For TypeScript it installs what is missing, and builds what is published."""
     if not is_typescript:
         return f"Python {sys.version.split()[0]}, websockets {version('websockets')}"
+    modules = RUNTIMES.relative_to(ROOT) / "node_modules" / ".package-lock.json"
+    subprocess.run(["make", "--silent", "sdk-modules", str(modules)], cwd=ROOT, check=True)
     subprocess.run(["node", "build.js"], cwd=RUNTIMES.parent, check=True, stdout=subprocess.DEVNULL)
     return "Node " + subprocess.run([RUNTIMES / NODE, "-v"], check=True, capture_output=True, text=True).stdout.strip()
 

@@ -20,6 +20,7 @@ import aiohttp
 import msgspec
 
 from bench.clusters import gateways
+from bench.install import compile_programs
 from bench.machine import Machine
 from bench.processes import end_children_on_signal
 
@@ -93,6 +94,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0)
     options = parser.parse_args()
     end_children_on_signal()
+    compile_programs()
     machine = Machine.look(" ".join(["python -m bench.writers", *sys.argv[1:]]))
     found = asyncio.run(measure(options.nodes, options.per_second, options.seconds))
     print(f"{machine.date}, {machine.cores} cores of {machine.processor}, load average {machine.load_average:.2f}")
