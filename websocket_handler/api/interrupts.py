@@ -87,10 +87,12 @@ class InterruptRoutes:
         return json_response(msgspec.json.encode(answer))
 
     async def _newest(self, project_id: str) -> Fold | None:
-        """The fold of the project, with what other nodes have written until now."""
-        project, waiter = self._gateway.node.project(project_id), Waiter()
-        project.journal.refresh(waiter.done)
-        await waiter.result(type(None))
+        """The fold of the project, with what was saved of its runs, and what other nodes have written until now."""
+        project = self._gateway.node.project(project_id)
+        for ask in (project.journal.refresh, project.saved_runs.find):
+            waiter = Waiter()
+            ask(waiter.done)
+            await waiter.result(type(None))
         return fold_now(project)
 
     async def _send(self, project: Project, interrupt_id: str) -> str:

@@ -70,9 +70,10 @@ class View:
         """True if the client has a part of the stream already."""
 
     async def catch_up(self, feed: Feed, since: Position | None) -> None:
-        """Read the log to its end. A client whose position `since` is retained gets what follows it. Raises
-        CommandError with `store_unavailable`."""
+        """Read the log to its end, behind what was saved of its runs. A client whose position `since` is retained gets
+        what follows it. Raises CommandError with `store_unavailable`."""
         self._has_begun = since is not None
+        await feed.know_runs()
         self._look = feed.runs.look
         knows_what_was_before = await self._begin_at(feed, since)
         pages: list[Page] = []

@@ -127,7 +127,8 @@ class Decisions:
         Called every few seconds."""
         now, open_ones = self._clock.monotonic(), set[tuple[str, str]]()
         for project in list(self._node.projects):
-            fold = project.runs.now() if project.journal.call.is_known else None
+            is_known = project.journal.call.is_known and project.saved_runs.are_known()
+            fold = project.runs.now() if is_known else None
             for interrupt_id in _unsent(fold):
                 name = (project.project_id, interrupt_id)
                 open_ones.add(name)

@@ -10,16 +10,19 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from websocket_handler.hub.log import Start
 from websocket_handler.logs.kept_runs import KeptRuns
+from websocket_handler.logs.known import Known
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.reader import Paged, Reader
 from websocket_handler.logs.saved_runs import SavedRuns
 from websocket_handler.ports.log_store import always
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.messages import Position
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,16 @@ class Feed:
         `store_unavailable`."""
         return self._begun(await _answer(lambda done: self._project.saved_runs.place(done, self.is_wanted)))
 
-    def _begun(self, start: Start | Page) -> Start:
-        assert isinstance(start, Start)
+    async def know_runs(self) -> None:
+        """Have `runs` know what can be found out of them, from memory and from the store. Raises CommandError with
+        `store_unavailable`."""
+
+        def ask(done: Known) -> None:
+            self._project.saved_runs.find(done, self.is_wanted)
+
+        await _answer(ask)
+
+    def _begun(self, start: Start) -> Start:
         self.epoch, self.offset = self._project.reader.epoch, start.offset
         self._asked_epoch = self.epoch
         return start
@@ -143,7 +154,6 @@ class Feed:
         while True:
             self._woken.clear()  # before the look, so that nothing falls between
             page = await _answer(self.look)
-            assert isinstance(page, Page)
             if page.entries or not page.recovered:
                 return page
             if self._is_over():
@@ -161,11 +171,11 @@ class Feed:
             self._woken.set()
 
 
-async def _answer(ask: Callable[[Callable[[Start | Page | CommandError], None]], None]) -> Start | Page:
+async def _answer(ask: Callable[[Callable[[Answer | CommandError], None]], None]) -> Answer:
     """Wait for an answer that is given by callback. Raises the CommandError that came instead."""
-    future: asyncio.Future[Start | Page | CommandError] = asyncio.get_running_loop().create_future()
+    future: asyncio.Future[Answer | CommandError] = asyncio.get_running_loop().create_future()
 
-    def done(answer: Start | Page | CommandError) -> None:
+    def done(answer: Answer | CommandError) -> None:
         if not future.done():  # nobody waits any more
             future.set_result(answer)
 

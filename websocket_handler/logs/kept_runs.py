@@ -170,15 +170,20 @@ class KeptRuns:
             self._mark(fold)
         self._judge()
 
-    def silences(self, now: float, wall: float, lease_s: float) -> list[Silence]:
-        """The open runs whose agents have been silent for too long. `now` is monotonic, `wall` is wall-clock time."""
+    def have_begun(self) -> bool:
+        """True if the log has events of runs, as far as memory holds it. It is searched once."""
         if self._fold is None and not self._is_searched:
             self._is_searched = True
             if self._log_has_runs():
                 self._begin()
-        self._catch_up()
-        if self._fold is None:
+        return self._fold is not None
+
+    def silences(self, now: float, wall: float, lease_s: float) -> list[Silence]:
+        """The open runs whose agents have been silent for too long. `now` is monotonic, `wall` is wall-clock time."""
+        if not self.have_begun():
             return []
+        self._catch_up()
+        assert self._fold is not None, "it has begun"
         if self._leases is None:
             self._leases = Leases()
         return self._leases.silences(self._fold, now, lease_s, lambda offset: wall - self._time_of(offset, wall))

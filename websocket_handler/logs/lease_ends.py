@@ -27,7 +27,7 @@ class LeaseEnds:
         now, wall = self._engine.clock.monotonic(), self._engine.clock.wall()
         lease_s = self._engine.limits.run_lease_s
         for project in list(self._projects) if lease_s else ():
-            if not project.journal.call.is_known:
+            if not (project.journal.call.is_known and project.saved_runs.are_known()):
                 continue
             for silence in project.runs.silences(now, wall, lease_s):
                 if (project.project_id, silence) not in self._under_way:

@@ -56,6 +56,7 @@ class SavedRuns:
 
     __slots__ = (
         "_engine",
+        "_has_found",
         "_is_closed",
         "_is_saving",
         "_journal",
@@ -84,7 +85,9 @@ class SavedRuns:
         self._is_closed = False
         self._told: Told | None = None
         self._waiting: list[Known] = []
-        """Who waits for what was saved. A cursor, a feed and a save wait at most once each."""
+        """Who waits for what was saved. A cursor, a feed, a save and a look wait at most once each."""
+        self._has_found = False
+        """True once it was found out what can be known of the runs in this log."""
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -108,6 +111,7 @@ class SavedRuns:
         """The log is another one."""
         self._saved = self._look_at = 0
         self._told = None
+        self._has_found = False
 
     def _plan(self) -> None:
         if not self._is_closed:
@@ -214,6 +218,17 @@ class SavedRuns:
 
         self._journal.when_known(known, is_wanted)
 
+    def are_known(self) -> bool:
+        """True if this node knows which runs are open and which decisions are not sent. If not, it begins to find out:
+        ask again soon. False for projects without runs, too, of which nothing is read."""
+        runs = self._runs
+        if not runs.have_begun():
+            return False
+        is_wanted = not self._has_found or runs.newest().is_under_way  # a fold that was given up needs more memory
+        if is_wanted and not self._is_found() and not self._waiting:
+            self.find(_nobody_waits)
+        return not is_wanted or self._is_found()
+
     def _is_found(self) -> bool:
         """True if the store need not be asked. Memory may have the log from its first entry."""
         if not self._runs.is_complete and self._journal.log.first == 1:
@@ -222,6 +237,7 @@ class SavedRuns:
 
     def _answer(self, fault: CommandError | None) -> None:
         waiting, self._waiting = self._waiting, []
+        self._has_found |= fault is None
         for done in waiting:
             done(fault)
 
@@ -256,6 +272,10 @@ class SavedRuns:
             except snapshots.SnapshotUnreadable:
                 fold = None  # an older or a newer gateway wrote it
             self._saved = max(self._saved, saved.offset if fold is not None else 0)
+        if fold is None and self._runs.look() is not None:
+            self._runs.is_complete = True  # nobody knows more of the runs than this node has folded
+            self._answer(None)
+            return
         self._read_on(_Making(log.epoch, fold, 0 if fold is not None else log.beginning))
 
     def _read_on(self, making: _Making) -> None:
@@ -325,6 +345,10 @@ class _Making:
         for payload in payloads:
             self.fold.publication(payload)
         self.fold.offset = page.last
+
+
+def _nobody_waits(_fault: CommandError | None) -> None:
+    """For a look that comes again."""
 
 
 def _is_empty(fold: Fold) -> bool:

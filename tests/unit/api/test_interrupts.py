@@ -13,11 +13,13 @@ from tests.support.nodes import RETAINED
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.decisions import PATIENCE_S
+from websocket_handler.hub.log import LogLimits
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.protocol.names import Agent
 
 LIST = "/api/v1/projects/p/interrupts"
+SHORT = LogLimits(messages=10, bytes=1_000_000, seconds=1e9)
 TOKENS = KnownTokens(
     ann=known("ann", "p"), bob=known("bob", "p"), reader=known("reader", "p", rights=("subscribe", "forward:qa"))
 )
@@ -53,8 +55,8 @@ class Deaf(Fifo):
         raise AssertionError("unreachable")
 
 
-def shelf() -> Shelf:
-    return Shelf(SteeredClock(loop_time), RETAINED)
+def shelf(limits: LogLimits = RETAINED) -> Shelf:
+    return Shelf(SteeredClock(loop_time), limits)
 
 
 def node(
@@ -174,6 +176,55 @@ def test_a_node_that_dies_between_the_decision_and_the_queue_loses_no_answer(is_
         (task,) = tasks(queue)
         assert json.loads(task.data)["resume"][0]["payload"] == "yes"
         assert task.user_id == "ann"
+
+    play()
+
+
+async def forgotten(api: Api) -> None:
+    """So much happens that the log no longer holds what was before."""
+    for _ in range(20):
+        api.core.server.send_to_project("p", {"type": "note"})
+        await settle()
+
+
+@in_virtual_time
+async def test_a_question_that_the_log_no_longer_holds_is_listed_and_answered_after_a_restart() -> None:
+    store, queue, short = shelf(SHORT), Fifo(), DeliveryLimits(log=SHORT)
+    first = node(store, queue, delivery=short)
+    await ask_people(first, "r1", "i", "j")
+    await forgotten(first)
+    second = node(store, queue, delivery=short)
+    assert await listed(second) == ["i", "j"]
+    third = node(store, queue, delivery=short)
+    assert (await answer(third, payload="yes")).status == 200
+    assert [json.loads(task.data)["resume"][0]["payload"] for task in tasks(queue)] == ["yes"]
+    await forgotten(third)
+    again = await answer(node(store, queue, delivery=short), who="bob", payload="no")
+    assert (again.code, again.json["decided_by"]) == ("already_decided", "ann")
+
+
+@pytest.mark.parametrize("lease_s", [0.0, 40.0])
+def test_an_answer_to_a_question_that_the_log_no_longer_holds_reaches_the_agent_though_its_node_dies(
+    lease_s: float,
+) -> None:
+    @in_virtual_time
+    async def play() -> None:
+        store, dying, short = shelf(SHORT), Deaf(is_lost=True), DeliveryLimits(log=SHORT, run_lease_s=lease_s)
+        first = node(store, dying, delivery=short)
+        await ask_people(first, "r1", "i")
+        await forgotten(first)
+        dead = asyncio.create_task(answer(first, payload="yes"))
+        await settle()
+        dead.cancel()
+        queue = Fifo()
+        second = node(store, queue, delivery=short)
+        second.core.node.project("p")
+        for _ in range(3):
+            second.core.node.end_leases()
+            second.core.decisions.look()
+            await asyncio.sleep(PATIENCE_S)
+        (task,) = tasks(queue)
+        assert (json.loads(task.data)["resume"][0]["payload"], task.user_id) == ("yes", "ann")
 
     play()
 

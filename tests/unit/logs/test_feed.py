@@ -159,3 +159,21 @@ async def test_a_feed_that_folds_gives_joined_deltas_and_moves_behind_all_of_the
         assert feed.position.offset == 5
     with bench.project.feed(PAGE) as dense:
         assert shown(await dense.next(10)) == (0, [1, 2, 3, 4, 5], True)
+
+
+@in_virtual_time
+async def test_a_feed_waits_until_the_runs_are_known_or_hears_why_they_are_not() -> None:
+    bench = opened(at=tail(5, 6))
+    with bench.project.feed(PAGE) as feed:
+        asking = asyncio.create_task(feed.know_runs())
+        await settle()
+        bench.hand.snapshots.asked.pop()[1](DOWN)
+        with pytest.raises(CommandError) as fault:
+            await asking
+        assert fault.value.code == ErrorCode.STORE_UNAVAILABLE
+        asking = asyncio.create_task(feed.know_runs())
+        await settle()
+        bench.hand.snapshots.asked.pop()[1](None)
+        await asking
+        await feed.know_runs()
+        assert bench.hand.snapshots.asked == []

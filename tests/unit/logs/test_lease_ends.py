@@ -320,6 +320,31 @@ def test_a_node_that_gave_up_its_fold_refuses_it_whatever_its_log_holds(notes: i
     assert noted(node) == [ErrorCode.LEASE_LOST, None]
 
 
+def test_a_node_that_looks_once_refuses_an_event_whose_lease_ended_in_what_the_log_no_longer_holds() -> None:
+    store = Shelf(Bench().clock, SHORT.log)
+    first = lost(store, SHORT)
+    first.say(*[{"type": "note", "runId": "other"}] * 8)
+    assert first.told == ["note"] * 4
+    node = Node(store, SHORT)
+    node.bench.project.journal.open()
+    node.look_after(0)
+    assert noted(node) == [ErrorCode.LEASE_LOST, None]
+
+
+def test_a_run_that_the_log_no_longer_holds_is_ended_after_a_restart() -> None:
+    store = Shelf(Bench().clock, SHORT.log)
+    first = Node(store, SHORT)
+    first.say(START, OPEN, DELTA)
+    first.bench.scheduler.advance(SAVE_S)
+    first.say(*[{"type": "note", "runId": "other"}] * 8)
+    node = Node(store, SHORT)
+    node.bench.project.journal.open()
+    for seconds in (0, 40, 10):
+        node.look_after(seconds)
+    assert node.told[1:] == AFTER
+    assert node.bench.project.runs.newest().messages.data()[0]["content"] == "so far"
+
+
 def test_another_log_knows_nothing_of_it() -> None:
     node = lost(MemoryLogStore(Bench().clock, NEVER_OLD))
     node.bench.project.runs.let_go()

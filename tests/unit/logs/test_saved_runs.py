@@ -253,6 +253,35 @@ def test_a_log_that_is_replaced_while_the_store_is_asked_is_asked_for_again() ->
     assert (push["epoch"], push["offset"], push["messages"][0]["content"]) == ("f", 2, "")
 
 
+def test_what_this_node_has_folded_is_kept_where_nothing_was_saved() -> None:
+    bench = opened(tail_of(20, NOTE, floor=19), limits(messages=10))
+    write(bench, START, OPEN, *(delta(f"{number} ") for number in range(30)))
+    while bench.hand.snapshots.asked:  # the store is down while the run leaves the log
+        bench.hand.snapshots.asked.pop()[1](DOWN)
+    connection, _ = follow(bench)
+    bench.hand.snapshots.asked.pop()[1](None)
+    assert text_of(client_of(connection)) == "".join(f"{number} " for number in range(30))
+
+
+def test_a_look_asks_once_in_a_project_with_runs_and_again_only_for_what_is_under_way() -> None:
+    bench = opened(tail_of(5, NOTE, floor=4), limits(messages=100))
+    runs = bench.project.saved_runs
+    assert (runs.are_known(), bench.hand.snapshots.asked) == (False, [])
+    write(bench, START)
+    asked = bench.hand.snapshots.asked
+    assert ([runs.are_known() for _ in range(3)], len(asked)) == ([False] * 3, 1)
+    asked.pop()[1](DOWN)
+    assert (runs.are_known(), len(asked)) == (False, 1)
+    asked.pop()[1](None)
+    assert runs.are_known()
+    bench.project.runs.let_go()
+    assert (runs.are_known(), len(asked)) == (False, 1)
+    asked.pop()[1](None)
+    write(bench, {"type": "RUN_FINISHED", "threadId": "p", "runId": "r"})
+    bench.project.runs.let_go()
+    assert (runs.are_known(), len(asked)) == (True, 0)
+
+
 def test_a_run_that_goes_on_on_a_new_node_is_folded_and_saved_without_anybody_who_asks() -> None:
     bench = opened(tail_of(5, delta("c"), floor=4), limits(messages=10))
     write(bench, delta("d"))

@@ -61,6 +61,11 @@ class Fold:
         """True if something is missing because there was no space for it."""
         return self.messages.truncated or self.state_is_full
 
+    @property
+    def is_under_way(self) -> bool:
+        """True if a run is open, or if an agent has not got an answer yet."""
+        return bool(self.runs.runs) or any(not each["is_sent"] for each in self.ends.decisions.values())
+
     def publication(self, payload: bytes) -> Folded | None:
         """Fold one publication as the log holds it. None if it is no event of a run, or was seen before."""
         return self._take(read_event(payload))

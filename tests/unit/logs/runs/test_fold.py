@@ -219,6 +219,21 @@ def test_interrupts_without_space_are_left_out_and_the_run_is_over() -> None:
     assert fold.runs.runs == {}
 
 
+def test_a_fold_is_under_way_while_a_run_is_open_or_an_answer_is_on_its_way() -> None:
+    ask = {"type": "interrupt", "interrupts": [{"id": "i", "reason": "x"}]}
+    told = {"interruptId": "i", "by": "ann", "at": "noon"}
+    fold, seen = fold_of(), []
+    for event in (
+        START,
+        {**FINISH, "outcome": ask},
+        of("CUSTOM", name="wsh.decided", value=told),
+        of("CUSTOM", name="wsh.answered", value=told),
+    ):
+        fold.fields(event)
+        seen.append(fold.is_under_way)
+    assert seen == [True, False, True, False]
+
+
 @given(st.binary(max_size=300))
 def test_whatever_comes_nothing_is_raised_and_all_sizes_are_kept(draws: bytes) -> None:
     laws.sizes_are_those_of_the_json_and_within_the_limits(draws)
