@@ -121,6 +121,19 @@ ROWS: dict[str, Row] = {
     "a subagent that starts again": Row([START, SUBAGENT, SUBAGENT_END, SUBAGENT], BOTH),
     "another subagent's message": Row([START, {**OPEN, "subagentRunId": "a"}, {**LO, "subagentRunId": "b"}], BOTH),
     "a chunk without an id": Row([START, {"type": "TEXT_MESSAGE_CHUNK", "delta": "x"}], BOTH),
+    "a run's id that is a number": Row(
+        [START, {**OPEN, "runId": 7}, {**LO, "runId": 7}, {**END, "runId": 7}, FINISH], ()
+    ),
+    "an end of nothing with such an id": Row([START, {"type": "THINKING_END", "runId": 7}, FINISH], BOTH),
+    "an error with such an id": Row([START, {**ERROR, "runId": 7}, OPEN], BOTH),
+    "a raw event without its event": Row([START, {"type": "RAW"}, FINISH], V1),
+    "a raw event without its event at no time": Row([START, {"type": "RAW", "timestamp": None}, FINISH], BOTH),
+    "a chunk without an id behind a state without one": Row(
+        [START, CHUNK, {"type": "STATE_SNAPSHOT"}, {"type": "TEXT_MESSAGE_CHUNK", "delta": "x"}, FINISH], BOTH
+    ),
+    "a chunk without an id behind a raw event without one": Row(
+        [START, CHUNK, {"type": "RAW"}, {"type": "TEXT_MESSAGE_CHUNK", "delta": "x"}, FINISH], V1
+    ),
     "a chunk of another role": Row([START, {**CHUNK, "role": "user"}, {**CHUNK, "role": "assistant"}, FINISH], V1),
 }
 """The rows of what AG-UI clients really do. Where they stop, and nowhere else, the referee says so."""

@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from websocket_handler.logs.runs import shapes
 from websocket_handler.logs.runs.problems import Problem
-from websocket_handler.logs.runs.tolerance import tolerated
-from websocket_handler.logs.runs.vocabulary import TYPES, Fields
+from websocket_handler.logs.runs.tolerance import noted_nulls, tolerated
+from websocket_handler.logs.runs.vocabulary import BOTH, TYPES, Fields
 
 
 class Event(NamedTuple):
@@ -29,6 +29,8 @@ class Malformed(NamedTuple):
     type: str
     offset: int
     problem: Problem
+    seen: Event | None = None
+    """What those clients see that do not stop there; None if all of them stop."""
 
 
 class _Head(Struct):
@@ -72,6 +74,16 @@ def event_of(fields: Fields) -> Event | Malformed | Other:
 def _checked(event_type: str, fields: Fields, offset: int) -> Event | Malformed:
     problem = shapes.problem_in(event_type, fields)
     if problem is not None:
-        return Malformed(event_type, offset, problem)
+        return Malformed(event_type, offset, problem, _seen(event_type, fields, offset, problem))
     fields, notes = tolerated(event_type, fields)
     return Event(event_type, fields, offset, notes)
+
+
+def _seen(event_type: str, fields: Fields, offset: int, problem: Problem) -> Event | None:
+    if problem.stops == BOTH:
+        return None
+    if not problem.stops:  # only the id of the run is wrong, at which clients do not look
+        fields, notes = tolerated(event_type, {name: value for name, value in fields.items() if name != "runId"})
+        return Event(event_type, fields, offset, notes)
+    stand_in = "RAW" if event_type == "RAW" else "CUSTOM"  # 0.0.59 goes on, and shows nothing of it
+    return Event(stand_in, {"name": "", "value": None, "event": None}, offset, noted_nulls(event_type, fields))

@@ -83,7 +83,10 @@ class Fold:
             return self.event(event)
         if isinstance(event, Other):
             return _strange(event) if self._is_single else None
-        return Folded(None, (event.problem,), False)
+        if event.seen is None or not self._is_single:
+            return Folded(None, (event.problem,), False)
+        run_id, problems, counts = self.event(event.seen)
+        return Folded(run_id, (event.problem, *problems), counts and not event.problem.stops)
 
     def event(self, event: Event) -> Folded:
         """Fold one event."""

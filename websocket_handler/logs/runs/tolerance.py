@@ -17,14 +17,10 @@ _FINE: Final[Notes] = ()
 
 def tolerated(event_type: str, fields: Fields) -> tuple[Fields, Notes]:
     """The fields without what is overlooked, and what that was. Their shapes were checked before."""
-    notes = _FINE
-    if None in fields.values():
+    notes = noted_nulls(event_type, fields)
+    if notes:
         nulls = shapes.nulls_in(event_type, fields)
         fields = {name: value for name, value in fields.items() if name not in nulls}
-        notes = tuple(
-            Problem(Rule.NULL_FIELD, f"{event_type}: {name} is null", () if name in _NULL_IS_ABSENT else BOTH)
-            for name in nulls
-        )
     if type(fields.get("timestamp")) is float:
         fields = _without(fields, "timestamp")
         notes += (Problem(Rule.UNKNOWN_VALUE, f"{event_type}: timestamp is no integer", ONLY_V1),)
@@ -33,6 +29,14 @@ def tolerated(event_type: str, fields: Fields) -> tuple[Fields, Notes]:
         return fields, notes
     fields, more = special(fields)
     return fields, notes + more
+
+
+def noted_nulls(event_type: str, fields: Fields) -> Notes:
+    """A note for each field that may be absent, and is null."""
+    return tuple(
+        Problem(Rule.NULL_FIELD, f"{event_type}: {name} is null", () if name in _NULL_IS_ABSENT else BOTH)
+        for name in shapes.nulls_in(event_type, fields)
+    )
 
 
 def _finished(fields: Fields) -> tuple[Fields, Notes]:

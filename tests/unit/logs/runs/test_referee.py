@@ -1,7 +1,7 @@
 """What the referee says of a log and of a stream."""
 
 from tests.unit.logs.runs.made import FINISH, START, of, text
-from websocket_handler.logs.runs.problems import Rule
+from websocket_handler.logs.runs.problems import ONLY_V1, Rule
 from websocket_handler.logs.runs.referee import Referee, Violation
 from websocket_handler.logs.runs.vocabulary import BOTH
 
@@ -38,6 +38,28 @@ def test_in_a_log_runs_stand_beside_each_other() -> None:
     referee = Referee()
     for fields in (START, {**START, "runId": "s"}, FINISH, {**FINISH, "runId": "s"}):
         assert referee.see(fields) == []
+
+
+def test_an_id_of_a_run_that_is_no_text_hides_no_other_mistake_in_a_stream() -> None:
+    end = of("THINKING_END", runId=7)
+    for is_single, rules in ((True, [Rule.MALFORMED, Rule.NOT_OPEN]), (False, [Rule.MALFORMED])):
+        referee = Referee(is_single=is_single)
+        referee.see(START)
+        assert [each.rule for each in referee.see(end)] == rules
+
+
+def test_an_event_that_only_1_0_refuses_is_judged_for_0_0_59_all_the_same() -> None:
+    referee = Referee(is_single=True)
+    chunk = of("TEXT_MESSAGE_CHUNK", delta="x")
+    found = [referee.see(each) for each in (START, {**chunk, "messageId": "m"}, of("STATE_SNAPSHOT"), chunk)]
+    assert [[(each.rule, each.stops) for each in violations] for violations in found] == [
+        [],
+        [],
+        [(Rule.MALFORMED, ONLY_V1)],
+        [(Rule.BAD_CHUNK, BOTH)],
+    ]
+    (missing, null) = referee.see(of("RAW", timestamp=None))
+    assert (missing.stops, null.rule, null.stops) == (ONLY_V1, Rule.NULL_FIELD, BOTH)
 
 
 def test_a_malformed_event_is_reported_with_its_offset() -> None:
