@@ -24,7 +24,7 @@ from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.logs.queue import Published
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.ports.log_store import Segment
-from websocket_handler.protocol.codes import CommandError
+from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.names import Agent
 from websocket_handler.protocol.publication import read_object
@@ -95,6 +95,8 @@ class Play:
         self._nodes = [self._new_node() for _ in range(NODES)]
         self._attempts = dict.fromkeys(NAMES, 0)
         self._questions = 0
+        self.wrong: list[str] = []
+        """What agents were told that is not so."""
 
     def _new_node(self) -> Core:
         return assemble(memory_ports(**self._ports), self._options)
@@ -111,11 +113,14 @@ class Play:
         return {"type": kind, **named, **({"attempt": attempt} if attempt > 1 else {}), **more}
 
     def _begin(self, node: Core, run_id: str, attempt: int) -> None:
-        """A node that has not read the end of the attempt before refuses this one; then the agent tries it again."""
+        """A node that has not read the end of the attempt before has to do so. The store may fail it; then the agent
+        tries it again."""
 
         def answered(answer: Position | CommandError) -> None:
             if isinstance(answer, Position):
                 self._attempts[run_id] = attempt
+            elif answer.code is ErrorCode.RUN_NOT_LOST and not self._has_begun(run_id, attempt):
+                self.wrong.append(f"attempt {attempt - 1} at {run_id} is lost, and a node says that it is not")
 
         self._say(node, self._event(run_id, attempt, "RUN_STARTED"), answered)
 
@@ -158,6 +163,12 @@ class Play:
     def _is_lost(self, run_id: str, attempt: int) -> bool:
         return any(
             entry["type"] == "RUN_ERROR" and entry["runId"] == run_id and entry.get("attempt", 1) == attempt
+            for entry in self.entries
+        )
+
+    def _has_begun(self, run_id: str, attempt: int) -> bool:
+        return any(
+            entry["type"] == "RUN_STARTED" and entry["runId"] == run_id and entry.get("attempt", 1) >= attempt
             for entry in self.entries
         )
 
@@ -242,6 +253,6 @@ def broken_by(seed: int, seen: Counter[str] | None = None) -> list[str]:
         await play.play()
         if seen is not None:
             seen.update(entry.get("name") or entry["type"] for entry in play.entries)
-        return broken(play.entries, play.tasks)
+        return play.wrong + broken(play.entries, play.tasks)
 
     return run(playing())

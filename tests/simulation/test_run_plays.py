@@ -33,6 +33,10 @@ def late_events_are_not_refused() -> list[Patch]:
     return [(KeptRuns, "_refuse", lambda _self, _publication: None)]
 
 
+def a_node_refuses_what_it_has_not_read() -> list[Patch]:
+    return [(Journal, "_may_be_behind", lambda _self, _waiting: False)]
+
+
 def the_guard_goes_with_the_fold() -> list[Patch]:
     let_go: Any = KeptRuns.let_go
 
@@ -63,6 +67,7 @@ PLANTS: dict[str, Callable[[], list[Patch]]] = {
     for plant in (
         conditions_are_not_looked_at,
         late_events_are_not_refused,
+        a_node_refuses_what_it_has_not_read,
         the_guard_goes_with_the_fold,
         an_answer_needs_no_open_question,
         each_task_has_an_id_of_its_own,

@@ -148,7 +148,9 @@ class Journal:
             if self.queue.has_conditions:
                 new = self._permitted(new)
             if self.queue.has_keys:
-                new = self.local.without_known(new)
+                new, later = self.local.without_known(new)
+                if later:
+                    self.queue.put_back(later)
             if self.guard is not None:
                 new = self._guarded(self.guard, new)
             if new:
@@ -173,15 +175,27 @@ class Journal:
         return []
 
     def _guarded(self, guard: Guard, new: list[Waiting]) -> list[Waiting]:
-        """Those that may be written. The others are answered."""
+        """Those that may be written. The others are answered. The log may go on otherwise in what this node has not
+        read: then it reads first, and they and all behind them wait."""
         written: list[Waiting] = []
-        for each in new:
+        for place, each in enumerate(new):
             fault = guard(each.publication)
             if fault is None:
                 written.append(each)
+            elif self._may_be_behind(each):
+                self.queue.put_back(new[place:])
+                if not written:
+                    self.call.read()
+                return written
             else:
                 each.answer(fault)
         return written
+
+    def _may_be_behind(self, waiting: Waiting) -> bool:
+        """True unless this node has read the log since it asked this the first time."""
+        if waiting.looks < 0:
+            waiting.looks = self.call.looks_begun
+        return self._engine.store.is_shared and self.call.looks_ended <= waiting.looks
 
     # Life
 

@@ -111,4 +111,4 @@ def _is_lost(end: Fields) -> bool:
 
 def _goes_on(run: Run | None, run_id: str) -> CommandError:
     state = "has ended" if run is None else f"is open in attempt {run.attempt}"
-    return CommandError(ErrorCode.CONFLICT, f"run {run_id} {state}: there is nothing to begin again")
+    return CommandError(ErrorCode.RUN_NOT_LOST, f"run {run_id} {state}: there is nothing to begin again")

@@ -131,8 +131,9 @@ class LocalLog:
         """True if the log holds a publication with this idempotency key, as long as keys are remembered."""
         return self._keys.holds(key, self._engine.clock.wall())
 
-    def without_known(self, batch: list[Waiting]) -> list[Waiting]:
-        """Those of a batch that have to be written. The others are answered: they are in the log already."""
+    def without_known(self, batch: list[Waiting]) -> tuple[list[Waiting], Sequence[Waiting]]:
+        """Those of a batch that have to be written, and those that wait until these are. The others are answered: they
+        are in the log already."""
         return without_known(batch, self._keys, self.log.epoch, self._engine.clock.wall())
 
     def next_segment(self, batch: Sequence[Waiting]) -> Segment:

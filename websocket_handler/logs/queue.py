@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from websocket_handler.hub.keys import KeyWindow, key_conflict
+from websocket_handler.hub.keys import KeyWindow
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import SegmentLimits
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -30,6 +30,8 @@ class Waiting(Struct, eq=False, gc=False):
     """Answers its publisher, and everyone who published the same under the same key."""
     condition: Condition | None = None
     """Neighbours with the same condition are written together or not at all."""
+    looks: int = -1
+    """How often the log had been read when the guard refused this first; -1 if it has not. See `Journal.guard`."""
 
     def merge(self, other: "Waiting") -> None:
         """Answer another publication with the same key and body together with this one."""
@@ -125,15 +127,24 @@ class PublicationQueue:
         return batch
 
 
-def without_known(batch: Sequence[Waiting], keys: KeyWindow, epoch: str, now: float) -> list[Waiting]:
-    """The publications of a batch that have to be written. The others are answered here, because their key stands for a
-    publication that is already in the log. A key that stands twice in the batch is written once."""
+def without_known(
+    batch: Sequence[Waiting], keys: KeyWindow, epoch: str, now: float
+) -> tuple[list[Waiting], Sequence[Waiting]]:
+    """The publications of a batch that have to be written, and those that wait until these are. The others are answered
+    here, because their key stands for a publication that is already in the log. A key that stands twice in the batch
+    is written once. If it stands for two bodies, the second one waits, with all behind it: as long as the first is not
+    in the log, nobody may be told that it stands there."""
+    new: list[Waiting] = []
     first_with: dict[str, Waiting] = {}
-    return [
-        waiting
-        for waiting in batch
-        if not waiting.publication.key or not _is_known(waiting, keys, epoch, now, first_with)
-    ]
+    for place, waiting in enumerate(batch):
+        if waiting.publication.key:
+            first = first_with.get(waiting.publication.key)
+            if first is not None and first.publication.digest != waiting.publication.digest:
+                return new, batch[place:]
+            if _is_known(waiting, keys, epoch, now, first_with):
+                continue
+        new.append(waiting)
+    return new, ()
 
 
 def _is_known(waiting: Waiting, keys: KeyWindow, epoch: str, now: float, first_with: dict[str, Waiting]) -> bool:
@@ -149,8 +160,5 @@ def _is_known(waiting: Waiting, keys: KeyWindow, epoch: str, now: float, first_w
     first = first_with.setdefault(publication.key, waiting)
     if first is waiting:
         return False
-    if first.publication.digest == publication.digest:
-        first.merge(waiting)
-    else:
-        waiting.answer(key_conflict())
+    first.merge(waiting)
     return True

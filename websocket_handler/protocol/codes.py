@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     CONFLICT = "conflict"
     LEASE_LOST = "lease_lost"
+    RUN_NOT_LOST = "run_not_lost"
     ALREADY_DECIDED = "already_decided"
     DRAINING = "draining"
     NOT_FOUND = "not_found"
@@ -84,6 +85,7 @@ ERRORS: dict[ErrorCode, ErrorSpec] = {
     ErrorCode.STORE_UNAVAILABLE: ErrorSpec(503, retryable=True),
     ErrorCode.CONFLICT: ErrorSpec(409, retryable=False),
     ErrorCode.LEASE_LOST: ErrorSpec(409, retryable=False),
+    ErrorCode.RUN_NOT_LOST: ErrorSpec(409, retryable=False),
     ErrorCode.ALREADY_DECIDED: ErrorSpec(409, retryable=False),
     ErrorCode.DRAINING: ErrorSpec(503, retryable=True),
     ErrorCode.NOT_FOUND: ErrorSpec(404, retryable=False),

@@ -299,6 +299,45 @@ test("publishing twice under one key publishes once", async () => {
   assert.equal(gateway.log("p").head, 1);
 });
 
+test("another message under a key that is taken is refused, and not said to be there", async () => {
+  const { gateway, client } = pair();
+  gateway.publish("p", { n: 1 }, "k");
+  await assert.rejects(async () => {
+    const other = client.project("p").publish({ n: 2 }, { key: "k", waitMs: 60_000 });
+    await settle();
+    await other;
+  }, { code: "conflict", retryable: false });
+  assert.throws(() => gateway.publish("p", { n: 2 }, "k"), /conflict/);
+  assert.equal(gateway.log("p").head, 1);
+});
+
+for (const code of ["run_not_lost", "lease_lost", "already_decided"]) {
+  test(`what is refused with ${code} is told, and not sent again`, async () => {
+    const { gateway, client } = pair();
+    gateway.onCommand = ({ action }) => (action === "publish" ? { type: "error", code, message: "no", retryable: false } : undefined);
+    const said = client.project("p").publish({ type: "RUN_STARTED", runId: "r", attempt: 2 }, { waitMs: 60_000 });
+    const refused = assert.rejects(said, { code, retryable: false });
+    await settle();
+    await refused;
+    assert.equal(gateway.commands.filter(({ action }) => action === "publish").length, 1);
+  });
+}
+
+test("an event that a node cannot judge yet is sent again under the same key", async () => {
+  const { gateway, client } = pair();
+  let isBehind = true;
+  gateway.onCommand = ({ action }) => {
+    if (action !== "publish" || !isBehind) return undefined;
+    isBehind = false;
+    return { type: "error", code: "store_unavailable", message: "the log cannot be read", retryable: true };
+  };
+  const said = client.project("p").publish({ type: "RUN_STARTED", runId: "r", attempt: 2 }, { waitMs: 60_000 });
+  await pass(10_000);
+  assert.equal((await said).offset, 1);
+  const keys = gateway.commands.filter(({ action }) => action === "publish").map(({ key }) => key);
+  assert.deepEqual([keys.length, new Set(keys).size], [2, 1]);
+});
+
 test("a callback that throws stops nobody else", async () => {
   const { gateway, client } = pair();
   const thrown: unknown[] = [];

@@ -81,6 +81,8 @@ async def test_what_clients_do_is_kept(gateway: FakeGateway) -> None:
         for _ in range(2):
             await client.forward("dev", {"task": "it"}, message_id="m")
             await project.publish({"n": 1}, key="k")
+        with pytest.raises(RefusedError, match="conflict"):
+            await project.publish({"n": 2}, key="k")
         assert await numbers(updates, 1) == [1]
         assert [task["data"] for task in gateway.tasks] == [{"task": "it"}]
         assert [message["n"] for message in gateway.published("p")] == [1]

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from tests.clients.python.agents import Scene, working
 from tests.support.virtual_time import in_virtual_time
 from websocket_handler_client import Task
@@ -36,7 +38,7 @@ class Gateway(FakeOutlet):
             attempt = one.message.get("attempt", 1)
             begins = one.message.get("type") == "RUN_STARTED" and attempt > 1
             if begins and attempt - 1 not in self.lost:
-                raise RefusedError("conflict", "the run is open")
+                raise RefusedError("run_not_lost", "the run is open")
             if one.message.get("runId") and attempt in self.lost:
                 raise RefusedError("lease_lost", "that attempt is over")
         super().send(outgoing, timeout_s)
@@ -146,3 +148,42 @@ async def test_a_run_that_is_still_open_goes_on_under_the_same_numbers() -> None
     assert sorted(names(gateway.published)) == sorted(expected)
     assert [each["delta"] for each in gateway.of_type(content)] == ["one", "two"]
     assert all("attempt" not in each for each in gateway.published if each["type"].isupper())
+
+
+@in_virtual_time
+async def test_a_beginning_that_was_said_in_other_words_stands() -> None:
+    gateway = Gateway()
+    number = {"producer": "dev:r1:2", "sequence": 0}
+    other = {"type": "RUN_STARTED", "runId": "r1", "attempt": 2, "words": "of an older agent", **number}
+
+    async def work(task: Task) -> None:
+        await task.run.say(delta("one"))
+        if not gateway.lost:
+            gateway.lost.add(1)
+            gateway.send([Outgoing("p", other)], 1.0)
+            raise ValueError("no")
+
+    async with working(work, retry_base_s=0.1) as scene:
+        scene_with(gateway, scene)
+        scene.queue.put(asked("r1"), message_id="r1")
+        await scene.queue.until_empty()
+    second = [each for each in gateway.published if each["type"].isupper() and each.get("attempt") == 2]
+    assert sorted(names(second)) == sorted(["RUN_STARTED", "TEXT_MESSAGE_CONTENT", ALIVE, "RUN_FINISHED"])
+
+
+@pytest.mark.parametrize("code", ["run_not_lost", "lease_lost", "already_decided", "invalid_field"])
+@in_virtual_time
+async def test_no_other_refusal_than_a_conflict_counts_as_said(code: str) -> None:
+    gateway = Gateway()
+
+    async def work(task: Task) -> None:
+        await task.run.say(delta("one"))
+        if task.attempt == 1:
+            gateway.faults.append(RefusedError(code, "no"))
+        await task.run.say(delta("two"))
+
+    async with working(work, retry_base_s=0.1) as scene:
+        scene_with(gateway, scene)
+        scene.queue.put(asked("r1"), message_id="r1")
+        await scene.queue.until_empty()
+    assert [each["delta"] for each in gateway.of_type("TEXT_MESSAGE_CONTENT")] == ["one", "two"]

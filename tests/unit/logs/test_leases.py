@@ -145,7 +145,7 @@ def event(type_: Any = "TEXT_MESSAGE_START", **more: Any) -> dict[str, Any]:
 OPEN = fold_of(of("RUN_STARTED", threadId="p", runId="r"))
 SECOND = fold_of(of("RUN_STARTED", threadId="p", runId="r", attempt=2))
 FINISHED = fold_of(of("RUN_STARTED", threadId="p", runId="r"), of("RUN_FINISHED", threadId="p", runId="r"))
-LATE, NEEDLESS = ErrorCode.LEASE_LOST, ErrorCode.CONFLICT
+LATE, NEEDLESS = ErrorCode.LEASE_LOST, ErrorCode.RUN_NOT_LOST
 
 
 @pytest.mark.parametrize(

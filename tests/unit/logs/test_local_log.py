@@ -70,7 +70,7 @@ def test_what_the_log_holds_already_is_answered_and_not_written() -> None:
     first = Waiting(prepared(key="k"), answers.append)
     desk.local.take_in(desk.local.next_segment([first]).records)
     new = Waiting(prepared(), answers.append)
-    assert desk.local.without_known([Waiting(prepared(key="k"), answers.append), new]) == [new]
+    assert desk.local.without_known([Waiting(prepared(key="k"), answers.append), new]) == ([new], ())
     assert answers == [Position("e", 10)]
 
 

@@ -59,7 +59,8 @@ def test_what_is_put_back_stands_in_front_in_its_order() -> None:
 def test_ten_thousand_publishers_of_one_key_are_all_answered() -> None:
     answers: Answers = []
     batch = [waiting(answers, key="k") for _ in range(10_000)]
-    (first,) = without_known(batch, KeyWindow(10, 60.0), "e", 0.0)
+    (first,), later = without_known(batch, KeyWindow(10, 60.0), "e", 0.0)
+    assert later == ()
     assert answers == []
     first.answer(Position("e", 1))
     assert answers == [Position("e", 1)] * 10_000
@@ -72,8 +73,20 @@ def test_a_known_key_is_answered_and_a_conflict_is_told() -> None:
     other: Answers = []
     new: Answers = []
     batch = [waiting(same, b'{"a":1}', "k"), waiting(other, b'{"a":2}', "k"), waiting(new, b'{"a":2}', "l")]
-    assert without_known(batch, keys, "e", 1.0) == [batch[2]]
+    assert without_known(batch, keys, "e", 1.0) == ([batch[2]], ())
     assert same == [Position("e", 7)]
     assert isinstance(other[0], CommandError)
     assert other[0].code is ErrorCode.CONFLICT
     assert new == []
+
+
+def test_a_second_body_under_a_key_waits_for_the_first_with_all_behind_it() -> None:
+    answers: Answers = []
+    batch = [
+        waiting(answers, b'{"a":1}', "k"),
+        waiting(answers, b'{"a":1}', "k"),
+        waiting(answers, b'{"a":2}', "k"),
+        waiting(answers, b'{"b":1}'),
+    ]
+    assert without_known(batch, KeyWindow(10, 60.0), "e", 0.0) == ([batch[0]], batch[2:])
+    assert answers == []

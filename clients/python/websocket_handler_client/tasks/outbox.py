@@ -60,7 +60,7 @@ class Outbox:
             if len(batch) > 1:
                 for one in batch:
                     await self._send([one])
-            elif fault.code == "conflict":  # an earlier run of the task said something else here, and that stands
+            elif fault.code == "conflict":  # an earlier run of the task said something else here: it is in the log
                 _settle(batch, [None])
             else:
                 _settle(batch, fault)

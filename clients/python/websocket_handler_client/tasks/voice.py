@@ -8,6 +8,7 @@ ever taken for a repeat of something that another run said.
 from collections import deque
 from typing import Any
 
+from websocket_handler_client.errors import ClientError
 from websocket_handler_client.publishing.outlet import Outgoing
 from websocket_handler_client.tasks.outbox import Outbox, Sent
 
@@ -44,15 +45,19 @@ class Voice:
         await self._put(message, producer, sequence)
 
     async def begin_again(self, message: dict[str, Any], attempt: int) -> bool:
-        """Say that the run begins again. Returns False if there is no need for it, or if nobody answers to that. Raises
-        ClientError if it cannot be said."""
+        """Say that the run begins again. Returns False if the gateway says that it was not lost, or if nobody answers
+        to that. Raises ClientError if it cannot be said."""
         if self._project_id is None or not self._outbox.tells_positions:
             return False
         producer = f"{self._producer}:{attempt}"
-        is_said = await (await self._send(message, producer, 0)) is not None
-        if is_said:
-            self._again = producer, 1
-        return is_said
+        try:
+            await (await self._send(message, producer, 0))
+        except ClientError as fault:
+            if fault.code != "run_not_lost":
+                raise
+            return False
+        self._again = producer, 1
+        return True
 
     async def beat(self, message: dict[str, Any], attempt: int) -> None:
         """Say that the agent is alive. It is no part of what a task says, and repeats nothing."""

@@ -120,8 +120,7 @@ class FakeGateway:
     async def _answer(self, connection: ServerConnection, command: Json) -> None:
         reply = getattr(self, f"_on_{command['action']}", None)
         if reply is None:
-            error = {"code": "unknown_action", "message": "Unknown action", "retryable": False}
-            await self._send(connection, type="error", **error, id=command.get("id"))
+            await self._send(connection, **_error("unknown_action", "Unknown action"), id=command.get("id"))
             return
         fields, behind = reply(connection, command)
         await self._send(connection, **fields, id=command.get("id"))
@@ -150,11 +149,13 @@ class FakeGateway:
     def _on_publish(self, connection: ServerConnection, command: Json) -> tuple[Json, list[str]]:
         project_id = command["project_id"]
         log = self._logs[project_id]
-        known = log.keys.get(command.get("key", ""))
-        if known is None:
-            known, text = log.append(project_id, command["message"], command.get("key"))
+        position, known = log.keys.get(command.get("key", ""), (None, command["message"]))
+        if known != command["message"]:
+            return _error("conflict", "this key already stands for another message"), []
+        if position is None:
+            position, text = log.append(project_id, command["message"], command.get("key"))
             self._fresh.append((project_id, text))
-        return {"type": "publish_confirmed", "project_id": project_id, **known.as_field()}, []
+        return {"type": "publish_confirmed", "project_id": project_id, **position.as_field()}, []
 
     def _on_history(self, _: ServerConnection, command: Json) -> tuple[Json, list[str]]:
         log, after = self._logs[command["project_id"]], command.get("after", 0)
@@ -193,3 +194,7 @@ class FakeGateway:
             await connection.send(text)
         except ConnectionClosed:
             return
+
+
+def _error(code: str, message: str) -> Json:
+    return {"type": "error", "code": code, "message": message, "retryable": False}

@@ -14,7 +14,8 @@ class FakeLog:
         self.epoch = uuid.uuid4().hex[:8]
         self.texts: list[str] = []
         """The publications as they are sent; the one with offset 1 first."""
-        self.keys: dict[str, Position] = {}
+        self.keys: dict[str, tuple[Position, dict[str, Any]]] = {}
+        """Under each idempotency key where its publication stands, and what was published."""
 
     @property
     def position(self) -> Position:
@@ -26,7 +27,7 @@ class FakeLog:
         text = json.dumps({**message, "project_id": project_id, "offset": len(self.texts) + 1})
         self.texts.append(text)
         if key is not None:
-            self.keys[key] = self.position
+            self.keys[key] = self.position, message
         return self.position, text
 
     def start(self, since: dict[str, Any] | None, rewind: int | None) -> tuple[Position, bool]:

@@ -10,20 +10,22 @@ export class FakeLog {
   first = 1;
   head = 0;
   readonly texts = new Map<number, string>();
-  readonly #keys = new Map<string, Position>();
+  readonly #keys = new Map<string, { readonly position: Position; readonly text: string }>();
 
   constructor(projectId: string) {
     this.projectId = projectId;
   }
 
-  append(message: Message, key?: string): Position & { readonly isNew: boolean } {
+  /** Adds a publication, unless its key stands for one. Returns null if the key stands for another. */
+  append(message: Message, key?: string): (Position & { readonly isNew: boolean }) | null {
     const known = key === undefined ? undefined : this.#keys.get(key);
-    if (known !== undefined) return { ...known, isNew: false };
+    const text = JSON.stringify(message);
+    if (known !== undefined) return known.text === text ? { ...known.position, isNew: false } : null;
     this.head += 1;
     const fields = { ...message, project_id: this.projectId, offset: this.head, published_at: Date.now() };
     this.texts.set(this.head, JSON.stringify(fields));
     const position = { epoch: this.epoch, offset: this.head };
-    if (key !== undefined) this.#keys.set(key, position);
+    if (key !== undefined) this.#keys.set(key, { position, text });
     return { ...position, isNew: true };
   }
 

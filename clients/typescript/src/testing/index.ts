@@ -86,12 +86,19 @@ export class FakeGateway {
     return log;
   }
 
-  /** Publishes as an agent does. */
+  /** Publishes as an agent does. Throws if the key stands for another message. */
   publish(projectId: string, message: Message, key?: string): Position {
+    const position = this.#append(projectId, message, key);
+    if (position === null) throw new Error("conflict: this key already stands for another message");
+    return position;
+  }
+
+  #append(projectId: string, message: Message, key?: string): Position | null {
     const log = this.log(projectId);
-    const { epoch, offset, isNew } = log.append(message, key);
-    if (isNew) this.#push(projectId, log.texts.get(offset)!);
-    return { epoch, offset };
+    const added = log.append(message, key);
+    if (added === null) return null;
+    if (added.isNew) this.#push(projectId, log.texts.get(added.offset)!);
+    return { epoch: added.epoch, offset: added.offset };
   }
 
   broadcast(message: Message): void {
@@ -196,7 +203,8 @@ export class FakeGateway {
       return { type: "unsubscription_confirmed", project_id: projectId };
     }
     if (action === "publish") {
-      const position = this.publish(projectId, command["message"] as Message, command["key"] as string | undefined);
+      const position = this.#append(projectId, command["message"] as Message, command["key"] as string | undefined);
+      if (position === null) return this.#error("conflict", "this key already stands for another message");
       return { type: "publish_confirmed", project_id: projectId, ...position };
     }
     if (action === "history") return this.#history(log, Number(command["after"] ?? 0), Number(command["limit"] ?? 100));
