@@ -4,13 +4,20 @@ redis://[user[:password]@]host[:port]      one server; rediss:// with TLS; valke
 …://host[:port],host[:port]?sentinel=NAME  Sentinels, which know the primary called NAME
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 PORT: Final = 6379
 SENTINEL_PORT: Final = 26_379
 HOSTS_MAX: Final = 16
+PORT_MAX: Final = 65_535
+NO_PORT: Final = "has a port that is no number from 1 to 65535"
+# host, host:port, [address], [address]:port; an address of IPv6 stands in brackets (RFC 3986, section 3.2.2).
+_HOST: Final = re.compile(
+    r"(?:\[(?P<address>[0-9A-Fa-f:.]+(?:%[^\[\]]+)?)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]{0,5}))?"
+)
 _IS_ENCRYPTED: Final = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}
 
 
@@ -50,17 +57,22 @@ class ValkeyUrl:
 
 
 def read_url(text: str) -> ValkeyUrl:
-    """The parts of a URL. Raises UnusableUrl."""
-    scheme, separator, _ = text.partition("://")
+    """The parts of a URL. Raises UnusableUrl.
+
+    `urlsplit` is not used: from the security updates of Python on (Debian's 3.11.2-6+deb12u6, for example) it raises
+    ValueError for a list of hosts in which one is an IPv6 address.
+    """
+    scheme, separator, rest = text.partition("://")
     if not separator or scheme.lower() not in _IS_ENCRYPTED:
         raise UnusableUrl("begins with redis://, rediss://, valkey:// or valkeys://")
-    parts = urlsplit(text)
-    if parts.fragment:
+    if "#" in rest:
         raise UnusableUrl("has a '#': write %23 in a password")
-    if parts.path not in ("", "/", "/0"):
+    rest, _, query = rest.partition("?")
+    place, _, database = rest.partition("/")
+    if database not in ("", "0"):
         raise UnusableUrl("names a database: only database 0 has what a cluster has, so write none")
-    sentinel = _sentinel(parts.query)
-    credentials, _, hosts = parts.netloc.rpartition("@")
+    sentinel = _sentinel(query)
+    credentials, _, hosts = place.rpartition("@")
     user, _, password = credentials.partition(":")
     addresses = tuple(_address(host, SENTINEL_PORT if sentinel else PORT) for host in hosts.split(","))
     if len(addresses) > HOSTS_MAX:
@@ -82,13 +94,14 @@ def _sentinel(query: str) -> str:
 
 
 def _address(text: str, default_port: int) -> Address:
-    try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise UnusableUrl("has a port that is no number from 1 to 65535") from None
+    found = _HOST.fullmatch(text)
+    if found is None:
+        reason = "has a host that is no name and no address" if "[" in text or "]" in text else NO_PORT
+        raise UnusableUrl(reason)
+    host = (found["address"] or found["name"]).lower()
     if not host:
         raise UnusableUrl("has no host")
-    if port == 0:
-        raise UnusableUrl("has a port that is no number from 1 to 65535")
-    return Address(host, port or default_port)
+    port = int(found["port"]) if found["port"] else default_port
+    if not 1 <= port <= PORT_MAX:
+        raise UnusableUrl(NO_PORT)
+    return Address(host, port)

@@ -15,6 +15,12 @@ from websocket_handler.adapters.valkey.url import HOSTS_MAX, Address, UnusableUr
         ("redis://[::1]:7000", ValkeyUrl((Address("::1", 7000),))),
         ("redis://:secret@cache", ValkeyUrl((Address("cache", 6379),), password="secret")),  # noqa: S106
         ("redis://me:a%40b%3A%23@cache", ValkeyUrl((Address("cache", 6379),), user="me", password="a@b:#")),  # noqa: S106
+        ("redis://[FE80::1%25eth0]", ValkeyUrl((Address("fe80::1%25eth0", 6379),))),
+        ("redis://cache:", ValkeyUrl((Address("cache", 6379),))),
+        (
+            "redis://a,[::1],[::2]:7?sentinel=main",
+            ValkeyUrl((Address("a", 26_379), Address("::1", 26_379), Address("::2", 7)), sentinel="main"),
+        ),
         ("redis://a,b:7?sentinel=main", ValkeyUrl((Address("a", 26_379), Address("b", 7)), sentinel="main")),
     ],
 )
@@ -31,7 +37,13 @@ def test_a_url_is_read(text: str, url: ValkeyUrl) -> None:
         ("redis://", "no host"),
         ("redis://a:0", "no number from 1 to 65535"),
         ("redis://a:65536", "no number from 1 to 65535"),
+        (f"redis://a:{'9' * 5000}", "no number from 1 to 65535"),
         ("redis://a:x", "no number from 1 to 65535"),
+        ("redis://a:٣", "no number from 1 to 65535"),
+        ("redis://[::1", "no name and no address"),
+        ("redis://[::1]x", "no name and no address"),
+        ("redis://[v1.a]", "no name and no address"),
+        ("redis://::1", "no number from 1 to 65535"),
         ("redis://a/1", "names a database"),
         ("redis://a#b", "write %23"),
         ("redis://a,b", "needs ?sentinel=NAME"),
