@@ -15,7 +15,11 @@ SEEDS ?= 10000
 unexport PYTHONDONTWRITEBYTECODE
 # The Python SDK is used where it stands: a line in the virtual environment names its folder.
 LINK_SDK = echo "$(CURDIR)/clients/python" > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/websocket_handler_client.pth"
-PROCESSES ?= 4
+PROCESSES ?= 6
+# Each process of a run of tests reads all of them. pytest compiles a test when it is read first: two processes do that once,
+# for all others.
+TEST_HALVES := "tests/unit tests/clients tests/contract tests/house" \
+  "tests/integration tests/security tests/e2e tests/simulation tests/proof tests/agui tests/supply_chain tests/first_run"
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
@@ -63,8 +67,13 @@ haproxy: ## install HAProxy through apt if it is missing
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends haproxy >/dev/null; }
 
-test: $(STAMP) browser node-modules sdk-modules agui-modules console-modules ## run every test, in PROCESSES=4 processes
+test: $(VENV)/.compiled browser node-modules sdk-modules agui-modules console-modules ## run every test, in PROCESSES=6 processes
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
+
+$(VENV)/.compiled: $(STAMP) $(shell find tests -name '*.py')
+	@echo "compiling the tests"
+	@for half in $(TEST_HALVES); do $(BIN)/python -m pytest --collect-only -qq $$half >/dev/null & done; wait
+	@touch $@
 
 # Each version of Python has an environment of its own. It builds the compiled loop, too, and puts it beside the other one
 # under the name that this version looks for first, and no other version at all.

@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.house.files import PACKAGE, ROOT, SOURCES, TESTS, kept, relative
 
 LINES_MAX = 400
@@ -132,16 +130,20 @@ REAL_PROCESSES = {"simulation", "proof", "infra"}
 WAITS = re.compile(r"\btime\.sleep\(|\bsleep\((?!0\))|asyncio\.sleep\((?!0\))")
 
 
-@pytest.mark.parametrize("path", [path for path in TESTS if REAL_PROCESSES.isdisjoint(path.parts)], ids=relative)
-def test_tests_do_not_sleep_on_a_real_clock(path: Path) -> None:
+def test_tests_do_not_sleep_on_a_real_clock() -> None:
     """A test waits for an event. In virtual time a sleep takes no time."""
+    found = {relative(path): waits_in(path) for path in TESTS if REAL_PROCESSES.isdisjoint(path.parts)}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def waits_in(path: Path) -> list[str]:
+    """The lines that wait for a real clock."""
     text = path.read_text()
     if path in (Path(__file__), ROOT / "tests" / "support" / "virtual_time.py"):
-        return
+        return []
     if "tests.support.virtual_time import" in text or "in virtual time." in text.partition("\n")[0]:
-        return
-    found = [line.strip() for line in text.splitlines() if WAITS.search(line) and "# real time:" not in line]
-    assert found == []
+        return []
+    return [line.strip() for line in text.splitlines() if WAITS.search(line) and "# real time:" not in line]
 
 
 MAKES_A_TOKEN = {"token", "bearer", "claims", "signed", "time"}
@@ -162,20 +164,25 @@ def called_at_import(node: ast.AST) -> Iterator[str]:
         yield from called_at_import(child)
 
 
-@pytest.mark.parametrize("path", TESTS, ids=relative)
-def test_no_token_is_made_while_tests_are_collected(path: Path) -> None:
+def test_no_token_is_made_while_tests_are_collected() -> None:
     """It would have a different age, and soon be too old, on a machine that takes its time."""
-    assert MAKES_A_TOKEN.isdisjoint(called_at_import(ast.parse(path.read_text())))
+    found = {
+        relative(path): MAKES_A_TOKEN.intersection(called_at_import(ast.parse(path.read_text()))) for path in TESTS
+    }
+    assert {name: calls for name, calls in found.items() if calls} == {}
 
 
 TOO_LATE = re.compile(r"assert .*\btime\.\w+\(\)(?! < deadline)[^<]*<")
 """A guard against waiting for ever calls its end `deadline`."""
 
 
-@pytest.mark.parametrize("path", TESTS, ids=relative)
-def test_no_test_fails_because_something_took_long(path: Path) -> None:
+def test_no_test_fails_because_something_took_long() -> None:
     """The machine may be busy. A deadline is tested in virtual time."""
-    assert [line.strip() for line in path.read_text().splitlines() if TOO_LATE.search(line)] == []
+    found = {
+        relative(path): [line.strip() for line in path.read_text().splitlines() if TOO_LATE.search(line)]
+        for path in TESTS
+    }
+    assert {name: lines for name, lines in found.items() if lines} == {}
 
 
 def modules_in(path: Path) -> Iterator[str]:

@@ -4,8 +4,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.house.files import ROOT, TESTS, relative
 
 
@@ -30,9 +28,13 @@ def is_shared(path: Path, module: tuple[str, ...]) -> bool:
     return module[:-1] == own_folder and not module[-1].startswith(("test_", "conftest"))
 
 
-@pytest.mark.parametrize("path", TESTS, ids=relative)
-def test_tests_import_from_support_and_not_from_each_other(path: Path) -> None:
-    foreign = {".".join(module) for module in imported_tests(path) if not is_shared(path, module)}
+def test_tests_import_from_support_and_not_from_each_other() -> None:
+    foreign = {
+        f"{relative(path)}: {'.'.join(module)}"
+        for path in TESTS
+        for module in imported_tests(path)
+        if not is_shared(path, module)
+    }
     assert foreign == set()
 
 

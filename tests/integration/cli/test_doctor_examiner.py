@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,7 +16,7 @@ from demo.testing import Emulator
 from tests.support.broken_aws import Answer, http_port, port_that_says, refusal, refused_port, silent_port
 from tests.support.commands import aws_at
 from tests.support.gateway import clean_environment
-from tests.support.patience import PATIENCE_S
+from tests.support.preloaded import run_preloaded
 
 ROOT = Path(__file__).resolve().parents[3]
 QUEUES = ("PM", "DEV", "QA", "OPS", "UPDATES")
@@ -42,10 +40,7 @@ def machine(endpoint: str) -> dict[str, str]:
 
 def examine(environment: dict[str, str], *arguments: str) -> tuple[int, dict[str, list[str]], str]:
     """The exit code, the kinds of verdict by check, and what was printed. stderr stays empty."""
-    command = [sys.executable, "-m", "websocket_handler", "doctor", *arguments]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
+    done = run_preloaded(["doctor", *arguments], ROOT, environment)
     assert done.stderr == ""
     found: dict[str, list[str]] = {}
     for kind, text in VERDICT.findall(done.stdout):
@@ -271,8 +266,7 @@ def test_a_stack_that_cannot_be_looked_at_is_no_broken_stack(name: str) -> None:
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "soon", "1e9"])
 def test_a_time_limit_is_a_number_of_seconds(seconds: str) -> None:
-    command = [sys.executable, "-m", "websocket_handler", "doctor", f"--time-limit={seconds}"]
-    done = subprocess.run(command, cwd=ROOT, env=clean_environment({}), capture_output=True, text=True, check=False)
+    done = run_preloaded(["doctor", f"--time-limit={seconds}"], ROOT, clean_environment({}))
     assert done.returncode == 2
     assert "--time-limit" in done.stderr
     assert "Traceback" not in done.stderr
