@@ -22,7 +22,7 @@ import waitress
 from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import create_backend_app
 
-from demo import dynamodb_fidelity, sqs_fidelity
+from demo import dynamodb_fidelity, sqs_fidelity, sqs_redrive
 from demo.faults import FaultLayer
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ CONNECTIONS_MAX = 1000
 def create_application() -> WSGIApplication:
     """The emulator as one WSGI application. Also corrects moto's SQS and DynamoDB in this process."""
     sqs_fidelity.install()
+    sqs_redrive.install()
     dynamodb_fidelity.install()
     return FaultLayer(
         {

@@ -24,6 +24,7 @@ from websocket_handler.delivery.headcount import Headcount
 from websocket_handler.delivery.listing import Listing, Observers
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.own_log import OwnLog
+from websocket_handler.delivery.queue_watch import QueueWatch
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.delivery.recorder import StateRecorder
 from websocket_handler.delivery.scale_in import ScaleInProtection
@@ -41,6 +42,7 @@ from websocket_handler.ports.directory import Directory
 from websocket_handler.ports.forwarder import Forwarder
 from websocket_handler.ports.log_store import LogStore
 from websocket_handler.ports.peers import Peers
+from websocket_handler.ports.queues import Queues
 from websocket_handler.ports.state_store import StateStore
 from websocket_handler.ports.task_protection import TaskProtection
 from websocket_handler.ports.ticket_store import TicketStore
@@ -95,6 +97,8 @@ class Ports:
     common_store: LogStore | None = None
     """Keeps the logs that nodes write for each other: broadcasts, and what an operator does. None if this node tells
     others nothing."""
+    queues: Queues | None = None
+    """The queues as an operator sees them. None if the node shows none."""
     group: Group = one_by_one
     """How the same bytes are sent to many clients."""
 
@@ -131,6 +135,7 @@ class Core:
     control: Control
     forwarding: Forwarding
     decisions: Decisions
+    queue_watch: QueueWatch
     recorder: StateRecorder
     own_log: OwnLog
     follower: Follower
@@ -219,6 +224,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     return Core(
         ports=ports,
         decisions=Decisions(node, forwarding, clock),
+        queue_watch=QueueWatch(ports.queues, clock),
         node=node,
         census=census,
         listing=listing,

@@ -18,6 +18,7 @@ from websocket_handler.adapters.aws.ecs_metadata import own_address
 from websocket_handler.adapters.aws.ecs_protection import EcsTaskProtection
 from websocket_handler.adapters.aws.emf import EmbeddedMetrics
 from websocket_handler.adapters.aws.sqs_forwarder import SqsForwarder
+from websocket_handler.adapters.aws.sqs_queues import SqsQueues
 from websocket_handler.adapters.aws.sqs_updates import SqsUpdateSource
 from websocket_handler.adapters.aws.table import Table
 from websocket_handler.adapters.aws.watched import WatchedCalls
@@ -94,6 +95,7 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
         directory=valkey.directory if valkey is not None else None,
         common_store=_common_store(settings, clock, table, background, valkey),
         forwarder=SqsForwarder(settings.queue_urls, settings.forward_body, watched.call),
+        queues=SqsQueues(_queue_urls(settings), watched.call),
         update_source=SqsUpdateSource(updates_url, watched.call) if updates_url else None,
         task_protection=EcsTaskProtection(settings.ecs_agent_uri),
         authenticator=_authenticator(settings, clock, background),
@@ -106,6 +108,12 @@ def aws_ports(settings: Settings, aws: AwsWire, log: EventLog, counters: Counter
         resources_unusable=lambda: resources.unusable,
         group=natively if is_native(settings) else one_by_one,
     )
+
+
+def _queue_urls(settings: Settings) -> dict[str, str]:
+    """The queues' URLs by the names that operators read."""
+    urls = {agent.value: url for agent, url in settings.queue_urls.items()}
+    return {**urls, "updates": settings.sqs_queue_url_updates} if settings.sqs_queue_url_updates else urls
 
 
 def _named_resources(settings: Settings) -> dict[str, str]:
@@ -286,6 +294,7 @@ def http_gateway(core: Core, body_bytes_max: int, body_timeout_s: float) -> Gate
         own_log=core.own_log,
         forwarding=core.forwarding,
         decisions=core.decisions,
+        queue_watch=core.queue_watch,
         control=core.control,
         clock=core.ports.clock,
         log=core.ports.log,

@@ -22,6 +22,7 @@ PAGES = {
     "a": "Approvals",
     "p": "Projects",
     "c": "Connections",
+    "q": "Queues",
     "n": "Nodes",
     "l": "Updates",
 }

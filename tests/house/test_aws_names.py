@@ -20,6 +20,8 @@ WORDS: Final = re.compile(
 )
 ALLOWED: Final = {
     ("websocket_handler/server.py", "sqs"): "`forward_to_sqs` is a method of the original service, which others call",
+    ("websocket_handler/api/application.py", "redrive"): "a path, with the word that operators know",
+    ("websocket_handler/api/queues.py", "redrive"): "the same path",
     ("websocket_handler/protocol/update.py", "sns"): "a form that an update comes in, as spec/protocol.md has it",
     ("websocket_handler/protocol/update.py", "arn"): "a field of that form",
     ("websocket_handler/protocol/update.py", "event bridge"): "another such form",

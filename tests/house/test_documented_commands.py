@@ -51,6 +51,7 @@ SAMPLES: Final = {
     "{connection_id}": "{id}",
     "{user_id}": "{id}",
     "{node_id}": "{id}",
+    "{queue}": "{id}",
     "{interrupt_id}": "{id}",
     "approve-1": "{id}",
 }

@@ -25,8 +25,9 @@ with warnings.catch_warnings():  # it leaves a file open while it is imported
     parliament = pytest.importorskip("parliament")
 
 TABLE = REPOSITORY / "docs" / "operations" / "rights.md"
-ONLY_LATER = {"sqs:ChangeMessageVisibility", "ecs:GetTaskProtection"}
-"""Made when the log store is so slow that a message would come back meanwhile, and before a protection is renewed."""
+ONLY_LATER = {"sqs:ChangeMessageVisibility", "sqs:StartMessageMoveTask", "ecs:GetTaskProtection"}
+"""Made when the log store is so slow that a message would come back meanwhile, when an operator wants dead letters
+back, and before a protection is renewed."""
 
 
 RIGHTS = ["subscribe", "publish", "presence", "forward:*"]
@@ -41,11 +42,12 @@ def calls_of_the_agent() -> dict[str, str]:
 
 
 def granted(deployed: Deployed) -> dict[str, str]:
-    """The rights of the task role: right to statement."""
-    rights = {}
+    """The rights of the task role: right to statement. The first statement that grants a right counts."""
+    rights: dict[str, str] = {}
     for sid, statement in deployed.task_policy().items():
         actions = statement["Action"]
-        rights.update(dict.fromkeys([actions] if isinstance(actions, str) else actions, sid))
+        for action in [actions] if isinstance(actions, str) else actions:
+            rights.setdefault(action, sid)
     return rights
 
 
@@ -76,12 +78,25 @@ def test_rights_name_their_resources(deployed: Deployed) -> None:
     assert len(policy["HandTasksToAgents"]["Resource"]) == 4
     assert policy["TakeUpdates"]["Resource"].endswith(":agenticai-updates-rights")
     assert len(policy["LookUpQueues"]["Resource"]) == 5
+    dead = policy["RedriveDeadLetters"]["Resource"]
+    assert len(dead) == 5
+    assert all(arn.endswith("-rights-dead-letters") for arn in dead), "nothing else may be emptied"
+    assert policy["ReturnUpdates"]["Resource"] == policy["TakeUpdates"]["Resource"]
     assert policy["KeepLogsAndRecords"]["Resource"].endswith(":table/agenticai-data-rights")
     assert policy["KeepLogsAndRecords"]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["WS#*"]}}
     assert "*" not in json.dumps([statement["Action"] for statement in policy.values()])
     assert policy["ProtectFromScaleIn"]["Resource"].endswith(":task/agenticai-cluster-rights/*"), "its id is not known"
     wide = [sid for sid, statement in policy.items() if statement["Resource"] == "*"]
     assert wide == ["SeeOwnTarget"], "ELB knows no resources for this action"
+
+
+def test_dead_letters_of_queues_that_are_not_ours_are_not_ours_to_move(account: Account) -> None:
+    """Nobody told the template where they are, so the role may not touch them."""
+    names = ("Pm", "Dev", "Qa", "Ops", "Updates")
+    arns = {f"{name}QueueArn": f"arn:aws:sqs:eu-west-1:210987654321:{name}" for name in names}
+    policy = Deployed(account, "brought", ImageTag="abc-1", **arns).task_policy()
+    assert not {"RedriveDeadLetters", "ReturnUpdates"} & set(policy)
+    assert {"HandTasksToAgents", "TakeUpdates", "LookUpQueues"} <= set(policy)
 
 
 def test_every_key_that_the_adapters_write_is_within_the_condition() -> None:

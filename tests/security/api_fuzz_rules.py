@@ -31,6 +31,8 @@ RIGHTS: Final = {
     "disconnect_user": ADMIN,
     "drain": ADMIN,
     "rebalance": ADMIN,
+    "queues": ADMIN,
+    "redrive": ADMIN,
     "metrics": ADMIN,
     "ticket": "",
     "agui_info": "",

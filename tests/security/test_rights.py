@@ -151,6 +151,8 @@ ROUTES = {
     "revoke": ("POST", "/api/v1/users/nobody/disconnect", b""),
     "rebalance": ("POST", "/api/v1/rebalance", b""),
     "drain": ("POST", "/api/v1/nodes/nobody/drain", b""),
+    "queues": ("GET", "/api/v1/queues", b""),
+    "redrive": ("POST", "/api/v1/queues/nobody/redrive", b""),
     "broadcast": ("POST", "/api/v1/broadcast", b'{"type":"notice"}'),
     "metrics": ("GET", "/metrics", b""),
     "ticket": ("POST", "/api/v1/tickets", b""),
@@ -178,6 +180,8 @@ ROUTE_RIGHT = {
     "disconnect": "admin",
     "revoke": "admin",
     "rebalance": "admin",
+    "queues": "admin",
+    "redrive": "admin",
     "drain": "admin",
     "broadcast": "admin",
     "metrics": "admin",
@@ -269,6 +273,7 @@ def test_every_route_of_the_application_is_in_this_file_or_open_on_purpose() -> 
     paths = {getattr(route, "path", "") for route in application.routes}
     tested = {path.partition("?")[0].replace("{p}", "{project_id}") for _, path, _ in ROUTES.values()}
     known = {path.replace("nodes/nobody", "nodes/{node_id}") for path in tested}
+    known = {path.replace("queues/nobody", "queues/{queue}") for path in known}
     known = {path.replace("nobody", "{connection_id}" if "connections" in path else "{user_id}") for path in known}
     known = {path.replace("/agent/dev/", "/agent/{agent}/") for path in known}
     known = {path.replace("/interrupts/i1", "/interrupts/{interrupt_id:path}") for path in known}

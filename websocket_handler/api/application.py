@@ -23,6 +23,7 @@ from websocket_handler.api.interrupts import InterruptRoutes
 from websocket_handler.api.operations import OperationRoutes
 from websocket_handler.api.origin import OriginCheck
 from websocket_handler.api.projects import ProjectRoutes
+from websocket_handler.api.queues import QueueRoutes
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.identity import ADMIN, PRESENCE, PUBLISH, SUBSCRIBE
 
@@ -40,7 +41,7 @@ def make_application(
     """The API's routes for this node. Everybody may use health, readiness and the console's files, and nothing else."""
     projects, events = ProjectRoutes(gateway), EventRoutes(gateway, random)
     operations, agui, ai = OperationRoutes(gateway, metrics), AgUiRoutes(gateway), AiRoutes(gateway)
-    interrupts = InterruptRoutes(gateway)
+    interrupts, queues = InterruptRoutes(gateway), QueueRoutes(gateway)
 
     async def upgrade(_request: Request) -> Response:
         return error_response(CommandError(ErrorCode.UPGRADE_REQUIRED, f"{path} speaks WebSocket only"))
@@ -58,6 +59,8 @@ def make_application(
         Route("/api/v1/users/{user_id}/disconnect", needs(ADMIN, operations.disconnect_user), methods=["POST"]),
         Route("/api/v1/rebalance", needs(ADMIN, operations.rebalance), methods=["POST"]),
         Route("/api/v1/nodes/{node_id}/drain", needs(ADMIN, operations.drain), methods=["POST"]),
+        Route("/api/v1/queues", needs(ADMIN, queues.list)),
+        Route("/api/v1/queues/{queue}/redrive", needs(ADMIN, queues.redrive), methods=["POST"]),
         Route("/api/v1/tickets", needs(None, operations.ticket), methods=["POST"]),
         Route("/api/v1/broadcast", needs(ADMIN, projects.broadcast), methods=["POST"]),
         Route(

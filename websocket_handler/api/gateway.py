@@ -16,6 +16,7 @@ from websocket_handler.delivery.decisions import Decisions
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.node import Node
 from websocket_handler.delivery.own_log import OwnLog
+from websocket_handler.delivery.queue_watch import QueueWatch
 from websocket_handler.delivery.readiness import Readiness
 from websocket_handler.ports.clock import Clock
 from websocket_handler.protocol.codec import both_fault, is_from_snapshot, yes_or_no
@@ -38,6 +39,7 @@ class Gateway:
     own_log: OwnLog
     forwarding: Forwarding
     decisions: Decisions
+    queue_watch: QueueWatch
     control: Control
     clock: Clock
     log: EventLog

@@ -36,6 +36,7 @@ class ErrorCode(StrEnum):
     OVERLOADED = "overloaded"
     FORWARD_FAILED = "forward_failed"
     FORWARD_REJECTED = "forward_rejected"
+    QUEUE_UNAVAILABLE = "queue_unavailable"
     STORE_UNAVAILABLE = "store_unavailable"
     CONFLICT = "conflict"
     LEASE_LOST = "lease_lost"
@@ -82,6 +83,7 @@ ERRORS: dict[ErrorCode, ErrorSpec] = {
     ErrorCode.OVERLOADED: ErrorSpec(503, retryable=True),
     ErrorCode.FORWARD_FAILED: ErrorSpec(502, retryable=True),
     ErrorCode.FORWARD_REJECTED: ErrorSpec(422, retryable=False),
+    ErrorCode.QUEUE_UNAVAILABLE: ErrorSpec(503, retryable=True),
     ErrorCode.STORE_UNAVAILABLE: ErrorSpec(503, retryable=True),
     ErrorCode.CONFLICT: ErrorSpec(409, retryable=False),
     ErrorCode.LEASE_LOST: ErrorSpec(409, retryable=False),

@@ -6,6 +6,7 @@ import { ConnectionsPage } from "./connections";
 import { NodesPage } from "./nodes";
 import { OverviewPage } from "./overview";
 import { ProjectsPage } from "./projects";
+import { QueuesPage } from "./queues";
 import { RunsPage } from "./runs";
 
-export const pages: Record<(typeof PAGES)[number], ComponentType> = { overview: OverviewPage, runs: RunsPage, approvals: ApprovalsPage, projects: ProjectsPage, connections: ConnectionsPage, nodes: NodesPage };
+export const pages: Record<(typeof PAGES)[number], ComponentType> = { overview: OverviewPage, runs: RunsPage, approvals: ApprovalsPage, projects: ProjectsPage, connections: ConnectionsPage, queues: QueuesPage, nodes: NodesPage };

@@ -198,6 +198,14 @@ class Queue:
         message.moved_from = self.arn
         self.dead_letters._add(message)
 
+    def give_back(self, sources: Mapping[str, Queue], now: float) -> None:
+        """Move the visible dead letters of these queues, by their ARNs, back to them. They are new messages there."""
+        for message in [one for one in self._messages.values() if one.visible_at <= now]:
+            source = sources.get(message.moved_from)
+            if source is not None:
+                self._remove(message)
+                source._add(Message(message.sent, new_id(), source._next(), now, now))
+
     # What was received
 
     def delete(self, handle: str) -> bool:

@@ -44,6 +44,7 @@ class Sqs:
             "ListQueues": self._list_queues,
             "ListDeadLetterSourceQueues": self._list_sources,
             "PurgeQueue": self._purge,
+            "StartMessageMoveTask": self._start_move,
             "SendMessage": self._send,
             "SendMessageBatch": self._send_batch,
             "DeleteMessage": self._delete,
@@ -152,6 +153,24 @@ class Sqs:
     def _purge(self, given: Given) -> Output:
         self._queue(given).purge()
         return {}
+
+    def _start_move(self, given: Given) -> Output:
+        """Move dead letters back at once, each to the queue from which it came."""
+        arn = checks.text(given, "SourceArn")
+        dead = self.queues.get(arn.rpartition(":")[2])
+        if dead is None or dead.arn != arn:
+            raise SqsError(
+                "ResourceNotFoundException", "The resource that you specified for the SourceArn doesn't exist."
+            )
+        if given.get("DestinationArn"):
+            raise SqsError("UnsupportedOperation", "Here dead letters go back to where they came from only.")
+        sources = {queue.arn: queue for queue in self.queues.values() if queue.dead_letters is dead}
+        if not sources:
+            raise checks.invalid("Source queue must be configured as a Dead Letter Queue.")
+        dead.give_back(sources, self.now())
+        for queue in sources.values():
+            self._changed(queue)
+        return {"TaskHandle": base64.b64encode(arn.encode()).decode()}
 
     # Messages
 
