@@ -226,6 +226,7 @@ proofs: $(STAMP) ## run the delivery proofs at full size, and print their figure
 	$(BIN)/python -m tests.proof.rolling --rounds 5
 	$(BIN)/python -m tests.proof.outages --rounds 10
 	$(BIN)/python -m tests.proof.slow --clients 1000
+	$(BIN)/python -m tests.proof.answers --questions 1000 --kills 20
 
 cluster-proofs: $(STAMP) haproxy ## hurt three nodes on Valkey: KILLS=50 of nodes, FAILOVERS=20 of each kind, for both set-ups, and behind Sentinels
 	for store in valkey dynamodb; do \

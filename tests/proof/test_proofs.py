@@ -1,7 +1,10 @@
 """The proofs of delivery, each on real processes. `python -m tests.proof.NAME` runs one alone, at any size."""
 
+from typing import Any
+
 import pytest
 
+from tests.proof.answers import KILLS, AnswersReport, judge, prove_answers
 from tests.proof.cluster_storm import prove_cluster_storm
 from tests.proof.crowd import Delivery
 from tests.proof.kills import prove_kills
@@ -78,3 +81,44 @@ async def test_a_crowd_that_comes_back_to_a_slow_store_is_level_soon_and_asks_it
     assert report.level == report.clients
     reads = report.calls["Query"]
     assert reads <= 3 * report.projects * NECESSARY_CALLS, "each log is read once or twice, not once for each client"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("queue", ["fifo", "standard"])
+async def test_one_of_two_answers_reaches_the_agent_also_if_a_gateway_dies_between(queue: str) -> None:
+    """Two people answer at once on two nodes with DynamoDB. `make proofs` asks a thousand questions."""
+    report = await prove_answers(questions=6, kills=len(KILLS), seed=1, queue=queue)
+
+    assert report.wrong == []
+    assert dict(report.kills) == dict.fromkeys(KILLS, 1)
+    assert report.messages - report.repeated == 6
+
+
+TASK = {"message_id": "m", "data": {"resume": [{"interruptId": "ask-0", "payload": "ann"}]}}
+OTHER = {"message_id": "n", "data": {"resume": [{"interruptId": "ask-0", "payload": "bob"}]}}
+STRANGE = {"message_id": "n", "data": {"resume": [{"interruptId": "ask-1", "payload": "bob"}]}}
+BOTH = {"ann": "ann", "bob": "ann"}
+
+
+@pytest.mark.parametrize(
+    ("told", "got", "wrong"),
+    [
+        (BOTH, [TASK], 0),
+        (BOTH, [], 1),
+        (BOTH, [TASK, TASK], 1),
+        (BOTH, [TASK, OTHER], 2),
+        (BOTH, [OTHER], 1),
+        (BOTH, [TASK, STRANGE], 1),
+        ({"ann": "ann", "bob": "bob"}, [TASK], 2),
+    ],
+)
+def test_the_judge_of_answers_sees_what_is_wrong(told: dict[str, str], got: list[Any], wrong: int) -> None:
+    report = AnswersReport(1)
+    judge(report, [told], got, set())
+    assert len(report.wrong) == wrong, report.wrong
+
+
+def test_a_standard_queue_may_repeat_an_answer_over_which_a_gateway_died() -> None:
+    report = AnswersReport(1)
+    judge(report, [BOTH], [TASK, TASK], {0})
+    assert (report.wrong, report.repeated) == ([], 1)
