@@ -219,7 +219,19 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
     )
     origins = Origins(read_origins(options.allowed_origins), has_loopback=access.has_loopback_pages)
     admission = Admission(options.admission, origins, clock.monotonic, access, ports.memory_bytes)
-    server = WebSocketServer(node, forwarding, clock, options.server, ports.new_id, access, counters, census)
+    own_log = OwnLog(
+        node,
+        forwarding,
+        node_id,
+        clock,
+        lambda: server.is_draining,
+        ports.memory_bytes,
+        ports.cpu_s,
+        log.report,
+    )
+    server = WebSocketServer(
+        node, forwarding, clock, options.server, ports.new_id, access, counters, census, own_log.used
+    )
     keepalive = Keepalive(options.keepalive, clock.monotonic, admission.is_memory_short)
     return Core(
         ports=ports,
@@ -232,9 +244,7 @@ def assemble(ports: Ports, options: CoreOptions) -> Core:
         control=control,
         forwarding=forwarding,
         recorder=recorder,
-        own_log=OwnLog(
-            node, forwarding, node_id, ports.clock, lambda: server.is_draining, ports.memory_bytes, ports.cpu_s
-        ),
+        own_log=own_log,
         follower=follower,
         wake_ups=WakeUps(ports.backplane, node),
         updates=updates,

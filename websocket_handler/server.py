@@ -30,8 +30,10 @@ from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.in_flight import COMMAND_WEIGHT, HISTORY_WEIGHT, NO_WEIGHT, publication_weight
 from websocket_handler.delivery.node import Node
+from websocket_handler.delivery.own_log import forwarded, is_operator, published
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.logs.page import Page
+from websocket_handler.logs.queue import Published
 from websocket_handler.ports.clock import Clock
 from websocket_handler.ports.directory import Present
 from websocket_handler.ports.transport import Transport
@@ -58,6 +60,8 @@ from websocket_handler.protocol.replies import Greeting
 from websocket_handler.protocol.session import Session, SessionLimits
 from websocket_handler.telemetry.counters import Counters
 
+Used = Callable[[str, Identity, Mapping[str, object]], None]
+"""Told of what an operator did: the action, who did it, and to what."""
 ANONYMOUS: Final = ""
 """The sender of a message id while nobody has to say who they are."""
 
@@ -86,8 +90,9 @@ class WebSocketServer:
         access: Access,
         counters: Counters,
         census: Census | None = None,
+        used: Used = lambda _action, _identity, _target: None,
     ) -> None:
-        """Without a `census` the node runs alone."""
+        """Without a `census` the node runs alone. `used` is told of the publications and forwards of operators."""
         self.node = node
         self.access = access
         self.forwarding = forwarding
@@ -96,6 +101,7 @@ class WebSocketServer:
         self._clock = clock
         self._counters = counters
         self._new_id = new_id
+        self._used = used
         self._census = census or Census(node, None, options.greeting.node_id, tuple)
         self._answers = Answers(counters, node.limits.commands_in_flight)
         self._authentication = Authentication(node, access, self._answers, clock, self.begin)
@@ -236,7 +242,11 @@ class WebSocketServer:
             user_id=sender,
         )
 
+        identity = connection.identity
+
         def reply(receipt: str) -> bytes:
+            if identity is not None:
+                self._used("forward", identity, forwarded(task))
             return replies.forward_confirmed(task.message_id, agent, receipt, id_of(command))
 
         done = self._answers.done(connection, command, COMMAND_WEIGHT, reply, self._confirmations.push)
@@ -252,10 +262,23 @@ class WebSocketServer:
             answer = PublishAnswer(
                 self._answers, self._confirmations, connection, command.project_id, id_of(command), weight
             )
-            node.publish(prepared, answer)
+            node.publish(prepared, self._noting(connection, command.project_id, answer))
         except CommandError:
             connection.in_flight.end(weight)
             raise
+
+    def _noting(self, connection: Connection, project_id: str, answer: Published) -> Published:
+        """The same answer; a publication of an operator is told of before. Nobody else pays for it."""
+        identity = connection.identity
+        if identity is None or not is_operator(identity):
+            return answer
+
+        def noted(result: Position | CommandError) -> None:
+            if not isinstance(result, CommandError):
+                self._used("publish", identity, published(project_id, result))
+            answer(result)
+
+        return noted
 
     def _history(self, connection: Connection, command: History) -> None:
         limits = self.node.limits

@@ -59,7 +59,6 @@ def visitor_of(request: Request) -> Visitor:
 def note_action(gateway: Gateway, request: Request, action: str, **target: object) -> None:
     """Note what an operator did, in the log of the process and in the one in which the node tells about itself."""
     user_id = visitor_of(request).identity.user_id
-    gateway.log.emit("operator.acted", action=action, user_id=user_id, **target)
     gateway.own_log.acted(action, user_id, target)
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from websocket_handler.access.rights import check
-from websocket_handler.api.access import visitor_of
+from websocket_handler.api.access import note_action, visitor_of
 from websocket_handler.api.gateway import Gateway, Waiter, head_of_json, json_response, read_body
 from websocket_handler.api.projects import project_id_of
 from websocket_handler.api.streams import PAGE
@@ -20,13 +20,17 @@ from websocket_handler.logs.project import Project
 from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.logs.runs.vocabulary import Fields
 from websocket_handler.protocol.codes import CommandError, ErrorCode
-from websocket_handler.protocol.identity import FORWARD
+from websocket_handler.protocol.identity import ADMIN, FORWARD
 from websocket_handler.protocol.messages import Position
 from websocket_handler.protocol.names import Agent
 from websocket_handler.protocol.publication import read_object
 
 ANYBODY: Final = "anybody"
 """Who decides where nobody has to say who they are."""
+
+
+NAME_CHARACTERS_MAX: Final = 128
+"""So much of a name that an agent has given is told of what an operator did."""
 
 
 class _Answer(Struct):
@@ -73,6 +77,7 @@ class InterruptRoutes:
                 if fault.code not in (ErrorCode.ALREADY_DECIDED, ErrorCode.CONFLICT):
                     raise
                 raise self._already(fold_now(project), interrupt_id) from None
+            self._note(request, interrupt, asked)
             receipt = await self._send(project, interrupt_id)
         answer = {
             "type": "decision_confirmed",
@@ -85,6 +90,14 @@ class InterruptRoutes:
             "offset": position.offset,
         }
         return json_response(msgspec.json.encode(answer))
+
+    def _note(self, request: Request, interrupt: Fields, asked: _Answer) -> None:
+        """Note a decision of an operator. Whoever else decides, their name is in the project's log."""
+        if visitor_of(request).identity.may(ADMIN):
+            names = {"interrupt_id": interrupt["id"], "run_id": interrupt["runId"], "agent": interrupt["agent"]}
+            told = {name: str(value)[:NAME_CHARACTERS_MAX] for name, value in names.items()}
+            action = "approve" if asked.status == "resolved" else "refuse"
+            note_action(self._gateway, request, action, of_project_id=project_id_of(request), **told)
 
     async def _newest(self, project_id: str) -> Fold | None:
         """The fold of the project, with what was saved of its runs, and what other nodes have written until now."""

@@ -18,6 +18,7 @@ from websocket_handler.access.rights import check
 from websocket_handler.api.gateway import Gateway, body_too_large
 from websocket_handler.api.projects import holds_array, read_key
 from websocket_handler.api.requests import Requests
+from websocket_handler.delivery.own_log import is_operator, published
 from websocket_handler.protocol import publication, replies
 from websocket_handler.protocol.codec import invalid_project_id
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -152,6 +153,9 @@ class PublishRequest:
         if isinstance(answer, CommandError):
             self._refuse(answer)
         else:
+            identity = self._identity
+            if isinstance(identity, Identity) and is_operator(identity):
+                self._way.gateway.own_log.used("publish", identity, published(self._project_id, answer))
             self._end(self._way.confirmation(replies.publish_confirmed(self._project_id, answer)))
 
     def _refuse(self, fault: CommandError) -> None:

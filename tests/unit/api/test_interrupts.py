@@ -9,7 +9,7 @@ import pytest
 from tests.support.clock import SteeredClock, loop_time
 from tests.support.http_api import Api, Exchange, KnownTokens, bearer, known
 from tests.support.memory_ports import MemoryForwarder
-from tests.support.nodes import RETAINED
+from tests.support.nodes import RETAINED, NotedEvents
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
 from websocket_handler.delivery.decisions import PATIENCE_S
@@ -242,6 +242,24 @@ async def test_what_a_publisher_calls_a_decision_goes_to_no_queue() -> None:
         api.core.decisions.look()
         await asyncio.sleep(PATIENCE_S)
     assert not any(queue.queues.values())
+
+
+@in_virtual_time
+async def test_an_operators_decision_is_told_of_and_that_of_others_is_in_the_log_only() -> None:
+    tokens = KnownTokens(root=known("root", "*"), ann=known("ann", "p", rights=("subscribe", "publish", "forward:dev")))
+    api = Api(tokens=tokens)
+    await ask_people(api, "run", "i", "j", "k" * 200)
+    await answer(api, "i", "root")
+    await answer(api, "k" * 200, "root", status="cancelled")
+    assert (await answer(api, "j", "ann")).status == 200
+    log = api.core.ports.log
+    assert isinstance(log, NotedEvents)
+    acted = [fields for name, fields in log.events if name == "operator.acted" and fields["action"] != "publish"]
+    names = {"user_id": "root", "of_project_id": "p", "run_id": "run", "agent": "dev"}
+    assert acted == [
+        {"action": "approve", "interrupt_id": "i", **names},
+        {"action": "refuse", "interrupt_id": "k" * 128, **names},
+    ]
 
 
 @in_virtual_time

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.http_api import BODY_BYTES_MAX, KnownTokens, known
 from tests.support.http_sockets import OBJECT, TARGET, Client, request
+from tests.support.nodes import NotedEvents
 from tests.support.virtual_time import in_virtual_time, settle
 from tests.support.wires import Wire
 from websocket_handler.logs.limits import DeliveryLimits
@@ -83,6 +84,18 @@ async def test_both_ways_ask_for_the_same_rights(fields: dict[str, str]) -> None
     asked = request(OBJECT, TARGET, "POST", "1.1", **fields)
     assert await short.send(asked) == await long.send(asked)
     assert short.was_short
+
+
+@in_virtual_time
+async def test_both_ways_tell_what_an_operator_published() -> None:
+    for is_short in (True, False):
+        client = Client(is_short=is_short, tokens=KnownTokens(good=known("root", "*")))
+        (answer,) = await client.send(request(authorization="Bearer good"))
+        assert (answer.status, client.was_short) == (b"HTTP/1.1 200 OK", is_short)
+        log = client.api.core.ports.log
+        assert isinstance(log, NotedEvents)
+        ((event, fields),) = log.events
+        assert (event, fields["action"], fields["user_id"]) == ("operator.acted", "publish", "root")
 
 
 @in_virtual_time
