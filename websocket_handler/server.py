@@ -30,7 +30,7 @@ from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.in_flight import COMMAND_WEIGHT, HISTORY_WEIGHT, NO_WEIGHT, publication_weight
 from websocket_handler.delivery.node import Node
-from websocket_handler.delivery.own_log import forwarded, is_operator, published
+from websocket_handler.delivery.own_log import forwarded, published
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.queue import Published
@@ -40,7 +40,7 @@ from websocket_handler.ports.transport import Transport
 from websocket_handler.protocol import replies
 from websocket_handler.protocol.codes import CommandError, ErrorCode
 from websocket_handler.protocol.frames import PLAIN, Framing
-from websocket_handler.protocol.identity import ANYONE, PUBLISH, Identity
+from websocket_handler.protocol.identity import ADMIN, ANYONE, PUBLISH, Identity
 from websocket_handler.protocol.messages import (
     AnyCommand,
     Authenticate,
@@ -262,16 +262,17 @@ class WebSocketServer:
             answer = PublishAnswer(
                 self._answers, self._confirmations, connection, command.project_id, id_of(command), weight
             )
-            node.publish(prepared, self._noting(connection, command.project_id, answer))
+            identity = connection.identity
+            if identity is not None and identity.user_id and ADMIN in identity.rights:  # `is_operator`, without a call
+                node.publish(prepared, self._noting(identity, command.project_id, answer))
+            else:
+                node.publish(prepared, answer)
         except CommandError:
             connection.in_flight.end(weight)
             raise
 
-    def _noting(self, connection: Connection, project_id: str, answer: Published) -> Published:
-        """The same answer; a publication of an operator is told of before. Nobody else pays for it."""
-        identity = connection.identity
-        if identity is None or not is_operator(identity):
-            return answer
+    def _noting(self, identity: Identity, project_id: str, answer: Published) -> Published:
+        """The answer to a publication of an operator, who is told of before."""
 
         def noted(result: Position | CommandError) -> None:
             if not isinstance(result, CommandError):
