@@ -3,7 +3,7 @@ import { parsePlace } from "./log/entries";
 import { Store } from "./store";
 
 /** The pages beside the log; the gateway serves the page for each of them (`console_page.py`). */
-export const PAGES = ["overview", "runs", "approvals", "projects", "connections", "queues", "nodes"] as const;
+export const PAGES = ["overview", "runs", "approvals", "projects", "connections", "queues", "agents", "nodes"] as const;
 export type PageName = "log" | (typeof PAGES)[number];
 
 export interface View {

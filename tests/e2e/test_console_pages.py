@@ -23,6 +23,7 @@ PAGES = {
     "p": "Projects",
     "c": "Connections",
     "q": "Queues",
+    "t": "Agents",
     "n": "Nodes",
     "l": "Updates",
 }

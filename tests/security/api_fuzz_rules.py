@@ -32,6 +32,7 @@ RIGHTS: Final = {
     "drain": ADMIN,
     "rebalance": ADMIN,
     "queues": ADMIN,
+    "agents": ADMIN,
     "redrive": ADMIN,
     "metrics": ADMIN,
     "ticket": "",

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from websocket_handler.access.origins import ANY_ORIGIN, Origins
 from websocket_handler.api.access import Endpoint, guarded
+from websocket_handler.api.agents import AgentRoutes
 from websocket_handler.api.agui import AgUiRoutes
 from websocket_handler.api.ai import AiRoutes
 from websocket_handler.api.console_page import ConsoleRoutes
@@ -59,6 +60,7 @@ def make_application(
         Route("/api/v1/users/{user_id}/disconnect", needs(ADMIN, operations.disconnect_user), methods=["POST"]),
         Route("/api/v1/rebalance", needs(ADMIN, operations.rebalance), methods=["POST"]),
         Route("/api/v1/nodes/{node_id}/drain", needs(ADMIN, operations.drain), methods=["POST"]),
+        Route("/api/v1/agents", needs(ADMIN, AgentRoutes(gateway).list)),
         Route("/api/v1/queues", needs(ADMIN, queues.list)),
         Route("/api/v1/queues/{queue}/redrive", needs(ADMIN, queues.redrive), methods=["POST"]),
         Route("/api/v1/tickets", needs(None, operations.ticket), methods=["POST"]),

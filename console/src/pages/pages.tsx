@@ -1,6 +1,7 @@
 /** The pages beside the log: one file, because they are small together. */
 import type { ComponentType } from "preact";
 import type { PAGES } from "../router";
+import { AgentsPage } from "./agents";
 import { ApprovalsPage } from "./approvals";
 import { ConnectionsPage } from "./connections";
 import { NodesPage } from "./nodes";
@@ -9,4 +10,4 @@ import { ProjectsPage } from "./projects";
 import { QueuesPage } from "./queues";
 import { RunsPage } from "./runs";
 
-export const pages: Record<(typeof PAGES)[number], ComponentType> = { overview: OverviewPage, runs: RunsPage, approvals: ApprovalsPage, projects: ProjectsPage, connections: ConnectionsPage, queues: QueuesPage, nodes: NodesPage };
+export const pages: Record<(typeof PAGES)[number], ComponentType> = { overview: OverviewPage, runs: RunsPage, approvals: ApprovalsPage, projects: ProjectsPage, connections: ConnectionsPage, queues: QueuesPage, agents: AgentsPage, nodes: NodesPage };

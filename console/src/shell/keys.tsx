@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { pathOf, router, type PageName } from "../router";
 
-const GO: Record<string, PageName> = { l: "log", o: "overview", r: "runs", a: "approvals", p: "projects", c: "connections", q: "queues", n: "nodes" };
+const GO: Record<string, PageName> = { l: "log", o: "overview", r: "runs", a: "approvals", p: "projects", c: "connections", q: "queues", t: "agents", n: "nodes" };
 
 const KEYS: readonly (readonly [string, string])[] = [
   ["?", "this list"],
