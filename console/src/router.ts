@@ -4,7 +4,9 @@ import { Store } from "./store";
 
 /** The pages beside the log; the gateway serves the page for each of them (`console_page.py`). */
 export const PAGES = ["overview", "runs", "approvals", "projects", "connections", "queues", "agents", "nodes"] as const;
-export type PageName = "log" | (typeof PAGES)[number];
+/** The last one has no link: `websocket-handler dev --chaos` says its address. */
+export const ALL_PAGES = [...PAGES, "chaos"] as const;
+export type PageName = "log" | (typeof ALL_PAGES)[number];
 
 export interface View {
   readonly page: PageName;
@@ -35,7 +37,7 @@ function read(): View {
   const { pathname, search } = location;
   const query = new URLSearchParams(search);
   if (pathname.startsWith("/p/")) return { page: "log", place: parsePlace(decoded(pathname.slice(3))), query };
-  const page = PAGES.find((name) => pathname === `/console/${name}`) ?? "log";
+  const page = ALL_PAGES.find((name) => pathname === `/console/${name}`) ?? "log";
   return { page, place: null, query };
 }
 

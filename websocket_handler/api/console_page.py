@@ -19,7 +19,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
     "Vary": "Host",
 }
-PAGES = frozenset({"overview", "runs", "approvals", "projects", "connections", "queues", "agents", "nodes"})
+PAGES = frozenset({"overview", "runs", "approvals", "projects", "connections", "queues", "agents", "nodes", "chaos"})
 """Pages beside the log. They are one file, which looks at its address; `console/src/router.ts` has the same list."""
 READ_ONLY = (b'<html lang="en">', b'<html lang="en" data-console="read">')
 """What changes in the page if it may only show; `console/src/mode.ts` reads it."""

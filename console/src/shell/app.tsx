@@ -10,7 +10,7 @@ import { Keys } from "./keys";
 import { SignInPanel } from "./sign_in_panel";
 
 const NAMES: Record<PageName, string> = {
-  log: "Log", overview: "Overview", runs: "Runs", approvals: "Approvals", projects: "Projects", connections: "Connections", queues: "Queues", agents: "Agents", nodes: "Nodes",
+  log: "Log", overview: "Overview", runs: "Runs", approvals: "Approvals", projects: "Projects", connections: "Connections", queues: "Queues", agents: "Agents", nodes: "Nodes", chaos: "Chaos",
 };
 
 /** The other pages come when somebody opens one. */
