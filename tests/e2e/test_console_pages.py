@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.e2e.browser import Browser
 from tests.e2e.consoles import Console, opened
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.links import Open, new_project
+from tests.support.tokens import GUARDED, token
 from tests.support.valkeys import running_valkey
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -44,6 +47,29 @@ async def test_an_operator_sees_connections_and_ends_one(console: Console, open_
     await page.run(f"{row}.querySelector('.danger').click()")
     assert (await client.closed()).code == 4500
     await page.until(f"{row} === null")
+
+
+async def test_an_operator_sees_when_tokens_end(browser: Browser, settings: dict[str, str], tmp_path: Path) -> None:
+    """In the last minute in red. A new token moves the end."""
+    with running_gateway(settings, **{**GUARDED, "ALLOWED_ORIGINS": "", "SQS_QUEUE_URL_UPDATES": ""}) as gateway:
+        async with opened(browser, gateway, tmp_path) as console:
+            page = console.page
+            await console.open("console/connections")
+            await console.panel("needed")
+            await console.enter(
+                token(sub="root", projects=["*"], rights=["admin", "subscribe"], exp=time.time() + 7200)
+            )
+            await console.state("live")
+            bearer = {"Authorization": f"Bearer {token(sub='ada', exp=time.time() + 50)}"}
+            async with connect(f"ws://127.0.0.1:{gateway.port}/ws", additional_headers=bearer) as client:
+                row = (
+                    "[...document.querySelectorAll('[data-connection]')].find((row) => row.textContent.includes('ada'))"
+                )
+                await page.until(f"{row}?.querySelector('td .bad')?.textContent.startsWith('in ')")
+                await console.shown_to_everybody("console-tokens")
+                renewed = {"action": "authenticate", "token": token(sub="ada", exp=time.time() + 3600)}
+                await client.send(json.dumps(renewed))
+                await page.until(f"{row}?.querySelector('td .bad') === null && {row}.textContent.includes('in 59 min')")
 
 
 async def test_projects_are_found_without_their_names(console: Console, open_python: Open) -> None:

@@ -63,6 +63,7 @@ class OperationRoutes:
                 "connection_id": each.connection_id,
                 "connected_at": self._gateway.clock.text(each.connected_at),
                 **({"user_id": each.user_id} if each.user_id else {}),
+                **({} if each.expires_at is None else {"expires_at": self._gateway.clock.text(each.expires_at)}),
                 **({"node_id": each.node_id} if each.node_id and found.nodes else {}),
                 "projects": each.projects,
             }

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from websocket_handler.delivery.connection import Connection
+from websocket_handler.delivery.listing import listed
 from websocket_handler.delivery.node import Node
 from websocket_handler.ports.directory import Directory, Listed, Present, Unanswered
 from websocket_handler.protocol.codes import CommandError, ErrorCode
@@ -94,13 +94,8 @@ class Census:
         own = self._node.connections
         ids = sorted(own.keys() | elsewhere.keys())
         page = ids[bisect_right(ids, after) :][:limit]
-        listed = [self._entry(own[one]) if one in own else elsewhere[one] for one in page]
-        return Connections(len(ids), listed, self._loads(elsewhere))
-
-    def _entry(self, connection: Connection) -> Listed:
-        user_id = connection.identity.user_id if connection.identity else ""
-        projects = tuple(connection.subscriptions)
-        return Listed(connection.connection_id, connection.connected_at, user_id, projects, self._node_id)
+        found = [listed(own[one], self._node_id) if one in own else elsewhere[one] for one in page]
+        return Connections(len(ids), found, self._loads(elsewhere))
 
     def _loads(self, elsewhere: Mapping[str, Listed]) -> Sequence[NodeLoad]:
         """This node first. A connection that two nodes list is on this one."""

@@ -33,6 +33,19 @@ class Observers:
             observer.gone(connection)
 
 
+def listed(connection: Connection, node_id: str) -> Listed:
+    """A connection of this node, as all nodes list it."""
+    identity = connection.identity
+    return Listed(
+        connection.connection_id,
+        connection.connected_at,
+        "" if identity is None else identity.user_id,
+        tuple(connection.subscriptions),
+        node_id,
+        None if identity is None else identity.expires_at,
+    )
+
+
 class Listing:
     """Observes a node's connections, and writes once a second what changed. A change that could not be written stays
     gathered: one entry for each connection and each project."""
@@ -65,9 +78,7 @@ class Listing:
         """See `ConnectionObserver`."""
         if not connection.is_open:
             return
-        user_id = connection.identity.user_id if connection.identity else ""
-        projects = tuple(connection.subscriptions)
-        self._put(Listed(connection.connection_id, connection.connected_at, user_id, projects, self._node_id))
+        self._put(listed(connection, self._node_id))
 
     def _put(self, now: Listed) -> None:
         before = self._connections.get(now.connection_id)

@@ -232,8 +232,7 @@ class Node:
                 project.fan_out.end_cursor(cursor)
                 del connection.subscriptions[project_id]
                 ended.append(project_id)
-        if ended:
-            self._observer.changed(connection)
+        self._observer.changed(connection)  # also if only the end of its token has changed
         return ended
 
     def unsubscribe(self, connection: Connection, project_id: str, done: Callable[[], None]) -> None:

@@ -21,14 +21,15 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One connection of a node. `connected_at` is wall-clock seconds. `node_id` is empty if an older gateway wrote
-    it."""
+    """One connection of a node. `connected_at` and `expires_at` are wall-clock seconds; at the latter its token ends,
+    None stands for never. `node_id` is empty if an older gateway wrote it."""
 
     connection_id: str
     connected_at: float
     user_id: str
     projects: tuple[str, ...]
     node_id: str = field(default="", compare=False)
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

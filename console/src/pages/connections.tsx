@@ -5,6 +5,8 @@ import { visibleName } from "../message_text";
 import { connection } from "../page";
 import type { Problem } from "../reasons";
 import { placePath } from "../router";
+import { useNow } from "../runs/use_runs";
+import { spanText } from "../runs/waterfall";
 import { ago, PageFrame, SureButton, Table } from "./parts";
 
 export interface Connections {
@@ -12,6 +14,7 @@ export interface Connections {
     readonly connection_id: string;
     readonly connected_at: string;
     readonly user_id?: string;
+    readonly expires_at?: string;
     readonly node_id?: string;
     readonly projects: readonly string[];
   }[];
@@ -20,7 +23,15 @@ export interface Connections {
 }
 
 const LISTED = 100;
+const EXPIRING_MS = 60_000;
 const PROJECTS_SHOWN = 4;
+
+/** When a token ends. In its last minute the gateway has told the client so, and waits for a new one. */
+function Expiry({ at, nowMs }: { at: string | undefined; nowMs: number }) {
+  if (at === undefined) return <span class="muted">never</span>;
+  const leftMs = Date.parse(at) - nowMs;
+  return <time dateTime={at} title={at} class={leftMs < EXPIRING_MS ? "bad" : ""}>{leftMs > 0 ? `in ${spanText(leftMs)}` : "now"}</time>;
+}
 
 export function ConnectionsPage() {
   const [after, setAfter] = useState("");
@@ -29,6 +40,8 @@ export function ConnectionsPage() {
   const [refused, setRefused] = useState<Problem | null>(null);
   const rows = answer?.connections ?? [];
   const hasUsers = rows.some((row) => row.user_id !== undefined);
+  const hasTokens = rows.some((row) => row.expires_at !== undefined);
+  const nowMs = useNow(hasTokens);
   const hasNodes = rows.some((row) => row.node_id !== undefined);
 
   async function disconnect(id: string): Promise<void> {
@@ -46,7 +59,7 @@ export function ConnectionsPage() {
       title={`Connections${answer ? ` (${answer.count})` : ""}`} problem={refused ?? problem}
       about="Clients of this gateway, in the order of their ids. An ended connection gets close code 4500 and does not come back by itself."
     >
-      <Table label="Connections" head={["Connection", ...(hasUsers ? ["User"] : []), ...(hasNodes ? ["Node"] : []), "Connected for", "Projects", ""]}>
+      <Table label="Connections" head={["Connection", ...(hasUsers ? ["User"] : []), ...(hasNodes ? ["Node"] : []), "Connected for", ...(hasTokens ? ["Token ends"] : []), "Projects", ""]}>
         {rows.map((row) => (
           <tr key={row.connection_id} data-connection={row.connection_id}>
             <th scope="row" class="mono">
@@ -55,6 +68,7 @@ export function ConnectionsPage() {
             {hasUsers && <td>{visibleName(row.user_id ?? "")}</td>}
             {hasNodes && <td class="mono">{visibleName(row.node_id ?? "")}</td>}
             <td><time dateTime={row.connected_at} title={row.connected_at}>{ago(row.connected_at)}</time></td>
+            {hasTokens && <td><Expiry at={row.expires_at} nowMs={nowMs} /></td>}
             <td>
               {row.projects.slice(0, PROJECTS_SHOWN).map((name) => <a key={name} class="tag" href={placePath(name)}>{name}</a>)}
               {row.projects.length > PROJECTS_SHOWN && <span class="muted">and {row.projects.length - PROJECTS_SHOWN} more</span>}

@@ -17,7 +17,7 @@ from websocket_handler.adapters.valkey.directory import ValkeyDirectory
 from websocket_handler.ports.directory import NOBODY, Directory, Listed, Present, Unanswered
 
 pytestmark = pytest.mark.asyncio
-ONE = Listed("c1", 1_700_000_000.5, "ada", ("p", "q"))
+ONE = Listed("c1", 1_700_000_000.5, "ada", ("p", "q"), expires_at=1_700_003_600.5)
 TWO = Listed("c2", 1_700_000_001.0, "", ())
 
 

@@ -61,6 +61,7 @@ async def test_connections_are_listed_with_what_an_operator_needs() -> None:
         "connection_id": ada.connection_id,
         "connected_at": api.gateway.clock.text(ada.connected_at),
         "user_id": "ada",
+        "expires_at": api.gateway.clock.text(4e9),
         "projects": ["p", "q"],
     }
     (anonymous,) = [one for name, one in listed.items() if name != ada.connection_id]

@@ -35,7 +35,8 @@ class Scene:
         self.scheduler = HandScheduler(clock)
         store = MemoryLogStore(clock, NEVER_OLD)
         engine = engine_over(store, clock, self.scheduler, DeliveryLimits(log=NEVER_OLD), counters)
-        self.node = Node(engine, MemoryLogStore(clock, NEVER_OLD), NotedConnections())
+        self.noted = NotedConnections()
+        self.node = Node(engine, MemoryLogStore(clock, NEVER_OLD), self.noted)
         self.connection = connect()
         self.connection.identity = None
         self.connection.session.may_publish = False
@@ -134,6 +135,15 @@ def test_a_narrower_token_ends_the_subscriptions_that_it_does_not_permit() -> No
     assert [one["type"] for one in told] == ["authenticated", "unsubscription_confirmed"]
     assert told[1]["project_id"] == "q"
     assert list(scene.connection.subscriptions) == ["p"]
+
+
+def test_a_new_token_is_told_to_those_who_list_connections() -> None:
+    """Also if it only ends later."""
+    scene = Scene()
+    scene.send(ada(SUBSCRIBE))
+    before = len(scene.noted.changes)
+    scene.send(ada(SUBSCRIBE))
+    assert len(scene.noted.changes) == before + 1
 
 
 def test_who_comes_in_is_counted_on_the_other_nodes_first_and_who_is_in_is_not() -> None:

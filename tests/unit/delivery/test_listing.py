@@ -112,6 +112,15 @@ async def test_a_node_that_leaves_takes_its_clients_off() -> None:
     assert (directory.connections, directory.followers) == ({}, {})
 
 
+def test_the_end_of_a_token_is_listed_and_a_later_one_takes_its_place() -> None:
+    _, _, made = listing()
+    connection = connect(name="a")
+    for expires_at in (10.0, 20.0, None):
+        connection.identity = replace(ANYONE, expires_at=expires_at)
+        made.changed(connection)
+        assert [each.expires_at for each in made.listed] == [expires_at]
+
+
 def test_a_user_is_listed_as_soon_as_it_is_known() -> None:
     _, _, made = listing()
     connection = connect(name="a")
