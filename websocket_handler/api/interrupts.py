@@ -76,14 +76,14 @@ class InterruptRoutes:
             except CommandError as fault:
                 if fault.code not in (ErrorCode.ALREADY_DECIDED, ErrorCode.CONFLICT):
                     raise
-                raise self._already(fold_now(project), interrupt_id) from None
+                raise self._already(fold_now(project), interrupt_id, fault) from None
             self._note(request, interrupt, asked)
             receipt = await self._send(project, interrupt_id)
         answer = {
             "type": "decision_confirmed",
             "project_id": project_id,
             "interrupt_id": interrupt_id,
-            "message_id": task_id_of(project_id, interrupt["runId"], interrupt_id),
+            "message_id": task_id_of(project_id, interrupt["runId"], interrupt_id, interrupt["askedOffset"]),
             "agent": interrupt["agent"],
             "receipt": receipt,
             "epoch": position.epoch,
@@ -102,7 +102,7 @@ class InterruptRoutes:
     async def _newest(self, project_id: str) -> Fold | None:
         """The fold of the project, with what was saved of its runs, and what other nodes have written until now."""
         project = self._gateway.node.project(project_id)
-        for ask in (project.journal.refresh, project.saved_runs.find):
+        for ask in (project.journal.catch_up, project.saved_runs.find):
             waiter = Waiter()
             ask(waiter.done)
             await waiter.result(type(None))
@@ -126,11 +126,11 @@ class InterruptRoutes:
         check(visitor_of(request).identity, FORWARD[agent], project_id_of(request))
         return interrupt | {"agent": agent.value}
 
-    def _already(self, fold: Fold | None, interrupt_id: str) -> CommandError:
-        """Why an interrupt is not open."""
+    def _already(self, fold: Fold | None, interrupt_id: str, fault: CommandError | None = None) -> CommandError:
+        """Why an interrupt is not open. `fault` is the reason if it was open a moment ago."""
         decision = fold.ends.decisions.get(interrupt_id) if fold is not None else None
         if decision is None:
-            return CommandError(ErrorCode.NOT_FOUND, "nobody is asked this")
+            return fault or CommandError(ErrorCode.NOT_FOUND, "nobody is asked this")
         told = {"decided_by": decision["by"], "decided_at": decision["at"]}
         text = f"{decision['by']} decided at {decision['at']}"
         return CommandError(ErrorCode.ALREADY_DECIDED, text, details=told)

@@ -33,9 +33,10 @@ Sent = Callable[[str | CommandError], None]
 """Called once: with the receipt of the agent's queue, or with the reason why it has not got the decision."""
 
 
-def task_id_of(project_id: str, run_id: str, interrupt_id: str) -> str:
-    """The id of the task in which the agent gets the answer to an interrupt."""
-    name = msgspec.json.encode((project_id, run_id, interrupt_id))
+def task_id_of(project_id: str, run_id: str, interrupt_id: str, asked: int) -> str:
+    """The id of the task in which the agent gets the answer to an interrupt. A run may ask the same once more, behind
+    another offset: that is another task."""
+    name = msgspec.json.encode((project_id, run_id, interrupt_id, asked))
     return f"decision-{blake2b(name, digest_size=16).hexdigest()}"
 
 
@@ -59,11 +60,11 @@ class Decisions:
         """Publish the answer to an interrupt, unless there is one. `value` has `agent`, `by`, `at`, `status` and
         perhaps `payload`. The answer to a later one is `already_decided`. Raises what `Node.prepare` and
         `Journal.publish` raise."""
-        interrupt_id, run_id = interrupt["id"], interrupt["runId"]
+        interrupt_id, run_id, asked = interrupt["id"], interrupt["runId"], interrupt["askedOffset"]
         event = {"type": "CUSTOM", "name": DECIDED, "value": {"interruptId": interrupt_id, **value}, "runId": run_id}
-        key = key_of(task_id_of(project.project_id, run_id, interrupt_id), "decided")
+        key = key_of(task_id_of(project.project_id, run_id, interrupt_id, asked), "decided")
         publication = self._prepared(project, event, key)
-        project.journal.publish_if(partial(_is_open, project, interrupt_id), [publication], done)
+        project.journal.publish_if(partial(_is_open, project, interrupt_id, asked), [publication], done)
 
     def _prepared(self, project: Project, event: Fields, key: str) -> PreparedPublication:
         return self._node.prepare(read_object(msgspec.json.encode(event)), project.project_id, key)
@@ -74,19 +75,16 @@ class Decisions:
         fold = fold_now(project)
         decision = fold.ends.decisions.get(interrupt_id) if fold is not None else None
         task = self._task(project, interrupt_id, decision) if decision is not None else None
-        if task is None:
+        if decision is None or task is None:
             raise CommandError(ErrorCode.NOT_FOUND, "the log does not hold this decision any more")
-        self._forwarding.forward(task.user_id, task, partial(self._forwarded, project, interrupt_id, task, done))
+        value: Fields = {"interruptId": interrupt_id, "taskId": task.message_id, "asked": decision["asked"]}
+        self._forwarding.forward(task.user_id, task, partial(self._forwarded, project, value, task, done))
 
     def _forwarded(
-        self, project: Project, interrupt_id: str, task: ForwardTask, done: Sent, answer: str | CommandError
+        self, project: Project, value: Fields, task: ForwardTask, done: Sent, answer: str | CommandError
     ) -> None:
         if not isinstance(answer, CommandError):
-            event = {
-                "type": "CUSTOM",
-                "name": ANSWERED,
-                "value": {"interruptId": interrupt_id, "taskId": task.message_id},
-            }
+            event = {"type": "CUSTOM", "name": ANSWERED, "value": value}
             with suppress(CommandError):  # it is handed over again, as the same task
                 self._node.publish(self._prepared(project, event, key_of(task.message_id, "answered")), _nobody_asks)
         done(answer)
@@ -95,7 +93,7 @@ class Decisions:
         """The task with an answer; None if the log does not hold it, or if it was not the gateway that wrote it."""
         project_id, log, offset = project.project_id, project.journal.log, decision["offset"]
         entries = log.after(offset - 1, 1, 1) if log.first <= offset <= log.head else []
-        task_id = task_id_of(project_id, decision["runId"], interrupt_id)
+        task_id = task_id_of(project_id, decision["runId"], interrupt_id, decision["asked"])
         if not entries or entries[0].key != key_of(task_id, "decided"):
             return None
         value = msgspec.json.decode(entries[0].payload)["value"]
@@ -149,10 +147,13 @@ def fold_now(project: Project) -> Fold | None:
     return project.runs.now()
 
 
-def _is_open(project: Project, interrupt_id: str) -> CommandError | None:
+def _is_open(project: Project, interrupt_id: str, asked: int) -> CommandError | None:
     fold = fold_now(project)
-    if fold is None or interrupt_id not in fold.ends.interrupts:
-        return CommandError(ErrorCode.ALREADY_DECIDED, "somebody was faster")
+    interrupt = fold.ends.interrupts.get(interrupt_id) if fold is not None else None
+    if interrupt is None:
+        return CommandError(ErrorCode.ALREADY_DECIDED, "somebody was faster, or the run went on without an answer")
+    if interrupt["askedOffset"] != asked:
+        return CommandError(ErrorCode.ALREADY_DECIDED, "it was asked again meanwhile: read what is asked now")
     return None
 
 

@@ -9,6 +9,8 @@ The journal says when the store is asked. `store_call.py` has the states and wha
 `local_log.py` is the only writer of epoch, head and floor, `batch.py` holds what is being written.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 from websocket_handler.hub.log import ProjectLog
@@ -89,6 +91,19 @@ class Journal:
         self.open()
         if self.call.state is State.READY and not (self.call.was_read and self.queue):
             self.call.read()
+
+    def catch_up(self, done: Known) -> None:
+        """Read what other nodes have written until now, deliver it, then call `done`. What is under way may have begun
+        before they wrote: then one more `refresh` follows it."""
+        begun = self.call.looks_begun
+
+        def refreshed(fault: CommandError | None) -> None:
+            if fault is None and self._engine.store.is_shared and self.call.looks_ended <= begun:
+                self.refresh(done)
+            else:
+                done(fault)
+
+        self.refresh(refreshed)
 
     def keep_epoch(self) -> bool:
         """If it is time, ask the store to go on knowing under which epoch this empty log begins. Returns True if it is

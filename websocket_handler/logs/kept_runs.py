@@ -25,11 +25,12 @@ from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.logs.runs.lost import LOST_CODE
 from websocket_handler.logs.runs.open_runs import Run
 from websocket_handler.logs.runs.vocabulary import Fields
+from websocket_handler.logs.spelling import has_field, has_type, may_have
 from websocket_handler.logs.violations import Violations
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.publication import PreparedPublication
 
-_RUN_STARTED: Final = b'"RUN_STARTED"'
+_RUN_STARTED: Final = b'"RUN_STARTED'
 _BEGIN_OR_END: Final = b'"RUN_'
 _ATTEMPT: Final = b'"attempt"'
 MARK_EVERY: Final = 64
@@ -101,7 +102,7 @@ class KeptRuns:
         fold = self._fold
         if fold is None:
             for entry in page.entries:  # most projects have no runs, so most publications cost no more than this
-                if _RUN_STARTED in entry.payload:
+                if has_type(_RUN_STARTED, entry.payload):
                     self._begin()
                     return
             if self._is_new:
@@ -109,7 +110,9 @@ class KeptRuns:
                 self._begin_if_a_run_goes_on()
             return
         self._pending.append(page)
-        if page.last - fold.offset >= ENTRIES_AT_ONCE or any(_BEGIN_OR_END in entry.payload for entry in page.entries):
+        if page.last - fold.offset >= ENTRIES_AT_ONCE or any(
+            has_type(_BEGIN_OR_END, entry.payload) for entry in page.entries
+        ):
             self._catch_up()
 
     def _catch_up(self) -> None:
@@ -190,7 +193,7 @@ class KeptRuns:
 
     def _log_has_runs(self) -> bool:
         log = self._log()
-        return any(RUN_ID in entry.payload for entry in log.after(log.first - 1, len(log), log.bytes))
+        return any(has_field(RUN_ID, entry.payload) for entry in log.after(log.first - 1, len(log), log.bytes))
 
     def _time_of(self, offset: int, otherwise: float) -> float:
         log = self._log()
@@ -204,7 +207,7 @@ class KeptRuns:
     def _refuse(self, publication: PreparedPublication) -> CommandError | None:
         """Why a publication may not be written any more."""
         head = publication.head
-        if RUN_ID not in head or (not self._is_strict and _ATTEMPT not in head):
+        if not may_have(RUN_ID, head) or not (self._is_strict or may_have(_ATTEMPT, head)):
             return None
         return refusal(self.newest(), decode(head + b"0}"))
 

@@ -12,6 +12,7 @@ from websocket_handler.logs.engine import Engine
 from websocket_handler.logs.observer import Observer
 from websocket_handler.logs.page import Page, entries_after
 from websocket_handler.logs.queue import Waiting, without_known
+from websocket_handler.logs.spelling import has_field
 from websocket_handler.ports.log_store import BEGUN_S, Segment, Tail, Unavailable
 from websocket_handler.protocol.ordinal import MARK
 
@@ -151,7 +152,7 @@ class LocalLog:
                 may_move = False  # a producer's numbers have an order of their own
             if waiting.condition is not None:
                 may_move = False  # it holds here, and perhaps not behind what another node writes
-            if is_shared and RUN_ID in publication.head:
+            if is_shared and has_field(RUN_ID, publication.head):
                 may_move = False  # another node may have ended the run meanwhile
             payload = finish(publication, offset, now_ms)
             records.append(Publication(payload, now, publication.key, publication.digest, offset))

@@ -12,9 +12,10 @@ from tests.support.memory_ports import MemoryForwarder
 from tests.support.nodes import RETAINED, NotedEvents
 from tests.support.virtual_time import in_virtual_time, settle
 from websocket_handler.adapters.memory import MemoryLogStore
-from websocket_handler.delivery.decisions import PATIENCE_S
+from websocket_handler.delivery.decisions import PATIENCE_S, fold_now
 from websocket_handler.hub.log import LogLimits
 from websocket_handler.logs.limits import DeliveryLimits
+from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.ports.forwarder import Accepted, Prepared, Refused
 from websocket_handler.protocol.names import Agent
 
@@ -308,3 +309,57 @@ def test_what_is_no_answer(interrupt_id: str, body: bytes, code: str) -> None:
         assert (await api.ask("POST", f"{LIST}/i", b'{"agent":"dev"}')).status == 200
 
     play()
+
+
+@in_virtual_time
+async def test_what_a_run_asks_once_more_is_another_question_with_a_task_of_its_own() -> None:
+    queue = Fifo()
+    api = node(forwarder=queue)
+    for payload in ("first", "second", "third"):
+        await ask_people(api, "r1", "i")
+        assert await listed(api) == ["i"]
+        assert (await answer(api, payload=payload)).status == 200
+        assert (await answer(api, who="bob", payload="late")).code == "already_decided"
+    answers = [json.loads(task.data)["resume"][0]["payload"] for task in tasks(queue)]
+    assert answers == ["first", "second", "third"]
+    assert len({task.message_id for task in tasks(queue)}) == 3
+
+
+@in_virtual_time
+async def test_an_answer_to_an_earlier_question_is_none_to_the_next_one() -> None:
+    store, queue = shelf(), Fifo()
+    first, second = node(store, queue), node(store, queue)
+    await ask_people(first, "r1", "i")
+    await listed(second)
+    project = second.core.node.project("p")
+    asked = dict(fold_of(second).ends.interrupts["i"])
+    await ask_people(first, "r1", "i")  # the second node does not hear of it
+    told: list[Any] = []
+    value = {"agent": "dev", "by": "bob", "at": "now", "status": "resolved"}
+    second.core.decisions.decide(project, asked, value, told.append)
+    await settle()
+    assert [(each.code, "asked again" in each.message) for each in told] == [("already_decided", True)]
+    assert await listed(first) == ["i"]
+    assert tasks(queue) == []
+
+
+def fold_of(api: Api) -> Fold:
+    fold = fold_now(api.core.node.project("p"))
+    assert fold is not None
+    return fold
+
+
+@in_virtual_time
+async def test_a_question_that_a_run_has_answered_meanwhile_is_not_unknown() -> None:
+    store, queue = shelf(), Fifo()
+    first, second = node(store, queue), node(store, queue)
+    await ask_people(first, "r1", "i")
+    await listed(second)
+    asked = dict(fold_of(second).ends.interrupts["i"])
+    first.core.server.send_to_project("p", {"type": "RUN_STARTED", "threadId": "p", "runId": "r2", "parentRunId": "r1"})
+    await settle()
+    told: list[Any] = []
+    value = {"agent": "dev", "by": "bob", "at": "now", "status": "resolved"}
+    second.core.decisions.decide(second.core.node.project("p"), asked, value, told.append)
+    await settle()
+    assert [(each.code, "went on" in each.message) for each in told] == [("already_decided", True)]

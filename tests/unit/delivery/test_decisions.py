@@ -6,7 +6,8 @@ from websocket_handler.protocol.names import IDEMPOTENCY_KEY, MESSAGE_ID
 
 
 def test_an_interrupt_has_one_task_and_no_other_interrupt_has_it() -> None:
-    names = [("p", "r", "i"), ("q", "r", "i"), ("p", "s", "i"), ("p", "r", "j"), ("p", "ri", ""), ("p", "", "ri")]
+    places = [("p", "r", "i"), ("q", "r", "i"), ("p", "s", "i"), ("p", "r", "j"), ("p", "ri", ""), ("p", "", "ri")]
+    names = [(*place, asked) for place in places for asked in (1, 2)]
     ids = [task_id_of(*name) for name in names]
     assert ids == [task_id_of(*name) for name in names]
     assert len(set(ids)) == len(names)
@@ -14,6 +15,6 @@ def test_an_interrupt_has_one_task_and_no_other_interrupt_has_it() -> None:
 
 
 def test_no_publisher_can_choose_the_key_of_a_decision() -> None:
-    keys = {key_of(task_id_of("p", "r", "i"), what) for what in ("decided", "answered")}
+    keys = {key_of(task_id_of("p", "r", "i", 1), what) for what in ("decided", "answered")}
     assert len(keys) == 2
     assert not any(map(IDEMPOTENCY_KEY.fullmatch, keys))

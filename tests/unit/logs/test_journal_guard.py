@@ -153,3 +153,38 @@ def test_a_second_body_under_a_key_is_published_if_the_first_may_not_be() -> Non
         [Position(bench.project.journal.log.epoch, 3)],
         [Position(bench.project.journal.log.epoch, 4)],
     )
+
+
+# Names with escapes
+
+ESCAPED = b'{"type":"TEXT_MESSAGE_CONTENT","messageId":"m","delta":"x","run\\u0049d":"r"%b}'
+ESCAPED_START = b'{"type":"RUN_ST\\u0041RTED","threadId":"p","runI\\u0064":"r","\\u0061ttempt":2}'
+
+
+def tell(bench: Bench, *bodies: bytes) -> list[Any]:
+    """The answers to publications of these bytes, in one turn."""
+    answers = [bench.publish(body) for body in bodies]
+    bench.scheduler.settle()
+    return [answer.code if isinstance(answer, CommandError) else None for each in answers for answer in each]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_late_event_whose_names_have_escapes_is_refused(is_known: bool) -> None:
+    """Also by a node that has just opened the log."""
+    first, second = two_nodes(START, LOST)
+    bench = second if is_known else Bench(store=first.store)
+    late, numbers = ErrorCode.LEASE_LOST, (b"", b',"\\u0061ttempt":1', b',"\\u0061ttempt":2')
+    assert tell(bench, *(ESCAPED % number for number in numbers)) == [late, late, None]
+
+
+def test_a_run_whose_start_has_escapes_is_a_run() -> None:
+    bench = Bench(store=Shelf(Bench().clock, NEVER_OLD))
+    assert tell(bench, ESCAPED_START) + tell(bench, json.dumps(DELTA).encode()) == [None, ErrorCode.LEASE_LOST]
+    for node in (bench, Bench(store=bench.store)):
+        assert tell(node, ESCAPED % b',"attempt":2', ESCAPED % b"") == [None, ErrorCode.LEASE_LOST]
+
+
+def test_a_start_with_escapes_in_a_log_that_has_runs_counts_at_once() -> None:
+    bench = Bench(store=MemoryLogStore(Bench().clock, NEVER_OLD))
+    say(bench, START | {"runId": "other"})
+    assert tell(bench, ESCAPED_START) + tell(bench, ESCAPED % b"") == [None, ErrorCode.LEASE_LOST]

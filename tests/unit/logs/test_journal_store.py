@@ -1,9 +1,14 @@
 """What a project does when the store answers otherwise: behind, not at all, or with another log."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.doubles import (
     DOWN,
+    EMPTY,
+    Bench,
+    HandStore,
     client_of,
     code_of,
     opened,
@@ -301,3 +306,57 @@ def test_what_was_written_keeps_its_time_when_only_its_answer_was_lost() -> None
     bench.clock.advance(5)
     bench.hand.answer_read(Tail("e", 4, 0, (ours,)))
     assert client_of(connection).messages[-1]["published_at"] == written_ms
+
+
+def caught_up(bench: Bench) -> list[Any]:
+    """The list in which the answer to a wish to catch up will appear."""
+    done: list[Any] = []
+    bench.project.journal.catch_up(done.append)
+    return done
+
+
+def test_who_catches_up_gets_what_was_written_before_even_if_a_read_is_under_way() -> None:
+    bench = opened(at=tail(1, 1))
+    bench.project.journal.refresh(lambda _fault: None)
+    done = caught_up(bench)
+    bench.hand.answer_read(tail(2, 1, floor=0))  # it began before the other node wrote
+    assert done == []
+    bench.hand.answer_read(tail(2, 2, floor=0))
+    assert (done, bench.project.journal.log.head, bench.hand.reads) == ([None], 2, [])
+
+
+def test_who_catches_up_needs_one_read_where_nothing_is_under_way() -> None:
+    bench = opened(at=tail(1, 1))
+    done = caught_up(bench)
+    bench.hand.answer_read(tail(2, 2, floor=0))
+    assert (done, bench.hand.asked) == ([None], 1)
+
+
+def test_who_catches_up_behind_a_write_gets_what_follows_it() -> None:
+    bench = opened(at=tail(1, 1))
+    bench.publish()
+    bench.scheduler.settle()
+    done = caught_up(bench)
+    bench.hand.appended(Committed())
+    assert (done, len(bench.hand.reads)) == ([], 1)
+    bench.hand.answer_read(tail(3, 3, floor=0))
+    assert (done, bench.project.journal.log.head) == ([None], 3)
+
+
+@pytest.mark.parametrize("is_second", [False, True])
+def test_who_cannot_catch_up_hears_it(is_second: bool) -> None:
+    bench = opened(at=tail(1, 1))
+    if is_second:
+        bench.project.journal.refresh(lambda _fault: None)
+    done = caught_up(bench)
+    if is_second:
+        bench.hand.answer_read(tail(2, 1, floor=0))
+    bench.hand.answer_read(DOWN)
+    assert [code_of(answer) for answer in done] == [ErrorCode.STORE_UNAVAILABLE]
+
+
+def test_a_store_of_its_own_has_nothing_to_catch_up_with() -> None:
+    bench = Bench(store=HandStore(is_shared=False))
+    done = caught_up(bench)
+    bench.hand.opened(EMPTY)
+    assert (done, bench.hand.asked) == ([None], 0)

@@ -23,11 +23,12 @@ class Ends:
         self.ended: dict[str, Fields] = {}
         """By run: its `outcome` (success, interrupt, cancelled, error), and `code` and `message` of an error."""
         self.interrupts: dict[str, Fields] = {}
-        """By id: what AG-UI has in an interrupt, and the `runId`."""
+        """By id: what AG-UI has in an interrupt, the `runId`, and as `askedOffset` where in the log it was asked."""
         self.interrupts_bytes = 0
         self.decisions: dict[str, Fields] = {}
         """By the id of an interrupt that was answered: the `runId` that asked, the `agent`, `by` whom and `at` what
-        time it was decided, at which `offset` the answer stands, and `is_sent` once the agent's queue has it."""
+        time it was decided, where it was `asked`, at which `offset` the answer stands, and `is_sent` once the agent's
+        queue has it."""
         self.usage: dict[tuple[str, str], Fields] = {}
         """By provider and model: tokens, in AG-UI's names."""
 
@@ -53,13 +54,17 @@ class Ends:
             if interrupt is not None:
                 self._remember(interrupt, value, offset)
         elif name == ANSWERED and isinstance(interrupt_id, str) and interrupt_id in self.decisions:
-            self.decisions[interrupt_id]["is_sent"] = True
+            decision = self.decisions[interrupt_id]
+            if value.get("asked", decision["asked"]) == decision["asked"]:  # else it was asked again meanwhile
+                decision["is_sent"] = True
 
     def _remember(self, interrupt: Fields, value: Fields, offset: int) -> None:
         told = {name: _short(value.get(name)) for name in ("agent", "by", "at")}
-        self.decisions[interrupt["id"]] = {"runId": interrupt["runId"], **told, "offset": offset, "is_sent": False}
+        places = {"asked": interrupt["askedOffset"], "offset": offset}
+        self.decisions[interrupt["id"]] = {"runId": interrupt["runId"], **told, **places, "is_sent": False}
         if len(self.decisions) > self._limits.decisions:
-            del self.decisions[next(iter(self.decisions))]
+            sent = (name for name, each in self.decisions.items() if each["is_sent"])
+            del self.decisions[next(sent, next(iter(self.decisions)))]
 
     def finished(self, fields: Fields, offset: int) -> bool:
         """A run ended without an error. Returns False if there is no space for what it asks."""
@@ -70,7 +75,7 @@ class Ends:
         asked = outcome["interrupts"] if kind == "interrupt" else ()
         asked_all = True
         for interrupt in asked:
-            asked_all = self._ask(run_id, interrupt, fields.get("agent")) and asked_all
+            asked_all = self._ask(run_id, interrupt, fields.get("agent"), offset) and asked_all
         return asked_all
 
     def failed(self, run_id: str | None, fields: Fields, offset: int) -> None:
@@ -84,17 +89,20 @@ class Ends:
 
     def restore_interrupt(self, interrupt: Fields) -> None:
         """Take over an interrupt of a snapshot."""
+        interrupt.setdefault("askedOffset", 0)
         self.interrupts[interrupt["id"]] = interrupt
         self.interrupts_bytes += len(_size(interrupt))
 
-    def _ask(self, run_id: str, interrupt: Fields, agent: object) -> bool:
-        limits, interrupt = self._limits, {**interrupt, "runId": run_id}
+    def _ask(self, run_id: str, interrupt: Fields, agent: object, offset: int) -> bool:
+        limits, interrupt = self._limits, {**interrupt, "runId": run_id, "askedOffset": offset}
         if isinstance(agent, str):
             interrupt["agent"] = agent
         self._answer(interrupt["id"])
         self.decisions.pop(interrupt["id"], None)
+        unsent = sum(not each["is_sent"] for each in self.decisions.values())
         has_space = (
             len(self.interrupts) < limits.interrupts
+            and len(self.interrupts) + unsent < limits.decisions
             and self.interrupts_bytes + len(_size(interrupt)) <= limits.interrupts_bytes
             and len(interrupt["id"].encode()) <= limits.id_bytes
         )

@@ -87,7 +87,7 @@ def _place_of_call(fold: Fold, thing: str, kept: Fields) -> Fields:
     return {"toolCallName": call["function"]["name"], "parentMessageId": message.data["id"]}
 
 
-_OURS: Final = frozenset(("runId", "agent"))
+_OURS: Final = frozenset(("runId", "agent", "askedOffset"))
 """What the gateway notes beside what AG-UI has in an interrupt."""
 
 

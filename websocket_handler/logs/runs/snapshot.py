@@ -94,7 +94,7 @@ def _restored(snapshot: Fields, limits: FoldLimits | None) -> Fold:
     for each in snapshot["interrupts"]:
         fold.ends.restore_interrupt(each)
     for each in snapshot["decisions"]:
-        fold.ends.decisions[each.pop("interruptId")] = each
+        fold.ends.decisions[each.pop("interruptId")] = {"asked": 0, **each}
     for each in snapshot["usage"]:
         fold.ends.usage[(each.pop("provider"), each.pop("model"))] = each
     return fold

@@ -44,7 +44,7 @@ def test_the_oldest_ends_are_forgotten() -> None:
 def test_an_interrupt_is_open_until_a_decision_or_a_run_answers_it(answers: tuple[object, object]) -> None:
     ends = Ends(FoldLimits())
     assert ends.finished(interrupt("i", "j"), 1)
-    assert ends.interrupts["i"] == {"id": "i", "reason": "approval", "runId": "r"}
+    assert ends.interrupts["i"] == {"id": "i", "reason": "approval", "runId": "r", "askedOffset": 1}
     for each in answers:
         ends.decided({"name": "wsh.decided", "value": {"interruptId": each}})
     ends.decided({"name": "other", "value": {"interruptId": "j"}})
@@ -65,7 +65,7 @@ def test_as_many_interrupts_are_open_as_may_be_and_no_more() -> None:
 
 
 def test_interrupts_have_a_maximum_of_bytes() -> None:
-    size = len(b'{"id":"1","reason":"approval","runId":"r"}')
+    size = len(b'{"id":"1","reason":"approval","runId":"r","askedOffset":1}')
     ends = Ends(FoldLimits(interrupts_bytes=2 * size))
     assert ends.finished(interrupt("1", "2"), 1)
     ends = Ends(FoldLimits(interrupts_bytes=2 * size - 1))
@@ -91,7 +91,7 @@ def test_who_decided_what_is_remembered_until_it_is_asked_again() -> None:
     ends.finished(interrupt("i") | {"agent": "dev"}, 1)
     assert ends.interrupts["i"]["agent"] == "dev"
     ends.decided(decided("i", agent="dev"), 7)
-    known = {"runId": "r", "agent": "dev", "by": "ann", "at": "noon", "offset": 7}
+    known = {"runId": "r", "agent": "dev", "by": "ann", "at": "noon", "asked": 1, "offset": 7}
     assert ends.decisions == {"i": {**known, "is_sent": False}}
     ends.decided(decided("i", by="bob"), 8)
     ends.decided({"name": "wsh.answered", "value": {"interruptId": "i"}}, 9)
@@ -103,10 +103,38 @@ def test_who_decided_what_is_remembered_until_it_is_asked_again() -> None:
     assert ends.decisions == {}
 
 
+def test_what_a_queue_has_of_an_earlier_question_is_not_the_answer_to_this_one() -> None:
+    ends = Ends(FoldLimits())
+    for offset in (1, 3):
+        ends.finished(interrupt("i"), offset)
+        ends.decided(decided("i"), offset + 1)
+    answered = {"name": "wsh.answered", "value": {"interruptId": "i", "asked": 1}}
+    ends.decided(answered, 5)
+    assert not ends.decisions["i"]["is_sent"]
+    answered["value"] = {"interruptId": "i", "asked": 3}
+    ends.decided(answered, 6)
+    assert ends.decisions["i"]["is_sent"]
+
+
+def test_a_decision_that_no_queue_has_is_forgotten_last_and_counts_as_a_question() -> None:
+    ends = Ends(FoldLimits(decisions=2))
+    for name in "abc":
+        assert ends.finished(interrupt(name), 1), name
+        ends.decided(decided(name), 2)
+        if name != "a":
+            ends.decided({"name": "wsh.answered", "value": {"interruptId": name}}, 3)
+    assert list(ends.decisions) == ["a", "c"]
+    assert ends.finished(interrupt("d"), 4)
+    assert not ends.finished(interrupt("e"), 5), "a and d may need both places"
+    ends.decided({"name": "wsh.answered", "value": {"interruptId": "a"}}, 6)
+    assert ends.finished(interrupt("e"), 7)
+
+
 def test_as_many_decisions_are_remembered_as_may_be() -> None:
     ends = Ends(FoldLimits(decisions=2))
     for name in "abc":
         ends.finished(interrupt(name), 1)
         ends.decided(decided(name, by=7, at="x" * 2000), 2)
+        ends.decided({"name": "wsh.answered", "value": {"interruptId": name}}, 3)
     assert list(ends.decisions) == ["b", "c"]
     assert (ends.decisions["c"]["by"], len(ends.decisions["c"]["at"])) == ("", 1024)

@@ -46,7 +46,7 @@ def test_a_snapshot_holds_what_there_is() -> None:
             }
         ],
         "ended": [{"run_id": "r", "outcome": "interrupt", "offset": 0}],
-        "interrupts": [{"id": "i", "reason": "approval", "runId": "r"}],
+        "interrupts": [{"id": "i", "reason": "approval", "runId": "r", "askedOffset": 0}],
         "decisions": [],
         "usage": [{"provider": "", "model": "m", "inputTokens": 3}],
     }
