@@ -23,7 +23,7 @@ TEST_HALVES := "tests/unit tests/clients tests/contract tests/house" \
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run first-minutes audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm storm-cluster simulation simulation-cluster browser node-modules sdk-modules sdk-test sdk-console console console-check console-smooth console-modules \
+  first-run first-minutes audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm storm-cluster simulation simulation-cluster simulation-snapshots browser node-modules sdk-modules sdk-test sdk-console console console-check console-smooth console-modules \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -242,6 +242,9 @@ storm-cluster: $(STAMP) ## kill one of three nodes on Valkey: its 10,000 clients
 
 simulation: $(STAMP) ## run SEEDS=n seeded schedules of whole nodes in virtual time
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --processes $$(nproc)
+
+simulation-snapshots: $(STAMP) ## run SEEDS=n seeded schedules of two nodes that go on with snapshots of runs, in virtual time
+	$(BIN)/python -m tests.simulation.snapshot_plays --seeds $(SEEDS) --processes $$(nproc)
 
 simulation-cluster: $(STAMP) ## run SEEDS=n seeded schedules of three nodes over a model of Valkey in virtual time
 	$(BIN)/python -m tests.simulation.cluster --seeds $(SEEDS) --processes $$(nproc)

@@ -46,6 +46,7 @@ NOT_RUN: Final = {
     "make storm-cluster": "its bounds are times of 10,000 clients, for an idle machine; make test kills a node of few",
     'websocket-handler rebalance https://gateway.example --seconds 60 --token "$TOKEN"': "there is no such host; "
     "tests/integration/cli/test_rebalance.py runs it",
+    "make simulation-snapshots SEEDS=10000": "runs for half an hour; make test runs it with fewer seeds",
     "make simulation-cluster SEEDS=10000": "runs for an hour or two; make test runs them with fewer seeds",
     "make agui CASES=100000": "runs for many minutes; make test tries the same laws with fewer cases",
     "make sdk-test": "make test runs the same, in tests/e2e/test_typescript_client.py",
