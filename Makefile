@@ -23,7 +23,7 @@ TEST_HALVES := "tests/unit tests/clients tests/contract tests/house" \
 CORE_TESTS := tests/unit tests/clients tests/contract tests/simulation tests/integration/test_nesting.py tests/integration/net
 
 .PHONY: help install run cluster haproxy test test-core check format format-check lint types imports infra-test image-test container-tools \
-  first-run first-minutes audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm storm-cluster simulation simulation-cluster simulation-snapshots browser node-modules sdk-modules sdk-test sdk-console console console-check console-smooth console-modules \
+  first-run first-minutes audit sbom sbom-test bench bench-cluster costs metrics settings reference agui-modules agui agui-cuts docs sdk-python sdk-python-cuts sdk-python-langgraph fuzz fuzz-coverage fuzz-api floods proxies proofs cluster-proofs storm storm-cluster simulation simulation-cluster simulation-snapshots browser node-modules sdk-modules sdk-test sdk-console console console-check console-smooth console-pictures console-modules \
   sdk-cuts sdk-package sdk-runtimes lock clean
 
 help: ## list the targets
@@ -327,6 +327,9 @@ console: console-modules sdk-modules ## build the console page from console/ int
 
 console-smooth: $(STAMP) browser node-modules ## show 10,000 updates in the console, and fail if a task of the page takes 50 ms of processor time
 	CONSOLE_UPDATES=10000 CONSOLE_TASK_MS_MAX=50 $(BIN)/python -m pytest -q -s tests/e2e/test_console_smooth.py
+
+console-pictures: $(STAMP) browser node-modules console-modules ## make the pictures of the README anew, from the console of a running gateway
+	CONSOLE_PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest -q tests/e2e/test_console_picture.py
 
 console-check: console-modules sdk-modules ## check the types of the console page, and that the built files are what its sources build
 	@cd console && npm run --silent check

@@ -18,6 +18,8 @@ SITE: Final = ROOT / "dist" / "site"
 DECISIONS: Final = "docs/decisions"
 LINK: Final = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)(?:#[^)\s]*)?\)")
 """A link to a file. Others go to another host or to a place on the same page."""
+PICTURE: Final = re.compile(r'<(?:img|source)\b[^>]*\bsrc(?:set)?="(?![a-z]+:)([^"\s]+)"')
+"""A picture that is HTML, because it has one file for light and one for dark pages."""
 TITLE: Final = re.compile(r"^# (.+)$", re.MULTILINE)
 FIRST_SENTENCE: Final = re.compile(r"\A# [^\n]+\n\n([^-*|`#<>\s].*?[.:])(?:\s|\Z)", re.DOTALL)
 """The first sentence of a page that begins with a paragraph."""
@@ -41,7 +43,7 @@ def decisions() -> str:
 def linked(page: str) -> set[str]:
     """The files to which a page links, by their paths. A link to a folder is one to the page in it."""
     text = FENCE.sub("", (ROOT / page).read_text(encoding="utf-8"))
-    found = {((ROOT / page).parent / target).resolve() for target in LINK.findall(text)}
+    found = {((ROOT / page).parent / target).resolve() for target in LINK.findall(text) + PICTURE.findall(text)}
     return {str(path.relative_to(ROOT)) for path in found if not path.is_dir()}
 
 

@@ -43,6 +43,10 @@ def test_every_link_leads_to_a_file() -> None:
     assert [link for link in links if not (ROOT / link[1]).is_file()] == []
 
 
+def test_both_pictures_of_the_readme_come_to_the_site() -> None:
+    assert {f"docs/pictures/console-{scheme}.png" for scheme in ("light", "dark")} <= SITE.linked("README.md")
+
+
 def test_the_list_of_decisions_has_all_of_them() -> None:
     listed = re.findall(r"\]\((\d{4}-[a-z0-9-]+\.md)\)", SITE.decisions())
     assert listed == sorted(path.name for path in (ROOT / SITE.DECISIONS).glob("*.md"))
