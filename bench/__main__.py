@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import install, many_projects, scenarios, small_container, ways_in
+from bench import folding, install, many_projects, scenarios, small_container, ways_in
 from bench.machine import Machine
 from bench.measurement import idle_bytes_per_connection, measure
 from bench.processes import Failed, Running, end_children_on_signal, raise_file_limit
@@ -62,8 +62,9 @@ def main() -> int:
     container = None if options.no_container or options.quick else small_container.measure_all()
     many = list(many_projects.measure_all(options.before)) if options.cells in many_projects.NAME else []
     ways = list(ways_in.measure_ways(options.before)) if options.cells in ways_in.NAME else []
+    late = folding.measure() if options.cells in folding.NAME else []
     shown = [gateway(sink_port=0), *([before(0, options.before)] if options.before else []), *available]
-    write_report(options.output, results, machine, shown, done, container, many, ways, options.note)
+    write_report(options.output, results, machine, shown, done, container, many, ways, options.note, late=late)
     print(f"written: {options.output / 'RESULTS.md'}")
     return 0 if not any(server == "gateway" for _, server in results.failures) else 1
 

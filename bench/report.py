@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench import many_projects, scenarios, targets, ways_in
+from bench import folding, many_projects, scenarios, targets, ways_in
 from bench.chart import write_chart
+from bench.folding import LateJoin
 from bench.machine import Machine
 from bench.many_projects import Pairs
 from bench.results import (
@@ -35,6 +36,8 @@ def write_report(
     many: Sequence[Pairs],
     ways: Sequence[Pairs],
     note: str,
+    *,
+    late: Sequence[LateJoin],
 ) -> None:
     """Write RESULTS.md and RESULTS.svg into `folder`."""
     sections = [
@@ -48,6 +51,7 @@ def write_report(
         _forwards(results),
         _many_projects(many),
         _ways_in(ways),
+        late_joiners(late),
         _growth(results),
         _container(container),
         _servers(results, servers),
@@ -204,6 +208,17 @@ pairs, with the lowest and the highest value.
     return (
         f"## Many projects, few subscribers\n\n{text}\n{table(many_projects.HEADER, [pairs.row() for pairs in many])}"
     )
+
+
+def late_joiners(late: Sequence[LateJoin]) -> str:
+    """What late joiners of a long run get."""
+    if not late:
+        return ""
+    text = f"""A run of {folding.DELTAS:,} deltas of six letters: 200 seconds at 30 a second. Bytes on the wire, without
+compression, and the time that the node works for one joiner: the best of {folding.ROUNDS} rounds. The first reader
+pays for what the next ones share.
+"""
+    return f"## A late joiner of a long run\n\n{text}\n{table(folding.HEADER, [each.row() for each in late])}"
 
 
 def _ways_in(ways: Sequence[Pairs]) -> str:

@@ -5,9 +5,10 @@ import json
 from tests.support.deltas import delta, ranges, text_of
 from tests.support.doubles import NEVER_OLD, SHORT, Bench, Client, client_of, opened
 from tests.support.publications import wire
-from websocket_handler.hub.log import LogLimits, Publication
+from websocket_handler.hub.log import LogLimits, Publication, Start
 from websocket_handler.logs.limits import DeliveryLimits
 from websocket_handler.ports.log_store import Segment, Tail
+from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.frames import text_frames
 from websocket_handler.protocol.messages import Position
 
@@ -126,3 +127,23 @@ def test_a_replay_is_as_long_as_its_text_and_not_as_its_tokens() -> None:
         assert text_of(client.messages) == "".join(f"{number:5} " for number in range(6000))
         sizes.append(sum(map(len, client.writes)))
     assert sizes[0] <= 0.1 * sizes[1]
+
+
+def test_a_snapshot_is_as_long_as_its_text_and_not_as_its_tokens() -> None:
+    limits = DeliveryLimits(log=LogLimits(messages=10_000, bytes=100_000_000, seconds=1e9))
+    bench = opened(limits=limits)
+    run = {"runId": "r"}
+    for event in ({"type": "RUN_STARTED", "threadId": "p"}, {"type": "TEXT_MESSAGE_START", "messageId": "m1"}):
+        bench.publish(json.dumps(event | run).encode())
+    for number in range(6000):
+        event = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m1", "delta": f"{number:5} "}
+        bench.publish(json.dumps(event | run).encode())
+    while bench.project.journal.log.head < 6002:
+        bench.commit()
+    dense = client_of(bench.follow(rewind=6002)[0])
+    starts: list[Start | CommandError] = []
+    bench.project.saved_runs.place(starts.append, lambda: True)
+    assert isinstance(starts[0], Start)
+    assert starts[0].offset == 6002
+    assert "".join(f"{number:5} " for number in range(6000)) in starts[0].snapshot.decode()
+    assert len(starts[0].snapshot) <= 0.1 * sum(map(len, dense.writes))
