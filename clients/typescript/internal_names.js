@@ -11,8 +11,8 @@ export const INTERNAL_NAMES = [
   "wakeAt", "tick", "received", "closed", "tokenFailed", "probed", "projects", "command", "lock",
   // A link, its keep-alive, its requests, its token.
   "isFallback", "isSentAway", "heardAt", "watch", "ask", "settle", "lost", "areOn",
-  "take", "kept", "lives", "clock", "time", "nextAt", "refreshAt", "spreads", "schedule", "unschedule", "snapshot", "serverSnapshot", "act", "run",
+  "take", "kept", "lives", "clock", "time", "nextAt", "refreshAt", "spreads", "schedule", "unschedule", "serverSnapshot", "act", "run",
   // Followed projects and their readers.
-  "at", "start", "remove", "hello", "link", "said", "attempt", "isUnused", "isBehind", "place", "publication", "current", "settled", "broken", "needed",
+  "at", "start", "remove", "hello", "link", "said", "attempt", "isUnused", "lenient", "arrived", "phase", "isBehind", "place", "publication", "current", "settled", "broken", "needed",
   "release", "leave", "caughtUp", "joinAll", "lagging", "update", "request", "emit", "changed", "handed",
 ];

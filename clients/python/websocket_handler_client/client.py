@@ -100,6 +100,10 @@ class Client:
         """An update came."""
         self._projects[update.project_id].deliver(update)
 
+    def arrived(self, snapshot: Update) -> None:
+        """A project's snapshot came."""
+        self._projects[snapshot.project_id].arrived(snapshot)
+
     def reset(self, reset: Reset) -> None:
         """A project's log cannot continue."""
         self._projects[reset.project_id].reset(reset)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from websocket_handler_client.core.effects import (
     Abort,
     Answered,
+    Arrived,
     Broadcast,
     Close,
     Effect,
@@ -40,6 +41,7 @@ class Program(Protocol):
     """Gets what comes for the program. Nothing here waits."""
 
     def deliver(self, update: Update) -> None: ...
+    def arrived(self, snapshot: Update) -> None: ...
     def reset(self, reset: Reset) -> None: ...
     def unfollowed(self, unfollowed: Unfollowed) -> None: ...
     def state_changed(self, state: State) -> None: ...
@@ -139,11 +141,15 @@ class Driver:
             case _:
                 self._tell(effect)
 
-    def _tell(self, effect: Update | Answered | Failed | Reset | Unfollowed | StateChanged | Broadcast) -> None:
+    def _tell(
+        self, effect: Update | Arrived | Answered | Failed | Reset | Unfollowed | StateChanged | Broadcast
+    ) -> None:
         """Hand on what is for the program."""
         match effect:
             case Update():
                 self._program.deliver(effect)
+            case Arrived():
+                self._program.arrived(effect.snapshot)
             case Answered():
                 self._reply(effect.call, lambda reply: reply.set_result(effect.reply))
             case Failed():

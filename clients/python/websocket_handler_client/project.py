@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from websocket_handler_client.core.effects import Reset
 from websocket_handler_client.core.position import Position
@@ -50,17 +50,22 @@ class Project:
         *,
         since: Position | str | None = None,
         rewind: int | None = None,
+        from_: Literal["snapshot"] | None = None,
         on_reset: OnReset | None = None,
     ) -> "Updates":
         """Read the project: `async for update in project.updates(): …`. The subscription begins with this call.
 
-        `since` continues behind a position (`epoch:offset`), `rewind` begins so many updates back; without either it
-        begins with the next update. If the project has another reader, `rewind` does not count. `on_reset` is called in
-        order between two updates if the log cannot continue: discard what you built, and build it from what follows.
-        The loop raises RefusedError or ClosedError if there will be no further update. Raises ValueError if `since` is
-        no position.
+        `from_="snapshot"` begins with what the project's runs have become: an update with `is_snapshot`, which takes
+        the place of all that you built. A position counts more, until the log cannot continue there: then another
+        snapshot follows the reset. `since` continues behind a position (`epoch:offset`), `rewind` begins so many
+        updates back; without any of them it begins with the next update. If the project has another reader, `rewind`
+        does not count. `on_reset` is called in order between two updates if the log cannot continue: discard what you
+        built, and build it from what follows. The loop raises RefusedError or ClosedError if there will be no further
+        update. Raises ValueError if `since` is no position.
         """
-        place = Place(Position.parse(since) if isinstance(since, str) else since, rewind)
+        place = Place(
+            Position.parse(since) if isinstance(since, str) else since, rewind, wants_snapshot=from_ is not None
+        )
         inbox = Inbox(place)
         self._join(inbox)
         return Updates(self, inbox, on_reset)
@@ -108,11 +113,30 @@ class Project:
             self._divide(update)
             return
         for inbox in self._inboxes:
-            if inbox.place.takes(update):
+            if not inbox.place.awaits_snapshot and inbox.place.takes(update):
                 inbox.put(update)
                 if len(inbox.items) >= maximum and not self.is_lagging:
                     self.is_lagging = True
                     self._driver.perform(self._driver.core.pause(self.project_id))
+
+    def arrived(self, snapshot: Update) -> None:
+        """Give a snapshot to the readers that await it. The ones that are behind it go on from where they are."""
+        is_behind = False
+        for inbox in self._inboxes:
+            place = inbox.place
+            if place.awaits_snapshot:
+                place.position = snapshot.position
+                inbox.put(snapshot)
+            else:
+                position = place.position = place.position or snapshot.position
+                is_behind |= position.epoch != snapshot.epoch or position.offset < snapshot.offset
+        if is_behind:
+            self._begin_at_places()
+
+    def _begin_at_places(self) -> None:
+        start = start_for([inbox.place for inbox in self._inboxes])
+        self.is_lagging = False
+        self._driver.perform(self._driver.core.begin_at(self.project_id, start, self._driver.now()))
 
     def _divide(self, update: Update) -> None:
         """A reader has a part of what came joined: get it again, one by one, from where the readers stand."""
@@ -156,20 +180,24 @@ class Project:
     def _join(self, inbox: Inbox) -> None:
         core, now = self._driver.core, self._driver.now()
         at = core.position(self.project_id) if self._inboxes else None
+        if at is not None:
+            self._take_places(at)
         self._inboxes.append(inbox)
-        places = [other.place for other in self._inboxes]
-        if at is None:
-            self._driver.perform(core.begin_at(self.project_id, start_for(places), now))
+        if at is None or inbox.place.awaits_snapshot:
+            self._begin_at_places()
             return
-        for place in places:
-            place.position = place.position or at
-        wanted = inbox.place.position or at
+        wanted = inbox.place.position = inbox.place.position or at
         if wanted.epoch != at.epoch:  # its log is gone; the one that there is, is read from its beginning
             wanted = inbox.place.position = Position(at.epoch, 0)
             inbox.put(Reset(self.project_id, wanted, None))
         if wanted.offset < at.offset:
             self.is_lagging = False
             self._driver.perform(core.begin_at(self.project_id, {"since": wanted.as_field()}, now))
+
+    def _take_places(self, at: Position) -> None:
+        for inbox in self._inboxes:
+            if not inbox.place.awaits_snapshot:
+                inbox.place.position = inbox.place.position or at
 
     def _position_of(self, inbox: Inbox) -> Position | None:
         first = next((item for item in inbox.items if isinstance(item, Update)), None)

@@ -143,9 +143,10 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
 
   /** The wall clock, which tells that the machine slept. It never goes back, so that no deadline moves away. */
   function tellTime(): void {
-    const time = Date.now() + behindMs;
-    behindMs += Math.max(0, last - time);
-    engine.at((last = Math.max(time, last)));
+    const passedMs = Date.now() + behindMs - last;
+    if (passedMs < 0) behindMs -= passedMs;
+    else last += passedMs;
+    engine.at(last);
   }
 
   function arm(): void {
@@ -158,7 +159,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     timer = setTimeout(() => {
       timerAt = Infinity;
       run(engine.tick);
-    }, Math.max(0, at - last));
+    }, at - last);
   }
 
   // Sockets
@@ -190,7 +191,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
 
   function newWebSocket(to: string): WebSocketLike {
     const Class = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
-    if (!Class) throw new Error("no WebSocket here");
+    if (!Class) throw Error("no WebSocket here");
     return new Class(to);
   }
 

@@ -9,4 +9,4 @@ export type {
   HistoryPage, Presence, Project, Published, ProjectEvents, SendOptions, StartOptions, UpdateDetail, UpdatesOptions,
 } from "./project.js";
 export type { WebSocketClass, WebSocketLike } from "./socket.js";
-export type { Update, Updates } from "./updates.js";
+export type { Snapshot, Update, Updates } from "./updates.js";

@@ -6,7 +6,7 @@ import type { ProjectStatus } from "./core/outputs.js";
 import type { Reader } from "./core/subscription.js";
 import type { PositionStore } from "./position_store.js";
 import { randomId } from "./random.js";
-import { createUpdates, type Reading, type Update, type Updates } from "./updates.js";
+import { createUpdates, type Reading, type Snapshot, type Update, type Updates } from "./updates.js";
 
 /** Where a reader begins. With none of both it begins with what comes next, or, with a store, where the tab was. */
 export interface StartOptions {
@@ -14,6 +14,11 @@ export interface StartOptions {
   readonly since?: Position | string | undefined;
   /** So many updates before the newest one. */
   readonly rewind?: number | undefined;
+  /**
+   * `snapshot`: begin with a `Snapshot` of the project's runs, which comes like an update. A position counts more, until the
+   * log cannot continue there: then a snapshot follows the reset.
+   */
+  readonly from?: "snapshot" | undefined;
 }
 
 export interface UpdatesOptions extends StartOptions {
@@ -75,9 +80,11 @@ export interface Project {
   /** joining, live, or refused with the error. */
   readonly status: ProjectStatus;
   /** Iterates over updates; leaving the loop ends it. Raises ClientError if the gateway refuses the project. */
-  updates(options?: UpdatesOptions): Updates;
+  updates(options?: UpdatesOptions & { readonly from?: undefined }): Updates;
+  updates(options: UpdatesOptions): Updates<Update | Snapshot>;
   /** Calls back for each update, reset or change of state. Returns what ends that. */
-  on(event: "update", callback: (update: Update, detail: UpdateDetail) => void, options?: StartOptions): () => void;
+  on(event: "update", callback: (update: Update, detail: UpdateDetail) => void, options?: StartOptions & { readonly from?: undefined }): () => void;
+  on(event: "update", callback: (update: Update | Snapshot, detail: UpdateDetail) => void, options: StartOptions): () => void;
   on<Name extends keyof ProjectEvents>(event: Name, callback: ProjectEvents[Name]): () => void;
   /** Publishes an object. Tries that were cut are repeated under one `key`, so it is published once. */
   publish(message: Message, options?: SendOptions & { readonly key?: string | undefined }): Promise<Published>;
@@ -96,13 +103,13 @@ export interface OwnProject extends Project {
 export function createProject(id: string, host: ProjectHost): OwnProject {
   const listeners = createListeners<ProjectEvents>();
   let position = host.store(id);
-  let lastReset = "";
+  let lastReset: Position | null = null;
   let status: ProjectStatus = { state: "joining", error: null };
 
-  function startOf({ since, rewind = 0 }: StartOptions): Pick<Reader, "at" | "rewind"> {
+  function startOf({ since, rewind = 0, from }: StartOptions): Pick<Reader, "at" | "rewind" | "from"> {
     const at = typeof since === "string" ? parsePosition(since) : (since ?? host.store(id));
-    if (typeof since === "string" && at === null) throw new ClientError("invalid_field", `${since} is no position`);
-    return { at, rewind: at ? 0 : rewind };
+    if (since != null && !at) throw new ClientError("invalid_field", `${since} is no position`);
+    return { at, rewind: at ? 0 : rewind, from };
   }
 
   function handed(at: Position): void {
@@ -121,9 +128,7 @@ export function createProject(id: string, host: ProjectHost): OwnProject {
       },
       // All readers of a project are reset together: the listeners hear of it once, before the next update.
       reset: () => {
-        const before = lastReset;
-        lastReset = formatPosition(reader.at!);
-        if (lastReset !== before) listeners.emit("reset", reader.at!);
+        if (lastReset !== (lastReset = reader.at)) listeners.emit("reset", reader.at!);
       },
     };
     host.read(reader);

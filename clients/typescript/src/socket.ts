@@ -17,6 +17,6 @@ export function listenTo(socket: WebSocketLike, text: (text: string) => void, cl
   socket.addEventListener("close", ({ code, reason }: { code: number; reason: string }) => closed(code, reason));
   // Node 22 fires no `close` for a handshake that was refused, and readyState stays 0.
   socket.addEventListener("error", () => {
-    if (!isOpen) closed(1006, "the handshake failed");
+    if (!isOpen) closed(1006, "refused");
   });
 }

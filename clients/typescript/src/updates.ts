@@ -7,18 +7,41 @@ import type { Reader } from "./core/subscription.js";
 export interface Update extends Message {
   readonly project_id: string;
   readonly offset: number;
+  readonly epoch?: undefined;
   /** With the option `fold`: the lowest offset that joined deltas stand for. */
   readonly first_offset?: number;
+}
+
+/**
+ * What the runs of a project have become, up to `offset` (section 4 of the protocol). Nothing but a snapshot has an `epoch`.
+ * It takes the place of all that the program shows.
+ */
+export interface Snapshot extends Message {
+  readonly project_id: string;
+  readonly epoch: string;
+  readonly offset: number;
+  /** True if something is missing, because there was too much of it, or because the log had lost the beginning. */
+  readonly truncated: boolean;
+  /** AG-UI messages with the text so far; later deltas continue it. */
+  readonly messages: readonly Message[];
+  /** It is missing if no run had one. */
+  readonly state?: unknown;
+  /** The open runs, and what is open in them. */
+  readonly runs: readonly Message[];
+  readonly ended: readonly Message[];
+  /** What people are still asked. */
+  readonly interrupts: readonly Message[];
+  readonly usage: readonly Message[];
 }
 
 /**
  * Iterates over updates. Beyond `bufferMax` updates that the program has not taken yet, it takes no more (`isLagging`), and
  * reads the rest in the log later. It drops nothing.
  */
-export interface Updates extends AsyncIterableIterator<Update> {
+export interface Updates<Item = Update> extends AsyncIterableIterator<Item> {
   /** True while more updates wait than the buffer holds. */
   readonly isLagging: boolean;
-  return(): Promise<IteratorResult<Update>>;
+  return(): Promise<IteratorResult<Item>>;
   /** Ends the iteration after what is in the buffer; with an error, the program gets it. */
   end(error: ClientError | null): void;
 }
@@ -30,21 +53,14 @@ export interface Reading {
   caughtUp(reader: Reader): void;
 }
 
-/** An update, or null for a reset, and the position after it. */
-interface Item {
-  readonly update: Update | null;
-  readonly at: Position;
-}
-
 type Result = IteratorResult<Update>;
-
-const END = { value: undefined, done: true } as const;
 
 export function createUpdates(
   reading: Reading, handed: (position: Position) => void, start: Pick<Reader, "at" | "rewind">, bufferMax: number,
   onReset?: (position: Position) => void,
 ): Updates {
-  let items: Item[] = [];
+  /** What waits, in pairs: an update, or null for a reset, and the position after it. An object for each pair costs time. */
+  let items: (Update | Position | null)[] = [];
   let first = 0;
   let waiting: ((result: Result | Promise<Result>) => void)[] = [];
   let isOpen = false;
@@ -61,8 +77,8 @@ export function createUpdates(
   function push(update: Message | null): void {
     const at = reader.at!;
     if (waiting.length === 0) {
-      items.push({ update: update as Update, at });
-      if (items.length - first >= bufferMax) reader.lagging = true;
+      items.push(update as Update, at);
+      if (items.length - first >= bufferMax * 2) reader.lagging = true;
     } else if (update) {
       // Nothing is in the buffer while somebody waits.
       handed(at);
@@ -72,7 +88,8 @@ export function createUpdates(
 
   function take(): Update | null {
     while (first < items.length) {
-      const { update, at } = items[first++]!;
+      const update = items[first++] as Update | null;
+      const at = items[first++] as Position;
       if (first === items.length) {
         clear();
         // Not now: what comes in may come at once, before the program has taken this one.
@@ -94,7 +111,7 @@ export function createUpdates(
 
   async function over(): Promise<Result> {
     if (failure) throw failure;
-    return END;
+    return { value: undefined, done: true };
   }
 
   function end(error: ClientError | null): void {
@@ -108,7 +125,7 @@ export function createUpdates(
 
   const updates: Updates = {
     get isLagging() {
-      return reader.lagging;
+      return reader.lagging === true;
     },
 
     [Symbol.asyncIterator]: () => updates,
@@ -127,7 +144,8 @@ export function createUpdates(
     async return() {
       end(null);
       clear();
-      return END;
+      failure = null;
+      return over();
     },
 
     end,

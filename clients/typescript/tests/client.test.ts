@@ -65,6 +65,18 @@ test("a log that begins anew is said before its first update", async () => {
   assert.deepEqual(got, [1, "reset", 1, "reset", 1]);
 });
 
+test("a reader that another one's callback ends gets nothing more", async () => {
+  const { gateway, client } = pair();
+  const project = client.project("p");
+  const got: number[] = [];
+  project.on("update", () => off());
+  const off = project.on("update", ({ offset }) => got.push(offset));
+  await settle();
+  gateway.publish("p", {});
+  await settle();
+  assert.deepEqual(got, []);
+});
+
 test("a project has one subscription however many read it, and a late reader gets what it asks for", async () => {
   const { gateway, client } = pair();
   for (let n = 0; n < 5; n++) gateway.publish("p", { n });

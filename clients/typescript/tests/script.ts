@@ -85,7 +85,7 @@ export function play({ token, fallback, random, steps }: Script): Action[][] {
 export interface Following {
   readonly name: string;
   readonly fold?: boolean;
-  readonly start: { readonly since?: Position; readonly rewind?: number };
+  readonly start: { readonly since?: Position; readonly rewind?: number; readonly from?: "snapshot" };
   readonly steps: { readonly link: number; readonly is?: "opened" | "cut"; readonly gets?: Message; readonly gives?: object[]; readonly asks?: object; readonly asks_again?: object }[];
   readonly position: Position;
 }
@@ -109,8 +109,8 @@ export function follow({ fold, start, steps }: Following): { gave: unknown[]; po
     expiring: () => undefined,
   });
   const reader: Reader = {
-    at: start.since ?? null, rewind: start.rewind ?? 0, lagging: false,
-    update: ({ offset }) => gave.push({ update: offset }),
+    at: start.since ?? null, rewind: start.rewind ?? 0, from: start.from, lagging: false,
+    update: ({ offset, epoch }) => gave.push(epoch === undefined ? { update: offset } : { snapshot: offset }),
     reset: () => gave.push({ reset: reader.at }),
   };
 

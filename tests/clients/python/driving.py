@@ -7,6 +7,7 @@ from typing import Any
 from websocket_handler_client.core.effects import (
     Abort,
     Answered,
+    Arrived,
     Broadcast,
     Close,
     Effect,
@@ -40,7 +41,7 @@ class Desk:
         self.sent: list[tuple[int, dict[str, Any]]] = []
         self.ended: list[int] = []
         self.fetches: list[int] = []
-        self.given: list[Update | Reset | Unfollowed] = []
+        self.given: list[Update | Arrived | Reset | Unfollowed] = []
         self.answers: dict[int, dict[str, Any]] = {}
         self.failures: dict[int, str] = {}
         self.states: list[str] = []
@@ -63,7 +64,7 @@ class Desk:
                     self.ended.append(effect.link)
                 case FetchToken():
                     self.fetches.append(effect.fetch)
-                case Update() | Reset() | Unfollowed():
+                case Update() | Arrived() | Reset() | Unfollowed():
                     self.given.append(effect)
                 case Answered():
                     self.answers[effect.call] = effect.reply
@@ -165,6 +166,8 @@ class Desk:
         for given in self.given:
             if isinstance(given, Update):
                 yield {"update": given.offset}
+            elif isinstance(given, Arrived):
+                yield {"snapshot": given.snapshot.offset}
             elif isinstance(given, Reset):
                 yield {"reset": given.position.as_field()}
 

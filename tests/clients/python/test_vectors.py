@@ -75,7 +75,7 @@ def hand_over(desk: Desk, numbers: dict[int, int]) -> None:
 
 def start_in(command: dict[str, Any]) -> dict[str, Any]:
     """What a `subscribe` asks for."""
-    return {name: command[name] for name in ("since", "rewind", "fold") if name in command}
+    return {name: command[name] for name in ("since", "rewind", "from", "fold") if name in command}
 
 
 @pytest.mark.parametrize("vector", vectors("client-following"), ids=named)

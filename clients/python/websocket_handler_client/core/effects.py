@@ -57,6 +57,13 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """Give the readers that begin with a snapshot what they wait for."""
+
+    snapshot: Update
+
+
+@dataclass(frozen=True, slots=True)
 class Unfollowed:
     """Tell the readers of a project that there will be no further update, and why."""
 
@@ -101,6 +108,7 @@ Effect = (
     | Abort
     | FetchToken
     | Update
+    | Arrived
     | Reset
     | Unfollowed
     | Answered

@@ -7,7 +7,7 @@ order, and whichever has the next one first is taken.
 from dataclasses import dataclass
 from typing import Any
 
-from websocket_handler_client.core.effects import Effect, Reset
+from websocket_handler_client.core.effects import Arrived, Effect, Reset
 from websocket_handler_client.core.link import Link
 from websocket_handler_client.core.messages import Message
 from websocket_handler_client.core.position import Position
@@ -32,7 +32,7 @@ class Follow:
 
     project_id: str
     start: dict[str, Any]
-    """What the first `subscribe` asks for: `since`, `rewind` or nothing."""
+    """What the first `subscribe` asks for: `since`, `rewind` or nothing. `from` is for when there is no position."""
     epoch: str | None = None
     """None before the first confirmation."""
     offset: int = 0
@@ -55,13 +55,22 @@ class Follow:
         begin = self.start.get("since")
         return self.position or (None if begin is None else Position(**begin))
 
+    @property
+    def awaits_snapshot(self) -> bool:
+        """True until the snapshot is there that it begins with."""
+        return "from" in self.start and "since" not in self.start and self.epoch is None
+
     def move_to(self, place: Position) -> None:
         """Stand at a position."""
         self.epoch, self.offset = place.epoch, place.offset
 
     def fields(self) -> dict[str, Any]:
         """What a `subscribe` asks for now."""
-        return self.start if self.position is None else {"since": self.position.as_field()}
+        if self.position is not None:
+            return {"since": self.position.as_field()}
+        if "since" in self.start:
+            return {"since": self.start["since"]}
+        return {"from": "snapshot"} if self.awaits_snapshot else self.start
 
 
 class Following:
@@ -78,6 +87,8 @@ class Following:
         if not message["recovered"]:
             return self._begin_anew(link, follow, place, others)
         link.confirmed[follow.project_id] = place.epoch
+        if follow.awaits_snapshot:
+            return []  # the snapshot has the position, and nothing counts before it
         if follow.epoch != place.epoch:
             follow.move_to(place)  # the first one; or a log in which there was nothing to miss
         elif place.offset > follow.offset:
@@ -90,6 +101,15 @@ class Following:
         if follow is None or follow.project_id not in link.confirmed:
             return []
         return self._begin_anew(link, follow, Position(message["epoch"], message["offset"]), others)
+
+    def snapshot(self, link: Link, message: Message) -> list[Effect]:
+        """Take a snapshot."""
+        follow = self.projects.get(message["project_id"])
+        if follow is None or not follow.awaits_snapshot or link.confirmed.get(follow.project_id) != message["epoch"]:
+            return []
+        place = Position(message["epoch"], message["offset"])
+        follow.move_to(place)
+        return [Arrived(Update(follow.project_id, place.epoch, place.offset, message, place.offset))]
 
     def publication(self, link: Link, message: Message) -> Update | None:
         """Take a publication. Returns None if the readers have it already, or if nobody wants it. Raises
@@ -115,6 +135,8 @@ class Following:
         link.confirmed[follow.project_id] = place.epoch
         asked = follow.asked
         follow.move_to(place)
+        if "from" in follow.start:
+            follow.start, follow.epoch = {"from": "snapshot"}, None
         return [Reset(follow.project_id, place, asked)]
 
 

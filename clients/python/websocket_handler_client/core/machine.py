@@ -22,7 +22,7 @@ class Core(Connecting):
     # What the program asks for
 
     def follow(self, project_id: str, start: dict[str, Any], now: Instant) -> list[Effect]:
-        """Follow a project from `start`: `since`, `rewind` or nothing."""
+        """Follow a project from `start`: `since`, `rewind`, `from` or nothing."""
         if self._end is not None:
             self._do(Unfollowed(project_id, self._end))
             return self._done()
@@ -127,6 +127,9 @@ class Core(Connecting):
                 self._confirmed(link, message)
             case "subscription_reset":
                 self._effects += self._following.reset(link, message, self._others(link))
+                self._snapshot_again(message["project_id"])
+            case "snapshot":
+                self._effects += self._following.snapshot(link, message)
             case "reconnect":
                 self._come_back(link, message["after_ms"] / 1000, now)
             case "unsubscription_confirmed" if command_id is None:
@@ -157,6 +160,16 @@ class Core(Connecting):
         project_id = link.asked.pop(str(message.get("id")), None)
         if project_id in self._following.projects:
             self._effects += self._following.confirmed(link, message, self._others(link))
+            if not message["recovered"]:
+                self._snapshot_again(project_id)
+
+    def _snapshot_again(self, project_id: str) -> None:
+        """After a reset: a project that began with a snapshot begins with another one."""
+        follow = self._following.projects.get(project_id)
+        if follow is not None and follow.awaits_snapshot:
+            self._unsubscribe(project_id)
+            if self._main is not None:
+                self._subscribe(self._main, project_id)
 
     def _not_permitted(self, project_id: str) -> None:
         self._give_up(project_id, RefusedError("forbidden", "the new token no longer permits this project"))

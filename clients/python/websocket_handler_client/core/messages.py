@@ -29,7 +29,7 @@ REPLIES: Final = frozenset(
         "error",
     }
 )
-PUSHES: Final = frozenset({"connected", "subscription_reset", "reconnect", "token_expiring"})
+PUSHES: Final = frozenset({"connected", "subscription_reset", "reconnect", "token_expiring", "snapshot"})
 
 
 _read_value = json.JSONDecoder().raw_decode

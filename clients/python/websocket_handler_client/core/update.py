@@ -30,6 +30,12 @@ class Update:
         found = self.data.get("type", "")
         return found if isinstance(found, str) else ""
 
+    @property
+    def is_snapshot(self) -> bool:
+        """True for what `updates(from_="snapshot")` begins with: what the runs of the project have become. Its fields
+        are in section 4 of the protocol. No publication has an `epoch`."""
+        return "epoch" in self.data
+
     def __getitem__(self, name: str) -> Any:
         """A field of the publisher's object. Raises KeyError if there is none."""
         return self.data[name]

@@ -57,6 +57,11 @@ class FakeGateway:
         await self._fan_out(project_id, text)
         return position
 
+    def snapshot(self, project_id: str, **fields: Any) -> None:
+        """Say what the runs of a project have become, up to its newest publication."""
+        log = self._logs[project_id]
+        log.snapshot = {**fields, "offset": log.position.offset}
+
     def published(self, project_id: str) -> list[Json]:
         """What the log of a project holds."""
         return [json.loads(text) for text in self._logs[project_id].texts]
@@ -131,10 +136,14 @@ class FakeGateway:
 
     def _on_subscribe(self, connection: ServerConnection, command: Json) -> tuple[Json, list[str]]:
         project_id = command["project_id"]
-        start, recovered = self._logs[project_id].start(command.get("since"), command.get("rewind"))
+        log = self._logs[project_id]
+        start, recovered = log.start(command.get("since"), command.get("rewind"))
+        first = []
+        if command.get("from") == "snapshot":
+            start, first = Position(log.epoch, log.snapshot["offset"]), [log.snapshot_text(project_id)]
         self._followers[connection].add(project_id)
         place = {"project_id": project_id, "epoch": start.epoch, "offset": start.offset, "recovered": recovered}
-        return {"type": "subscription_confirmed", **place}, self._logs[project_id].texts[start.offset :]
+        return {"type": "subscription_confirmed", **place}, [*first, *log.texts[start.offset :]]
 
     def _on_unsubscribe(self, connection: ServerConnection, command: Json) -> tuple[Json, list[str]]:
         self._followers[connection].discard(command["project_id"])

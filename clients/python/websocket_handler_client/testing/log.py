@@ -16,6 +16,8 @@ class FakeLog:
         """The publications as they are sent; the one with offset 1 first."""
         self.keys: dict[str, tuple[Position, dict[str, Any]]] = {}
         """Under each idempotency key where its publication stands, and what was published."""
+        self.snapshot: dict[str, Any] = {"offset": 0}
+        """What the runs have become, and up to where."""
 
     @property
     def position(self) -> Position:
@@ -29,6 +31,12 @@ class FakeLog:
         if key is not None:
             self.keys[key] = self.position, message
         return self.position, text
+
+    def snapshot_text(self, project_id: str) -> str:
+        """The push that a subscription from the snapshot begins with."""
+        parts: dict[str, Any] = {name: [] for name in ("messages", "runs", "ended", "interrupts", "usage")}
+        fields = {"type": "snapshot", "project_id": project_id, "epoch": self.epoch, "truncated": False}
+        return json.dumps({**fields, **parts, **self.snapshot})
 
     def start(self, since: dict[str, Any] | None, rewind: int | None) -> tuple[Position, bool]:
         """Where a subscription begins, and if nothing is missing before."""

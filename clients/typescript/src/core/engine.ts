@@ -10,12 +10,13 @@ import { ClientError, errorOf, NO_ANSWER, NO_CONNECTION, orderedPauseMs } from "
 import { isPublication, kindOf, parsed, type Message } from "./frames.js";
 import { createKeepAlive } from "./keep_alive.js";
 import { createRequests, type Done } from "./requests.js";
+import { REFUSED } from "./subscription.js";
 import { createSubscriptions } from "./subscriptions.js";
 import { createTimers } from "./timers.js";
 import { createHeldToken } from "./token.js";
 import { limitsOf, type EngineOptions, type Limits, type Link, type Outputs, type Status } from "./outputs.js";
 
-const NOTHING = { reason: "", code: null, connectionId: null, userId: null, expiresAt: null };
+const NOTHING = { reason: "", code: null, retryAt: null, connectionId: null, userId: null, expiresAt: null };
 
 export type Engine = ReturnType<typeof createEngine>;
 
@@ -37,7 +38,7 @@ export function createEngine({ token: provider, fallback, fold, random }: Engine
   let isFresh = false;
   let isClosed = false;
   let isSpent = false;
-  let status: Status = { ...NOTHING, retryAt: null, state: "idle" };
+  let status: Status = { ...NOTHING, state: "idle" };
 
   const requests = createRequests(timers, out);
   const { ask } = requests;
@@ -58,7 +59,7 @@ export function createEngine({ token: provider, fallback, fold, random }: Engine
   });
 
   function openLinks(): Link[] {
-    return [former, candidate, current].filter((link) => !!link);
+    return [former, candidate, current].filter((link) => link !== null);
   }
 
   function linkOf(id: number): Link | undefined {
@@ -151,7 +152,7 @@ export function createEngine({ token: provider, fallback, fold, random }: Engine
     const before = (former = current ?? former);
     current = link;
     if (before) {
-      timers.schedule("former", FORMER_MS, () => end(before, 1000, "replaced"));
+      timers.schedule("former", FORMER_MS, () => end(before));
     }
     if (link.isFallback) retryIn(WEBSOCKET_AGAIN_MS);
     timers.schedule("stable", STABLE_MS, () => (attempt = 0));
@@ -166,7 +167,7 @@ export function createEngine({ token: provider, fallback, fold, random }: Engine
   /** Replaces the token on the live connection. */
   function authenticate(text: string, done: Done): void {
     command({ action: "authenticate", token: text }, (reply, error) => {
-      if (reply) held.take(text, timers.time), authenticated(reply), subscriptions.joinAll("refused");
+      if (reply) held.take(text, timers.time), authenticated(reply), subscriptions.joinAll(REFUSED);
       done(reply, error);
     });
   }
@@ -178,7 +179,7 @@ export function createEngine({ token: provider, fallback, fold, random }: Engine
     say("live", {
       userId: (user ?? null) as string | null,
       expiresAt: (expiry ?? null) as string | null,
-      connectionId: (current!.hello!["connection_id"] ?? null) as string | null,
+      connectionId: current!.hello!["connection_id"] as string,
     });
   }
 
@@ -201,7 +202,7 @@ export function createEngine({ token: provider, fallback, fold, random }: Engine
       if (provider && !isSpent) askToken("refresh");
       out.expiring(message["expires_at"] as string);
     } else if (type === "error") out.pushed(message, text);
-    else subscriptions.pushed(link.id, message);
+    else subscriptions.pushed(link.id, message, text);
   }
 
   /** Takes a reply. Returns false if nobody waits for it. */
@@ -229,12 +230,11 @@ export function createEngine({ token: provider, fallback, fold, random }: Engine
   /** Lets the former link go as soon as nothing hangs on it. */
   function endFormer(): void {
     if (!former || subscriptions.areOn(former.id) || requests.areOn(former.id)) return;
-    end(former, 1000, "replaced");
+    end(former);
   }
 
   /** Takes a link down. `pauseMs` is how long to stay away, null for a back-off. */
   function end(link: Link, code = 1006, reason = NO_ANSWER, pauseMs: number | null = null, mustClose = true): void {
-    const wasCurrent = link === current;
     const wasCandidate = link === candidate;
     if (wasCandidate) {
       candidate = null;
@@ -242,13 +242,13 @@ export function createEngine({ token: provider, fallback, fold, random }: Engine
       if (link.isFallback) refusals = 0;
       else if (!link.hello && ++refusals >= 2 && !fallback) out.probe();
     }
-    if (wasCurrent) current = null;
+    if (link === current) {
+      current = null;
+      ["stable", "refresh", "ping"].forEach(timers.unschedule);
+    }
     if (link === former) former = null;
     if (mustClose) out.close(link.id);
     forget(link, away("connection_lost", reason));
-    if (wasCurrent) {
-      for (const name of ["stable", "refresh", "ping"]) timers.unschedule(name);
-    }
     if (!current && !isClosed) comeBack(link, code, reason, pauseMs);
     else if (wasCandidate) againBesides();
   }

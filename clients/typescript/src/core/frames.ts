@@ -19,7 +19,7 @@ export function parsed(text: string): Message | null {
 }
 
 /** The types of replies, as a group, and those of pushes. */
-const KIND = /^(?:(.*_confirmed|pong|history|presence|authenticated|error)|connected|reconnect|token_expiring|subscription_reset)$/s;
+const KIND = /^(?:(.*_confirmed|pong|history|presence|authenticated|error)|connected|reconnect|token_expiring|subscription_reset|snapshot)$/s;
 
 /** True for a publication: it has an offset and no epoch, because publishers may use neither name. */
 export function isPublication(message: Message): boolean {
@@ -41,5 +41,5 @@ export function formatPosition({ epoch, offset }: Position): string {
 export function parsePosition(text: string): Position | null {
   const match = /^(?:.*@)?([\w-]{1,64}):(\d+)$/.exec(text);
   const offset = Number(match?.[2]);
-  return match && Number.isSafeInteger(offset) ? { epoch: match[1]!, offset } : null;
+  return offset < 2 ** 53 ? { epoch: match![1]!, offset } : null;
 }

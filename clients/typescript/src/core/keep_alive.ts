@@ -9,7 +9,7 @@ export type KeepAlive = ReturnType<typeof createKeepAlive>;
 export function createKeepAlive(timers: Timers, ping: (link: Link) => void, dead: (link: Link) => void) {
   /** Asks as soon as the link was silent for its interval. One link at a time is watched, until its timer is unscheduled. */
   function watch(link: Link): void {
-    const everyMs = Math.min(Number(link.hello!["ping_interval_s"]) || 25, 25) * 1000;
+    const everyMs = Math.min((link.hello!["ping_interval_s"] as number) || 25, 25) * 1000;
     const pauseMs = link.heardAt + everyMs - timers.time;
     if (pauseMs <= 0) ask(link, PONG_MS);
     else timers.schedule("ping", pauseMs, () => watch(link));

@@ -8,8 +8,16 @@ export interface Reader {
   at: Position | null;
   /** How many publications before the head to begin with, if it has no position. */
   readonly rewind: number;
-  /** True while it takes nothing, because it is full. It reads on in the log from its position. */
-  lagging: boolean;
+  /** Begins with a snapshot if it has no position, or if the log cannot continue at it. */
+  readonly from?: "snapshot" | undefined;
+  /**
+   * True while it takes nothing, because it is full. It reads on in the log from its position. LATE while a command is on its
+   * way that does not serve it.
+   */
+  lagging: boolean | typeof LATE;
+  /** True if it begins later, and without a reset, if the log does not reach back far enough. */
+  lenient?: boolean;
+  /** Takes a publication, or the snapshot that it begins with. */
   update(message: Message, text: string): void;
   /** The log cannot continue at the reader's position: what it holds is void, and it begins anew. */
   reset(): void;
@@ -21,7 +29,16 @@ export interface Reader {
 export interface Start {
   readonly since?: Position;
   readonly rewind?: number;
+  readonly from?: "snapshot";
 }
+
+/** Not asked yet, or to be asked again. */
+export const JOINING = 0;
+/** The confirmation is on its way. */
+export const ASKED = 1;
+export const LIVE = 2;
+export const REFUSED = -1;
+export const LATE = 1;
 
 export type Placed = Position & { readonly recovered: boolean };
 
@@ -32,35 +49,21 @@ export function createSubscription() {
   let head: Position | null = null;
   let started: Start = {};
   const readers = new Set<Reader>();
-  /** Readers that came after the command was sent, and that it does not serve. */
-  const late = new Set<Reader>();
-  /** Readers that begin later, and without a reset, if the log does not reach back far enough. */
-  const lenient = new Set<Reader>();
 
   /** True if a reader that is not full has publications to get that this link will not bring. */
   function isBehind(reader: Reader): boolean {
     if (reader.lagging || !head) return false;
     if (!reader.at) {
+      // Its snapshot may be on the way.
+      if (reader.from) return !started.from;
       reader.at = { epoch: head.epoch, offset: Math.max(0, head.offset - reader.rewind) };
-      lenient.add(reader);
+      reader.lenient = true;
     }
     return reader.at.epoch !== head.epoch || reader.at.offset < head.offset;
   }
 
-  /** Moves a reader to the place that the gateway confirmed, unless it is there or further. */
-  function placeReader(reader: Reader, to: Position, recovered: boolean, isAhead: boolean): void {
-    const { at } = reader;
-    const skips = lenient.delete(reader) && at!.offset < to.offset;
-    const continues = at?.epoch === to.epoch && (skips || (at.offset >= to.offset && !isAhead));
-    // A log in which nothing was published yet goes on under another epoch.
-    const isQuiet = recovered && at?.offset === to.offset;
-    if (skips || !continues) reader.at = to;
-    if (at && !continues && !isQuiet) reader.reset();
-  }
-
   const subscription = {
-    /** joining: not asked yet, or to be asked again; asked: the confirmation is on its way. */
-    state: "joining" as "joining" | "asked" | "live" | "refused",
+    phase: JOINING as typeof JOINING | typeof ASKED | typeof LIVE | typeof REFUSED,
     /** The link that brings the publications; 0 for none. */
     link: 0,
     /** The state that the program was told. */
@@ -68,25 +71,33 @@ export function createSubscription() {
     /** How often the gateway had no time for the subscription. */
     attempt: 0,
 
-    isUnused: (): boolean => readers.size + late.size === 0,
+    isUnused: (): boolean => readers.size === 0,
 
     /** Adds a reader. Returns true if the gateway must be asked again for it. */
     add(reader: Reader): boolean {
-      const isServed = !reader.at && !started.since && reader.rewind <= (started.rewind ?? 0);
-      (subscription.state === "asked" && !isServed ? late : readers).add(reader);
-      return subscription.state === "live" && isBehind(reader);
+      const isServed = !reader.at && !started.since && reader.rewind <= (started.rewind ?? 0) && reader.from === started.from;
+      if (subscription.phase === ASKED && !isServed) reader.lagging = LATE;
+      readers.add(reader);
+      return subscription.phase === LIVE && isBehind(reader);
     },
 
     remove(reader: Reader): void {
       readers.delete(reader);
-      late.delete(reader);
     },
 
     end(error: ClientError | null): void {
-      for (const reader of [...readers, ...late]) reader.end?.(error);
+      for (const reader of readers) reader.end?.(error);
     },
 
-    isBehind: (): boolean => [...readers].some(isBehind),
+    /** Lets the late readers in. Returns true if a reader is behind. */
+    isBehind(): boolean {
+      let is = false;
+      for (const reader of readers) {
+        if (reader.lagging === LATE) reader.lagging = false;
+        is = isBehind(reader) || is;
+      }
+      return is;
+    },
 
     /** Says where to start: at the oldest position of a reader, or as far back as a reader wishes. */
     start(): Start {
@@ -95,6 +106,7 @@ export function createSubscription() {
       for (const reader of readers) {
         const { at } = reader;
         if (reader.lagging) continue;
+        if (reader.from && !at) return (started = { from: reader.from });
         rewind = Math.max(rewind, reader.rewind);
         if (at && (since?.epoch === at.epoch ? at.offset < since.offset : !since || at.epoch !== head?.epoch)) since = at;
       }
@@ -102,25 +114,47 @@ export function createSubscription() {
     },
 
     /**
-     * Takes the position that the gateway confirms. Returns for how many late readers it must be asked again; null for a
-     * confirmation that leaves publications out and denies it.
+     * Takes the position that the gateway confirms. Returns true if it must be asked again, because a reader is behind;
+     * null for a confirmation that leaves publications out and denies it. Each reader moves there, unless it is there or
+     * further; before a snapshot that was asked for, none does.
      */
-    place({ epoch, offset, recovered }: Placed): number | null {
+    place({ epoch, offset, recovered }: Placed): boolean | null {
       const { since } = started;
       const missing = since?.epoch === epoch ? offset - since.offset : 0;
       if (recovered && missing > 0) return null;
       head = { epoch, offset };
-      subscription.state = "live";
-      for (const reader of readers) if (!reader.lagging) placeReader(reader, head, recovered, !recovered && missing < 0);
-      const waited = [...late];
-      late.clear();
-      return waited.filter(subscription.add).length;
+      subscription.phase = LIVE;
+      if (started.from) return false;
+      for (const reader of readers) {
+        const { at, lenient } = reader;
+        if (reader.lagging) continue;
+        const skips = lenient && at!.offset < offset;
+        reader.lenient = false;
+        const continues = at?.epoch === epoch && (skips || (at.offset >= offset && (recovered || missing >= 0)));
+        if (skips || !continues) reader.at = head;
+        // A log in which nothing was published yet goes on under another epoch.
+        if (!at || continues || (recovered && at.offset === offset)) continue;
+        reader.reset();
+        if (reader.from) reader.at = null;
+      }
+      return subscription.isBehind();
     },
 
-    /** Takes a new position from the gateway that nobody asked for. */
-    reset(placed: Placed): void {
+    /** Takes a snapshot that was asked for. Returns true if a reader is behind it. */
+    arrived(message: Message, text: string): boolean {
       started = {};
-      subscription.place(placed);
+      for (const reader of readers) {
+        if (!reader.from || reader.at) continue;
+        reader.at = head;
+        reader.update(message, text);
+      }
+      return subscription.isBehind();
+    },
+
+    /** Takes a new position from the gateway that nobody asked for. Returns true if it must be asked again. */
+    reset(placed: Placed): boolean | null {
+      started = {};
+      return subscription.place(placed);
     },
 
     /**

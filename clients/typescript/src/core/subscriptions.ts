@@ -4,7 +4,7 @@ import { ClientError } from "./errors.js";
 import type { Message } from "./frames.js";
 import type { Link, Outputs, ProjectStatus } from "./outputs.js";
 import type { Done } from "./requests.js";
-import { createSubscription, type Placed, type Reader, type Subscription } from "./subscription.js";
+import { ASKED, createSubscription, JOINING, LIVE, REFUSED, type Placed, type Reader, type Subscription } from "./subscription.js";
 import type { Timers } from "./timers.js";
 
 interface Links {
@@ -36,19 +36,19 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
     const link = links.current();
     timers.unschedule(`join ${projectId}`);
     if (subscription.link === 0) say(projectId, subscription, "joining");
-    if (!link) return void (subscription.state = "joining");
+    if (!link) return void (subscription.phase = JOINING);
     if (subscription.link === link.id) unsubscribe(link, projectId);
-    subscription.state = "asked";
+    subscription.phase = ASKED;
     links.ask(link, { action: "subscribe", project_id: projectId, fold, ...subscription.start() }, (reply, error) => {
       if (all.get(projectId) !== subscription) return;
       const now = links.current();
       // Another link was asked since: only its answer counts.
       if (now && now !== link) return;
-      if (!now) subscription.state = "joining";
+      if (!now) subscription.phase = JOINING;
       else if (reply) confirmed(projectId, subscription, link, reply as unknown as Placed);
       else if (!error!.retryable) refuse(projectId, subscription, error!);
       else {
-        subscription.state = "joining";
+        subscription.phase = JOINING;
         const pauseMs = error!.retryAfterMs ?? backoffMs(subscription.attempt++, random());
         timers.schedule(`join ${projectId}`, pauseMs, () => join(projectId, subscription));
         say(projectId, subscription, "joining", error);
@@ -67,7 +67,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
   }
 
   function refuse(projectId: string, subscription: Subscription, error: ClientError): void {
-    subscription.state = "refused";
+    subscription.phase = REFUSED;
     subscription.link = 0;
     subscription.end(error);
     say(projectId, subscription, "refused", error);
@@ -80,8 +80,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       const known = all.get(projectId);
       const subscription = known ?? createSubscription();
       all.set(projectId, subscription);
-      const mustAsk = subscription.add(reader);
-      if (!known || mustAsk || subscription.state === "refused") join(projectId, subscription);
+      if (subscription.add(reader) || !known || subscription.phase === REFUSED) join(projectId, subscription);
       links.needed();
     },
 
@@ -97,7 +96,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       all.delete(projectId);
       timers.unschedule(`join ${projectId}`);
       const link = links.current();
-      if (link && (subscription.state === "live" || subscription.state === "asked")) unsubscribe(link, projectId);
+      if (link && subscription.phase > JOINING) unsubscribe(link, projectId);
       links.settled();
     },
 
@@ -105,12 +104,12 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
     caughtUp(projectId: string, reader: Reader): void {
       reader.lagging = false;
       const subscription = all.get(projectId);
-      if (subscription?.state === "live" && subscription.isBehind()) join(projectId, subscription);
+      if (subscription?.phase === LIVE && subscription.isBehind()) join(projectId, subscription);
     },
 
     /** Asks for all projects, or for the refused ones only: a new token may allow what the old one did not. */
-    joinAll(only?: "refused"): void {
-      for (const [projectId, subscription] of all) if (!only || subscription.state === only) join(projectId, subscription);
+    joinAll(only?: typeof REFUSED): void {
+      for (const [projectId, subscription] of all) if (!only || subscription.phase === only) join(projectId, subscription);
     },
 
     /** True while a publication may still come from this link only. */
@@ -121,7 +120,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       const projectId = message["project_id"] as string;
       const subscription = all.get(projectId);
       if (subscription?.link !== link) return true;
-      const isLive = subscription.state === "live";
+      const isLive = subscription.phase === LIVE;
       if (!isLive && link === links.current()?.id) return true;
       const isNext = subscription.publication(message["offset"] as number, message, text);
       if (!isLive || (isNext && !(message["first_offset"] && subscription.isBehind()))) return true;
@@ -130,13 +129,14 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       return false;
     },
 
-    /** Takes a push about one project: its numbering began anew, or the new token does not permit it. */
-    pushed(link: number, message: Message): void {
+    /** Takes a push about one project: its snapshot, its numbering began anew, or the new token does not permit it. */
+    pushed(link: number, message: Message, text: string): void {
       const projectId = message["project_id"] as string;
       const subscription = all.get(projectId);
-      if (subscription?.link !== link || subscription.state !== "live") return;
-      if (message["type"] === "subscription_reset") subscription.reset(message as unknown as Placed);
-      else if (message["type"] === "unsubscription_confirmed") refuse(projectId, subscription, new ClientError("forbidden", "forbidden"));
+      if (subscription?.link !== link || subscription.phase !== LIVE) return;
+      const { type } = message;
+      if (type === "unsubscription_confirmed") refuse(projectId, subscription, new ClientError("forbidden", "forbidden"));
+      else if (type === "snapshot" ? subscription.arrived(message, text) : type === "subscription_reset" && subscription.reset(message as unknown as Placed)) join(projectId, subscription);
     },
 
     /** Nothing comes any more. */
@@ -149,7 +149,7 @@ export function createSubscriptions(out: Outputs, random: () => number, timers: 
       for (const [projectId, subscription] of all) {
         if (subscription.link !== link) continue;
         subscription.link = 0;
-        if (subscription.state === "live") say(projectId, subscription, (subscription.state = "joining"));
+        if (subscription.phase === LIVE) subscription.phase = JOINING, say(projectId, subscription, "joining");
       }
     },
   };

@@ -3,7 +3,7 @@ import type { Client } from "../client.js";
 import type { ClientError } from "../core/errors.js";
 import type { State } from "../core/outputs.js";
 import type { StartOptions } from "../project.js";
-import type { Update } from "../updates.js";
+import type { Snapshot, Update } from "../updates.js";
 
 export interface FollowOptions extends StartOptions {
   /** How many updates to keep; 1,000 by default. The oldest go first. */
@@ -13,6 +13,8 @@ export interface FollowOptions extends StartOptions {
 export interface Followed {
   /** The updates in order, oldest first. */
   readonly messages: readonly Update[];
+  /** With `from: "snapshot"`: what the messages follow; null before it came. */
+  readonly snapshot: Snapshot | null;
   /** `live`, or why not: the client's state, `joining`, or `refused`. */
   readonly state: State | "joining" | "refused";
   /** True if the log began anew, or no longer reaches back to where this was: older updates are gone. */
@@ -22,7 +24,7 @@ export interface Followed {
   readonly error: ClientError | null;
 }
 
-const EMPTY: Followed = { messages: [], state: "idle", reset: false, position: null, error: null };
+const EMPTY: Followed = { messages: [], snapshot: null, state: "idle", reset: false, position: null, error: null };
 
 export class ProjectStore {
   readonly #client: Client;
@@ -58,16 +60,19 @@ export class ProjectStore {
   #begin(): void {
     const project = this.#client.project(this.#id);
     const { position } = this.#shown;
-    const start = position === null ? this.#options : { since: position };
+    const start = position === null ? this.#options : { ...this.#options, since: position };
     this.#following = [
       this.#client.on("state", () => this.#changed()),
       project.on("state", () => this.#changed()),
       project.on("reset", () => {
         this.#came = [];
-        this.#show({ messages: [], reset: true });
+        this.#show({ messages: [], snapshot: null, reset: true });
       }),
       project.on("update", (update, { position: at }) => {
-        this.#came.push(update);
+        if (update.epoch) {
+          this.#came = [];
+          this.#shown = { ...this.#shown, messages: [], snapshot: update };
+        } else this.#came.push(update as Update);
         this.#shown = { ...this.#shown, position: at };
         this.#later();
       }, start),

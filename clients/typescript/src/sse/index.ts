@@ -85,12 +85,12 @@ class EventSocket implements WebSocketLike {
     this.#message({ ...((await answer.json()) as Message), id });
   }
 
-  async #subscribe({ id, project_id: projectId, since, rewind, fold }: Command): Promise<void> {
+  async #subscribe({ id, project_id: projectId, since, rewind, fold, from }: Command): Promise<void> {
     this.#streams.get(projectId)?.abort();
     const stream = new AbortController();
     this.#streams.set(projectId, stream);
     const { epoch, offset } = (since ?? {}) as { epoch?: string; offset?: number };
-    const query = `?fold=${fold ?? false}${epoch === undefined ? "" : `&since=${epoch}:${offset}`}`;
+    const query = `?fold=${fold ?? false}${from ? "&from=snapshot" : epoch === undefined ? "" : `&since=${epoch}:${offset}`}`;
     try {
       const answer = await this.#ask(`/api/v1/projects/${projectId}/events${query}`, { signal: stream.signal });
       if (!answer.ok) return this.#message({ ...((await answer.json()) as Message), id });

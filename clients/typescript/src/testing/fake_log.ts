@@ -9,6 +9,8 @@ export class FakeLog {
   /** The offset of the oldest publication that is retained. */
   first = 1;
   head = 0;
+  /** What the runs have become, and where; null if nothing is known of runs. */
+  snapshot: Message | null = null;
   readonly texts = new Map<number, string>();
   readonly #keys = new Map<string, { readonly position: Position; readonly text: string }>();
 
@@ -37,6 +39,12 @@ export class FakeLog {
     return isHere || (isUnwritten && this.head === 0) ? { offset: since.offset, recovered: true } : { offset: this.first - 1, recovered: false };
   }
 
+  /** The push that a subscription from the snapshot begins with. */
+  snapshotPush(): Message & { readonly offset: number } {
+    const nothing = { messages: [], runs: [], ended: [], interrupts: [], usage: [], truncated: false, offset: this.first - 1 };
+    return { ...nothing, ...this.snapshot, type: "snapshot", project_id: this.projectId, epoch: this.epoch };
+  }
+
   /** Forgets the oldest publications. */
   trim(first: number): void {
     for (; this.first < first; this.first++) this.texts.delete(this.first);
@@ -49,5 +57,6 @@ export class FakeLog {
     this.head = 0;
     this.texts.clear();
     this.#keys.clear();
+    this.snapshot = null;
   }
 }

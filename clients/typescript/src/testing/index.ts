@@ -101,6 +101,12 @@ export class FakeGateway {
     return { epoch: added.epoch, offset: added.offset };
   }
 
+  /** Says what the runs of a project have become, up to its newest publication: what `from: "snapshot"` gets. */
+  snapshot(projectId: string, fields: Message): void {
+    const log = this.log(projectId);
+    log.snapshot = { ...fields, offset: log.head };
+  }
+
   broadcast(message: Message): void {
     for (const socket of this.#sockets) socket.push(message);
   }
@@ -183,7 +189,9 @@ export class FakeGateway {
     if (chosen === "cut") return socket.cut();
     const reply = chosen ?? this.#reply(socket, command);
     socket.push({ ...reply, ...(command["id"] === undefined ? {} : { id: command["id"] }) });
-    if (reply["type"] === "subscription_confirmed") this.#catchUp(socket, reply);
+    if (reply["type"] !== "subscription_confirmed") return;
+    if (command["from"] === "snapshot") socket.push(this.log(String(reply["project_id"])).snapshotPush());
+    this.#catchUp(socket, reply);
   }
 
   #reply(socket: FakeSocket, command: Message): Message {
@@ -194,6 +202,9 @@ export class FakeGateway {
     if (action === "forward") return this.#forward(command);
     const projectId = String(command["project_id"]);
     const log = this.log(projectId);
+    if (action === "subscribe" && command["from"] === "snapshot") {
+      return { type: "subscription_confirmed", project_id: projectId, epoch: log.epoch, offset: log.snapshotPush().offset, recovered: true };
+    }
     if (action === "subscribe") {
       const start = log.start(command["since"] as Position | undefined, command["rewind"] as number | undefined);
       return { type: "subscription_confirmed", project_id: projectId, epoch: log.epoch, ...start };
