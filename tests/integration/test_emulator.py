@@ -216,9 +216,18 @@ class TestQueries:
 
     KEYS = sorted(f"{number:02d}" for number in range(20))
 
-    @pytest.fixture
-    def partition(self, dynamodb: Any) -> str:
-        partition, keys = uuid.uuid4().hex, [*self.KEYS[1::2], *self.KEYS[::2], "zz", *self.KEYS[:5]]
+    @pytest.fixture(scope="class")
+    @classmethod
+    def dynamodb(cls, emulator_process: Emulator) -> Iterator[Any]:
+        """One client for all questions: none of them changes anything."""
+        create_resources(emulator_process.url)
+        with closing(emulator_process.client("dynamodb")) as client:
+            yield client
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def partition(cls, dynamodb: Any) -> str:
+        partition, keys = uuid.uuid4().hex, [*cls.KEYS[1::2], *cls.KEYS[::2], "zz", *cls.KEYS[:5]]
         for name in (partition, f"{partition}-other"):
             for key in keys:
                 item = {"PK": {"S": name}, "SK": {"S": key}, "n": {"N": key.replace("z", "9")}, "b": {"B": b"\0\xff"}}
