@@ -192,6 +192,11 @@ class Journal:
     def _guarded(self, guard: Guard, new: list[Waiting]) -> list[Waiting]:
         """Those that may be written. The others are answered. The log may go on otherwise in what this node has not
         read: then it reads first, and they and all behind them wait."""
+        for each in new:
+            if guard(each.publication) is not None:
+                break
+        else:
+            return new  # nearly always
         written: list[Waiting] = []
         for place, each in enumerate(new):
             fault = guard(each.publication)

@@ -25,7 +25,7 @@ from websocket_handler.logs.runs.fold import Fold
 from websocket_handler.logs.runs.lost import LOST_CODE
 from websocket_handler.logs.runs.open_runs import Run
 from websocket_handler.logs.runs.vocabulary import Fields
-from websocket_handler.logs.spelling import has_field, has_type, may_have
+from websocket_handler.logs.spelling import ESCAPE, has_field, has_type, may_have
 from websocket_handler.logs.violations import Violations
 from websocket_handler.protocol.codes import CommandError
 from websocket_handler.protocol.publication import PreparedPublication
@@ -102,7 +102,8 @@ class KeptRuns:
         fold = self._fold
         if fold is None:
             for entry in page.entries:  # most projects have no runs, so most publications cost no more than this
-                if has_type(_RUN_STARTED, entry.payload):
+                payload = entry.payload
+                if _RUN_STARTED in payload or (ESCAPE in payload and has_type(_RUN_STARTED, payload)):
                     self._begin()
                     return
             if self._is_new:
@@ -110,10 +111,14 @@ class KeptRuns:
                 self._begin_if_a_run_goes_on()
             return
         self._pending.append(page)
-        if page.last - fold.offset >= ENTRIES_AT_ONCE or any(
-            has_type(_BEGIN_OR_END, entry.payload) for entry in page.entries
-        ):
+        if page.last - fold.offset >= ENTRIES_AT_ONCE:
             self._catch_up()
+            return
+        for entry in page.entries:
+            payload = entry.payload
+            if _BEGIN_OR_END in payload or (ESCAPE in payload and has_type(_BEGIN_OR_END, payload)):
+                self._catch_up()
+                return
 
     def _catch_up(self) -> None:
         """Fold the pages that wait."""
@@ -207,7 +212,9 @@ class KeptRuns:
     def _refuse(self, publication: PreparedPublication) -> CommandError | None:
         """Why a publication may not be written any more."""
         head = publication.head
-        if not may_have(RUN_ID, head) or not (self._is_strict or may_have(_ATTEMPT, head)):
+        if not may_have(RUN_ID if self._is_strict else _ATTEMPT, head):  # nearly always
+            return None
+        if not may_have(RUN_ID, head):
             return None
         return refusal(self.newest(), decode(head + b"0}"))
 

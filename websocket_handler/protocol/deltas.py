@@ -35,8 +35,10 @@ _read: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _check_text: Final = msgspec.json.Decoder(str).decode
 _write: Final = msgspec.json.Encoder().encode
 _PIECE_BEGINS: Final = b'"delta":"'
-_PLAIN_PIECE: Final = re.compile(rb'[^"\\\x00-\x1f]*')
-"""A piece without an escape."""
+_NOT_PLAIN: Final = b'"\\' + bytes(range(32))
+"""What no piece without an escape contains."""
+_TIME: Final = b',"published_at":'
+"""What stands between the offset and the time of the gateway."""
 _END: Final = re.compile(rb'("offset":)([1-9][0-9]*)(,"published_at":[0-9]+)?\}')
 
 
@@ -78,6 +80,14 @@ def read_delta(payload: bytes, offset: int, earlier: Delta | None = None) -> Del
         if piece is not None:
             return Delta(offset, piece, earlier.alike, payload, earlier.frame)
     return _read_in_full(payload, offset) if b'"delta"' in payload else None
+
+
+def next_delta(payload: bytes, offset: int, earlier: Delta) -> Delta | None:
+    """The delta in a publication that follows right after `earlier`, and looks like it. None if it has to be read."""
+    if earlier.frame is None or offset != earlier.offset + 1:
+        return None
+    piece = _piece_in(payload, offset, earlier.frame)
+    return None if piece is None else Delta(offset, piece, earlier.alike, payload, earlier.frame)
 
 
 def _read_in_full(payload: bytes, offset: int) -> Delta | None:
@@ -133,16 +143,18 @@ def _frame_of(payload: bytes, piece: bytes) -> Frame | None:
 def _piece_in(payload: bytes, offset: int, frame: Frame) -> bytes | None:
     """The piece in a publication that has this frame, and is valid therefore; None if it has another one, or if its
     piece has to be read in full."""
-    begin = len(frame.before)
-    if not payload.startswith(frame.before):
+    before, behind = frame.before, b"%b%d" % (frame.behind, offset)
+    end = payload.rfind(behind)
+    if end < len(before) or not payload.startswith(before):
         return None
-    found = _PLAIN_PIECE.match(payload, begin)
-    assert found is not None, "it matches nothing, too"
-    piece, end = found[0], found.end()
-    if not payload.startswith(frame.behind, end) or not (piece.isascii() or is_utf8(piece)):
+    rest = payload[end + len(behind) :]
+    if frame.has_time:
+        if not (rest.startswith(_TIME) and rest[-1:] == b"}" and rest[len(_TIME) : -1].isdigit()):
+            return None
+    elif rest != b"}":
         return None
-    last = _END.fullmatch(payload, end + len(frame.behind) - len(b'"offset":'))
-    if last is None or int(last[2]) != offset or (last[3] is not None) != frame.has_time:
+    piece = payload[len(before) : end]
+    if piece.translate(None, _NOT_PLAIN) != piece or not (piece.isascii() or is_utf8(piece)):
         return None
     return piece
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from websocket_handler.protocol.deltas import Delta, joined, joined_bytes, read_delta
+from websocket_handler.protocol.deltas import Delta, joined, joined_bytes, next_delta, read_delta
 
 PLAIN = b'{"type":"TEXT_MESSAGE_CONTENT","messageId":"m1","delta":"a","project_id":"p","offset":7,"published_at":5}'
 
@@ -191,3 +191,15 @@ def test_whatever_the_bytes_are_the_short_way_says_what_the_long_way_says(data: 
     inserted = b"".join(data.draw(st.lists(words, max_size=3)))
     payload = PLAIN[:position] + inserted + PLAIN[position + removed :]
     assert of_the_same(read_delta(payload, 7, at(6)), read_delta(payload, 7))
+
+
+def test_the_next_delta_follows_right_behind_in_the_same_words_or_has_to_be_read() -> None:
+    earlier = at(7)
+    following = next_delta(at(8, b"b").payload, 8, earlier)
+    assert following is not None
+    assert (following.piece, following.offset, following.continues(earlier)) == (b"b", 8, True)
+    assert next_delta(at(9).payload, 9, earlier) is None, "something is between them"
+    assert next_delta(at(8).payload, 9, at(8)) is None, "it is another offset than it says"
+    assert next_delta(at(8, b"\\n").payload, 8, earlier) is None
+    unlike = Delta(7, b"a", earlier.alike, earlier.payload, None)
+    assert next_delta(at(8).payload, 8, unlike) is None

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from websocket_handler.hub.log import Publication
 from websocket_handler.logs.runs.fold import Fold, Folded
-from websocket_handler.protocol.deltas import Delta, joined, read_delta
+from websocket_handler.protocol.deltas import Delta, joined, next_delta, read_delta
 
 
 def fold_all(fold: Fold, entries: Sequence[Publication]) -> Iterator[Folded]:
@@ -15,6 +15,12 @@ def fold_all(fold: Fold, entries: Sequence[Publication]) -> Iterator[Folded]:
     for entry in entries:
         if entry.offset <= fold.offset:
             continue
+        if before is not None:  # nearly always one more delta of the same text
+            delta = next_delta(entry.payload, entry.offset, before)
+            if delta is not None:
+                run.append(delta)
+                before = delta
+                continue
         delta = read_delta(entry.payload, entry.offset, before)
         if delta is None or before is None or not delta.continues(before):
             yield from _fold_run(fold, run)
