@@ -11,7 +11,7 @@ import pytest
 from websocket_handler.access import tickets
 from websocket_handler.api import projects
 from websocket_handler.config import Settings, describe
-from websocket_handler.delivery import updates_under_way
+from websocket_handler.delivery import agents_at_work, own_log, updates_under_way
 from websocket_handler.delivery.forwarding import ForwardLimits
 from websocket_handler.logs import folding
 from websocket_handler.logs.limits import DeliveryLimits
@@ -51,6 +51,9 @@ FIXED: Final = {
     "tickets of one user that are not used yet": tickets.TICKETS_PER_USER_MAX,
     "tickets of a node that are not used yet": tickets.TICKETS_MAX,
     "connections that one reply to `presence` lists": DeliveryLimits().presence_listed,
+    "open runs that one answer about the agents lists": agents_at_work.RUNS_LISTED_MAX,
+    "agents that it tells apart": agents_at_work.AGENTS_MAX,
+    "publications and forwards of operators that a node tells of between two reports": own_log.DEEDS_PER_REPORT,
     "commands of one connection that wait for a store or a queue": DeliveryLimits().commands_in_flight,
     "publications of one project that wait for the log store": DeliveryLimits().pending_messages,
     "bytes of these publications": DeliveryLimits().pending_bytes,
