@@ -159,7 +159,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     timer = setTimeout(() => {
       timerAt = Infinity;
       run(engine.tick);
-    }, at - last);
+    }, Math.max(0, at - last));
   }
 
   // Sockets
