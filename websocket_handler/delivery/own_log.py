@@ -48,7 +48,7 @@ class OwnLog:
         self._memory_bytes = memory_bytes
         self._reporter = Reporter(node_id, node.engine.counters, clock.monotonic(), cpu_s())
         self._cpu_s = cpu_s
-        self._note = note
+        self._emit = note
         self._deeds = 0
         """How many publications and forwards of operators were told since the last report."""
         self._more: Counter[str] = Counter()
@@ -86,7 +86,7 @@ class OwnLog:
     def acted(self, action: str, user_id: str, target: Mapping[str, object]) -> None:
         """Tell that an operator did something, here and in the log of the process. `target` has neither the name
         `project_id` nor `offset`, which belong to this log itself."""
-        self._note("operator.acted", {"action": action, "user_id": user_id, **target})
+        self._emit("operator.acted", {"action": action, "user_id": user_id, **target})
         self._node.tell(
             read_object(msgspec.json.encode({"type": "action", "action": action, "user_id": user_id, **target}))
         )

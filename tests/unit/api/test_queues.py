@@ -54,6 +54,15 @@ async def test_a_redrive_is_noted_with_who_asked() -> None:
     assert log.events[-1] == ("operator.acted", acted)
 
 
+@in_virtual_time
+async def test_a_queue_that_does_not_answer_moves_nothing_and_may_be_asked_again() -> None:
+    queues = MemoryQueues(dev=MemoryQueue([], [], ["c"]))
+    queues.fault = "Timeout: no answer in 5 s"
+    answer = await api_with(queues).ask("POST", f"{QUEUES}/dev/redrive", authorization=bearer("root"))
+    assert (answer.status, answer.code, answer.json["retryable"]) == (503, "queue_unavailable", True)
+    assert queues.queues["dev"].dead_letters == ["c"]
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", QUEUES), ("POST", f"{QUEUES}/dev/redrive")])
 @in_virtual_time
 async def test_only_an_operator_may(method: str, path: str) -> None:
