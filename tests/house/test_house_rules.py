@@ -63,6 +63,15 @@ def test_nothing_is_left_unfinished() -> None:
     assert found == set()
 
 
+def test_no_merge_is_left_half_done() -> None:
+    """A style sheet or a page with the marks of a conflict builds without an error."""
+    marks = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
+    texts = kept(
+        ".py", ".js", ".ts", ".tsx", ".css", ".html", ".md", ".yaml", ".yml", ".toml", ".sh", ".json", ".in", ".txt"
+    )
+    assert [relative(path) for path in texts if marks.search(path.read_bytes())] == []
+
+
 def test_nothing_is_explained_by_whether() -> None:
     """The cell of a table, a description or a setting says what a thing does: "on serves the console"."""
     texts = [*kept(".md", ".yaml", ".json"), ROOT / "websocket_handler" / "config.py"]
