@@ -11,7 +11,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from typing import Final
 from tests.e2e.browser import running_browser
 from tests.support.documents import ROOT
 from tests.support.newcomers_shell import bare_environment
+from tests.support.proxies import free_port
 
 TIMEOUT_S: Final = 900.0
 LIMITS_S: Final = {"wheel to live update": 60.0, "clone to make run": 120.0, "agent of one's own": 300.0}
@@ -70,11 +70,6 @@ async def seen_in_console(address: str, forward: str, folder: Path, environment:
         await page.until("document.querySelector('#state')?.dataset.state === 'live'")
         await asyncio.to_thread(run, forward, folder, environment)
         await page.until(SHOWN)
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
 
 
 def wheel_to_update(folder: Path, environment: dict[str, str]) -> Iterator[tuple[str, float]]:
@@ -127,7 +122,11 @@ def main() -> int:
     for way in (wheel_to_update, clone_to_run):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            environment = {**bare_environment(folder), "PIP_CACHE_DIR": f"{name}/cache", "WEBSOCKET_PORT": free_port()}
+            environment = {
+                **bare_environment(folder),
+                "PIP_CACHE_DIR": f"{name}/cache",
+                "WEBSOCKET_PORT": str(free_port()),
+            }
             for what, seconds in way(folder, environment):
                 limit = LIMITS_S.get(what)
                 sys.stdout.write(f"{what}: {seconds:.1f} s" + (f" (at most {limit:g})\n" if limit else "\n"))

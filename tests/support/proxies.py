@@ -14,11 +14,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from tests.support.patience import PATIENCE_S
+from websocket_handler.cli.dev import system
 
 NGINX: Final = """
 daemon off;
@@ -76,9 +77,8 @@ backend gateway
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody listens on, and that no outgoing connection gets meanwhile."""
+    return system.free_port(["127.0.0.1"], 0, "the test")
 
 
 def is_behind_a_proxy() -> bool:

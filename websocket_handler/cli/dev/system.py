@@ -19,6 +19,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from random import sample
 from typing import ClassVar, Final
 
 from websocket_handler.cli import EXIT_PORT, EXIT_USAGE
@@ -32,6 +33,10 @@ WATCH_INTERVAL_S: Final = 0.1
 PROBE_TIMEOUT_S: Final = 2.0
 FLUSH_S: Final = 7.0
 """What the gateway needs to end after it has drained."""
+OWN_PORTS: Final = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections (32,768 and up), and to whoever asks for any port: one of these
+may be taken between the look at it and the start of the process that listens there."""
+TRIES: Final = 100
 UPDATES_HIDDEN_S: Final = 5
 """What a gateway had received when it was killed comes again after this time. SQS's own default is 30 s."""
 
@@ -193,6 +198,22 @@ def clean_environment() -> dict[str, str]:
 def free_port(hosts: Sequence[str], port: int, again: str) -> int:
     """The port, or a free one for port 0. Raises DemoError when something listens on it already. It tells how to start
     `again`."""
+    numbers = [port] if port else sample(OWN_PORTS, TRIES)
+    for number in numbers[:-1]:
+        if _fault_at(hosts, number) is None:
+            return number
+    last = numbers[-1]
+    if fault := _fault_at(hosts, last):
+        raise DemoError(
+            f"Cannot use {fault[0]}:{last}: {fault[1].strerror}. Nothing was started. "
+            f"Choose another port: WEBSOCKET_PORT={last + 1} {again}",
+            EXIT_PORT,
+        ) from fault[1]
+    return last
+
+
+def _fault_at(hosts: Sequence[str], port: int) -> tuple[str, OSError] | None:
+    """The first host where nobody could listen at the port now, and why; None if there is none."""
     for host in hosts:
         try:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -200,14 +221,9 @@ def free_port(hosts: Sequence[str], port: int, again: str) -> int:
                 if os.name == "posix":  # lingering connections of an earlier run do not make the port busy
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
-                port = int(probe.getsockname()[1])
         except OSError as error:
-            raise DemoError(
-                f"Cannot use {host}:{port}: {error.strerror}. Nothing was started. "
-                f"Choose another port: WEBSOCKET_PORT={port + 1} {again}",
-                EXIT_PORT,
-            ) from error
-    return port
+            return host, error
+    return None
 
 
 def start(kind: type[System], host: str | None, port: int | None, without: Sequence[str], ends_with: int | None) -> int:

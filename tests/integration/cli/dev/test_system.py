@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.broken_aws import refused_port
 from websocket_handler.cli.dev.parts import DemoError
-from websocket_handler.cli.dev.system import clean_environment, free_port, is_ready
+from websocket_handler.cli.dev.system import OWN_PORTS, clean_environment, free_port, is_ready
 
 
 def test_nothing_leads_to_an_account_or_past_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,9 @@ def test_nothing_leads_to_an_account_or_past_this_machine(monkeypatch: pytest.Mo
 
 
 def test_a_port_that_is_taken_is_told_with_the_command_that_helps() -> None:
-    assert free_port(["127.0.0.1"], 0, "again") > 0
+    assert free_port(["127.0.0.1"], 0, "again") in OWN_PORTS
+    with pytest.raises(DemoError, match=r"Cannot use 192\.0\.2\.1:"):
+        free_port(["192.0.2.1"], 0, "again")  # no address of this machine (RFC 5737)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(DemoError, match=f"Choose another port: WEBSOCKET_PORT={port + 1} again") as caught:
