@@ -76,8 +76,10 @@ test(`React ${version}: updates, a reset, a cut, and another project`, async () 
   await turn(() => gateway.reset("p"));
   await turn(() => gateway.publish("p", {}));
   assert.equal(container.textContent, "live reset: 1");
+  gateway.refuses = true; // the first pause is random, and may be shorter than a turn
   await turn(() => gateway.cut());
   assert.equal(container.textContent, "reconnecting reset: 1");
+  gateway.refuses = false;
   gateway.publish("p", {});
   await turn(() => client.check());
   assert.equal(container.textContent, "live reset: 1,2");
