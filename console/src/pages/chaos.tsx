@@ -1,5 +1,5 @@
 /** Failures as buttons, where `websocket-handler dev --chaos` runs, and what they cost. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { visibleName } from "../message_text";
 import { mayAct } from "../mode";
 import { connection, subscriptions } from "../page";
@@ -49,7 +49,8 @@ function Counts({ id, of, counts }: { id: string; of: string; counts: Readonly<R
 
 export function ChaosPage() {
   const [state, setState] = useState<State | null>(null);
-  const [seconds, setSeconds] = useState<number | null>(null);
+  /** Read when a button is pressed: a state would be one drawing behind. */
+  const seconds = useRef<HTMLInputElement>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const { lost, doubled } = useStore(subscriptions).counters;
   const project = connection.client.project(PROJECT);
@@ -60,7 +61,7 @@ export function ChaosPage() {
 
   async function ask(verb: string): Promise<void> {
     try {
-      await project.publish({ type: "chaos.ask", verb, seconds: seconds ?? state!.seconds });
+      await project.publish({ type: "chaos.ask", verb, seconds: seconds.current!.valueAsNumber || state!.seconds });
       setProblem(null);
     } catch (error) {
       setProblem(error as Problem);
@@ -86,8 +87,7 @@ export function ChaosPage() {
               </dl>
               <label class="actions">Seconds for {state.lasting.join(", ")}
                 <input
-                  type="number" id="chaos-seconds" min={1} max={state.secondsMax} value={seconds ?? state.seconds}
-                  onChange={(event) => setSeconds(event.currentTarget.valueAsNumber || state.seconds)}
+                  ref={seconds} type="number" id="chaos-seconds" min={1} max={state.secondsMax} defaultValue={String(state.seconds)}
                 />
               </label>
             </>
