@@ -30,7 +30,7 @@ from websocket_handler.delivery.connection import Connection
 from websocket_handler.delivery.forwarding import Forwarding
 from websocket_handler.delivery.in_flight import COMMAND_WEIGHT, HISTORY_WEIGHT, NO_WEIGHT, publication_weight
 from websocket_handler.delivery.node import Node
-from websocket_handler.delivery.own_log import forwarded, published
+from websocket_handler.delivery.own_log import forwarded, is_operator, published
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.logs.page import Page
 from websocket_handler.logs.queue import Published
@@ -245,7 +245,7 @@ class WebSocketServer:
         identity = connection.identity
 
         def reply(receipt: str) -> bytes:
-            if identity is not None:
+            if identity is not None and is_operator(identity):
                 self._used("forward", identity, forwarded(task))
             return replies.forward_confirmed(task.message_id, agent, receipt, id_of(command))
 

@@ -24,7 +24,7 @@ from websocket_handler.api.gateway import (
 )
 from websocket_handler.api.half_close import half_close_of
 from websocket_handler.api.streams import count_visitor, place_taken, unless_gone
-from websocket_handler.delivery.own_log import published
+from websocket_handler.delivery.own_log import is_operator, published
 from websocket_handler.logs.feed import PageLimits
 from websocket_handler.protocol import json_text, publication, replies
 from websocket_handler.protocol.codec import invalid_project_id
@@ -62,8 +62,10 @@ class ProjectRoutes:
         waiters = [Waiter() for _ in prepared]
         node.publish_all([(one, waiter.done) for one, waiter in zip(prepared, waiters, strict=True)])
         positions = await _all(waiters)
-        for position in positions:
-            self._gateway.own_log.used("publish", visitor_of(request).identity, published(project_id, position))
+        identity = visitor_of(request).identity
+        if is_operator(identity):
+            for position in positions:
+                self._gateway.own_log.used("publish", identity, published(project_id, position))
         if not is_batch:
             return json_response(replies.publish_confirmed(project_id, positions[0]))
         answer = {

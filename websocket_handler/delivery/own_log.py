@@ -92,10 +92,8 @@ class OwnLog:
         )
 
     def used(self, action: str, identity: Identity, target: Mapping[str, object]) -> None:
-        """The same for what all clients do, if it was an operator: somebody with a name and the right `admin`. Where
-        nobody has to say who they are, operators cannot be told from agents, and nothing is told."""
-        if not is_operator(identity):
-            return
+        """The same for what all clients do, if it was an operator. Ask `is_operator` before: for everybody else, not
+        even the `target` is made."""
         if self._deeds < DEEDS_PER_REPORT:
             self._deeds += 1
             self.acted(action, identity.user_id, target)
@@ -114,5 +112,6 @@ def forwarded(task: ForwardTask) -> Mapping[str, object]:
 
 
 def is_operator(identity: Identity | None) -> bool:
-    """True if this is somebody with a name who has the right `admin`."""
+    """True if this is somebody with a name who has the right `admin`. Where nobody has to say who they are, operators
+    cannot be told from agents."""
     return identity is not None and identity.user_id != "" and identity.may(ADMIN)

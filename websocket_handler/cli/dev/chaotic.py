@@ -79,9 +79,10 @@ class Chaotic(Local):
         if self._panel is None:
             self._panel = Panel(f"ws://{LOOPBACK}:{self._inner_port}", self._put, say)
             self._panel.start()
+            self._look()
         while not self._typed.empty():
             self._carry_out(self._typed.get())
-        if time.monotonic() >= self._look_at:
+        if self._is_awaited and time.monotonic() >= self._look_at:
             self._look()
 
     def _look(self) -> None:

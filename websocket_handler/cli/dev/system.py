@@ -18,6 +18,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import sample
 from typing import ClassVar, Final
@@ -198,22 +199,16 @@ def clean_environment() -> dict[str, str]:
 def free_port(hosts: Sequence[str], port: int, again: str) -> int:
     """The port, or a free one for port 0. Raises DemoError when something listens on it already. It tells how to start
     `again`."""
-    numbers = [port] if port else sample(OWN_PORTS, TRIES)
-    for number in numbers[:-1]:
-        if _fault_at(hosts, number) is None:
-            return number
-    last = numbers[-1]
-    if fault := _fault_at(hosts, last):
-        raise DemoError(
-            f"Cannot use {fault[0]}:{last}: {fault[1].strerror}. Nothing was started. "
-            f"Choose another port: WEBSOCKET_PORT={last + 1} {again}",
-            EXIT_PORT,
-        ) from fault[1]
-    return last
+    if not port:
+        for number in sample(OWN_PORTS, TRIES):
+            with suppress(DemoError):
+                return _checked(hosts, number, again)
+        port = OWN_PORTS[0]
+    return _checked(hosts, port, again)
 
 
-def _fault_at(hosts: Sequence[str], port: int) -> tuple[str, OSError] | None:
-    """The first host where nobody could listen at the port now, and why; None if there is none."""
+def _checked(hosts: Sequence[str], port: int, again: str) -> int:
+    """The port, if somebody could listen there now on each host. Raises DemoError otherwise."""
     for host in hosts:
         try:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -222,8 +217,12 @@ def _fault_at(hosts: Sequence[str], port: int) -> tuple[str, OSError] | None:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
         except OSError as error:
-            return host, error
-    return None
+            raise DemoError(
+                f"Cannot use {host}:{port}: {error.strerror}. Nothing was started. "
+                f"Choose another port: WEBSOCKET_PORT={port + 1} {again}",
+                EXIT_PORT,
+            ) from error
+    return port
 
 
 def start(kind: type[System], host: str | None, port: int | None, without: Sequence[str], ends_with: int | None) -> int:
